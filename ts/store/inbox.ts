@@ -1,0 +1,137 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, realpathSync, unlinkSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import type { Hint, Membership } from './store.ts';
+
+/** Unix socket paths are cut off after 104 bytes on macOS and 108 on Linux; a file name here takes 14. */
+const LONGEST_FOLDER = 88;
+const LONGEST_LINE = 4096;
+
+/**
+ * Carries hints between the processes that share a directory, as lines of JSON over one Unix socket (a named pipe on
+ * Windows) per process. Nothing is promised: a peer that is gone or full simply misses its hint.
+ */
+export class SocketInbox {
+  readonly #folder: string;
+  readonly #name = randomBytes(4).toString('hex');
+  readonly #listeners = new Map<string, (hint: Hint) => void>();
+  readonly #peers = new Map<string, Socket>();
+  readonly #incoming = new Set<Socket>();
+  #listening: Promise<Server> | undefined;
+  #members = 0;
+
+  constructor(dir: string) {
+    this.#folder = socketFolder(realpathSync(dir));
+  }
+
+  /** A member's name says where its socket is: `<process>.<number>`. */
+  async join(listener: (hint: Hint) => void): Promise<Membership> {
+    await (this.#listening ??= this.#listen());
+    const member = `${this.#name}.${(this.#members += 1)}`;
+    this.#listeners.set(member, listener);
+    return {
+      member,
+      leave: async () => {
+        this.#listeners.delete(member);
+      },
+    };
+  }
+
+  send(member: string, hint: Hint): void {
+    const local = this.#listeners.get(member);
+    if (local !== undefined) queueMicrotask(() => this.#listeners.get(member)?.(hint));
+    else this.#peer(member.split('.', 1)[0] as string)?.write(`${JSON.stringify({ member, hint })}\n`);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    for (const socket of [...this.#peers.values(), ...this.#incoming]) socket.destroy();
+    const server = await this.#listening;
+    if (server !== undefined) await new Promise((resolve) => server.close(resolve));
+  }
+
+  #address(name: string): string {
+    return join(this.#folder, `${name}.sock`);
+  }
+
+  #listen(): Promise<Server> {
+    const server = createServer((socket) => this.#receive(socket));
+    const address = this.#address(this.#name);
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause) => reject(new HoldfastError('ERR_UNAVAILABLE', `cannot listen on '${address}' for recalls: ${cause.message}`, { cause })));
+      server.listen(address, () => {
+        server.unref();
+        resolve(server);
+      });
+    });
+  }
+
+  #receive(socket: Socket): void {
+    this.#incoming.add(socket);
+    socket.unref();
+    socket.setEncoding('utf8');
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#incoming.delete(socket));
+    let rest = '';
+    socket.on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() as string;
+      if (rest.length > LONGEST_LINE) socket.destroy();
+      for (const line of lines) this.#deliver(line);
+    });
+  }
+
+  #deliver(line: string): void {
+    const message = parseMessage(line);
+    if (message !== undefined) this.#listeners.get(message.member)?.(message.hint);
+  }
+
+  #peer(peer: string): Socket | undefined {
+    const known = this.#peers.get(peer);
+    if (known !== undefined) return known;
+    const address = this.#address(peer);
+    const socket = createConnection(address);
+    socket.unref();
+    this.#peers.set(peer, socket);
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Nobody listens any more: its process was killed, and could not tidy up.
+      if (error.code === 'ECONNREFUSED' && process.platform !== 'win32') unlinkQuietly(address);
+      socket.destroy();
+    });
+    socket.on('close', () => this.#peers.delete(peer));
+    return socket;
+  }
+}
+
+function socketFolder(dir: string): string {
+  const digest = createHash('sha256').update(dir).digest('hex').slice(0, 16);
+  if (process.platform === 'win32') return `\\\\.\\pipe\\holdfast-${digest}`;
+  const folder = Buffer.byteLength(dir) + 6 <= LONGEST_FOLDER ? join(dir, 'inbox') : join(tmpdir(), `holdfast-${digest}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  chmodSync(folder, 0o700);
+  return folder;
+}
+
+function unlinkQuietly(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // another process was faster
+  }
+}
+
+/** Undefined for a line that is no hint: whoever wrote it is no peer of ours. */
+function parseMessage(line: string): { member: string; hint: Hint } | undefined {
+  try {
+    const { member, hint } = JSON.parse(line) as { member?: unknown; hint?: Partial<Hint> | null };
+    if (typeof member !== 'string' || typeof hint?.id !== 'string' || typeof hint.token !== 'number') return undefined;
+    if (hint.kind !== 'recall' && hint.kind !== 'grant') return undefined;
+    return { member, hint: { kind: hint.kind, id: hint.id, token: hint.token } };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,328 @@
+import { HoldfastError } from '../errors.ts';
+import type { Clock } from '../clock.ts';
+import { emptyLockRow, leaveLockQueue, releaseLock, renewLock, requestLock } from './lock-row.ts';
+import type { LockRow, Notice } from './lock-row.ts';
+import { ORIGIN, samePosition } from './store.ts';
+import type { Append, Head, Hint, LockReply, LockRequest, Membership, Position, Store, Tail } from './store.ts';
+
+/** All that a store keeps of a session beside its records. */
+export interface Row {
+  revision: number;
+  nonce: number;
+  destroyed: boolean;
+  /** Revision of the oldest record kept. */
+  first: number;
+  snapshotBytes: number;
+  deltaBytes: number;
+  /** Store time in ms; absent: never. */
+  expiresAt?: number;
+  lock: LockRow;
+}
+
+export interface StoredRecord {
+  readonly nonce: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What a transaction sees and does: synchronous, and all of it or nothing. */
+export interface KeyValue {
+  row(id: string): Row | undefined;
+  putRow(id: string, row: Row): void;
+  deleteRow(id: string): void;
+  record(id: string, revision: number): StoredRecord | undefined;
+  putRecord(id: string, revision: number, record: StoredRecord): void;
+  /** Deletes the records with `from` ≤ revision < `to`. */
+  deleteRecords(id: string, from: number, to: number): void;
+  ids(after: string, limit: number): string[];
+}
+
+/** A place that keeps rows and records, and carries hints between members. */
+export interface Backend {
+  readonly name: string;
+  /** `run` may be retried, and must not write before it has made all its checks: a throw then leaves nothing half written. */
+  write<T>(run: (kv: KeyValue) => T): Promise<T>;
+  /** One consistent view. */
+  read<T>(run: (kv: KeyValue) => T): T;
+  /** Never throws, never waits. */
+  send(member: string, hint: Hint): void;
+  join(listener: (hint: Hint) => void): Promise<Membership>;
+  close(): Promise<void>;
+}
+
+/** A row that only holds a lock, for a session that was never written, is forgotten after an hour. */
+const LOCK_ONLY_TTL_MS = 3_600_000;
+
+/** The store contract over any backend with transactions on one machine: memory and LMDB. */
+export class TransactionalStore implements Store {
+  readonly #backend: Backend;
+  readonly #clock: Clock;
+  #closed = false;
+
+  constructor(backend: Backend, clock: Clock) {
+    this.#backend = backend;
+    this.#clock = clock;
+  }
+
+  async read(id: string, since: Position): Promise<Tail> {
+    this.#check(id);
+    return this.#backend.read((kv) => readTail(kv, id, this.#liveRow(kv, id), since, this.#clock.now()));
+  }
+
+  async append(id: string, append: Append): Promise<void> {
+    this.#check(id);
+    const notices = await this.#backend.write((kv) => {
+      const row = this.#settledRow(kv, id);
+      checkAppend(id, row, append);
+      return this.#write(kv, id, row, append);
+    });
+    this.#notify(id, notices);
+  }
+
+  async replace(id: string, append: Omit<Append, 'parent' | 'release'>): Promise<void> {
+    this.#check(id);
+    if (append.kind === 'delta') throw new HoldfastError('ERR_INVALID', `replace('${id}') takes a snapshot or a tombstone: a delta cannot stand alone`);
+    await this.#backend.write((kv) => {
+      const row = this.#settledRow(kv, id);
+      if (row !== undefined) kv.deleteRecords(id, row.first, row.revision + 1);
+      this.#write(kv, id, row, append);
+    });
+  }
+
+  async lock(id: string, request: LockRequest): Promise<LockReply> {
+    this.#check(id);
+    const { reply, notices } = await this.#backend.write((kv) => {
+      const row = this.#settledRow(kv, id) ?? this.#newRow();
+      const now = this.#clock.now();
+      const { token, retryMs, notices } = requestLock(row.lock, request, now);
+      if (row.revision === 0) row.expiresAt = now + LOCK_ONLY_TTL_MS;
+      kv.putRow(id, row);
+      const reply: LockReply =
+        token === undefined
+          ? { granted: false, retryMs }
+          : { granted: true, token, tail: readTail(kv, id, row, request.since, now), wanted: row.lock.queue.length > 0 };
+      return { reply, notices };
+    });
+    this.#notify(id, notices);
+    return reply;
+  }
+
+  async renew(id: string, token: number): Promise<void> {
+    this.#check(id);
+    await this.#backend.write((kv) => {
+      const row = this.#liveRow(kv, id);
+      if (row === undefined || !renewLock(row.lock, token, this.#clock.now())) {
+        throw new HoldfastError('ERR_FENCED', `the lock of session '${id}' is no longer held under token ${token}`, { session: id });
+      }
+      kv.putRow(id, row);
+    });
+  }
+
+  async unlock(id: string, token: number): Promise<void> {
+    this.#check(id);
+    await this.#releaseBy(id, (row) => releaseLock(row.lock, token, this.#clock.now()));
+  }
+
+  async leaveQueue(id: string, member: string): Promise<void> {
+    this.#check(id);
+    await this.#releaseBy(id, (row) => leaveLockQueue(row.lock, member, this.#clock.now()));
+  }
+
+  async join(listener: (hint: Hint) => void): Promise<Membership> {
+    this.#checkOpen();
+    return this.#backend.join(listener);
+  }
+
+  async expire(id: string, ttlMs: number | undefined): Promise<void> {
+    this.#check(id);
+    await this.#backend.write((kv) => {
+      const row = this.#liveRow(kv, id);
+      if (row === undefined || row.revision === 0 || row.destroyed) return;
+      setExpiry(row, ttlMs, this.#clock.now());
+      kv.putRow(id, row);
+    });
+  }
+
+  async list(after: string, limit: number): Promise<string[]> {
+    this.#checkOpen();
+    return this.#backend.read((kv) => {
+      const found: string[] = [];
+      for (let ids = kv.ids(after, limit); ids.length > 0 && found.length < limit; ids = kv.ids(ids.at(-1) as string, limit)) {
+        found.push(...ids.filter((id) => isListed(() => this.#liveRow(kv, id))));
+      }
+      return found.slice(0, limit);
+    });
+  }
+
+  /** Deletes what has expired, at most `limit` sessions a transaction, all of them in the end; returns how many went. */
+  async sweep(limit = 1000): Promise<number> {
+    this.#checkOpen();
+    let swept = 0;
+    let after = '';
+    for (;;) {
+      const ids = this.#backend.read((kv) => kv.ids(after, limit));
+      const last = ids.at(-1);
+      if (last === undefined) return swept;
+      const expired = this.#backend.read((kv) => ids.filter((id) => this.#isExpired(kv, id)));
+      if (expired.length > 0) swept += await this.#backend.write((kv) => expired.filter((id) => this.#forget(kv, id)).length);
+      after = last;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#backend.close();
+  }
+
+  #check(id: string): void {
+    this.#checkOpen();
+    const bytes = typeof id === 'string' ? Buffer.byteLength(id) : 0;
+    if (bytes < 1 || bytes > 255 || id.includes('\0')) {
+      throw new HoldfastError('ERR_INVALID', 'a session id is a string of 1 to 255 bytes of UTF-8 without NUL');
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new HoldfastError('ERR_CLOSED', `the ${this.#backend.name} store is closed`);
+  }
+
+  #newRow(): Row {
+    return { ...ORIGIN, destroyed: false, first: 1, snapshotBytes: 0, deltaBytes: 0, lock: emptyLockRow() };
+  }
+
+  /** The row, unless it has expired. */
+  #liveRow(kv: KeyValue, id: string): Row | undefined {
+    const row = kv.row(id);
+    if (row?.expiresAt === undefined || row.expiresAt > this.#clock.now()) return row;
+    return undefined;
+  }
+
+  #isExpired(kv: KeyValue, id: string): boolean {
+    try {
+      return kv.row(id) !== undefined && this.#liveRow(kv, id) === undefined;
+    } catch {
+      return false; // damaged: left for repair
+    }
+  }
+
+  /** As `#liveRow`, and what has expired is deleted on the way. */
+  #settledRow(kv: KeyValue, id: string): Row | undefined {
+    this.#forget(kv, id);
+    return kv.row(id);
+  }
+
+  #forget(kv: KeyValue, id: string): boolean {
+    const row = kv.row(id);
+    if (row === undefined || this.#liveRow(kv, id) !== undefined) return false;
+    kv.deleteRecords(id, row.first, row.revision + 1);
+    kv.deleteRow(id);
+    return true;
+  }
+
+  #write(kv: KeyValue, id: string, found: Row | undefined, append: Omit<Append, 'parent'>): Notice[] {
+    const now = this.#clock.now();
+    const row = found ?? this.#newRow();
+    if (row.revision === 0) delete row.expiresAt;
+    if (append.kind !== 'delta') {
+      kv.deleteRecords(id, row.first, row.revision + 1);
+      row.first = append.position.revision;
+      row.snapshotBytes = append.bytes.length;
+      row.deltaBytes = 0;
+    } else row.deltaBytes += append.bytes.length;
+    row.revision = append.position.revision;
+    row.nonce = append.position.nonce;
+    row.destroyed = append.kind === 'tombstone';
+    if (append.ttlMs !== undefined || row.destroyed) setExpiry(row, append.ttlMs, now);
+    const notices = settleLock(row, append, now);
+    kv.putRow(id, row);
+    kv.putRecord(id, row.revision, { nonce: row.nonce, bytes: append.bytes });
+    return notices;
+  }
+
+  async #releaseBy(id: string, release: (row: Row) => Notice[] | undefined): Promise<void> {
+    const notices = await this.#backend.write((kv) => {
+      const row = this.#liveRow(kv, id);
+      const notices = row && release(row);
+      if (row !== undefined && notices !== undefined) kv.putRow(id, row);
+      return notices ?? [];
+    });
+    this.#notify(id, notices);
+  }
+
+  #notify(id: string, notices: readonly Notice[]): void {
+    for (const { kind, member, token } of notices) this.#backend.send(member, { kind, id, token });
+  }
+}
+
+/** A damaged row counts as living: whoever reads it learns of the damage. */
+function isListed(readRow: () => Row | undefined): boolean {
+  try {
+    const row = readRow();
+    return row !== undefined && row.revision > 0 && !row.destroyed;
+  } catch {
+    return true;
+  }
+}
+
+function setExpiry(row: Row, ttlMs: number | undefined, now: number): void {
+  if (ttlMs === undefined) delete row.expiresAt;
+  else row.expiresAt = now + ttlMs;
+}
+
+/** An append proves that its writer is alive; a tombstone outdates every token given so far. */
+function settleLock(row: Row, append: Omit<Append, 'parent'>, now: number): Notice[] {
+  if (append.token > row.lock.token) row.lock = { ...emptyLockRow(), token: append.token };
+  if (append.kind === 'tombstone' || append.release === true) {
+    const notices = releaseLock(row.lock, append.token, now) ?? [];
+    if (append.kind === 'tombstone' && row.lock.token === append.token) row.lock.token += 1;
+    return notices;
+  }
+  renewLock(row.lock, append.token, now);
+  return [];
+}
+
+function checkAppend(id: string, row: Row | undefined, append: Append): void {
+  const token = row?.lock.token ?? 0;
+  if (append.token < token) {
+    throw new HoldfastError('ERR_FENCED', `session '${id}': token ${append.token} is outdated by ${token}; discard this copy and open the session again`, { session: id });
+  }
+  if (row?.destroyed === true) {
+    throw new HoldfastError('ERR_CLOSED', `session '${id}' was destroyed; its id is not used again`, { session: id, revision: row.revision });
+  }
+  const head: Position = row ?? ORIGIN;
+  if (!samePosition(append.parent, head)) {
+    throw new HoldfastError('ERR_CONFLICT', `session '${id}' is at revision ${head.revision}, not at ${append.parent.revision} as this save expected; pull and retry`, {
+      session: id,
+      revision: head.revision,
+    });
+  }
+  if (append.position.revision !== append.parent.revision + 1) {
+    throw new HoldfastError('ERR_INVALID', `session '${id}': revision ${append.position.revision} does not follow ${append.parent.revision}`, { session: id });
+  }
+  if (append.kind === 'delta' && append.parent.revision === 0) {
+    throw new HoldfastError('ERR_INVALID', `session '${id}': the first record must be a snapshot`, { session: id });
+  }
+}
+
+function readTail(kv: KeyValue, id: string, row: Row | undefined, since: Position, now: number): Tail {
+  if (row === undefined || row.revision === 0) return { head: undefined, records: [], whole: true };
+  const follows = since.revision >= row.first && since.revision <= row.revision && kv.record(id, since.revision)?.nonce === since.nonce;
+  const records: Uint8Array[] = [];
+  for (let revision = follows ? since.revision + 1 : row.first; revision <= row.revision; revision += 1) {
+    const record = kv.record(id, revision);
+    // A hole is left for the reader to find, by the parent that the next record names.
+    if (record !== undefined) records.push(record.bytes);
+  }
+  return { head: headOf(row, now), records, whole: !follows };
+}
+
+function headOf(row: Row, now: number): Head {
+  return {
+    position: { revision: row.revision, nonce: row.nonce },
+    token: row.lock.token,
+    destroyed: row.destroyed,
+    snapshotBytes: row.snapshotBytes,
+    deltaBytes: row.deltaBytes,
+    ttlLeftMs: row.expiresAt === undefined ? undefined : row.expiresAt - now,
+  };
+}
