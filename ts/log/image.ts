@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { ORIGIN } from '../store/store.ts';
-import type { Position } from '../store/store.ts';
+import { ORIGIN } from '../position.ts';
+import type { Position } from '../position.ts';
 import { ByteReader, ByteWriter, VARINT_MAX } from './bytes.ts';
 import type { Digest } from './record.ts';
 

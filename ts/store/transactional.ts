@@ -2,8 +2,9 @@ import { HoldfastError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import { emptyLockRow, leaveLockQueue, releaseLock, renewLock, requestLock } from './lock-row.ts';
 import type { LockRow, Notice } from './lock-row.ts';
-import { ORIGIN, samePosition } from './store.ts';
-import type { Append, Head, Hint, LockReply, LockRequest, Membership, Position, Store, Tail } from './store.ts';
+import { ORIGIN, samePosition } from '../position.ts';
+import type { Position } from '../position.ts';
+import type { Append, Head, Hint, LockReply, LockRequest, Membership, Store, Tail } from './store.ts';
 
 /** All that a store keeps of a session beside its records. */
 export interface Row {
