@@ -17,6 +17,8 @@ export interface Staged {
   readonly directory: Directory | undefined;
   readonly values: ReadonlyMap<string, Value>;
   readonly digest: Digest;
+  /** Bytes of names and values. */
+  readonly byteLength: number;
 }
 
 /** The attributes' names in order, and their encoding: per name a varint length and UTF-8. */
@@ -52,7 +54,7 @@ export class Image {
 
   /** Bytes of names and values. */
   get byteLength(): number {
-    return this.#byteLength + this.#directory.bytes.length;
+    return this.#byteLength;
   }
 
   value(name: string): Value | undefined {
@@ -62,25 +64,28 @@ export class Image {
   /** `directory`: the new names, when they change; an attribute whose name is missing there is deleted. */
   stage(directory: Directory | undefined, values: ReadonlyMap<string, Value>): Staged {
     const digest = directory === undefined ? this.#updatedDigest(values) : digestOf(directory, this.#merged(directory, values));
-    return { directory, values, digest };
+    return { directory, values, digest, byteLength: this.#stagedLength(directory, values) };
+  }
+
+  #stagedLength(directory: Directory | undefined, values: ReadonlyMap<string, Value>): number {
+    let length = this.#byteLength;
+    if (directory !== undefined) {
+      length = directory.bytes.length;
+      for (const [, value] of this.#merged(directory, values)) length += value.bytes.length;
+    } else for (const [name, value] of values) length += value.bytes.length - (this.#values.get(name)?.bytes.length ?? 0);
+    return length;
   }
 
   accept(staged: Staged, position: Position): void {
     if (staged.directory === undefined) {
-      for (const [name, value] of staged.values) this.#put(name, value);
+      for (const [name, value] of staged.values) this.#values.set(name, value);
     } else {
       this.#values = new Map(this.#merged(staged.directory, staged.values));
       this.#directory = staged.directory;
-      this.#byteLength = 0;
-      for (const value of this.#values.values()) this.#byteLength += value.bytes.length;
     }
+    this.#byteLength = staged.byteLength;
     this.#digest = staged.digest;
     this.#position = position;
-  }
-
-  #put(name: string, value: Value): void {
-    this.#byteLength += value.bytes.length - (this.#values.get(name)?.bytes.length ?? 0);
-    this.#values.set(name, value);
   }
 
   #updatedDigest(values: ReadonlyMap<string, Value>): Digest {

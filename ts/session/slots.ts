@@ -1,0 +1,88 @@
+import type { Codec } from '../codec/codec.ts';
+import type { Image } from '../log/image.ts';
+import type { AttributeSlots } from '../tracking/tracker.ts';
+import { specOf } from './definition.ts';
+import type { SessionDefinition } from './definition.ts';
+
+interface Slot {
+  /** False: the value is still in the image, as bytes. */
+  loaded: boolean;
+  value: unknown;
+  /** Made from a default and never saved: it exists for readers only until it is touched. */
+  provisional: boolean;
+}
+
+/** A session's attributes as raw values: decoded from the image when first read, defaults made when first asked for. */
+export class Slots implements AttributeSlots {
+  readonly #image: Image;
+  readonly #codec: Codec;
+  readonly #definition: SessionDefinition<object, object>;
+  readonly #slots = new Map<string, Slot>();
+  /** The names may no longer be those of the image. */
+  #reshaped = false;
+
+  constructor(image: Image, codec: Codec, definition: SessionDefinition<object, object>) {
+    this.#image = image;
+    this.#codec = codec;
+    this.#definition = definition;
+    for (const name of image.directory.names) this.#slots.set(name, { loaded: false, value: undefined, provisional: false });
+    for (const [name, spec] of Object.entries(definition.attributes)) if (spec.initial !== undefined) this.#addDefault(name);
+  }
+
+  has(name: string): boolean {
+    return this.#slots.has(name);
+  }
+
+  get(name: string): unknown {
+    const slot = this.#slots.get(name);
+    if (slot === undefined) return undefined;
+    if (!slot.loaded) {
+      const bytes = this.#image.value(name)?.bytes;
+      slot.value = slot.provisional || bytes === undefined ? specOf(this.#definition, name)?.initial?.() : this.#codec.decode(bytes);
+      slot.loaded = true;
+    }
+    return slot.value;
+  }
+
+  set(name: string, value: unknown): void {
+    const slot = this.#slots.get(name);
+    if (slot === undefined) {
+      this.#slots.set(name, { loaded: true, value, provisional: false });
+      this.#reshaped = true;
+    } else {
+      slot.loaded = true;
+      slot.value = value;
+    }
+  }
+
+  /** A default takes the place of what is deleted, so that reading its attribute gives the declared type again. */
+  delete(name: string): void {
+    if (!this.#slots.delete(name)) return;
+    this.#reshaped = true;
+    if (Object.hasOwn(this.#definition.attributes, name) && this.#definition.attributes[name]?.initial !== undefined) this.#addDefault(name);
+  }
+
+  names(): string[] {
+    return [...this.#slots.keys()];
+  }
+
+  /** Names to be saved: all but the defaults that nobody touched. Undefined: as in the image. */
+  savedNames(touched: readonly string[]): string[] | undefined {
+    if (!this.#reshaped && !touched.some((name) => this.#slots.get(name)?.provisional === true)) return undefined;
+    const kept = new Set(touched);
+    return [...this.#slots].filter(([name, slot]) => !slot.provisional || (kept.has(name) && slot.loaded)).map(([name]) => name);
+  }
+
+  /** What was touched has been saved. */
+  settle(touched: readonly string[]): void {
+    for (const name of touched) {
+      const slot = this.#slots.get(name);
+      if (slot?.loaded === true) slot.provisional = false;
+    }
+    this.#reshaped = false;
+  }
+
+  #addDefault(name: string): void {
+    if (!this.#slots.has(name)) this.#slots.set(name, { loaded: false, value: undefined, provisional: true });
+  }
+}

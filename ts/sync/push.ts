@@ -1,0 +1,95 @@
+import { HoldfastError } from '../errors.ts';
+import { encodeDeltaBody, encodeSnapshotBody } from '../log/body.ts';
+import { compactionDue } from '../log/compaction.ts';
+import type { Staged } from '../log/image.ts';
+import { drawNonce } from '../log/nonce.ts';
+import { RECORD_OVERHEAD, encodeRecord } from '../log/record.ts';
+import { samePosition } from '../position.ts';
+import type { Append } from '../store/store.ts';
+import { NOTHING, compare } from './compare.ts';
+import type { Line } from './line.ts';
+import type { Tracked } from './compare.ts';
+import type { Replica } from './replica.ts';
+
+export interface PushOptions {
+  /** The fencing token under which to append. */
+  readonly token: number;
+  /** Hand the lock over in the same call. */
+  readonly release: boolean;
+  /** Save a session that does not exist yet even if it has no attributes. */
+  readonly create: boolean;
+}
+
+export interface Pushed {
+  readonly revision: number;
+  /** The attributes that travelled. */
+  readonly changed: readonly string[];
+  /** Bytes of the record, as appended to the primary. */
+  readonly recordBytes: number;
+  readonly kind: 'delta' | 'snapshot';
+}
+
+/**
+ * Saves what was touched: encodes it, compares it with the replica's image, and appends what differs to the primary and to the
+ * backups. Undefined: nothing differed and nothing was sent. On an error nothing has changed, here or there, unless
+ * the store could not even be asked how an append of unknown outcome ended (`ERR_UNAVAILABLE`): saving again then either goes
+ * through or conflicts, and is never done twice.
+ */
+export async function push(line: Line, replica: Replica, tracked: Tracked, options: PushOptions): Promise<Pushed | undefined> {
+  const { image } = replica;
+  const difference = compare(line, image, tracked);
+  if (difference === undefined && (replica.exists || !options.create)) return undefined;
+
+  const { directory, directoryDelta, changes, values } = difference ?? NOTHING;
+  const staged = image.stage(directory, values);
+  if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);
+  const body = encodeDeltaBody(directory ?? image.directory, directoryDelta, changes);
+  const snapshot = !replica.exists || compactionDue(replica, body.length + RECORD_OVERHEAD);
+  const append = write(line, replica, staged, options, snapshot ? { kind: 'snapshot', body: encodeSnapshotBody(image, staged) } : { kind: 'delta', body });
+
+  await appendOnce(line, replica.id, append);
+  image.accept(staged, append.position);
+  weigh(replica, append);
+  await line.backups.feed(replica.id, append);
+  return { revision: append.position.revision, changed: [...values.keys()], recordBytes: append.bytes.length, kind: snapshot ? 'snapshot' : 'delta' };
+}
+
+/** Ends the session for good: a tombstone that outdates every token. */
+export async function pushTombstone(line: Line, replica: Replica, token: number, ttlMs: number): Promise<void> {
+  const { image } = replica;
+  const position = { revision: image.position.revision + 1, nonce: drawNonce() };
+  const bytes = encodeRecord(replica.id, { kind: 'tombstone', ...position, token, parentNonce: image.position.nonce, digest: { low: 0, high: 0 }, body: new Uint8Array(0) });
+  const append: Append = { parent: image.position, position, kind: 'tombstone', bytes, token, ttlMs };
+  await appendOnce(line, replica.id, append);
+  replica.destroyed = true;
+  await line.backups.feed(replica.id, append);
+}
+
+function write(line: Line, replica: Replica, staged: Staged, options: PushOptions, content: { kind: 'delta' | 'snapshot'; body: Uint8Array }): Append {
+  const parent = replica.image.position;
+  const position = { revision: parent.revision + 1, nonce: drawNonce() };
+  const bytes = encodeRecord(replica.id, { ...content, ...position, token: options.token, parentNonce: parent.nonce, digest: staged.digest });
+  return { parent, position, kind: content.kind, bytes, token: options.token, ttlMs: line.ttlMs, release: options.release };
+}
+
+function tooLarge(line: Line, id: string, bytes: number): HoldfastError {
+  return new HoldfastError('ERR_LIMIT', `session '${id}' would take ${bytes} bytes, over limitBytes = ${line.limitBytes}; keep less in it or raise the limit`, { session: id });
+}
+
+/** Where the outcome is unknown the head tells: our nonce is there, or it never happened. */
+async function appendOnce(line: Line, id: string, append: Append): Promise<void> {
+  try {
+    await line.store.append(id, append);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'ERR_UNAVAILABLE') throw error;
+    const { head } = await line.store.read(id, append.position).catch(() => ({ head: undefined }));
+    if (head === undefined || !samePosition(head.position, append.position)) throw error;
+  }
+}
+
+function weigh(replica: Replica, append: Append): void {
+  if (append.kind === 'snapshot') {
+    replica.snapshotBytes = append.bytes.length;
+    replica.deltaBytes = 0;
+  } else replica.deltaBytes += append.bytes.length;
+}

@@ -1,0 +1,119 @@
+import type { Differ } from '../diff/differ.ts';
+import { BATCH_STRIDE } from '../diff/differ.ts';
+import { HoldfastError } from '../errors.ts';
+import { decodeDeltaBody, decodeSnapshotBody } from '../log/body.ts';
+import { Image, decodeDirectory } from '../log/image.ts';
+import type { Directory, Value } from '../log/image.ts';
+import { corrupt, sameDigest } from '../log/record.ts';
+import type { LogRecord } from '../log/record.ts';
+
+/** Bytes that an attribute starts from, and the deltas that follow: applied together at the end. */
+interface Chain {
+  base: Uint8Array;
+  readonly deltas: Uint8Array[];
+}
+
+/**
+ * Takes records one after the other, and yields the image after the last. It applies each attribute's deltas in one go, and
+ * checks the digest once, at the end. Every error is an `ERR_CORRUPT` that names session and revision.
+ */
+export class Replay {
+  readonly #id: string;
+  readonly #differ: Differ;
+  readonly #limitBytes: number;
+  #image: Image;
+  #directory: Directory;
+  #touched = new Map<string, Chain>();
+  #last: LogRecord | undefined;
+
+  constructor(id: string, image: Image, differ: Differ, limitBytes: number) {
+    this.#id = id;
+    this.#image = image;
+    this.#directory = image.directory;
+    this.#differ = differ;
+    this.#limitBytes = limitBytes;
+  }
+
+  add(record: LogRecord): void {
+    const fail = (what: string): never => {
+      throw corrupt(this.#id, record.revision, what);
+    };
+    if (record.kind === 'snapshot') this.#addSnapshot(record, fail);
+    else this.#addDelta(record, fail);
+    this.#last = record;
+  }
+
+  /** The names of the attributes that changed; the image passed in has become the result. */
+  finish(): Set<string> {
+    const last = this.#last;
+    if (last === undefined) return new Set();
+    const values = this.#values(last.revision);
+    const directory = this.#directory === this.#image.directory ? undefined : this.#directory;
+    const staged = this.#image.stage(directory, values);
+    if (!sameDigest(staged.digest, last.digest)) throw corrupt(this.#id, last.revision, 'the records do not add up to the state that was saved (digest)');
+    this.#image.accept(staged, { revision: last.revision, nonce: last.nonce });
+    return new Set(values.keys());
+  }
+
+  #addSnapshot(record: LogRecord, fail: (what: string) => never): void {
+    const body = decodeSnapshotBody(record.body, fail);
+    this.#directory = decodeDirectory(body.directory, fail);
+    if (body.values.length !== this.#directory.names.length) fail(`${this.#directory.names.length} attributes are named, ${body.values.length} have values`);
+    this.#touched = new Map(this.#directory.names.map((name, index) => [name, { base: body.values[index] as Uint8Array, deltas: [] }]));
+  }
+
+  #addDelta(record: LogRecord, fail: (what: string) => never): void {
+    const body = decodeDeltaBody(record.body, fail);
+    if (body.directoryDelta.length > 0) this.#changeDirectory(record.revision, body.directoryDelta, fail);
+    for (const { index, op, bytes } of body.changes) {
+      const name = this.#directory.names[index] ?? fail(`there is no attribute ${index}`);
+      if (op === 'put') this.#touched.set(name, { base: bytes, deltas: [] });
+      else this.#chain(name, fail).deltas.push(bytes);
+    }
+  }
+
+  #changeDirectory(revision: number, delta: Uint8Array, fail: (what: string) => never): void {
+    const bytes = this.#guard(revision, () => this.#differ.apply(this.#directory.bytes, delta, this.#limitBytes));
+    this.#directory = decodeDirectory(bytes, fail);
+    const present = new Set(this.#directory.names);
+    for (const name of this.#touched.keys()) if (!present.has(name)) this.#touched.delete(name);
+  }
+
+  #chain(name: string, fail: (what: string) => never): Chain {
+    let chain = this.#touched.get(name);
+    if (chain === undefined) {
+      const base = this.#image.value(name)?.bytes ?? fail(`a delta for attribute '${name}', which has no value`);
+      this.#touched.set(name, (chain = { base, deltas: [] }));
+    }
+    return chain;
+  }
+
+  #values(revision: number): Map<string, Value> {
+    const names = [...this.#touched.keys()];
+    const bytes = this.#guard(revision, () =>
+      names.map((name) => {
+        const { base, deltas } = this.#touched.get(name) as Chain;
+        return deltas.length === 0 ? base : this.#differ.applyChain(base, deltas, this.#limitBytes);
+      }),
+    );
+    for (const name of this.#directory.names) {
+      if (!this.#touched.has(name) && this.#image.value(name) === undefined) throw corrupt(this.#id, revision, `attribute '${name}' has no value`);
+    }
+    const hashes = new Uint32Array(BATCH_STRIDE * bytes.length);
+    this.#differ.hashBatch(bytes, hashes);
+    return new Map(
+      names.map((name, index) => [name, { bytes: bytes[index] as Uint8Array, low: hashes[BATCH_STRIDE * index + 1] as number, high: hashes[BATCH_STRIDE * index + 2] as number }]),
+    );
+  }
+
+  #guard<T>(revision: number, run: () => T): T {
+    try {
+      return run();
+    } catch (cause) {
+      if (cause instanceof HoldfastError && cause.code === 'ERR_LIMIT') {
+        throw new HoldfastError('ERR_LIMIT', `session '${this.#id}', revision ${revision}: an attribute would exceed limitBytes = ${this.#limitBytes}; raise it to open this session`, { session: this.#id, revision, cause });
+      }
+      throw corrupt(this.#id, revision, cause instanceof Error ? cause.message : String(cause), cause);
+    }
+  }
+}

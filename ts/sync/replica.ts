@@ -1,0 +1,19 @@
+import { Image } from '../log/image.ts';
+
+/** This process's copy of a session: the base of the next save, and what its log weighs. */
+export class Replica {
+  readonly id: string;
+  image: Image = new Image();
+  /** No record yet: the next one is a snapshot. */
+  snapshotBytes = 0;
+  deltaBytes = 0;
+  destroyed = false;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  get exists(): boolean {
+    return this.image.position.revision > 0 && !this.destroyed;
+  }
+}
