@@ -1,0 +1,282 @@
+import { isDeepStrictEqual } from 'node:util';
+import vm from 'node:vm';
+import fc from 'fast-check';
+import { Packr } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { msgpackCodec } from '../../ts/codec/msgpack.ts';
+import { HoldfastError, type ErrorCode } from '../../ts/errors.ts';
+import { anyValue, jsonValue } from './values.ts';
+
+const { encode, decode } = msgpackCodec;
+
+function thrown(run: () => unknown): HoldfastError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof HoldfastError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+function expectKept(value: unknown): void {
+  const bytes = encode(value, 'v');
+  const back = decode(bytes);
+  expect(isDeepStrictEqual(back, value)).toBe(true);
+  expect(Buffer.from(encode(back, 'v')).equals(bytes)).toBe(true);
+}
+
+const holes: unknown[] = [1, , undefined, , 5]; // oxlint-disable-line no-sparse-arrays
+const long: unknown[] = ['a'];
+long.length = 1_000;
+const far: unknown[] = [];
+far[4_000_000_000] = 'end';
+const bare = Object.assign(Object.create(null) as object, { a: 1 });
+
+const KEPT: [string, unknown][] = [
+  ['undefined', undefined], ['null', null], ['true', true], ['false', false],
+  ...[0, -0, 1, -1, 31, -32, -33, 127, 128, -128, -129, 255, 256, 65_535, 65_536, -32_768, -32_769, 2 ** 31, -(2 ** 31), 2 ** 32 - 1,
+    2 ** 32, -(2 ** 31) - 1, 2 ** 53, -(2 ** 53), 0.1, 5e-324, 1.7976931348623157e308, NaN, Infinity, -Infinity]
+    .map((n): [string, unknown] => [`number ${Object.is(n, -0) ? '-0' : n}`, n]),
+  ...[0n, -1n, 1n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, -(2n ** 63n), -(2n ** 63n) - 1n, 2n ** 127n, -(2n ** 127n), 2n ** 127n - 1n,
+    -(2n ** 128n), 2n ** 5_000n, -(2n ** 80_000n)].map((n): [string, unknown] => [`bigint of ${n.toString(16).length} digits`, n]),
+  ...[0, 1, 15, 16, 31, 32, 47, 48, 49, 85, 86, 255, 256, 300, 65_535, 65_536, 100_000].flatMap((n): [string, unknown][] => [
+    [`ASCII string of ${n}`, 'x'.repeat(n)], [`Greek string of ${n}`, 'λ'.repeat(n)], [`emoji string of ${n}`, '🙂'.repeat(n)],
+    [`mixed string of ${n}`, `${'x'.repeat(n)}é`], [`lone surrogate after ${n}`, `${'x'.repeat(n)}\ud800`],
+  ]),
+  ['lone trail surrogate', '\udc00a'], ['U+FFFD itself', '\ufffd'.repeat(40)], ['byte order mark', '\ufeffa'], ['NUL', '\0'],
+  ['Date', new Date(1_700_000_000_123)], ['Date 0', new Date(0)], ['Date 1 ms', new Date(1)], ['Date -1 ms', new Date(-1)],
+  ['Date before 1970', new Date(-1_234_567_890_123)], ['latest Date', new Date(8.64e15)], ['earliest Date', new Date(-8.64e15)],
+  ['Date past 2106', new Date(2 ** 32 * 1_000 + 7)],
+  ['Map with any keys', new Map<unknown, unknown>([[{ a: 1 }, 1], [NaN, 2], ['b', new Map()], [1n, null], [[1], undefined]])],
+  ['Map of 20', new Map(Array.from({ length: 20 }, (_, i) => [i, i]))],
+  ['Set', new Set(['z', 'a', { k: 1 }, NaN])], ['Set of 70000', new Set(Array.from({ length: 70_000 }, (_, i) => i))],
+  ['array with holes', holes], ['array of holes', Array(3)], ['array longer than its elements', long], ['far element', far],
+  ['array of undefined', [undefined]], ['array of 70000', Array.from({ length: 70_000 }, () => 1)],
+  ['__proto__ key', JSON.parse('{"__proto__":{"polluted":true},"a":1}')], ['constructor key', { constructor: 1, hasOwnProperty: 2, toJSON: 3 }],
+  ['odd keys', { '': 1, '\ud800': 2, 'é': 3, ['k'.repeat(40)]: 4, ['k'.repeat(300)]: 5 }], ['null prototype', bare],
+  ['100000 keys', Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`k${i}`, i]))],
+  ['Buffer', Buffer.from([1, 2, 3])], ['Uint8Array', new Uint8Array([1, 2, 3])], ['large Buffer', Buffer.alloc(70_000, 7)],
+  ['Uint8ClampedArray', new Uint8ClampedArray([1])], ['Int8Array', new Int8Array([-1])], ['Int16Array', new Int16Array([-1, 2])],
+  ['Uint16Array', new Uint16Array([1])], ['Int32Array', new Int32Array([1])], ['Uint32Array', new Uint32Array([1])],
+  ['Float32Array', new Float32Array([1.5, NaN])], ['Float64Array', new Float64Array([1.1, -0])],
+  ['BigInt64Array', new BigInt64Array([-1n])], ['BigUint64Array', new BigUint64Array([1n])], ['empty Float64Array', new Float64Array(0)],
+  ['large Uint8Array', new Uint8Array(70_000).fill(3)], ['middle of a buffer', new Uint16Array(new ArrayBuffer(16), 2, 3)],
+  ['ArrayBuffer', new Uint8Array([1, 2]).buffer], ['DataView', new DataView(new Uint8Array([1, 2, 3]).buffer, 1)],
+];
+
+describe('what is kept', () => {
+  it.each(KEPT)('%s', (_name, value) => expectKept(value));
+  it.each(KEPT)('%s, inside', (_name, value) => expectKept({ a: [value], m: new Map([['k', 1]]) }));
+
+  it('the order of keys', () => {
+    expect(Object.keys(decode(encode({ b: 1, a: 2, 3: 0 }, 'v')) as object)).toEqual(['3', 'b', 'a']);
+    expect([...(decode(encode(new Set([3, 1, 2]), 'v')) as Set<number>)]).toEqual([3, 1, 2]);
+  });
+
+  it('negative zero inside a Float64Array and a Map value', () => {
+    const map = decode(encode(new Map([['a', -0]]), 'v')) as Map<string, number>;
+    expect(Object.is(map.get('a'), -0)).toBe(true);
+  });
+
+  it('an invalid Date', () => {
+    const [back] = decode(encode([new Date(NaN)], 'v')) as [Date];
+    expect([back instanceof Date, back.getTime()]).toEqual([true, NaN]);
+  });
+
+  it('a key named __proto__ sets no prototype', () => {
+    const back = decode(encode(JSON.parse('{"__proto__":{"polluted":1}}'), 'v')) as object;
+    expect(Object.getPrototypeOf(back)).toBe(Object.prototype);
+    expect('polluted' in back).toBe(false);
+  });
+
+  it('plain values of another realm, as plain values of this one', () => {
+    const foreign: unknown = vm.runInNewContext('({ a: [1, { b: 2 }] })');
+    expect(isDeepStrictEqual(decode(encode(foreign, 'v')), { a: [1, { b: 2 }] })).toBe(true);
+  });
+});
+
+class Account {
+  owner = 'ada';
+}
+const cycle: { self?: unknown } = {};
+cycle.self = cycle;
+const item = { id: 1 };
+const date = new Date(5);
+const tagged = Object.assign(new Map(), { extra: 1 });
+const sparseWithName = Object.assign([1, , 2], { total: 3 }); // oxlint-disable-line no-sparse-arrays
+const throwing = { get bad(): never { throw new Error('boom'); } };
+
+const REFUSED: [string, unknown, string, RegExp][] = [
+  ['function', { items: [0, { total: () => 1 }] }, 'cart.items[1].total', /function/],
+  ['class', { items: [Account] }, 'cart.items[0]', /function/],
+  ['symbol', { a: Symbol('x') }, 'cart.a', /symbol/],
+  ['symbol as key', { a: { [Symbol('x')]: 1 } }, 'cart.a', /symbol/],
+  ['arguments', { a: (function args() { return arguments; })() }, 'cart.a', /symbol/],
+  ['class instance', { owner: new Account() }, 'cart.owner', /instance of Account/],
+  ['Error', [new Error('x')], 'cart[0]', /instance of Error/],
+  ['RegExp', { 'a b': /x/ }, 'cart["a b"]', /instance of RegExp/],
+  ['Promise', { p: Promise.resolve() }, 'cart.p', /instance of Promise/],
+  ['WeakMap', { p: new WeakMap() }, 'cart.p', /instance of WeakMap/],
+  ['URL', { p: new URL('http://a') }, 'cart.p', /instance of URL/],
+  ['boxed number', { p: Object(1) }, 'cart.p', /instance of Number/],
+  ['array subclass', { p: new (class List extends Array<number> {})() }, 'cart.p', /instance of List/],
+  ['Map subclass', { p: new (class Dict extends Map<string, number> {})() }, 'cart.p', /instance of Dict/],
+  ['SharedArrayBuffer', { p: new SharedArrayBuffer(1) }, 'cart.p', /instance of SharedArrayBuffer/],
+  ['Proxy of RegExp', { p: new Proxy(/x/, {}) }, 'cart.p', /instance of RegExp/],
+  ['Proxy of Map', { p: new Proxy(new Map(), {}) }, 'cart.p', /could not be read/],
+  ['false Date', { p: Object.create(Date.prototype) as object }, 'cart.p', /could not be read/],
+  ['getter that throws', { p: [throwing] }, 'cart.p[0].bad', /boom/],
+  ['own property on a Map', { p: tagged }, 'cart.p', /own properties/],
+  ['name on a sparse array', { p: sparseWithName }, 'cart.p', /"total"/],
+  ['function as Map value', { m: new Map([['k', () => 1]]) }, 'cart.m.get("k")', /function/],
+  ['function as Map key', { m: new Map([[() => 1, 1]]) }, 'cart.m.keys()[0]', /function/],
+  ['function in a Set', { s: new Set([1, () => 1]) }, 'cart.s.values()[1]', /function/],
+  ['function itself', () => 1, 'cart', /function/],
+];
+
+describe('what is refused', () => {
+  it.each(REFUSED)('%s', (_name, value, path, message) => {
+    const error = thrown(() => encode(value, 'cart'));
+    expect([error.code, error.paths]).toEqual(['ERR_INVALID' satisfies ErrorCode, [path]]);
+    expect(error.message).toMatch(message);
+    expect(error.message.startsWith(path)).toBe(true);
+  });
+
+  it.each([
+    ['cycle', { a: [cycle] }, ['cart.a[0].self', 'cart.a[0]']],
+    ['array in itself', (() => { const a: unknown[] = []; a.push(a); return a; })(), ['cart[0]', 'cart']],
+    ['object twice', { a: { x: item }, b: [item] }, ['cart.b[0]', 'cart.a.x']],
+    ['Date twice', [date, date], ['cart[1]', 'cart[0]']],
+    ['Map key again as value', new Map([[item, [item]]]), ['cart.values()[0][0]', 'cart.keys()[0]']],
+  ] as [string, unknown, string[]][])('%s, naming both paths', (_name, value, paths) => {
+    const error = thrown(() => encode(value, 'cart'));
+    expect([error.code, error.paths]).toEqual(['ERR_INVALID', paths]);
+    expect(error.message).toContain('Copy it');
+  });
+
+  it('deep nesting, naming the path, however deep', () => {
+    for (const depth of [1_001, 200_000]) {
+      let value: unknown = 1;
+      for (let i = 0; i < depth; i++) value = { a: value };
+      const error = thrown(() => encode(value, 'cart'));
+      expect(error.code).toBe('ERR_LIMIT');
+      expect(error.paths?.[0]).toMatch(/^cart(\.a){1000}$/);
+    }
+  });
+
+  it('1,000 levels are kept', () => {
+    let value: unknown = 1;
+    for (let i = 0; i < 1_000; i++) value = i % 2 ? [value] : { a: value };
+    expectKept(value);
+  });
+
+  it('leaves the codec fit for the next call', () => {
+    const before = encode({ a: 1 }, 'v');
+    thrown(() => encode([1, [2, () => 1]], 'v'));
+    expect(encode({ a: 1 }, 'v')).toEqual(before);
+  });
+});
+
+describe('bytes', () => {
+  it('are not overwritten by later calls, and share nothing with what is decoded', () => {
+    const first = encode({ a: 'first', b: Buffer.from('abc') }, 'v');
+    const copy = first.slice();
+    encode({ a: 'other and longer', b: Buffer.from('xyz') }, 'v');
+    expect(first).toEqual(copy);
+    const back = decode(first) as { a: string; b: Buffer };
+    first.fill(0);
+    expect(back).toEqual({ a: 'first', b: Buffer.from('abc') });
+  });
+
+  it('are read from the middle of a larger buffer', () => {
+    const bytes = encode({ a: ['x'.repeat(30), 1.5] }, 'v');
+    const outer = new Uint8Array(bytes.length + 20).fill(0xa5);
+    outer.set(bytes, 11);
+    expect(decode(outer.subarray(11, 11 + bytes.length))).toEqual({ a: ['x'.repeat(30), 1.5] });
+  });
+
+  it('a getter may encode another value', () => {
+    const value = { a: 1, get b(): number { return encode(['other', { c: 1 }], 'w').length; }, c: 'end' };
+    expect(decode(encode(value, 'v'))).toEqual({ a: 1, b: encode(['other', { c: 1 }], 'w').length, c: 'end' });
+  });
+
+  it('equal msgpackr\'s for what both keep', () => {
+    const packr = new Packr({
+      useRecords: false, variableMapSize: true, moreTypes: true, useToJSON: false, structuredClone: false, bundleStrings: false,
+      useFloat32: 0, copyBuffers: true,
+    });
+    const both = fc.oneof(jsonValue, fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }), fc.date({ noInvalidDate: false }), fc.uint8Array(), fc.float64Array());
+    fc.assert(fc.property(both, (value) => Buffer.from(encode(value, 'v')).equals(packr.pack(value))), { numRuns: 1_000 });
+  });
+});
+
+describe('properties', () => {
+  it('any value is kept, gives the same bytes again, whatever was encoded before', () => {
+    fc.assert(fc.property(anyValue, anyValue, (value, other) => {
+      const alone = encode(value, 'v');
+      encode(other, 'w');
+      expect(Buffer.from(encode(value, 'v')).equals(alone)).toBe(true);
+      expectKept(value);
+    }), { numRuns: 500 });
+  });
+
+  const survives = (bytes: Uint8Array): void => {
+    const before = bytes.slice();
+    try {
+      encode(decode(bytes), 'v');
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      expect(['ERR_CORRUPT', 'ERR_LIMIT']).toContain(error.code);
+    }
+    expect(Buffer.compare(bytes, before)).toBe(0);
+  };
+
+  it('any bytes give a value or ERR_CORRUPT', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), survives), { numRuns: 5_000 });
+  });
+
+  it('so do damaged encodings', () => {
+    const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
+    fc.assert(fc.property(anyValue, damage, fc.nat(8), (value, changes, cut) => {
+      const bytes = encode(value, 'v').slice();
+      for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
+      survives(bytes);
+      survives(bytes.slice(0, Math.max(0, bytes.length - cut)));
+    }), { numRuns: 700 });
+  });
+
+  it('every encoding cut short or followed by a byte is ERR_CORRUPT', () => {
+    fc.assert(fc.property(anyValue, (value) => {
+      const bytes = encode(value, 'v');
+      for (let end = 0; end < Math.min(bytes.length, 50); end++) expect(thrown(() => decode(bytes.subarray(0, end))).code).toBe('ERR_CORRUPT');
+      expect(thrown(() => decode(Uint8Array.from([...bytes, 0xc0]))).code).toBe('ERR_CORRUPT');
+    }), { numRuns: 200 });
+  });
+});
+
+const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
+
+describe('hostile bytes', () => {
+  it.each([
+    ['nothing', ''], ['unused token', 'c1'], ['float32', 'ca 3f800000'], ['record definition', 'd4 72 40 91 a161 01'], ['RegExp', 'd4 78 00 92 a161 a0'],
+    ['Error', 'd4 65 00 93 a161 a0 c0'], ['reference', 'd6 69 00000001 90'], ['bundle', 'd6 62 00000001'], ['huge array', 'dd ffffffff'],
+    ['huge map', 'df ffffffff'], ['huge string', 'db ffffffff'], ['huge bin', 'c6 ffffffff'], ['huge Map', 'd4 4d 00 df ffffffff'],
+    ['array header too long', 'dc 0001 01'], ['string header too long', 'd9 01 61'], ['number as property name', '81 01 01'],
+    ['bad UTF-8', 'a2 c328'], ['bad UTF-8, long', `d9 40 ${'61'.repeat(63)} ff`], ['surrogate in UTF-8', 'a3 eda080'],
+    ['well-formed as UTF-16', 'c7 02 75 6100'], ['odd UTF-16', 'c7 01 75 00'], ['unaligned Float64Array', 'c7 04 74 08 000000'], ['no kind', 'c7 00 74'],
+    ['short bigint', 'c7 08 42 0000000000000001'], ['Map with a key twice', 'd4 4d 00 82 01 01 01 02'], ['Set with an element twice', 'd4 73 00 92 01 01'],
+    ['sparse without length', 'd4 68 00 90'], ['sparse, wrong order', 'd4 68 00 95 05 02 01 01 01'], ['sparse, past the end', 'd4 68 00 93 01 01 01'],
+    ['Map without content', 'd4 4d 00 01'], ['date of 5 bytes', 'c7 05 ff 0000000000'], ['date out of range', 'c7 0c ff 00000000 7fffffffffffffff'],
+    ['1000 ms', 'd7 ff ee6b2800 00000001'], ['deep arrays', '91'.repeat(100_000) + '01'], ['deep prefixes', 'd46800 93 01 00'.repeat(50_000)],
+  ])('%s', (_name, text) => {
+    expect(thrown(() => decode(hex(text))).code).toBe('ERR_CORRUPT');
+  });
+
+  it('a small header claims little memory', () => {
+    const before = process.memoryUsage().rss;
+    const bytes = hex(`dc 1000 ${'d46800 91 ce 01ffffff'.repeat(4_096)}`);
+    expect((decode(bytes) as unknown[]).length).toBe(4_096);
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1_048_576);
+  });
+});
