@@ -14,7 +14,7 @@ interface Slot {
 
 /** A session's attributes as raw values: decoded from the image when first read, defaults made when first asked for. */
 export class Slots implements AttributeSlots {
-  readonly #image: Image;
+  #image: Image;
   readonly #codec: Codec;
   readonly #definition: SessionDefinition<object, object>;
   readonly #slots = new Map<string, Slot>();
@@ -80,6 +80,16 @@ export class Slots implements AttributeSlots {
       if (slot?.loaded === true) slot.provisional = false;
     }
     this.#reshaped = false;
+  }
+
+  /** The save that settled has failed. */
+  unsettle(): void {
+    this.#reshaped = true;
+  }
+
+  /** The same state lives in another image from now on. */
+  rebase(image: Image): void {
+    this.#image = image;
   }
 
   #addDefault(name: string): void {

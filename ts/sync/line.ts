@@ -1,4 +1,5 @@
 import type { Backups } from '../backup/backups.ts';
+import type { Clock } from '../clock.ts';
 import type { Codec } from '../codec/codec.ts';
 import type { Differ } from '../diff/differ.ts';
 import type { Store } from '../store/store.ts';
@@ -15,4 +16,5 @@ export interface Line {
   readonly limitBytes: number;
   /** Expiry counts anew from each save; undefined: sessions do not expire. */
   readonly ttlMs: number | undefined;
+  readonly clock: Clock;
 }

@@ -15,9 +15,15 @@ export type Pulled = ReadonlySet<string> | 'all';
  * checks that each record follows the one before, and applies them. The replica is as before if anything fails.
  */
 export async function pull(line: Line, replica: Replica, granted?: Tail): Promise<Pulled> {
+  const askedAt = line.clock.monotonic();
   const tail = granted ?? (await line.store.read(replica.id, replica.image.position));
   if (tail.head === undefined || tail.head.destroyed) return empty(replica, tail);
-  if (tail.records.length === 0) return new Set();
+  const expiresAt = tail.head.ttlLeftMs === undefined ? Infinity : askedAt + tail.head.ttlLeftMs;
+  if (tail.records.length === 0) {
+    replica.stale = false;
+    replica.expiresAt = expiresAt;
+    return new Set();
+  }
 
   // A log read whole replaces what is here: the replica's branch has been outdated, compacted away, or is no branch at all.
   const image = tail.whole ? new Image() : replica.image;
@@ -40,6 +46,8 @@ export async function pull(line: Line, replica: Replica, granted?: Tail): Promis
   replica.snapshotBytes = tail.head.snapshotBytes;
   replica.deltaBytes = tail.head.deltaBytes;
   replica.destroyed = false;
+  replica.stale = false;
+  replica.expiresAt = expiresAt;
   return tail.whole ? 'all' : changed;
 }
 
@@ -49,6 +57,8 @@ function empty(replica: Replica, tail: Tail): Pulled {
   replica.snapshotBytes = 0;
   replica.deltaBytes = 0;
   replica.destroyed = tail.head?.destroyed === true;
+  replica.stale = false;
+  replica.expiresAt = Infinity;
   return before === ORIGIN ? new Set() : 'all';
 }
 

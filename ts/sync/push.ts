@@ -1,7 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { encodeDeltaBody, encodeSnapshotBody } from '../log/body.ts';
 import { compactionDue } from '../log/compaction.ts';
-import type { Staged } from '../log/image.ts';
+import type { Staged, Value } from '../log/image.ts';
 import { drawNonce } from '../log/nonce.ts';
 import { RECORD_OVERHEAD, encodeRecord } from '../log/record.ts';
 import { samePosition } from '../position.ts';
@@ -49,7 +49,7 @@ export async function push(line: Line, replica: Replica, tracked: Tracked, optio
 
   await appendOnce(line, replica.id, append);
   image.accept(staged, append.position);
-  weigh(replica, append);
+  weigh(line, replica, append);
   await line.backups.feed(replica.id, append);
   return { revision: append.position.revision, changed: [...values.keys()], recordBytes: append.bytes.length, kind: snapshot ? 'snapshot' : 'delta' };
 }
@@ -65,7 +65,19 @@ export async function pushTombstone(line: Line, replica: Replica, token: number,
   await line.backups.feed(replica.id, append);
 }
 
-function write(line: Line, replica: Replica, staged: Staged, options: PushOptions, content: { kind: 'delta' | 'snapshot'; body: Uint8Array }): Append {
+/** Saves the state of `from` as the first revision of `to`. */
+export async function pushCopy(line: Line, from: Replica, to: Replica, token: number): Promise<void> {
+  const { directory } = from.image;
+  const values = new Map(directory.names.map((name) => [name, from.image.value(name) as Value]));
+  const staged = to.image.stage(directory, values);
+  const append = write(line, to, staged, { token, release: false }, { kind: 'snapshot', body: encodeSnapshotBody(to.image, staged) });
+  await appendOnce(line, to.id, append);
+  to.image.accept(staged, append.position);
+  weigh(line, to, append);
+  await line.backups.feed(to.id, append);
+}
+
+function write(line: Line, replica: Replica, staged: Staged, options: Pick<PushOptions, 'token' | 'release'>, content: { kind: 'delta' | 'snapshot'; body: Uint8Array }): Append {
   const parent = replica.image.position;
   const position = { revision: parent.revision + 1, nonce: drawNonce() };
   const bytes = encodeRecord(replica.id, { ...content, ...position, token: options.token, parentNonce: parent.nonce, digest: staged.digest });
@@ -87,7 +99,8 @@ async function appendOnce(line: Line, id: string, append: Append): Promise<void>
   }
 }
 
-function weigh(replica: Replica, append: Append): void {
+function weigh(line: Line, replica: Replica, append: Append): void {
+  if (line.ttlMs !== undefined) replica.expiresAt = line.clock.monotonic() + line.ttlMs;
   if (append.kind === 'snapshot') {
     replica.snapshotBytes = append.bytes.length;
     replica.deltaBytes = 0;

@@ -8,6 +8,10 @@ export class Replica {
   snapshotBytes = 0;
   deltaBytes = 0;
   destroyed = false;
+  /** Must be pulled before use: it never was, or an append of unknown outcome may have gone through. */
+  stale = true;
+  /** Monotonic ms; Infinity: never. */
+  expiresAt = Infinity;
 
   constructor(id: string) {
     this.id = id;

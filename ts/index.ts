@@ -1,0 +1,17 @@
+export { HoldfastError } from './errors.ts';
+export type { ErrorCode, ErrorDetails } from './errors.ts';
+export { defineSession, immutable, mutable, unclassified } from './session/definition.ts';
+export type { AttributeSpec, DeepReadonly, SessionDefinition, SessionState, StateOf, ValuesOf } from './session/definition.ts';
+export { SessionRepository } from './session/repository.ts';
+export type { RepositoryOptions } from './session/repository.ts';
+export type { Saved, Session } from './session/session.ts';
+export type { AcquireOptions, LockOptions } from './lock/member-locks.ts';
+export type { BackupErrorListener, BackupOptions, Backups } from './backup/backups.ts';
+export type { AttributeClass, SaveMode } from './tracking/classes.ts';
+export { plain } from './tracking/tracker.ts';
+export { MemoryStore } from './store/memory.ts';
+export type { MemoryStoreOptions } from './store/memory.ts';
+export type { Append, Head, Hint, LockReply, LockRequest, Membership, RecordKind, Store, Tail } from './store/store.ts';
+export type { Position } from './position.ts';
+export type { Engine } from './diff/differ.ts';
+export type { Clock } from './clock.ts';
