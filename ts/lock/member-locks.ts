@@ -246,8 +246,8 @@ export class MemberLocks {
   async #confirm(lock: Lock, waiter: Waiter): Promise<Tail | undefined> {
     if (this.#clock.monotonic() < lock.leaseUntil) return undefined;
     const tail = await this.#store.read(lock.id, waiter.since());
-    if (tail.head === undefined || tail.head.token === lock.token) return tail;
-    lock.token = undefined;
+    if (tail.head?.token === lock.token) return tail;
+    lock.token = undefined; // or the session was never saved, and only asking tells
     return this.#ask(lock);
   }
 

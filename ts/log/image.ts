@@ -133,7 +133,7 @@ export function encodeDirectory(names: readonly string[]): Directory {
     out.varint(bytes.length);
     out.raw(bytes);
   }
-  return { names, bytes: out.finish().slice() };
+  return { names, bytes: new Uint8Array(out.finish()) };
 }
 
 /** `fail` must throw. Names are unique. */

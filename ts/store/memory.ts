@@ -71,7 +71,7 @@ function memoryKeyValue(sessions: Map<string, Session>): KeyValue {
     deleteRow: (id) => void sessions.delete(id),
     record: (id, revision) => sessions.get(id)?.records.get(revision),
     putRecord(id, revision, { nonce, bytes }) {
-      sessions.get(id)?.records.set(revision, { nonce, bytes: bytes.slice() });
+      sessions.get(id)?.records.set(revision, { nonce, bytes: new Uint8Array(bytes) });
     },
     deleteRecords(id, from, to) {
       const records = sessions.get(id)?.records;

@@ -79,7 +79,7 @@ function baseFor(line: Line, image: Image, name: string, target: Uint8Array): Ui
 }
 
 /** Small values must not keep the encoder's large buffer alive. */
-const owned = (bytes: Uint8Array): Uint8Array => (bytes.buffer.byteLength > 2 * bytes.length ? bytes.slice() : bytes);
+const owned = (bytes: Uint8Array): Uint8Array => (bytes.buffer.byteLength > 2 * bytes.length ? new Uint8Array(bytes) : bytes);
 
 const DELTA_OVERHEAD = 16;
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);

@@ -11,7 +11,7 @@ export class Replica {
   /** Must be pulled before use: it never was, or an append of unknown outcome may have gone through. */
   stale = true;
   /** Monotonic ms; Infinity: never. */
-  expiresAt = Infinity;
+  expiresAt: number = Infinity;
 
   constructor(id: string) {
     this.id = id;

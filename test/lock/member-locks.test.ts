@@ -1,0 +1,235 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../ts/clock.ts';
+import { MemberLocks } from '../../ts/lock/member-locks.ts';
+import type { Hold, LockOptions } from '../../ts/lock/member-locks.ts';
+import { ORIGIN } from '../../ts/position.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+import type { Hint, Store } from '../../ts/store/store.ts';
+
+const since = (): typeof ORIGIN => ORIGIN;
+const LEASE_MS = 120;
+const members: MemberLocks[] = [];
+
+function member(store: Store, options: LockOptions = {}): MemberLocks {
+  members.push(new MemberLocks(store, systemClock, { leaseMs: LEASE_MS, ...options }));
+  return members.at(-1) as MemberLocks;
+}
+
+afterEach(async () => {
+  await Promise.all(members.splice(0).map((locks) => locks.close()));
+});
+
+/** A store whose hints are lost when `lose` says so, and that counts its calls. */
+function lossy(store: MemoryStore, lose: (hint: Hint) => boolean): { store: Store; calls: Record<string, number> } {
+  const calls: Record<string, number> = {};
+  const proxied = new Proxy(store, {
+    get(target, name: keyof Store) {
+      const method = target[name].bind(target) as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        calls[name] = (calls[name] ?? 0) + 1;
+        if (name === 'join') return target.join((hint) => !lose(hint) && (args[0] as (hint: Hint) => void)(hint));
+        return method(...args);
+      };
+    },
+  });
+  return { store: proxied, calls };
+}
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'no error',
+    (error: { code?: unknown }) => error.code ?? error,
+  );
+
+async function waitFor(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 3000; !condition(); ) {
+    if (Date.now() > end) throw new Error('waited three seconds in vain');
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+describe('a member lock', () => {
+  it('serves requests of one process in order, one at a time', async () => {
+    const locks = member(new MemoryStore());
+    const order: number[] = [];
+    let inside = 0;
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, i) => {
+        const hold = await locks.acquire('s', since);
+        expect((inside += 1)).toBe(1);
+        order.push(i);
+        await null;
+        inside -= 1;
+        await hold.end('keep');
+      }),
+    );
+    expect(order).toEqual(Array.from({ length: 50 }, (_, i) => i));
+  });
+
+  it('costs no call to the store while it is kept', async () => {
+    const { store, calls } = lossy(new MemoryStore(), () => false);
+    const locks = member(store, { leaseMs: 60_000 });
+    for (let i = 0; i < 20; i += 1) await (await locks.acquire('s', since)).end('keep');
+    expect(calls).toEqual({ join: 1, lock: 1 });
+    expect(locks.grants).toBe(1);
+  });
+
+  it('goes back after each use under `access`', async () => {
+    const { store, calls } = lossy(new MemoryStore(), () => false);
+    const locks = member(store, { release: 'access' });
+    for (let i = 0; i < 5; i += 1) {
+      const hold = await locks.acquire('s', since);
+      expect(hold.releaseNow()).toBe(true);
+      await hold.end('keep');
+    }
+    expect(calls).toEqual({ join: 1, lock: 5, unlock: 5 });
+  });
+
+  it('is handed over when another member asks', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [member(store), member(store)];
+    const first = await one.acquire('s', since);
+    const waiting = two.acquire('s', since);
+    await waitFor(() => first.releaseNow());
+    await first.end('keep');
+    const second = await waiting;
+    expect(second.token).toBeGreaterThan(first.token);
+    await second.end('keep');
+    const third = await one.acquire('s', since); // idle at the other: recalled at once
+    expect(third.token).toBeGreaterThan(second.token);
+    await third.end('keep');
+  });
+
+  it('excludes members from each other, nothing doubled, all served', async () => {
+    const store = new MemoryStore();
+    const all = [member(store), member(store), member(store, { release: 'access' })];
+    let inside = 0;
+    let served = 0;
+    await Promise.all(
+      all.flatMap((locks) =>
+        Array.from({ length: 60 }, async () => {
+          const hold = await locks.acquire('s', since, { timeoutMs: 20_000 });
+          expect((inside += 1)).toBe(1);
+          await new Promise((resolve) => setImmediate(resolve));
+          inside -= 1;
+          served += 1;
+          await hold.end('keep');
+        }),
+      ),
+    );
+    expect(served).toBe(180);
+  });
+
+  it.each(['recall', 'grant'] as const)('goes on when every %s hint is lost', async (kind) => {
+    const { store } = lossy(new MemoryStore(), (hint) => hint.kind === kind);
+    const [one, two] = [member(store), member(store)];
+    for (let i = 0; i < 3; i += 1) {
+      for (const locks of [one, two]) {
+        const hold = await locks.acquire('s', since, { timeoutMs: 5000 });
+        await hold.end('keep');
+      }
+    }
+    expect(one.grants + two.grants).toBe(6);
+  });
+
+  it('keeps a use alive that takes longer than the lease', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [member(store), member(store)];
+    const hold = await one.acquire('s', since);
+    const waiting = two.acquire('s', since);
+    await new Promise((resolve) => setTimeout(resolve, 3 * LEASE_MS));
+    await store.renew('s', hold.token); // still the holder
+    await hold.end('keep');
+    expect((await waiting).token).toBeGreaterThan(hold.token);
+  });
+
+  it('lets a use that outstays maxHoldMs lapse', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [member(store, { maxHoldMs: 1 }), member(store)];
+    const hold = await one.acquire('s', since);
+    const next = await two.acquire('s', since, { timeoutMs: 5000 });
+    expect(next.token).toBeGreaterThan(hold.token);
+    await hold.end('keep');
+    await store.renew('s', next.token);
+  });
+
+  it('notices after a pause that another has had it', async () => {
+    const { store } = lossy(new MemoryStore(), (hint) => hint.kind === 'recall');
+    const [one, two] = [member(store), member(store)];
+    const first = await one.acquire('s', since);
+    await first.end('keep');
+    const second = await two.acquire('s', since, { timeoutMs: 5000 });
+    await second.end('keep');
+    const third = await one.acquire('s', since, { timeoutMs: 5000 });
+    expect(third.token).toBeGreaterThan(second.token);
+  });
+});
+
+describe('waiting for a member lock', () => {
+  async function held(): Promise<{ store: MemoryStore; hold: Hold; other: MemberLocks }> {
+    const store = new MemoryStore();
+    const hold = await member(store, { leaseMs: 60_000 }).acquire('s', since);
+    return { store, hold, other: member(store) };
+  }
+
+  it('ends with ERR_LOCK_TIMEOUT, and leaves the queue', async () => {
+    const { hold, other, store } = await held();
+    expect(await codeOf(other.acquire('s', since, { timeoutMs: 20 }))).toBe('ERR_LOCK_TIMEOUT');
+    await hold.end('keep');
+    await waitFor(() => other.grants <= 1);
+    const next = await member(store).acquire('s', since, { timeoutMs: 2000 });
+    expect(next.token).toBeGreaterThan(hold.token);
+  });
+
+  it('ends when its signal says so, with the reason given', async () => {
+    const { other } = await held();
+    const stop = new AbortController();
+    const waiting = codeOf(other.acquire('s', since, { signal: stop.signal }));
+    stop.abort(new Error('client gone'));
+    expect(await waiting).toEqual(new Error('client gone'));
+    expect(await codeOf(other.acquire('s', since, { signal: AbortSignal.abort(new Error('too late')) }))).toEqual(new Error('too late'));
+  });
+
+  it('does not happen when only trying', async () => {
+    const { hold, other } = await held();
+    expect(await codeOf(other.acquire('s', since, { timeoutMs: 0 }))).toBe('ERR_LOCK_TIMEOUT');
+    await hold.end('released');
+    const free = await other.acquire('t', since, { timeoutMs: 0 });
+    expect(await codeOf(other.acquire('t', since, { timeoutMs: 0 }))).toBe('ERR_LOCK_TIMEOUT'); // in use here
+    await free.end('keep');
+    await (await other.acquire('t', since, { timeoutMs: 0 })).end('keep');
+  });
+
+  it('succeeds by trying where a dead holder left its lock', async () => {
+    const store = new MemoryStore();
+    const { member: dead } = await store.join(() => undefined);
+    await store.lock('s', { member: dead, leaseMs: 20, wait: true, since: ORIGIN });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    await (await member(store).acquire('s', since, { timeoutMs: 0 })).end('keep');
+  });
+
+  it('fails at once when the process closes, and the lock is free for others', async () => {
+    const { hold, other, store } = await held();
+    const waiting = codeOf(other.acquire('s', since));
+    await other.close();
+    expect(await waiting).toBe('ERR_CLOSED');
+    expect(await codeOf(other.acquire('s', since))).toBe('ERR_CLOSED');
+    await hold.end('keep');
+    await (await member(store).acquire('s', since, { timeoutMs: 2000 })).end('keep');
+  });
+
+  it('reports a store that cannot be reached, and recovers with it', async () => {
+    const store = new MemoryStore();
+    let down = true;
+    const flaky = new Proxy(store, {
+      get(target, name: keyof Store) {
+        const method = target[name].bind(target) as (...args: unknown[]) => unknown;
+        return (...args: unknown[]) => (down && name === 'lock' ? Promise.reject(new Error('down')) : method(...args));
+      },
+    });
+    const locks = member(flaky);
+    expect(await Promise.all([codeOf(locks.acquire('s', since)), codeOf(locks.acquire('s', since))])).toEqual([new Error('down'), new Error('down')]);
+    down = false;
+    await (await locks.acquire('s', since)).end('keep');
+  });
+});
