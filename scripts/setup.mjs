@@ -1,0 +1,81 @@
+// Makes a clone ready to run: installs from the lock file, builds dist/ and, where Rust is there, the native differ.
+// Does nothing that is done already. Plain Node, no dependencies: it runs before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const at = (...path) => join(root, ...path);
+
+checkNode();
+install();
+buildTypeScript();
+buildNative();
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) return;
+  fail(`Holdfast needs Node 20.19 or later 20, or 22.12 or later; this is ${process.versions.node}.`);
+}
+
+function install() {
+  if (modified(at('node_modules/.package-lock.json')) >= modified(at('package-lock.json'))) return;
+  say('installing from package-lock.json');
+  // npm hands its own path down; run by hand there is only the command.
+  const npm = process.env.npm_execpath;
+  const args = ['ci', '--no-audit', '--no-fund'];
+  const done = npm === undefined ? run('npm', args, process.platform === 'win32') : run(process.execPath, [npm, ...args]);
+  if (done.status !== 0) fail(`npm ci failed:\n${done.output}`);
+  const now = new Date();
+  utimesSync(at('node_modules/.package-lock.json'), now, now);
+}
+
+function buildTypeScript() {
+  const stamp = at('dist/.built');
+  if (modified(stamp) >= Math.max(newest(at('ts')), modified(at('tsconfig.json')), modified(at('tsconfig.build.json')))) return;
+  say('building dist/');
+  rmSync(at('dist'), { recursive: true, force: true });
+  const done = run(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.build.json')]);
+  if (done.status !== 0) fail(`the TypeScript build failed:\n${done.output}`);
+  writeFileSync(stamp, '');
+}
+
+function buildNative() {
+  if (process.env.HOLDFAST_ENGINE === 'js') return;
+  if (run('cargo', ['--version']).status !== 0) {
+    say('no Rust here (cargo is not on the PATH): the JavaScript differ is used; it gives the same bytes, more slowly');
+    return;
+  }
+  const done = run(process.execPath, [at('scripts/build-native.mjs')]);
+  if (done.status === 0) return;
+  const message = `the native differ could not be built:\n${done.output}`;
+  if (process.env.CI) fail(message);
+  say(`${message}\ngoing on with the JavaScript differ`);
+}
+
+function run(command, args, shell = false) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8', shell, maxBuffer: 1 << 28 });
+  return { status: error ? 1 : status, output: `${stdout ?? ''}${stderr ?? ''}` };
+}
+
+function modified(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
+}
+
+function newest(folder) {
+  let latest = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    latest = Math.max(latest, modified(join(entry.parentPath ?? entry.path, entry.name)));
+  }
+  return latest;
+}
+
+function say(message) {
+  process.stderr.write(`holdfast: ${message}\n`);
+}
+
+function fail(message) {
+  say(message);
+  process.exit(1);
+}
