@@ -12,6 +12,9 @@ export interface BackupOptions {
 /** A backup that could not be fed. The save itself went well; the next feed, or `catchUp`, brings the backup up to date. */
 export type BackupErrorListener = (event: { readonly backup: number; readonly id: string; readonly error: unknown }) => void;
 
+/** Reads a session back from a store and checks every record, and the digest; rejects with `ERR_CORRUPT` if they do not hold. */
+export type Verify = (store: Store, id: string) => Promise<void>;
+
 /** Gives up after this many rounds of catching up with writers that are faster. */
 const CATCH_UP_ROUNDS = 8;
 
@@ -20,15 +23,17 @@ export class Backups {
   readonly #primary: Store;
   readonly #options: readonly BackupOptions[];
   readonly #onError: BackupErrorListener;
+  readonly #verify: Verify;
   /** Bytes sent to each backup. */
   readonly bytesSent: number[];
   /** Per backup and session, the feed that others wait for. */
   readonly #queues: Map<string, Promise<void>>[];
 
-  constructor(primary: Store, options: readonly BackupOptions[], onError: BackupErrorListener) {
+  constructor(primary: Store, options: readonly BackupOptions[], onError: BackupErrorListener, verify: Verify) {
     this.#primary = primary;
     this.#options = options;
     this.#onError = onError;
+    this.#verify = verify;
     this.bytesSent = options.map(() => 0);
     this.#queues = options.map(() => new Map());
   }
@@ -51,7 +56,7 @@ export class Backups {
     await Promise.all(this.#options.map(({ store }, backup) => this.#inOrder(backup, id, () => store.expire(id, ttlMs))));
   }
 
-  /** Brings every backup up to date for one session; resolves when all have been tried. */
+  /** Brings every backup up to date for one session; resolves when all have been tried. A damaged one is replaced. */
   async catchUp(id: string): Promise<void> {
     await Promise.all(this.#options.map((_, backup) => this.#inOrder(backup, id, () => this.#catchUp(backup, id))));
   }
@@ -93,21 +98,31 @@ export class Backups {
     return (this.#options[backup] as BackupOptions).store;
   }
 
-  /** Copies what the backup lacks from the primary's log; a backup on another branch is replaced. */
+  /** Copies what the backup lacks from the primary's log, and reads it back; a backup on another branch, or damaged, is replaced. */
   async #catchUp(backup: number, id: string): Promise<void> {
     for (let round = 0; round < CATCH_UP_ROUNDS; round += 1) {
       const head = await this.#headOf(backup, id);
       const tail = await this.#primary.read(id, head?.position ?? ORIGIN);
       if (tail.head === undefined) return;
-      if (head !== undefined && samePosition(head.position, tail.head.position)) return;
+      if (head !== undefined && samePosition(head.position, tail.head.position)) return await this.#verifyOrReplace(backup, id, tail);
       try {
         await this.#copy(backup, id, tail);
-        return;
+        return await this.#verifyOrReplace(backup, id, tail);
       } catch (error) {
         if (!(error instanceof HoldfastError) || error.code !== 'ERR_CONFLICT') throw error; // else another feeds it too: look again
       }
     }
     throw new HoldfastError('ERR_CONFLICT', `backup ${backup} of session '${id}' did not catch up in ${CATCH_UP_ROUNDS} rounds`, { session: id });
+  }
+
+  async #verifyOrReplace(backup: number, id: string, copied: Tail): Promise<void> {
+    try {
+      await this.#verify(this.#store(backup), id);
+    } catch (error) {
+      if (copied.whole || !(error instanceof HoldfastError) || error.code !== 'ERR_CORRUPT') throw error;
+      await this.#copy(backup, id, await this.#primary.read(id, ORIGIN));
+      await this.#verify(this.#store(backup), id);
+    }
   }
 
   /** Undefined also when the backup cannot read its own head: it is then replaced. */

@@ -9,6 +9,8 @@ import type { Engine } from '../diff/differ.ts';
 import { HoldfastError } from '../errors.ts';
 import { MemberLocks } from '../lock/member-locks.ts';
 import type { AcquireOptions, Hold, LockOptions } from '../lock/member-locks.ts';
+import { sameDigest } from '../log/record.ts';
+import { samePosition } from '../position.ts';
 import type { Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
 import { pull } from '../sync/pull.ts';
@@ -71,7 +73,7 @@ export class SessionRepository<S extends object, V extends object = S> {
   constructor(options: RepositoryOptions<S, V>) {
     checkOptions(options);
     const { store, clock = systemClock } = options;
-    this.backups = new Backups(store, options.backups ?? [], options.onBackupError ?? warnOfBackup);
+    this.backups = new Backups(store, options.backups ?? [], options.onBackupError ?? warnOfBackup, async (copy, id) => void (await this.#readBack(copy, id)));
     this.#line = {
       codec: msgpackCodec,
       differ: loadDiffer(options.engine),
@@ -148,8 +150,7 @@ export class SessionRepository<S extends object, V extends object = S> {
 
   /** The state as last saved, as plain values of the caller's own, without a lock. Undefined: no such session. */
   async read(id: string): Promise<S | undefined> {
-    const replica = new Replica(id);
-    await pull(this.#line, replica);
+    const replica = await this.#readBack(this.#line.store, id);
     if (!replica.exists) return undefined;
     const slots = new Slots(replica.image, this.#line.codec, this.#definition);
     return Object.fromEntries(slots.names().map((name) => [name, slots.get(name)])) as S;
@@ -172,6 +173,32 @@ export class SessionRepository<S extends object, V extends object = S> {
     } finally {
       await session.close();
     }
+  }
+
+  /**
+   * Reads the session back from every backup, checks each record and the digest, and compares with the primary. `behind`: not
+   * fed yet; `damaged`: `backups.catchUp(id)` replaces it. Saves that run meanwhile make a backup look behind.
+   */
+  async verifyBackups(id: string): Promise<('equal' | 'behind' | 'damaged')[]> {
+    const primary = await this.#readBack(this.#line.store, id);
+    return Promise.all(
+      this.backups.stores.map(async (store) => {
+        try {
+          const backup = await this.#readBack(store, id);
+          const equal = samePosition(backup.image.position, primary.image.position) && sameDigest(backup.image.digest, primary.image.digest);
+          return equal && backup.destroyed === primary.destroyed ? 'equal' : 'behind';
+        } catch (error) {
+          if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return 'damaged';
+          throw error;
+        }
+      }),
+    );
+  }
+
+  async #readBack(store: Store, id: string): Promise<Replica> {
+    const replica = new Replica(id);
+    await pull({ ...this.#line, store }, replica);
+    return replica;
   }
 
   /** Ids of the sessions in the primary, in byte order. */

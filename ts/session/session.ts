@@ -74,6 +74,16 @@ export class Session<S extends object, V extends object> {
     return this.#replica.image.position.revision;
   }
 
+  /** Bytes of the whole state as last saved: what saving all of it would send. */
+  get byteLength(): number {
+    return this.#replica.image.byteLength;
+  }
+
+  /** Bytes of the whole state as last saved: names and encoded values. */
+  get byteLength(): number {
+    return this.#replica.image.byteLength;
+  }
+
   /** Closed, destroyed, or lost to another holder. */
   get closed(): boolean {
     return this.#tracker.closed;

@@ -1,0 +1,352 @@
+import { describe, expect, it } from 'vitest';
+import type { HoldfastError } from '../../ts/errors.ts';
+import { ORIGIN } from '../../ts/position.ts';
+import { defineSession, immutable, mutable, unclassified } from '../../ts/session/definition.ts';
+import { SessionRepository } from '../../ts/session/repository.ts';
+import type { RepositoryOptions } from '../../ts/session/repository.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+import type { Store } from '../../ts/store/store.ts';
+
+interface Item {
+  sku: string;
+  quantity: number;
+}
+
+const shop = defineSession({
+  user: immutable<string>(),
+  cart: mutable<Item[]>(() => []),
+  visits: mutable<number>(() => 0),
+  seen: mutable<Set<string>>(() => new Set()),
+  theme: unclassified<'light' | 'dark'>(),
+});
+type Shop = typeof shop extends { types?: [infer S extends object, infer V extends object] } ? { state: S; values: V } : never;
+type Options = Partial<RepositoryOptions<Shop['state'], Shop['values']>>;
+
+const repository = (store: Store, options: Options = {}): SessionRepository<Shop['state'], Shop['values']> => new SessionRepository({ store, definition: shop, ...options });
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'no error',
+    (error: HoldfastError) => error.code ?? error,
+  );
+
+async function logOf(store: Store, id: string): Promise<{ revision: number; records: number; bytes: number[] }> {
+  const tail = await store.read(id, ORIGIN);
+  return { revision: tail.head?.position.revision ?? 0, records: tail.records.length, bytes: tail.records.map((record) => record.length) };
+}
+
+describe('a session', () => {
+  it('keeps what was written, for another process to find', async () => {
+    const store = new MemoryStore();
+    const one = repository(store);
+    const two = repository(store);
+    await one.scope('s', (state, session) => {
+      session.assign({ user: 'ann' });
+      state.cart.push({ sku: 'a', quantity: 1 });
+      state.theme = 'dark';
+      state.seen.add('x');
+    });
+    await two.scope('s', (state) => {
+      expect(state.user).toBe('ann');
+      expect(state.cart).toEqual([{ sku: 'a', quantity: 1 }]);
+      expect(state.theme).toBe('dark');
+      (state.cart[0] as Item).quantity += 4;
+    });
+    expect(await one.read('s')).toEqual({ user: 'ann', cart: [{ sku: 'a', quantity: 5 }], visits: 0, seen: new Set('x'), theme: 'dark' });
+    await one.scope('s', (state) => expect(state.cart[0]?.quantity).toBe(5));
+  });
+
+  it('sends nothing when nothing changed', async () => {
+    const store = new MemoryStore();
+    const sessions = repository(store);
+    await sessions.scope('s', (state) => void (state.visits = 1));
+    const before = await logOf(store, 's');
+    const session = await sessions.open('s');
+    expect(session.state.cart.length).toBe(0);
+    session.state.visits = 1;
+    expect(session.tracked()).toEqual(['visits']);
+    expect(await session.save()).toEqual({ revision: 1, changed: [], bytes: 0, kind: 'nothing' });
+    await session.close();
+    expect(await logOf(store, 's')).toEqual(before);
+  });
+
+  it('appends at most 200 bytes for one changed field of 64 KB', async () => {
+    const store = new MemoryStore();
+    const sessions = repository(store);
+    await sessions.scope('s', (state) => {
+      for (let i = 0; i < 2000; i += 1) state.cart.push({ sku: `SKU-${i * 7919}-colour`, quantity: i % 9 });
+    });
+    expect((await logOf(store, 's')).bytes[0]).toBeGreaterThan(64 * 1024);
+    await sessions.scope('s', (state) => void ((state.cart[1000] as Item).quantity = 77));
+    await sessions.scope('s', (state) => void (state.visits += 1));
+    const { bytes, records } = await logOf(store, 's');
+    expect(records).toBe(3);
+    expect(Math.max(...bytes.slice(1))).toBeLessThanOrEqual(200);
+    expect(bytes.slice(1)).toEqual([expect.any(Number), expect.any(Number)]);
+  });
+
+  it('saves nothing of a use that throws, and frees the lock', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [repository(store), repository(store)];
+    await one.scope('s', (state) => void (state.visits = 1));
+    const failing = one.scope('s', (state) => {
+      state.visits = 99;
+      state.cart.push({ sku: 'gone', quantity: 1 });
+      throw new RangeError('no');
+    });
+    await expect(failing).rejects.toThrow(RangeError);
+    await two.scope('s', (state) => expect([state.visits, state.cart.length]).toEqual([1, 0]), { timeoutMs: 1000 });
+    await one.scope('s', (state) => expect([state.visits, state.cart.length]).toEqual([1, 0]), { timeoutMs: 1000 });
+  });
+
+  it('writes nothing if one attribute cannot be encoded, and names the path', async () => {
+    const store = new MemoryStore();
+    const sessions = repository(store);
+    await sessions.scope('s', (state) => void (state.visits = 1));
+    const failing = sessions.scope('s', (state) => {
+      state.visits = 2;
+      state.cart.push({ sku: 'x', quantity: (() => 1) as unknown as number });
+    });
+    const error = await failing.catch((thrown: HoldfastError) => thrown);
+    expect(error).toMatchObject({ code: 'ERR_INVALID', paths: ['cart[0].quantity'] });
+    expect(await sessions.read('s')).toMatchObject({ visits: 1, cart: [] });
+    const cyclic = sessions.scope('s', (state) => {
+      const item = { sku: 'x', quantity: 1 } as Item & { self?: Item };
+      item.self = item;
+      state.cart.push(item);
+    });
+    expect(await codeOf(cyclic)).toBe('ERR_INVALID');
+  });
+
+  it('is closed after its scope', async () => {
+    const sessions = repository(new MemoryStore());
+    let leaked: Shop['state'] | undefined;
+    let cart: Item[] | undefined;
+    await sessions.scope('s', (state) => {
+      leaked = state;
+      cart = state.cart;
+      cart.push({ sku: 'a', quantity: 1 });
+    });
+    expect(() => leaked?.visits).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
+    expect(() => cart?.push({ sku: 'b', quantity: 1 })).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
+    const session = await sessions.open('s');
+    await session.close();
+    await session.close();
+    expect(await codeOf(session.save())).toBe('ERR_CLOSED');
+  });
+
+  it('does not lose what is written while a save is under way', async () => {
+    const sessions = repository(new MemoryStore());
+    const session = await sessions.open('s');
+    session.state.visits = 1;
+    session.state.cart.push({ sku: 'a', quantity: 1 });
+    const saving = session.save();
+    await Promise.resolve();
+    session.state.visits = 2;
+    (session.state.cart[0] as Item).quantity = 2;
+    await saving;
+    expect(await sessions.read('s')).toMatchObject({ visits: 1 });
+    await session.save();
+    await session.close();
+    expect(await sessions.read('s')).toMatchObject({ visits: 2, cart: [{ sku: 'a', quantity: 2 }] });
+  });
+
+  it('serves parallel uses one after the other: no add is lost', async () => {
+    const store = new MemoryStore();
+    const all = [repository(store), repository(store, { lock: { release: 'access' } })];
+    await Promise.all(Array.from({ length: 100 }, (_, i) => (all[i % 2] as (typeof all)[0]).scope('s', (state) => void state.cart.push({ sku: `${i}`, quantity: 1 }), { timeoutMs: 20_000 })));
+    const skus = (await all[0]?.read('s'))?.cart.map(({ sku }) => Number(sku)).toSorted((a, b) => a - b);
+    expect(skus).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  });
+
+  it('is created once, with first values and a random id', async () => {
+    const sessions = repository(new MemoryStore());
+    const session = await sessions.create({ user: 'bob', visits: 3 });
+    expect(session.id).toMatch(/^[\w-]{24}$/);
+    expect(session.isNew).toBe(true);
+    await session.saveAndClose();
+    expect(await codeOf(sessions.create({}, { id: session.id }))).toBe('ERR_CONFLICT');
+    expect(await sessions.read(session.id)).toMatchObject({ user: 'bob', visits: 3 });
+    expect(await sessions.find('nobody')).toBeUndefined();
+    const empty = await sessions.create();
+    await empty.saveAndClose();
+    expect(await sessions.read(empty.id)).toEqual({ cart: [], visits: 0, seen: new Set() });
+  });
+
+  it('never comes back once it is destroyed', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [repository(store), repository(store)];
+    await one.scope('s', (state) => void (state.visits = 1));
+    const late = await one.open('s');
+    late.state.visits = 2;
+    const raw = (await store.read('s', ORIGIN)).head;
+    const deleting = two.delete('s');
+    await late.saveAndClose();
+    expect(await deleting).toBe(true);
+    expect(await one.read('s')).toBeUndefined();
+    expect(await codeOf(one.scope('s', () => undefined))).toBe('ERR_CLOSED');
+    expect(await one.find('s')).toBeUndefined();
+    expect(await two.delete('s')).toBe(false);
+    const append = { parent: raw?.position ?? ORIGIN, position: { revision: 2, nonce: 1 }, kind: 'delta' as const, bytes: Buffer.from('late'), token: raw?.token ?? 0 };
+    expect(await codeOf(store.append('s', append))).toBe('ERR_FENCED');
+  });
+
+  it('changes its id, and the old one is gone', async () => {
+    const store = new MemoryStore();
+    const sessions = repository(store);
+    await sessions.scope('old', (state) => void (state.visits = 1));
+    await sessions.scope('other', (state) => void (state.visits = 9));
+    const session = await sessions.open('old');
+    session.state.visits = 2;
+    expect(await codeOf(session.changeId('other'))).toBe('ERR_CONFLICT');
+    await session.changeId('new');
+    expect(session.id).toBe('new');
+    session.state.visits += 1;
+    await session.saveAndClose();
+    expect(await sessions.read('new')).toMatchObject({ visits: 3 });
+    expect(await sessions.read('old')).toBeUndefined();
+    expect(await sessions.changeId('new', 'newer')).toBe(true);
+    expect(await sessions.changeId('nobody', 'somebody')).toBe(false);
+    await sessions.scope('newer', (state) => expect(state.visits).toBe(3), { timeoutMs: 500 });
+    const ids: string[] = [];
+    for await (const id of sessions.ids()) ids.push(id);
+    expect(ids).toEqual(['newer', 'other']);
+  });
+
+  it('expires when it is not used', async () => {
+    const sessions = repository(new MemoryStore(), { ttlMs: 80 });
+    await sessions.scope('s', (state) => void (state.visits = 1));
+    for (let i = 0; i < 4; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sessions.scope('s', (state) => expect(state.visits).toBe(1)); // reading counts as use
+    }
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    await sessions.scope('s', (state) => {
+      expect(state.visits).toBe(0);
+      state.visits = 7;
+    });
+    expect(await sessions.read('s')).toMatchObject({ visits: 7 });
+  });
+
+  it('refuses what would make it larger than the limit, and stays as it was', async () => {
+    const sessions = repository(new MemoryStore(), { limitBytes: 1000 });
+    await sessions.scope('s', (state) => void (state.visits = 1));
+    expect(await codeOf(sessions.scope('s', (state) => void state.seen.add('x'.repeat(1000))))).toBe('ERR_LIMIT');
+    expect(await sessions.read('s')).toMatchObject({ visits: 1, seen: new Set() });
+  });
+
+  it('keeps the order of its attributes through replace', async () => {
+    const bag = defineSession({}, { undeclared: mutable<unknown>() });
+    const store = new MemoryStore();
+    const sessions = new SessionRepository({ store, definition: bag });
+    const states = [{ b: 1, c: [2], a: 3 }, { a: 3, b: 1, d: {} }, { d: {}, zz: null, b: 2, a: 3 }, {}, { x: 1 }];
+    for (const state of states) {
+      await sessions.scope('s', (_, session) => session.replace(state));
+      const other = new SessionRepository({ store, definition: bag });
+      expect(JSON.stringify(await other.read('s'))).toBe(JSON.stringify(state));
+    }
+  });
+
+  it('refuses attributes that are not declared', async () => {
+    const sessions = repository(new MemoryStore());
+    expect(await codeOf(sessions.scope('s', (state) => void Object.assign(state, { nope: 1 })))).toBe('ERR_INVALID');
+    expect(await codeOf(sessions.scope('s', (_, session) => session.assign({ user: 'a' })).then(() => sessions.scope('s', (_, session) => session.assign({ user: 'b' }))))).toBe('ERR_INVALID');
+    expect(() => new SessionRepository({ store: undefined as unknown as Store, definition: shop })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+    expect(() => repository(new MemoryStore(), { ttlMs: -1 })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+  });
+
+  it('compacts its log: what is read never outweighs two snapshots', async () => {
+    const store = new MemoryStore();
+    const sessions = repository(store);
+    let snapshots = 0;
+    for (let i = 0; i < 600; i += 1) {
+      const session = await sessions.open('s');
+      session.state.visits += 1;
+      session.state.seen.add(`${i % 50}`);
+      const saved = await session.saveAndClose();
+      if (saved.kind === 'snapshot') snapshots += 1;
+      const { bytes } = await logOf(store, 's');
+      const [snapshot, ...deltas] = bytes;
+      expect(deltas.reduce((sum, length) => sum + length, 0)).toBeLessThanOrEqual(Math.max(snapshot as number, 4096));
+    }
+    expect(snapshots).toBeGreaterThan(2);
+    expect(await repository(store).read('s')).toMatchObject({ visits: 600 });
+  });
+
+  it('forgets sessions beyond its cache, and gives their locks back', async () => {
+    const store = new MemoryStore();
+    const one = repository(store, { cacheBytes: 2000 });
+    for (let i = 0; i < 50; i += 1) await one.scope(`s${i}`, (state) => void state.seen.add('x'.repeat(200)));
+    const two = repository(store, { lock: { leaseMs: 60_000 } });
+    await two.scope('s0', (state) => void (state.visits = 1), { timeoutMs: 0 });
+    for (let i = 0; i < 50; i += 1) await one.scope(`s${i}`, (state) => expect(state.seen.size).toBe(1));
+    await one.scope('s0', (state) => expect(state.visits).toBe(1));
+  });
+
+  it('gives every lock back when the repository closes', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [repository(store, { lock: { leaseMs: 60_000 } }), repository(store)];
+    await one.scope('s', (state) => void (state.visits = 1));
+    await one.close();
+    await two.scope('s', (state) => expect(state.visits).toBe(1), { timeoutMs: 0 });
+    expect(await codeOf(one.scope('s', () => undefined))).toBe('ERR_CLOSED');
+  });
+});
+
+describe('a fenced holder', () => {
+  it('changes nothing, and its session has ended', async () => {
+    const store = new MemoryStore();
+    const one = repository(store, { lock: { leaseMs: 40, maxHoldMs: 1 } });
+    const two = repository(store);
+    await one.scope('s', (state) => void (state.visits = 1));
+    const slow = await one.open('s');
+    slow.state.visits = 100;
+    await two.scope('s', (state) => void (state.visits += 1), { timeoutMs: 5000 }); // recalled, outstayed, replaced
+    expect(await codeOf(slow.save())).toBe('ERR_FENCED');
+    expect(slow.closed).toBe(true);
+    expect(await two.read('s')).toMatchObject({ visits: 2 });
+    await one.scope('s', (state) => void (state.visits += 1));
+    expect(await two.read('s')).toMatchObject({ visits: 3 });
+  });
+});
+
+describe('an append of unknown outcome', () => {
+  /** Loses the answer of the n-th append, having done it or not. */
+  function unreliable(store: MemoryStore, lose: number, done: boolean): Store {
+    let appends = 0;
+    return new Proxy(store, {
+      get(target, name: keyof Store) {
+        const method = target[name].bind(target) as (...args: unknown[]) => Promise<unknown>;
+        if (name !== 'append') return method;
+        return async (...args: unknown[]) => {
+          appends += 1;
+          if (appends !== lose) return method(...args);
+          if (done) await method(...args);
+          const { HoldfastError } = await import('../../ts/errors.ts');
+          throw new HoldfastError('ERR_UNAVAILABLE', 'connection lost');
+        };
+      },
+    });
+  }
+
+  it('is settled by the head: it went through', async () => {
+    const store = new MemoryStore();
+    const sessions = repository(unreliable(store, 2, true));
+    await sessions.scope('s', (state) => void (state.visits = 1));
+    await sessions.scope('s', (state) => void (state.visits += 1));
+    await sessions.scope('s', (state) => void (state.visits += 1));
+    expect(await sessions.read('s')).toMatchObject({ visits: 3 });
+  });
+
+  it('is settled by the head: it did not, and may be tried again', async () => {
+    const store = new MemoryStore();
+    const sessions = repository(unreliable(store, 2, false));
+    await sessions.scope('s', (state) => void (state.visits = 1));
+    const session = await sessions.open('s');
+    session.state.visits += 1;
+    expect(await codeOf(session.save())).toBe('ERR_UNAVAILABLE');
+    expect(await session.save()).toMatchObject({ kind: 'delta', changed: ['visits'] });
+    await session.close();
+    expect(await sessions.read('s')).toMatchObject({ visits: 2 });
+  });
+});

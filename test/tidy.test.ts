@@ -1,0 +1,151 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+/** The manners of the house as tests. */
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
+  .split('\n')
+  .filter((path) => path !== '' && existsSync(join(root, path)));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const sources = tracked.filter((path) => /^ts\/.*\.ts$/.test(path));
+const documents = tracked.filter((path) => path.endsWith('.md'));
+
+const LONGEST_FUNCTION = 70;
+
+/** Who may import whom: only from a lower rank, or from the same folder. */
+const RANKS: Record<string, number> = { cli: 6, demo: 6, '.': 5, web: 5, session: 4, sync: 3, lock: 2, backup: 2, tracking: 1, codec: 1, diff: 1, log: 1, store: 1 };
+const LEAVES = ['errors.ts', 'clock.ts', 'position.ts', 'path.ts'];
+
+function importsOf(path: string, types: boolean): string[] {
+  const pattern = types ? /(?:from|import)\s+'(\.[^']+)'/g : /^(?:import|export)\s+(?!type\b)(?:[^;]*?from\s+)?'(\.[^']+)'/gm;
+  return [...read(path).matchAll(pattern)].map((match) => relative(root, resolve(root, dirname(path), match[1] as string)));
+}
+
+describe('the code', () => {
+  it(`has no TypeScript function over ${LONGEST_FUNCTION} lines`, () => {
+    const rule = JSON.stringify(['error', { max: LONGEST_FUNCTION, skipBlankLines: true, skipComments: true }]);
+    const folder = mkdtempSync(join(root, 'node_modules/.tidy-'));
+    try {
+      writeFileSync(join(folder, 'oxlintrc.json'), `{ "categories": { "correctness": "off" }, "rules": { "max-lines-per-function": ${rule} } }`);
+      const lint = spawnSync(process.execPath, [join(root, 'node_modules/oxlint/bin/oxlint'), '-c', join(folder, 'oxlintrc.json'), '--format', 'unix', 'ts'], { cwd: root, encoding: 'utf8' });
+      expect(lint.stdout.split('\n').filter((line) => line.includes('max-lines-per-function'))).toEqual([]);
+      expect(lint.status, lint.stdout + lint.stderr).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it(`has no Rust function over ${LONGEST_FUNCTION} lines`, () => {
+    const long: string[] = [];
+    for (const path of tracked.filter((name) => /^crates\/.*\.rs$/.test(name))) {
+      const lines = read(path).split('\n');
+      lines.forEach((line, start) => {
+        const indent = /^(\s*)(?:pub(?:\([a-z]+\))? )?(?:const |unsafe |async )*fn /.exec(line)?.[1];
+        if (indent === undefined) return;
+        const end = lines.findIndex((other, index) => index >= start && (other === `${indent}}` || (index === start && other.endsWith('}'))));
+        if (end - start > LONGEST_FUNCTION) long.push(`${path}:${start + 1}`);
+      });
+    }
+    expect(long).toEqual([]);
+  });
+
+  it('has no import cycle at run time', () => {
+    const graph = new Map(sources.map((path) => [path, importsOf(path, false)]));
+    const state = new Map<string, 'open' | 'done'>();
+    const cycles: string[] = [];
+    const visit = (path: string, trail: readonly string[]): void => {
+      if (state.get(path) === 'done') return;
+      if (state.get(path) === 'open') return void cycles.push([...trail, path].join(' → '));
+      state.set(path, 'open');
+      for (const next of graph.get(path) ?? []) visit(next, [...trail, path]);
+      state.set(path, 'done');
+    };
+    for (const path of sources) visit(path, []);
+    expect(cycles).toEqual([]);
+  });
+
+  it('has dependencies that point one way', () => {
+    const wrong: string[] = [];
+    for (const path of sources) {
+      const folder = dirname(relative('ts', path));
+      for (const target of importsOf(path, true)) {
+        const to = relative('ts', target);
+        if (LEAVES.includes(to) || dirname(to) === folder) continue;
+        if (LEAVES.includes(relative('ts', path)) || (RANKS[folder] ?? -1) <= (RANKS[dirname(to)] ?? 99)) wrong.push(`${path} → ${target}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('has no `export *`, no `any`, no folder for leftovers', () => {
+    expect(sources.filter((path) => /export \*/.test(read(path)))).toEqual([]);
+    expect(sources.filter((path) => /\bas any\b|: any\b|@ts-ignore|@ts-nocheck/.test(read(path).replaceAll(/^.*(?:oxlint-disable|https?:).*\n.*$/gm, '')))).toEqual([]);
+    expect(tracked.filter((path) => /(^|\/)(utils?|helpers?|misc|common)(\/|\.)/.test(path))).toEqual([]);
+    expect(sources.filter((path) => /(Manager|Helper|Util|Impl|V2)\.ts$/i.test(path))).toEqual([]);
+  });
+
+  it('loads the addon in one file only', () => {
+    expect(sources.filter((path) => /\.node\b['"`]|process\.dlopen/.test(read(path)))).toEqual(['ts/diff/native.ts']);
+  });
+
+  it('keeps push and pull readable in one sitting', () => {
+    for (const path of ['ts/sync/push.ts', 'ts/sync/pull.ts']) expect(read(path).split('\n').length, path).toBeLessThanOrEqual(150);
+  });
+});
+
+describe('the documents', () => {
+  it('cite only paths that exist', () => {
+    const missing: string[] = [];
+    for (const document of documents) {
+      for (const [, path] of read(document).matchAll(/`((?:ts|crates|test|bench|scripts|\.ci)\/[\w./-]*)`/g)) {
+        if (!existsSync(join(root, path as string))) missing.push(`${document}: ${path}`);
+      }
+      for (const [, path] of read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+        if (!existsSync(join(root, dirname(document), path as string))) missing.push(`${document}: ${path}`);
+      }
+    }
+    expect(missing).toEqual([]);
+  });
+
+  it('explain every error code, and no other', () => {
+    const codes = [...new Set(read('ts/errors.ts').match(/'ERR_[A-Z_]+'/g))].map((code) => code.slice(1, -1)).toSorted();
+    const documented = [...new Set(read('README.md').match(/^\| `ERR_[A-Z_]+`/gm))].map((row) => row.slice(3, -1)).toSorted();
+    expect(documented).toEqual(codes);
+    const used = new Set(sources.flatMap((path) => read(path).match(/'ERR_[A-Z_]+'/g) ?? []).map((code) => code.slice(1, -1)));
+    expect([...used].filter((code) => !codes.includes(code) && !['ERR_IPC_CHANNEL_CLOSED'].includes(code))).toEqual([]);
+    expect(codes.filter((code) => !sources.some((path) => path !== 'ts/errors.ts' && read(path).includes(code)))).toEqual([]);
+  });
+
+  it('give the constants of the format as the code has them', () => {
+    const rows = [...read('crates/delta/FORMAT.md').matchAll(/^\| `([A-Z][A-Z0-9_]+)` \| `?(0x[0-9a-fA-F]+|\d+)`? \|/gm)].map(([, name, value]) => [name as string, Number(value)] as const);
+    expect(rows.length).toBeGreaterThan(5);
+    const code = tracked.filter((path) => /^(?:ts\/(?:log|diff)|crates\/delta\/src)\/.*\.(?:ts|rs)$/.test(path)).map(read).join('\n');
+    for (const [name, value] of rows) {
+      const found = [...code.matchAll(new RegExp(`\\bconst ${name}\\b[^=\\n]*= ([0-9a-fA-Fx_]+)`, 'g'))].map(([, text]) => Number((text as string).replaceAll('_', '')));
+      expect(found.length, `${name} is in the code`).toBeGreaterThan(0);
+      expect(new Set(found), name).toEqual(new Set([value]));
+    }
+  });
+
+  it('has a README whose code compiles and runs', () => {
+    const blocks = [...read('README.md').matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, block]) => block as string);
+    expect(blocks.length).toBeGreaterThan(0);
+    // Inside the package, so that `holdfast` means this package; out of git's sight.
+    const folder = join(root, 'dist/.readme');
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    blocks.forEach((block, index) => writeFileSync(join(folder, `block${index}.ts`), block));
+    const config = { extends: '../../tsconfig.json', compilerOptions: { noEmit: false, outDir: '.', rootDir: '.', isolatedDeclarations: false, declaration: false, types: ['node'] }, include: ['*.ts'] };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+    const compiled = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' });
+    expect(compiled.stdout + compiled.stderr).toBe('');
+    for (const index of blocks.keys()) {
+      const scratch = mkdtempSync(join(folder, 'run-'));
+      const ran = spawnSync(process.execPath, [join(folder, `block${index}.js`)], { cwd: scratch, encoding: 'utf8', timeout: 20_000, env: { ...process.env, NODE_OPTIONS: '' } });
+      expect(ran.status, `block ${index}: ${ran.stderr}${ran.stdout}`).toBe(0);
+    }
+  }, 60_000);
+});
