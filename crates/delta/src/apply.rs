@@ -1,0 +1,309 @@
+//! Turns a base and a delta into the target. The first pass checks everything, the second copies.
+
+use crate::check::{body_length, seal_value};
+use crate::error::{ApplyError, ChainError};
+use crate::format::{
+    KIND_MASK, MAX_LEN, OPS, OPS_TAIL, SAME, SPLICE, SPLICE_D_NONE, SPLICE_D_SAME, SPLICE_DELETE, SPLICE_L_SHIFT,
+    SPLICE_L_VARINT, SPLICE_WIDTH_SHIFT, TOKEN_ADD_DIRECT, TOKEN_ADD_LONG, TOKEN_ADD_RUN, TOKEN_ADD_SHIFT,
+    TOKEN_COPY_BITS, TOKEN_COPY_MORE, TOKEN_OFFSET, WHOLE,
+};
+
+/// The target, of at most `limit` bytes; nothing is allocated before the whole delta has been found good.
+pub fn apply(base: &[u8], delta: &[u8], limit: usize) -> Result<Vec<u8>, ApplyError> {
+    let plan = Plan::read(base, delta, limit)?;
+    let mut out = vec![0; plan.length];
+    plan.fill(base, &mut out);
+    Ok(out)
+}
+
+/// `apply`, written to the start of `out`; the target's length. Where `out` is too short nothing is written.
+pub fn apply_into(base: &[u8], delta: &[u8], limit: usize, out: &mut [u8]) -> Result<usize, ApplyError> {
+    let plan = Plan::read(base, delta, limit)?;
+    let needed = plan.length;
+    plan.fill(base, out.get_mut(..needed).ok_or(ApplyError::OutTooSmall { needed })?);
+    Ok(needed)
+}
+
+/// Applies several deltas in turn; every state on the way obeys the limit. Single edits are made in place.
+pub fn apply_chain(base: &[u8], deltas: &[&[u8]], limit: usize) -> Result<Vec<u8>, ChainError> {
+    let mut state = base.to_vec();
+    let mut spare = Vec::new();
+    for (index, delta) in deltas.iter().enumerate() {
+        let plan = Plan::read(&state, delta, limit).map_err(|error| ChainError { index, error })?;
+        match plan.kind {
+            Kind::Same => {}
+            Kind::Splice { start, removed, added } => {
+                drop(state.splice(start..start + removed, added.iter().copied()));
+            }
+            _ => {
+                spare.resize(plan.length, 0);
+                plan.fill(&state, &mut spare);
+                core::mem::swap(&mut state, &mut spare);
+            }
+        }
+    }
+    if deltas.is_empty() && state.len() > limit {
+        let error = ApplyError::OverLimit { offset: 0, limit };
+        return Err(ChainError { index: 0, error });
+    }
+    Ok(state)
+}
+
+enum Kind<'a> {
+    Same,
+    Whole { added: &'a [u8] },
+    Splice { start: usize, removed: usize, added: &'a [u8] },
+    Ops { body: &'a [u8], tail: bool },
+}
+
+/// A delta that has been found good, and the length of its target.
+struct Plan<'a> {
+    kind: Kind<'a>,
+    length: usize,
+}
+
+impl<'a> Plan<'a> {
+    fn read(base: &[u8], delta: &'a [u8], limit: usize) -> Result<Self, ApplyError> {
+        let limit = limit.min(MAX_LEN);
+        let &header = delta.first().ok_or(ApplyError::Empty)?;
+        if header == SAME {
+            return Self::read_same(base, delta, limit);
+        }
+        let kind = header & KIND_MASK;
+        if header != WHOLE && kind != SPLICE && (kind != OPS || header & !KIND_MASK & !OPS_TAIL != 0) {
+            return Err(ApplyError::Reserved { byte: header });
+        }
+        let body = checked_body(base, delta)?;
+        match kind {
+            SPLICE => Self::read_splice(base, body, limit),
+            OPS => Self::read_ops(base, body, limit),
+            _ if body.len() - 1 > limit => Err(ApplyError::OverLimit { offset: 0, limit }),
+            _ => Ok(Plan { kind: Kind::Whole { added: &body[1..] }, length: body.len() - 1 }),
+        }
+    }
+
+    fn read_same(base: &[u8], delta: &[u8], limit: usize) -> Result<Self, ApplyError> {
+        if delta.len() > 1 {
+            return Err(ApplyError::Trailing { offset: 1 });
+        }
+        if base.len() > limit {
+            return Err(ApplyError::OverLimit { offset: 0, limit });
+        }
+        Ok(Plan { kind: Kind::Same, length: base.len() })
+    }
+
+    fn read_splice(base: &[u8], body: &'a [u8], limit: usize) -> Result<Self, ApplyError> {
+        let mut reader = Reader { bytes: body, at: 1 };
+        let width = usize::from(body[0] >> SPLICE_WIDTH_SHIFT & 3) + 1;
+        let mut start = [0; 4];
+        start[..width].copy_from_slice(reader.take(width)?);
+        let start = u32::from_le_bytes(start) as usize;
+        let (l, d) = (body[0] >> SPLICE_L_SHIFT & 3, body[0] & 3);
+        if d == SPLICE_DELETE && l != 0 {
+            return Err(ApplyError::Reserved { byte: body[0] });
+        }
+        let added = match l {
+            _ if d == SPLICE_DELETE => 0,
+            SPLICE_L_VARINT => reader.number()?,
+            _ => usize::from(l) + 1,
+        };
+        let removed = match d {
+            SPLICE_D_SAME => added,
+            SPLICE_D_NONE => 0,
+            _ => reader.number()?,
+        };
+        let added = reader.take(added)?;
+        reader.end()?;
+        let rest = base.len().checked_sub(start).and_then(|rest| rest.checked_sub(removed));
+        let rest = rest.ok_or(ApplyError::OutOfBase { offset: 0 })?;
+        let length = start + added.len() + rest;
+        if length > limit {
+            return Err(ApplyError::OverLimit { offset: 0, limit });
+        }
+        Ok(Plan { kind: Kind::Splice { start, removed, added }, length })
+    }
+
+    fn read_ops(base: &[u8], body: &'a [u8], limit: usize) -> Result<Self, ApplyError> {
+        let mut sequences = Sequences::new(body, base.len());
+        let mut length = 0;
+        let mut offset = 1;
+        while let Some(sequence) = sequences.next()? {
+            length += sequence.copied + sequence.added.length();
+            if length > limit {
+                return Err(ApplyError::OverLimit { offset, limit });
+            }
+            offset = sequences.reader.at;
+        }
+        let tail = body[0] & OPS_TAIL != 0;
+        if tail {
+            length += base.len() - sequences.expected;
+        }
+        if length > limit {
+            return Err(ApplyError::OverLimit { offset, limit });
+        }
+        Ok(Plan { kind: Kind::Ops { body, tail }, length })
+    }
+
+    /// Writes the target; `out` has its length.
+    fn fill(&self, base: &[u8], out: &mut [u8]) {
+        let mut out = Sink { out, at: 0 };
+        match self.kind {
+            Kind::Same => out.put(base),
+            Kind::Whole { added } => out.put(added),
+            Kind::Splice { start, removed, added } => {
+                out.put(&base[..start]);
+                out.put(added);
+                out.put(&base[start + removed..]);
+            }
+            Kind::Ops { body, tail } => {
+                let mut sequences = Sequences::new(body, base.len());
+                while let Ok(Some(sequence)) = sequences.next() {
+                    out.put(&base[sequence.source..sequence.source + sequence.copied]);
+                    match sequence.added {
+                        Added::Bytes(bytes) => out.put(bytes),
+                        Added::Run(length, byte) => out.run(length, byte),
+                    }
+                }
+                if tail {
+                    out.put(&base[sequences.expected..]);
+                }
+            }
+        }
+        debug_assert_eq!(out.at, out.out.len());
+    }
+}
+
+/// The delta without its check, which must fit.
+fn checked_body<'a>(base: &[u8], delta: &'a [u8]) -> Result<&'a [u8], ApplyError> {
+    let length = body_length(delta.len()).ok_or(ApplyError::BadCheck { offset: delta.len() - 1 })?;
+    let (body, check) = delta.split_at(length);
+    if length == 0 {
+        return Err(ApplyError::Truncated { offset: 0 });
+    }
+    if seal_value(base, body).to_le_bytes()[..check.len()] != *check {
+        return Err(ApplyError::BadCheck { offset: length });
+    }
+    Ok(body)
+}
+
+struct Sink<'a> {
+    out: &'a mut [u8],
+    at: usize,
+}
+
+impl Sink<'_> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.out[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    fn run(&mut self, length: usize, byte: u8) {
+        self.out[self.at..self.at + length].fill(byte);
+        self.at += length;
+    }
+}
+
+enum Added<'a> {
+    Bytes(&'a [u8]),
+    Run(usize, u8),
+}
+
+impl Added<'_> {
+    fn length(&self) -> usize {
+        match *self {
+            Added::Bytes(bytes) => bytes.len(),
+            Added::Run(length, _) => length,
+        }
+    }
+}
+
+struct Sequence<'a> {
+    source: usize,
+    copied: usize,
+    added: Added<'a>,
+}
+
+/// The sequences of an ops body, each checked against the base's length as it is read.
+struct Sequences<'a> {
+    reader: Reader<'a>,
+    base: usize,
+    /// Where the next copy starts unless it says otherwise.
+    expected: usize,
+}
+
+impl<'a> Sequences<'a> {
+    fn new(body: &'a [u8], base: usize) -> Self {
+        Self { reader: Reader { bytes: body, at: 1 }, base, expected: 0 }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<Option<Sequence<'a>>, ApplyError> {
+        let offset = self.reader.at;
+        let Some(&token) = self.reader.bytes.get(offset) else { return Ok(None) };
+        self.reader.at += 1;
+        let mut copied = usize::from(token & ((1 << TOKEN_COPY_BITS) - 1));
+        if token & TOKEN_COPY_MORE != 0 {
+            copied |= self.reader.number()? << TOKEN_COPY_BITS;
+        }
+        let mut source = self.expected;
+        if token & TOKEN_OFFSET != 0 {
+            let zigzag = self.reader.number()? as i64;
+            let moved = source as i64 + (zigzag >> 1 ^ -(zigzag & 1));
+            source = usize::try_from(moved).map_err(|_| ApplyError::OutOfBase { offset })?;
+        }
+        if source > self.base || copied > self.base - source {
+            return Err(ApplyError::OutOfBase { offset });
+        }
+        let added = self.added(token >> TOKEN_ADD_SHIFT & 7)?;
+        self.expected = (source + copied + added.length()).min(self.base);
+        Ok(Some(Sequence { source, copied, added }))
+    }
+
+    #[inline]
+    fn added(&mut self, code: u8) -> Result<Added<'a>, ApplyError> {
+        match code {
+            TOKEN_ADD_RUN => Ok(Added::Run(self.reader.number()?, self.reader.take(1)?[0])),
+            TOKEN_ADD_LONG => {
+                let length = self.reader.number()? + TOKEN_ADD_DIRECT + 1;
+                Ok(Added::Bytes(self.reader.take(length)?))
+            }
+            _ => Ok(Added::Bytes(self.reader.take(usize::from(code))?)),
+        }
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    #[inline]
+    fn take(&mut self, length: usize) -> Result<&'a [u8], ApplyError> {
+        let bytes = self.bytes[self.at..].get(..length).ok_or(ApplyError::Truncated { offset: self.at })?;
+        self.at += length;
+        Ok(bytes)
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<usize, ApplyError> {
+        let offset = self.at;
+        let mut value = 0u64;
+        for shift in [0u32, 7, 14, 21, 28] {
+            let &byte = self.bytes.get(self.at).ok_or(ApplyError::Truncated { offset })?;
+            self.at += 1;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                let shortest = shift == 0 || byte != 0;
+                let fits = value <= u64::from(u32::MAX);
+                return if shortest && fits { Ok(value as usize) } else { Err(ApplyError::BadNumber { offset }) };
+            }
+        }
+        Err(ApplyError::BadNumber { offset })
+    }
+
+    fn end(&self) -> Result<(), ApplyError> {
+        if self.at < self.bytes.len() { Err(ApplyError::Trailing { offset: self.at }) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,30 @@
+//! Binary deltas: what turns one byte string, the base, into another, the target. Bytes in, bytes out: no I/O, no clock, no
+//! threads. `FORMAT.md` beside this crate draws every byte.
+//!
+//! All inputs are at most `MAX_LEN` bytes. The same input gives the same delta on every machine: all decisions are made in
+//! 32-bit integers, so that the differ in plain JavaScript repeats them exactly.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod apply;
+mod bytes;
+mod check;
+mod diff;
+mod error;
+pub mod format;
+mod index;
+mod ops;
+mod walk;
+mod window;
+
+pub use apply::{apply, apply_chain, apply_into};
+pub use check::{fingerprint, seal_length, seal_value};
+pub use diff::{diff, diff_into};
+pub use error::{ApplyError, ChainError, DiffError};
+pub use format::{MAX_LEN, MAX_OVERHEAD};
+
+/// XXH3-64 with seed 0.
+#[must_use]
+pub fn hash64(bytes: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(bytes)
+}

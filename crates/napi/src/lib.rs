@@ -1,0 +1,124 @@
+//! The differ for Node. JavaScript has checked the arguments' types; here they become slices, and errors become messages that
+//! start with a code.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod memory;
+
+use holdfast_delta::{ApplyError, DiffError};
+use memory::{Bytes, BytesList, OptionalBytesList, Words, apart};
+use napi::{Error, Result, Status};
+use napi_derive::napi;
+
+/// Words that a batch writes per entry.
+const BATCH_STRIDE: usize = 3;
+
+/// Writes a delta to the start of `out`; its length.
+#[napi(catch_unwind)]
+pub fn diff_into(base: Bytes, target: Bytes, out: Bytes) -> Result<u32> {
+    apart(out.range(), &[base.range(), target.range()])?;
+    // SAFETY: the three ranges come from live arrays of this call, `out` overlaps neither input, and no JavaScript runs until
+    // this function returns.
+    let (base, target, out) = unsafe { (base.read(), target.read(), out.write()) };
+    let length = holdfast_delta::diff_into(base, target, out).map_err(diff_error)?;
+    Ok(length as u32)
+}
+
+/// Writes the target to `out` if it fits; its length in any case.
+#[napi(catch_unwind)]
+pub fn apply_into(base: Bytes, delta: Bytes, limit: u32, out: Bytes) -> Result<u32> {
+    apart(out.range(), &[base.range(), delta.range()])?;
+    // SAFETY: as in `diff_into`.
+    let (base, delta, out) = unsafe { (base.read(), delta.read(), out.write()) };
+    match holdfast_delta::apply_into(base, delta, limit as usize, out) {
+        Ok(length) => Ok(length as u32),
+        Err(ApplyError::OutTooSmall { needed }) => Ok(needed as u32),
+        Err(error) => Err(apply_error(error, &error)),
+    }
+}
+
+/// Applies the deltas in turn and writes the last state to `out` if it fits; its length in any case.
+#[napi(catch_unwind)]
+pub fn apply_chain_into(base: Bytes, deltas: BytesList, limit: u32, out: Bytes) -> Result<u32> {
+    apart(out.range(), &[base.range()])?;
+    for delta in deltas.items() {
+        apart(out.range(), &[delta.range()])?;
+    }
+    // SAFETY: as in `diff_into`.
+    let (base, out) = unsafe { (base.read(), out.write()) };
+    // SAFETY: as in `diff_into`.
+    let deltas: Vec<&[u8]> = deltas.items().iter().map(|delta| unsafe { delta.read() }).collect();
+    let target =
+        holdfast_delta::apply_chain(base, &deltas, limit as usize).map_err(|error| apply_error(error.error, &error))?;
+    if let Some(out) = out.get_mut(..target.len()) {
+        out.copy_from_slice(&target);
+    }
+    Ok(target.len() as u32)
+}
+
+/// Diffs each base against its target; see `Differ.diffBatch`.
+#[napi(catch_unwind)]
+pub fn diff_batch(bases: OptionalBytesList, targets: BytesList, out: Bytes, results: Words) -> Result<u32> {
+    apart(out.range(), &[results.range()])?;
+    for input in bases.items().iter().flatten().chain(targets.items()) {
+        apart(out.range(), &[input.range()])?;
+        apart(results.range(), &[input.range()])?;
+    }
+    // SAFETY: `out` and `results` overlap neither each other nor any input; otherwise as in `diff_into`.
+    let (out, results) = unsafe { (out.write(), results.write()) };
+    let mut at = 0;
+    let pairs = bases.items().iter().zip(targets.items());
+    for ((base, target), result) in pairs.zip(results.chunks_exact_mut(BATCH_STRIDE)) {
+        // SAFETY: as above.
+        let target = unsafe { target.read() };
+        result[0] = 0;
+        if let Some(base) = base {
+            // SAFETY: as above.
+            let base = unsafe { base.read() };
+            let length = holdfast_delta::diff_into(base, target, &mut out[at..]).map_err(diff_error)?;
+            if out[at] == holdfast_delta::format::SAME {
+                continue;
+            }
+            result[0] = length as u32;
+            at += length;
+        }
+        put_hash(target, result);
+    }
+    Ok(at as u32)
+}
+
+/// Hashes each value; see `Differ.hashBatch`.
+#[napi(catch_unwind)]
+pub fn hash_batch(values: BytesList, results: Words) -> Result<()> {
+    for value in values.items() {
+        apart(results.range(), &[value.range()])?;
+    }
+    // SAFETY: `results` overlaps no input; otherwise as in `diff_into`.
+    let results = unsafe { results.write() };
+    for (value, result) in values.items().iter().zip(results.chunks_exact_mut(BATCH_STRIDE)) {
+        // SAFETY: as above.
+        put_hash(unsafe { value.read() }, result);
+    }
+    Ok(())
+}
+
+fn put_hash(value: &[u8], result: &mut [u32]) {
+    let hash = holdfast_delta::hash64(value);
+    result[1] = hash as u32;
+    result[2] = (hash >> 32) as u32;
+}
+
+fn diff_error(error: DiffError) -> Error {
+    let code = match error {
+        DiffError::OutTooSmall { .. } => "ERR_LIMIT",
+        DiffError::InputTooLong { .. } => "ERR_INVALID",
+    };
+    Error::new(Status::GenericFailure, format!("{code}: {error}"))
+}
+
+fn apply_error(error: ApplyError, message: &dyn std::fmt::Display) -> Error {
+    let code = match error {
+        ApplyError::OverLimit { .. } | ApplyError::OutTooSmall { .. } => "ERR_LIMIT",
+        _ => "ERR_CORRUPT",
+    };
+    Error::new(Status::GenericFailure, format!("{code}: {message}"))
+}

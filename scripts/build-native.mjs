@@ -1,0 +1,40 @@
+// Builds the native differ into native/holdfast.<platform>.node. Does nothing when that is newer than its sources.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const native = join(root, 'native');
+
+const binaries = () => (existsSync(native) ? readdirSync(native).filter((name) => name.endsWith('.node')) : []);
+const modified = (path) => statSync(path).mtimeMs;
+
+function newestSource() {
+  const crates = readdirSync(join(root, 'crates'), { recursive: true, withFileTypes: true });
+  const files = crates.filter((entry) => entry.isFile() && /\.(rs|toml)$/.test(entry.name));
+  const paths = files.map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  paths.push(join(root, 'Cargo.toml'), join(root, 'Cargo.lock'));
+  return Math.max(...paths.map(modified));
+}
+
+function fail(message) {
+  console.error(`build-native: ${message}`);
+  process.exit(1);
+}
+
+const built = binaries().map((name) => modified(join(native, name)));
+if (built.length > 0 && Math.min(...built) > newestSource()) process.exit(0);
+
+if (spawnSync('cargo', ['--version'], { stdio: 'ignore' }).error !== undefined) {
+  fail('cargo is not installed. Get Rust from https://rustup.rs, or go on without: the JavaScript differ does the same, slower.');
+}
+mkdirSync(native, { recursive: true });
+const cli = createRequire(import.meta.url).resolve('@napi-rs/cli/package.json');
+const args = ['build', '--platform', '--release', '--no-js', '--manifest-path', 'crates/napi/Cargo.toml', '--output-dir', 'native'];
+const { bin } = createRequire(import.meta.url)(cli);
+const main = join(dirname(cli), typeof bin === 'string' ? bin : bin.napi);
+const { status } = spawnSync(process.execPath, [main, ...args], { cwd: root, stdio: 'inherit' });
+if (status !== 0) fail('the build failed; see above.');
+rmSync(join(native, 'index.d.ts'), { force: true });
