@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { USAGE, UsageError, parseCommand } from './options.ts';
+import type { Command, ReplayOptions } from './options.ts';
+import { Progress } from './progress.ts';
+import { replay } from './replay.ts';
+import { jsonLine, tableHead, tableRow, verdict } from './report.ts';
+import { describe } from './serve.ts';
+
+/** Returns the exit code: 0, or 1 when a session is not what it must be. */
+async function main(command: Command): Promise<number> {
+  if (command.verb === 'replay') return replayAll(command.options);
+  console.log(command.verb === 'help' ? USAGE : version());
+  return 0;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+async function replayAll(options: ReplayOptions): Promise<number> {
+  if (options.dir !== undefined) mkdirSync(options.dir, { recursive: true });
+  let ok = true;
+  if (!options.json) console.log(tableHead());
+  for (const file of options.files) {
+    const folder = mkdtempSync(join(options.dir ?? tmpdir(), 'holdfast-replay-'));
+    const remove = options.dir === undefined ? removeAtExit(folder) : () => undefined;
+    try {
+      ok = (await replayOne(file, folder, options)) && ok;
+    } finally {
+      remove();
+    }
+  }
+  return ok ? 0 : 1;
+}
+
+async function replayOne(file: string, folder: string, options: ReplayOptions): Promise<boolean> {
+  let progress: Progress | undefined;
+  try {
+    const result = await replay(file, folder, options, {
+      onBegin: ({ trace, steps }) => {
+        const total = Number.isFinite(options.maxSteps) ? Math.min(steps ?? Infinity, options.maxSteps) : steps;
+        progress = new Progress(process.stderr, trace, total);
+      },
+      onSteps: (done) => progress?.show(done),
+    });
+    progress?.clear();
+    console.log(options.json ? jsonLine(result) : `${tableRow(result)}\n${verdict(result)}`);
+    return result.ok;
+  } finally {
+    progress?.clear();
+  }
+}
+
+/** Also when the process is told to end. Returns what removes it now. */
+function removeAtExit(folder: string): () => void {
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  process.once('exit', remove);
+  return () => {
+    process.off('exit', remove);
+    remove();
+  };
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
+}
+process.stdout.on('error', () => process.exit(1)); // nobody reads any more
+
+try {
+  process.exitCode = await main(parseCommand(process.argv.slice(2)));
+} catch (error) {
+  if (error instanceof UsageError) {
+    console.error(`holdfast: ${error.message}\n\n${USAGE}`);
+    process.exitCode = 2;
+  } else {
+    console.error(`holdfast: ${describe(error)}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,87 @@
+import type { Engine } from '../diff/differ.ts';
+import type { TraceHeader } from './trace.ts';
+
+/** Where the sessions of one trace live: directories of LMDB, or the memory of the only worker. */
+export interface Places {
+  readonly store: 'memory' | 'lmdb';
+  /** The primary's, then the backups'. */
+  readonly dirs: readonly string[];
+  /** Removed in the end, by the children if the parent dies. */
+  readonly temporary: string | undefined;
+}
+
+export interface WorkerSetup {
+  readonly places: Places;
+  readonly header: TraceHeader;
+  readonly lock: 'lazy' | 'access';
+  readonly differ: 'binary' | 'off';
+  readonly engine: Engine | undefined;
+  /** Turns are reported in batches of this size, at the latest when none is left. */
+  readonly reportEvery: number;
+}
+
+/** One opening of a session: its records are applied, then it is saved. */
+export interface Turn {
+  readonly id: string;
+  /** Lines of the trace, as they stand there. */
+  readonly lines: readonly string[];
+}
+
+/** What a turn did and took. */
+export interface TurnReport {
+  readonly id: string;
+  readonly kind: 'delta' | 'snapshot' | 'nothing';
+  readonly recordBytes: number;
+  /** Bytes of the whole state after it, encoded. */
+  readonly fullBytes: number;
+  /** Opening, editing and saving. */
+  readonly tookUs: number;
+}
+
+/** A session's log as one place holds it. */
+export interface RawLog {
+  readonly place: number;
+  readonly id: string;
+  /** Revision of the first record. */
+  readonly first: number;
+  readonly records: readonly Uint8Array[];
+}
+
+export type ToWorker =
+  | { readonly kind: 'begin'; readonly setup: WorkerSetup }
+  | { readonly kind: 'turns'; readonly turns: readonly Turn[] }
+  /** Logs are asked for where nobody else can read them. */
+  | { readonly kind: 'sendLog'; readonly id: string }
+  | { readonly kind: 'finish' };
+
+export type FromWorker =
+  | { readonly kind: 'ready'; readonly engine: Engine }
+  | { readonly kind: 'turned'; readonly reports: readonly TurnReport[] }
+  | { readonly kind: 'log'; readonly logs: readonly RawLog[] }
+  | { readonly kind: 'finished'; readonly lockGrants: number; readonly backupBytes: readonly number[] }
+  | Failed;
+
+export type ToVerifier =
+  | { readonly kind: 'begin'; readonly places: Places; readonly binary: readonly string[] }
+  | { readonly kind: 'log'; readonly logs: readonly RawLog[] }
+  | { readonly kind: 'check'; readonly sessions: readonly ExpectedSession[] }
+  | { readonly kind: 'finish' };
+
+export type FromVerifier =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'copied' }
+  /** Answers `check`, and `finish` with what is too much. */
+  | { readonly kind: 'checked'; readonly failures: readonly string[] }
+  | Failed;
+
+export interface ExpectedSession {
+  readonly sid: string;
+  readonly id: string;
+  readonly sha256: string;
+}
+
+/** The process gives up; it ends by itself. */
+export interface Failed {
+  readonly kind: 'failed';
+  readonly error: string;
+}

@@ -1,0 +1,95 @@
+import { statSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { Engine } from '../diff/differ.ts';
+
+export const USAGE = `holdfast replay FILE…   drives recorded histories (.jsonl, .jsonl.br) through sessions, a primary and backups
+  --store lmdb|memory   where the sessions live (lmdb)
+  --dir DIR             keep the stores in new folders under DIR (a temporary directory, removed afterwards)
+  --processes N         processes that take turns on every session (1)
+  --backups N           backups fed by every save (0)
+  --lock lazy|access    when a lock is given back: when another wants it, or after each use (lazy)
+  --differ binary|off   send changed portions of attributes, or changed attributes whole (binary)
+  --engine native|js    implementation of the differ (native where it is built)
+  --group N             edits per save (1)
+  --max-steps N         steps read from each trace (all)
+  --json                one JSON object per trace and line
+holdfast --help | --version`;
+
+export interface ReplayOptions {
+  readonly files: readonly string[];
+  readonly store: 'memory' | 'lmdb';
+  readonly dir: string | undefined;
+  readonly processes: number;
+  readonly backups: number;
+  readonly lock: 'lazy' | 'access';
+  readonly differ: 'binary' | 'off';
+  readonly engine: Engine | undefined;
+  readonly group: number;
+  readonly maxSteps: number;
+  readonly json: boolean;
+}
+
+export type Command = { readonly verb: 'replay'; readonly options: ReplayOptions } | { readonly verb: 'help' } | { readonly verb: 'version' };
+
+/** The command line is wrong; the message says how, in a line. */
+export class UsageError extends Error {}
+
+/** Throws `UsageError`. */
+export function parseCommand(args: readonly string[]): Command {
+  const { values, positionals } = parse(args);
+  if (values.help === true) return { verb: 'help' };
+  if (values.version === true) return { verb: 'version' };
+  const [verb, ...files] = positionals;
+  if (verb !== 'replay') throw new UsageError(verb === undefined ? 'no command is given' : `'${verb}' is no command`);
+  if (files.length === 0) throw new UsageError('replay needs at least one file');
+  for (const file of files) if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) throw new UsageError(`'${file}' is not a file`);
+  const options: ReplayOptions = {
+    files,
+    store: oneOf('store', values.store, ['lmdb', 'memory']) ?? 'lmdb',
+    dir: values.dir,
+    processes: count('processes', values.processes, 1, 64) ?? 1,
+    backups: count('backups', values.backups, 0, 16) ?? 0,
+    lock: oneOf('lock', values.lock, ['lazy', 'access']) ?? 'lazy',
+    differ: oneOf('differ', values.differ, ['binary', 'off']) ?? 'binary',
+    engine: oneOf('engine', values.engine, ['native', 'js']),
+    group: count('group', values.group, 1) ?? 1,
+    maxSteps: count('max-steps', values['max-steps'], 0) ?? Infinity,
+    json: values.json === true,
+  };
+  if (options.store === 'memory' && options.processes > 1) throw new UsageError('--store memory is the memory of one process: --processes must be 1');
+  if (options.store === 'memory' && options.dir !== undefined) throw new UsageError('--store memory has no use for --dir');
+  return { verb: 'replay', options };
+}
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+const known = {
+  store: text, dir: text, processes: text, backups: text, lock: text, differ: text, engine: text, group: text,
+  'max-steps': text, json: flag, help: { ...flag, short: 'h' }, version: flag,
+} as const; // prettier-ignore
+
+type Parsed = ReturnType<typeof parseArgs<{ options: typeof known; allowPositionals: true }>>;
+
+function parse(args: readonly string[]): Parsed {
+  try {
+    return parseArgs({ args: [...args], options: known, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('\n')[0]);
+  }
+}
+
+function oneOf<const T extends string>(name: string, value: string | undefined, choices: readonly T[]): T | undefined {
+  if (value === undefined) return undefined;
+  const choice = choices.find((each) => each === value);
+  if (choice === undefined) throw new UsageError(`--${name} must be ${choices.join(' or ')}, not '${value}'`);
+  return choice;
+}
+
+function count(name: string, value: string | undefined, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
+  if (value === undefined) return undefined;
+  const number = /^\d+$/.test(value) ? Number(value) : NaN;
+  if (!(number >= least && number <= most)) {
+    throw new UsageError(`--${name} must be a whole number, ${most === Number.MAX_SAFE_INTEGER ? `at least ${least}` : `${least} to ${most}`}, not '${value}'`);
+  }
+  return number;
+}

@@ -1,0 +1,29 @@
+import { defineSession, immutable, mutable, unclassified } from '../session/definition.ts';
+import type { AttributeSpec, Attributes, SessionDefinition } from '../session/definition.ts';
+import { LmdbStore } from '../store/lmdb.ts';
+import { MemoryStore } from '../store/memory.ts';
+import type { Store } from '../store/store.ts';
+import type { AttributeClass } from '../tracking/classes.ts';
+import type { Places } from './messages.ts';
+import type { State, TraceHeader } from './trace.ts';
+
+/** The primary, then the backups. */
+export function openStores({ store, dirs }: Places): Store[] {
+  return dirs.map((dir) => (store === 'memory' ? new MemoryStore() : new LmdbStore({ dir })));
+}
+
+/** `primary`, `backup 1`, … */
+export const nameOfPlace = (place: number): string => (place === 0 ? 'primary' : `backup ${place}`);
+
+/** Attributes of the classes that the trace names; all others are unclassified, so that only what is written is looked at. */
+export function definitionOf({ classes }: Pick<TraceHeader, 'classes'>): SessionDefinition<State, State> {
+  const attributes: Attributes = Object.fromEntries(Object.entries(classes).map(([name, which]) => [name, specOf(name, which)]));
+  return defineSession(attributes, { undeclared: unclassified<unknown>() });
+}
+
+function specOf(name: string, which: string): AttributeSpec<unknown, AttributeClass, false> {
+  if (which === 'immutable') return immutable<unknown>();
+  if (which === 'mutable') return mutable<unknown>();
+  if (which === 'unclassified') return unclassified<unknown>();
+  throw new Error(`attribute '${name}' has the unknown class '${which}'`);
+}

@@ -1,0 +1,34 @@
+import type { Failed } from './messages.ts';
+
+/**
+ * The child's side: handles the parent's messages one after the other. An error is told to the parent and ends the
+ * process; so does the parent's death, after `onOrphaned`.
+ */
+export function serve<In, Out>(handle: (message: In, reply: (message: Out) => void) => Promise<void>, onOrphaned: () => void = () => undefined): void {
+  const send = (message: Out | Failed, then = (): void => undefined): void => {
+    if (process.connected) process.send?.(message, then);
+  };
+  const fail = (error: unknown): void => {
+    setTimeout(() => process.exit(1), 1000);
+    send({ kind: 'failed', error: describe(error) }, () => void process.exit(1));
+  };
+  let queue: Promise<void> = Promise.resolve();
+  process.on('message', (message) => {
+    queue = queue.then(() => handle(message as In, send)).catch(fail);
+  });
+  process.on('disconnect', () => {
+    onOrphaned();
+    process.exit(1);
+  });
+  process.on('uncaughtException', fail);
+  // Ctrl-C reaches the whole group of processes; the parent decides.
+  process.on('SIGINT', () => undefined);
+}
+
+/** An error in one line, with its code and causes. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as Error & { code?: unknown };
+  const cause = error.cause === undefined ? '' : ` (${describe(error.cause)})`;
+  return `${typeof code === 'string' ? `${code}: ` : ''}${error.message}${cause}`;
+}

@@ -1,0 +1,91 @@
+// A process that took no part: opens the stores and compares what they hold with what they are to hold.
+import { decodeRecord } from '../log/record.ts';
+import { SessionRepository } from '../session/repository.ts';
+import type { Store } from '../store/store.ts';
+import type { ExpectedSession, FromVerifier, Places, RawLog, ToVerifier } from './messages.ts';
+import { definitionOf, nameOfPlace, openStores } from './places.ts';
+import { describe, serve } from './serve.ts';
+import { fingerprint } from './trace.ts';
+import type { State } from './trace.ts';
+
+class Verifier {
+  readonly #stores: Store[];
+  readonly #repositories: SessionRepository<State>[];
+  readonly #binary: ReadonlySet<string>;
+  #checked = 0;
+
+  constructor(places: Places, binary: readonly string[]) {
+    this.#stores = openStores(places);
+    this.#repositories = this.#stores.map((store) => new SessionRepository({ store, definition: definitionOf({ classes: {} }) }));
+    this.#binary = new Set(binary);
+  }
+
+  /** Takes over a log that lives in another process's memory. */
+  async copy({ place, id, first, records }: RawLog): Promise<void> {
+    const store = this.#stores[place] as Store;
+    for (const [index, bytes] of records.entries()) {
+      const { kind, revision, nonce, parentNonce, token } = decodeRecord(id, bytes, first + index);
+      const position = { revision, nonce };
+      if (index === 0) await store.replace(id, { position, kind, bytes, token });
+      else await store.append(id, { parent: { revision: revision - 1, nonce: parentNonce }, position, kind, bytes, token });
+    }
+  }
+
+  /** What differs, one line for each session and place. */
+  async check(sessions: readonly ExpectedSession[]): Promise<string[]> {
+    this.#checked += sessions.length;
+    const failures: string[] = [];
+    for (const session of sessions) {
+      for (const place of this.#repositories.keys()) {
+        const failure = await this.#failure(place, session);
+        if (failure !== undefined) failures.push(`session '${session.sid}', ${nameOfPlace(place)}: ${failure}`);
+      }
+    }
+    return failures;
+  }
+
+  async #failure(place: number, { id, sha256 }: ExpectedSession): Promise<string | undefined> {
+    try {
+      const state = await (this.#repositories[place] as SessionRepository<State>).read(id);
+      if (state === undefined) return 'the session is missing';
+      const found = fingerprint(state, this.#binary);
+      return found === sha256 ? undefined : `sha256 is ${found}, expected ${sha256}`;
+    } catch (error) {
+      return describe(error);
+    }
+  }
+
+  /** Sessions that nobody asked for. */
+  async surplus(): Promise<string[]> {
+    const failures: string[] = [];
+    for (const [place, repository] of this.#repositories.entries()) {
+      let count = 0;
+      for await (const _ of repository.ids()) count += 1;
+      if (count > this.#checked) failures.push(`${nameOfPlace(place)}: ${count} sessions, expected ${this.#checked}`);
+    }
+    return failures;
+  }
+
+  async close(): Promise<void> {
+    for (const repository of this.#repositories) await repository.close();
+    for (const store of this.#stores) await store.close();
+  }
+}
+
+let verifier: Verifier | undefined;
+
+serve<ToVerifier, FromVerifier>(async (message, reply) => {
+  if (message.kind === 'begin') {
+    verifier = new Verifier(message.places, message.binary);
+    reply({ kind: 'ready' });
+  } else if (verifier === undefined) throw new Error('work came before the set-up');
+  else if (message.kind === 'log') {
+    for (const log of message.logs) await verifier.copy(log);
+    reply({ kind: 'copied' });
+  } else if (message.kind === 'check') reply({ kind: 'checked', failures: await verifier.check(message.sessions) });
+  else {
+    const failures = await verifier.surplus();
+    await verifier.close();
+    reply({ kind: 'checked', failures });
+  }
+});

@@ -1,0 +1,107 @@
+// A process that opens, edits and saves the sessions of a trace; the parent says which and when.
+import { rmSync } from 'node:fs';
+import { ORIGIN } from '../position.ts';
+import { SessionRepository } from '../session/repository.ts';
+import type { Session } from '../session/session.ts';
+import type { Store } from '../store/store.ts';
+import type { FromWorker, ToWorker, Turn, TurnReport, WorkerSetup } from './messages.ts';
+import { definitionOf, openStores } from './places.ts';
+import { serve } from './serve.ts';
+import { applyEdits, revive } from './trace.ts';
+import type { State, TraceRecord } from './trace.ts';
+
+/** Waiting longer for a lock means that its holder hangs. */
+const LOCK_TIMEOUT_MS = 30_000;
+
+class Worker {
+  readonly #setup: WorkerSetup;
+  readonly #stores: Store[];
+  readonly #repository: SessionRepository<State>;
+  readonly #binary: ReadonlySet<string>;
+  #reports: TurnReport[] = [];
+
+  constructor(setup: WorkerSetup) {
+    this.#setup = setup;
+    this.#stores = openStores(setup.places);
+    this.#binary = new Set(setup.header.binary);
+    const [store, ...backups] = this.#stores as [Store, ...Store[]];
+    this.#repository = new SessionRepository({
+      store,
+      backups: backups.map((backup) => ({ store: backup })),
+      definition: definitionOf(setup.header),
+      differencing: setup.differ,
+      lock: { release: setup.lock },
+      ...(setup.engine && { engine: setup.engine }),
+    });
+  }
+
+  get ready(): FromWorker {
+    return { kind: 'ready', engine: this.#repository.engine };
+  }
+
+  async take(turns: readonly Turn[], reply: (message: FromWorker) => void): Promise<void> {
+    for (const turn of turns) {
+      this.#reports.push(await this.#turn(turn));
+      if (this.#reports.length >= this.#setup.reportEvery) this.#flush(reply);
+    }
+    this.#flush(reply);
+  }
+
+  #flush(reply: (message: FromWorker) => void): void {
+    if (this.#reports.length > 0) reply({ kind: 'turned', reports: this.#reports });
+    this.#reports = [];
+  }
+
+  async #turn({ id, lines }: Turn): Promise<TurnReport> {
+    const records = lines.map((line) => JSON.parse(line) as TraceRecord);
+    const begun = performance.now();
+    const session = await this.#repository.open(id, { timeoutMs: LOCK_TIMEOUT_MS });
+    try {
+      for (const record of records) this.#apply(session, record);
+      const { kind, bytes } = await session.saveAndClose();
+      const tookUs = (performance.now() - begun) * 1000;
+      return { id, kind, recordBytes: bytes, fullBytes: session.byteLength, tookUs };
+    } finally {
+      await session.close();
+    }
+  }
+
+  #apply(session: Session<State, State>, { new: first, e, s }: TraceRecord): void {
+    const whole = first ?? s;
+    if (whole !== undefined) session.replace(revive(whole, this.#binary));
+    else if (e !== undefined) applyEdits(session.state, e, this.#binary);
+  }
+
+  async logOf(id: string): Promise<FromWorker> {
+    const logs = this.#stores.map(async (store, place) => {
+      const { head, records } = await store.read(id, ORIGIN);
+      return { place, id, first: (head?.position.revision ?? 0) - records.length + 1, records };
+    });
+    return { kind: 'log', logs: await Promise.all(logs) };
+  }
+
+  async finish(): Promise<FromWorker> {
+    await this.#repository.close();
+    const { lockGrants, backups } = this.#repository;
+    for (const store of this.#stores) await store.close();
+    return { kind: 'finished', lockGrants, backupBytes: backups.bytesSent };
+  }
+}
+
+let worker: Worker | undefined;
+let temporary: string | undefined;
+
+async function handle(message: ToWorker, reply: (message: FromWorker) => void): Promise<void> {
+  if (message.kind === 'begin') {
+    temporary = message.setup.places.temporary;
+    worker = new Worker(message.setup);
+    reply(worker.ready);
+  } else if (worker === undefined) throw new Error('turns came before the set-up');
+  else if (message.kind === 'turns') await worker.take(message.turns, reply);
+  else if (message.kind === 'sendLog') reply(await worker.logOf(message.id));
+  else reply(await worker.finish());
+}
+
+serve(handle, () => {
+  if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
+});
