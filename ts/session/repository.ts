@@ -124,22 +124,27 @@ export class SessionRepository<S extends object, V extends object = S> {
       await this.#abandon(kept, hold);
       throw new HoldfastError('ERR_CLOSED', `session '${id}' was destroyed; begin another under a new id`, { session: id });
     }
-    return this.#session(kept, hold);
+    return this.#session(kept, hold, false);
   }
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
   async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
     const { kept, hold } = await this.#claim(id, options);
-    if (kept.replica.exists) return this.#session(kept, hold);
+    if (kept.replica.exists) return this.#session(kept, hold, false);
     await this.#abandon(kept, hold);
     return undefined;
   }
 
   /** A new session with first values, not saved yet. Without an id it gets a random one of 144 bits. `ERR_CONFLICT` if it exists. */
   async create(values?: V, options: AcquireOptions & { readonly id?: string } = {}): Promise<Session<S, V>> {
-    const session = await this.open(options.id ?? randomBytes(18).toString('base64url'), options);
+    const id = options.id ?? randomBytes(18).toString('base64url');
+    const { kept, hold } = await this.#claim(id, options);
+    if (kept.replica.exists || kept.replica.destroyed) {
+      await this.#abandon(kept, hold);
+      throw new HoldfastError('ERR_CONFLICT', `session '${id}' exists already, or was destroyed; open it, or choose another id`, { session: id });
+    }
+    const session = this.#session(kept, hold, true);
     try {
-      if (!session.isNew) throw new HoldfastError('ERR_CONFLICT', `session '${session.id}' exists already; open it instead`, { session: session.id });
       if (values !== undefined) session.assign(values);
       return session;
     } catch (error) {
@@ -247,7 +252,7 @@ export class SessionRepository<S extends object, V extends object = S> {
     await this.backups.expire(replica.id, ttlMs);
   }
 
-  #session(kept: Kept, hold: Hold): Session<S, V> {
+  #session(kept: Kept, hold: Hold, create: boolean): Session<S, V> {
     const { replica } = kept;
     return new Session<S, V>({
       line: this.#line,
@@ -257,6 +262,7 @@ export class SessionRepository<S extends object, V extends object = S> {
       replica,
       slots: kept.slots ?? new Slots(replica.image, this.#line.codec, this.#definition),
       hold,
+      create,
       claim: async (id) => this.#claimNew(id),
       onEnd: (ended, slots) => this.#settle(ended, slots),
     });

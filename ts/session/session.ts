@@ -31,6 +31,8 @@ export interface SessionParts {
   readonly replica: Replica;
   readonly slots: Slots;
   readonly hold: Hold;
+  /** Save it even if it has no attributes. */
+  readonly create: boolean;
   /** Takes the member lock of another id, for `changeId`. */
   readonly claim: (id: string) => Promise<{ replica: Replica; hold: Hold }>;
   /** `clean`: the slots hold what the primary holds. */
@@ -50,6 +52,8 @@ export class Session<S extends object, V extends object> {
   #hold: Hold;
   #queue: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
+  /** Closed, or in its last save. */
+  #closed = false;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -79,14 +83,9 @@ export class Session<S extends object, V extends object> {
     return this.#replica.image.byteLength;
   }
 
-  /** Bytes of the whole state as last saved: names and encoded values. */
-  get byteLength(): number {
-    return this.#replica.image.byteLength;
-  }
-
   /** Closed, destroyed, or lost to another holder. */
   get closed(): boolean {
-    return this.#tracker.closed;
+    return this.#closed;
   }
 
   /** Names of the attributes that the next save will compare, by save mode. */
@@ -123,7 +122,7 @@ export class Session<S extends object, V extends object> {
   /** Destroys the session, everywhere and for good, and ends it. */
   delete(): Promise<void> {
     return this.#alone(async () => {
-      this.#tracker.close();
+      this.#shut();
       if (this.#replica.exists) await pushTombstone(this.#parts.line, this.#replica, this.#hold.token, this.#parts.tombstoneTtlMs);
       await this.#end('released', undefined);
     });
@@ -173,7 +172,7 @@ export class Session<S extends object, V extends object> {
   /** Ends the session; what was not saved is discarded. Harmless when it has ended. */
   async close(): Promise<void> {
     await this.#queue;
-    const clean = !this.#tracker.closed && this.#tracker.tracked().length === 0;
+    const clean = !this.#closed && this.#tracker.tracked().length === 0;
     await this.#end('keep', clean ? this.#parts.slots : undefined);
   }
 
@@ -184,47 +183,44 @@ export class Session<S extends object, V extends object> {
   /** Calls run one after the other. */
   #alone<T>(run: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(() => {
-      if (this.#ended !== undefined || this.#tracker.closed) throw new HoldfastError('ERR_CLOSED', `session '${this.id}' has been closed; open it again`, { session: this.id });
+      if (this.#closed) throw new HoldfastError('ERR_CLOSED', `session '${this.id}' has been closed; open it again`, { session: this.id });
       return run();
     });
     this.#queue = result.catch(() => undefined);
     return result;
   }
 
-  /** What is written while the save is under way is left for the next one. */
+  /** The differ runs at once; what is written while the append is under way is left for the next save. */
   async #push(last: boolean): Promise<Saved> {
     const { line, slots } = this.#parts;
-    const touched = this.#tracker.tracked();
+    const touched = this.#tracker.capture();
     const release = last && this.#hold.releaseNow();
     const tracked = { touched, names: slots.savedNames(touched), value: (name: string) => slots.get(name) };
-    const pushing = push(line, this.#replica, tracked, { token: this.#hold.token, release, create: true });
-    const unsettle = this.#settle(touched, last);
+    const pushing = push(line, this.#replica, tracked, { token: this.#hold.token, release, create: this.#parts.create });
+    slots.settle(touched);
+    if (last) this.#shut();
     let pushed: Pushed | undefined;
     try {
       pushed = await pushing;
     } catch (error) {
-      unsettle();
+      slots.unsettle();
       if (error instanceof HoldfastError && ['ERR_FENCED', 'ERR_CONFLICT', 'ERR_CLOSED'].includes(error.code)) await this.#end('lost', undefined);
       throw error;
     }
+    this.#tracker.settle();
     if (last) await this.#end(release && pushed !== undefined ? 'released' : 'keep', slots);
     if (pushed === undefined) return { revision: this.revision, changed: [], bytes: 0, kind: 'nothing' };
     return { revision: pushed.revision, changed: pushed.changed, bytes: pushed.recordBytes, kind: pushed.kind };
   }
 
-  #settle(touched: readonly string[], last: boolean): () => void {
-    const marks = this.#tracker.settle();
-    this.#parts.slots.settle(touched);
-    if (last) this.#tracker.close();
-    return () => {
-      this.#tracker.restore(marks);
-      this.#parts.slots.unsettle();
-    };
+  #shut(): void {
+    this.#closed = true;
+    this.#tracker.close();
   }
 
   #end(how: 'keep' | 'released' | 'lost', slots: Slots | undefined): Promise<void> {
     this.#ended ??= (async () => {
-      this.#tracker.close();
+      this.#shut();
       this.#parts.onEnd(this.#replica, slots);
       await this.#hold.end(how);
     })();
