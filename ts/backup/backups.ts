@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors.ts';
 import { decodeRecord } from '../log/record.ts';
-import { ORIGIN, samePosition } from '../position.ts';
+import { ORIGIN } from '../position.ts';
 import type { Append, Head, Store, Tail } from '../store/store.ts';
 
 export interface BackupOptions {
@@ -58,7 +58,7 @@ export class Backups {
 
   /** Brings every backup up to date for one session; resolves when all have been tried. A damaged one is replaced. */
   async catchUp(id: string): Promise<void> {
-    await Promise.all(this.#options.map((_, backup) => this.#inOrder(backup, id, () => this.#catchUp(backup, id))));
+    await Promise.all(this.#options.map((_, backup) => this.#inOrder(backup, id, () => this.#catchUp(backup, id, true))));
   }
 
   /** Resolves when nothing is on its way any more. */
@@ -84,7 +84,7 @@ export class Backups {
       await this.#append(backup, id, append);
     } catch (error) {
       if (!(error instanceof HoldfastError) || !['ERR_CONFLICT', 'ERR_FENCED', 'ERR_INVALID', 'ERR_CLOSED', 'ERR_CORRUPT'].includes(error.code)) throw error;
-      await this.#catchUp(backup, id); // a gap, a rival, or damage
+      await this.#catchUp(backup, id, false); // a gap, a rival, or damage
     }
   }
 
@@ -98,16 +98,19 @@ export class Backups {
     return (this.#options[backup] as BackupOptions).store;
   }
 
-  /** Copies what the backup lacks from the primary's log, and reads it back; a backup on another branch, or damaged, is replaced. */
-  async #catchUp(backup: number, id: string): Promise<void> {
+  /**
+   * Copies what the backup lacks from the primary's log; a backup on another branch is replaced. What was replaced is read back
+   * (with `verify`, everything is): a record that follows another is checked by whoever applies it.
+   */
+  async #catchUp(backup: number, id: string, verify: boolean): Promise<void> {
     for (let round = 0; round < CATCH_UP_ROUNDS; round += 1) {
       const head = await this.#headOf(backup, id);
       const tail = await this.#primary.read(id, head?.position ?? ORIGIN);
       if (tail.head === undefined) return;
-      if (head !== undefined && samePosition(head.position, tail.head.position)) return await this.#verifyOrReplace(backup, id, tail);
       try {
         await this.#copy(backup, id, tail);
-        return await this.#verifyOrReplace(backup, id, tail);
+        if (verify || tail.whole) await this.#verifyOrReplace(backup, id, tail);
+        return;
       } catch (error) {
         if (!(error instanceof HoldfastError) || error.code !== 'ERR_CONFLICT') throw error; // else another feeds it too: look again
       }
