@@ -23,6 +23,8 @@ export interface WorkerSetup {
 /** One opening of a session: its records are applied, then it is saved. */
 export interface Turn {
   readonly id: string;
+  /** The session does not exist yet. */
+  readonly first: boolean;
   /** Lines of the trace, as they stand there. */
   readonly lines: readonly string[];
 }

@@ -78,6 +78,7 @@ class Run {
   readonly #pending = new Map<string, Pending>();
   /** Per session, the steps of each turn under way, oldest first. */
   readonly #underWay = new Map<string, number[]>();
+  readonly #begun = new Set<string>();
   #turns = 0;
   #done = 0;
   steps = 0;
@@ -147,7 +148,9 @@ class Run {
     const underWay = this.#underWay.get(id);
     if (underWay === undefined) this.#underWay.set(id, [steps]);
     else underWay.push(steps);
-    await this.crew.add({ id, lines }, turn % this.#options.processes);
+    const first = !this.#begun.has(id);
+    this.#begun.add(id);
+    await this.crew.add({ id, first, lines }, turn % this.#options.processes);
   }
 
   #id(sid: string): string {

@@ -134,9 +134,9 @@ function walk(root: State, path: Path): Parent {
 
 /** The edit is one of the written form; the session gets the bytes that come of it. */
 function editBytes(root: State, name: string, edit: Edit): void {
-  const written: State = name in root ? { [name]: writtenForm(root[name]) } : {};
+  const written: State = Object.hasOwn(root, name) ? { [name]: writtenForm(root[name]) } : {};
   applyEdit(written, edit);
-  if (name in written) root[name] = fromWrittenForm(written[name]);
+  if (Object.hasOwn(written, name)) root[name] = fromWrittenForm(written[name]);
   else delete root[name];
 }
 

@@ -52,11 +52,12 @@ class Worker {
     this.#reports = [];
   }
 
-  async #turn({ id, lines }: Turn): Promise<TurnReport> {
+  async #turn({ id, lines, first }: Turn): Promise<TurnReport> {
     const records = lines.map((line) => JSON.parse(line) as TraceRecord);
     const begun = performance.now();
-    const session = await this.#repository.open(id, { timeoutMs: LOCK_TIMEOUT_MS });
+    const session = first ? await this.#repository.create(undefined, { id, timeoutMs: LOCK_TIMEOUT_MS }) : await this.#repository.open(id, { timeoutMs: LOCK_TIMEOUT_MS });
     try {
+      if (session.isNew !== first) throw new Error(`session '${id}' has been lost`);
       for (const record of records) this.#apply(session, record);
       const { kind, bytes } = await session.saveAndClose();
       const tookUs = (performance.now() - begun) * 1000;

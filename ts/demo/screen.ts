@@ -1,0 +1,86 @@
+import type { WriteStream } from 'node:tty';
+import { bytes, whole } from '../cli/report.ts';
+import type { Figures } from './figures.ts';
+import type { Server } from './servers.ts';
+
+/** Shows the figures: a block that is redrawn on a terminal, elsewhere a line once a second. */
+export class Screen {
+  readonly #out: WriteStream;
+  readonly #servers: readonly Server[];
+  readonly #figures: Figures;
+  readonly #sessions: number;
+  readonly #timer: NodeJS.Timeout;
+  #height = 0;
+
+  constructor(out: WriteStream, servers: readonly Server[], figures: Figures, sessions: number) {
+    this.#out = out;
+    this.#servers = servers;
+    this.#figures = figures;
+    this.#sessions = sessions;
+    this.#timer = setInterval(() => this.#refresh(), out.isTTY ? 200 : 1000);
+  }
+
+  /** A line that stays. */
+  say(text: string): void {
+    this.#erase();
+    this.#out.write(`${text}\n`);
+    if (this.#out.isTTY) this.#refresh();
+  }
+
+  /** The figures as they are now stay. */
+  end(): void {
+    clearInterval(this.#timer);
+    this.#erase();
+    this.#out.write(`${this.block()}\n`);
+  }
+
+  #refresh(): void {
+    if (!this.#out.isTTY) return void this.#out.write(`${this.line()}\n`);
+    this.#erase();
+    const lines = this.block().split('\n');
+    const fitting = lines.map((line) => line.slice(0, (this.#out.columns || 80) - 1));
+    this.#out.write(`${fitting.join('\n')}\n`);
+    this.#height = lines.length;
+  }
+
+  #erase(): void {
+    if (this.#height > 0) this.#out.write(`\x1b[${this.#height}A\x1b[J`);
+    this.#height = 0;
+  }
+
+  get #handovers(): number {
+    return Math.max(0, this.#servers.reduce((sum, server) => sum + server.lockGrants, 0) - this.#sessions);
+  }
+
+  get #ratio(): string {
+    const { sentBytes, wholeBytes } = this.#figures;
+    return sentBytes === 0 ? '' : `1:${(wholeBytes / sentBytes).toFixed(0)}`;
+  }
+
+  block(): string {
+    const { requests, requestsPerSecond, retries, sentBytes, wholeBytes, latencyMs, takeOver, seconds } = this.#figures;
+    const servers = this.#servers.map(({ name, pid, killedAt }) => `${name} ${killedAt === undefined ? `runs (process ${pid})` : 'is DEAD'}`);
+    const lines = [
+      `  time        ${seconds.toFixed(1)} s, ${this.#sessions} users hopping between the servers`,
+      `  servers     ${servers.join('   ')}`,
+      `  requests    ${whole(requests)} done, ${whole(requestsPerSecond)} per second, ${whole(retries)} sent again`,
+      `  bytes       ${bytes(sentBytes)} sent; saving whole sessions: ${bytes(wholeBytes)}   ${this.#ratio}`,
+      `  locks       ${whole(this.#handovers)} hand-overs between the servers`,
+      `  latency     p50 ${latencyMs.p50.toFixed(1)} ms   p99 ${latencyMs.p99.toFixed(1)} ms`,
+    ];
+    if (takeOver !== undefined) lines.push(`  take-over   ${describeTakeOver(takeOver)}`);
+    return lines.join('\n');
+  }
+
+  line(): string {
+    const { requests, requestsPerSecond, sentBytes, wholeBytes, latencyMs, seconds } = this.#figures;
+    const time = `${seconds.toFixed(0).padStart(3)} s`;
+    return `${time}  ${whole(requests)} requests (${whole(requestsPerSecond)}/s)  sent ${bytes(sentBytes)} instead of ${bytes(wholeBytes)} ${this.#ratio}  ${whole(this.#handovers)} hand-overs  p50 ${latencyMs.p50.toFixed(1)} ms  p99 ${latencyMs.p99.toFixed(1)} ms`;
+  }
+}
+
+function describeTakeOver({ sessions, firstMs, allMs }: NonNullable<Figures['takeOver']>): string {
+  if (firstMs === undefined) return `waiting for the first of the ${sessions} sessions that the dead server may have held`;
+  const all = allMs === undefined ? 'not yet all' : `all after ${allMs.toFixed(0)} ms`;
+  return `first session saved elsewhere ${firstMs.toFixed(0)} ms after the kill; of ${sessions}, ${all}`;
+}
