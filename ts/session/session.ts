@@ -101,8 +101,11 @@ export class Session<S extends object, V extends object> {
   /** Makes `values` the whole state, in their order: other attributes are deleted, immutable ones that have a value stay. */
   replace(values: V): void {
     const { state } = this.#tracker;
-    for (const name of Object.keys(state)) if (classOf(this.#parts.definition, name) !== 'immutable') delete state[name];
-    this.assign(values);
+    const { definition, slots } = this.#parts;
+    for (const name of Object.keys(state)) if (classOf(definition, name) !== 'immutable') delete state[name];
+    const stays = (name: string): boolean => classOf(definition, name) === 'immutable' && slots.has(name);
+    Object.assign(state, Object.fromEntries(Object.entries(values).filter(([name]) => !stays(name))));
+    slots.arrange(Object.keys(values));
   }
 
   /** Sends what changed. On an error nothing was saved; after `ERR_FENCED` or `ERR_CONFLICT` the session has ended. */

@@ -62,6 +62,17 @@ export class Slots implements AttributeSlots {
     if (Object.hasOwn(this.#definition.attributes, name) && this.#definition.attributes[name]?.initial !== undefined) this.#addDefault(name);
   }
 
+  /** Puts the attributes of these names first, in this order. */
+  arrange(names: readonly string[]): void {
+    const old = new Map(this.#slots);
+    this.#slots.clear();
+    for (const name of [...names, ...old.keys()]) {
+      const slot = old.get(name);
+      if (slot !== undefined) this.#slots.set(name, slot);
+    }
+    this.#reshaped = true;
+  }
+
   names(): string[] {
     return [...this.#slots.keys()];
   }
