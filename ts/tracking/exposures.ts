@@ -1,0 +1,58 @@
+/**
+ * Opaque values that were handed out. They are handed out as they are, since the methods of Date, Buffer and the like refuse a
+ * Proxy, and so change unseen.
+ *
+ * A Date is remembered with its time: reading `createdAt` must not cost an encoding of the whole attribute at every save. For
+ * bytes a fingerprint costs what the comparison costs, and copying them costs more; so once bytes are out, the attribute is
+ * encoded and compared at every save.
+ */
+export class Exposures {
+  #always = false;
+  #dates: ExposedDate[] = [];
+  #known: WeakSet<Date> = new WeakSet();
+  #sweepAt = 64;
+
+  add(value: object): void {
+    if (!(value instanceof Date)) {
+      this.#always = true;
+    } else if (!this.#known.has(value)) {
+      this.#known.add(value);
+      this.#dates.push({ date: new WeakRef(value), saved: value.getTime(), captured: undefined });
+      if (this.#dates.length > this.#sweepAt) this.#sweep();
+    }
+  }
+
+  /** Whether one may have changed since the last save. */
+  get changed(): boolean {
+    return this.#always || this.#dates.some(({ date, saved }) => {
+      const time = date.deref()?.getTime();
+      return time !== undefined && !Object.is(time, saved);
+    });
+  }
+
+  /** Now is what a save encodes. */
+  capture(): void {
+    for (const exposed of this.#dates) exposed.captured = exposed.date.deref()?.getTime();
+  }
+
+  /** What was captured has been saved; what was not is taken as it is now. */
+  settle(): void {
+    for (const exposed of this.#dates) {
+      exposed.saved = exposed.captured ?? exposed.date.deref()?.getTime() ?? exposed.saved;
+      exposed.captured = undefined;
+    }
+  }
+
+  /** A Date that nobody holds any more is part of no state. */
+  #sweep(): void {
+    this.#dates = this.#dates.filter(({ date }) => date.deref() !== undefined);
+    this.#sweepAt = Math.max(64, this.#dates.length * 2);
+  }
+}
+
+interface ExposedDate {
+  /** Weak, or a long session that replaces its dates would keep them all. */
+  readonly date: WeakRef<Date>;
+  saved: number;
+  captured: number | undefined;
+}

@@ -1,0 +1,149 @@
+import type { Attribute } from './attribute.ts';
+import { ARRAY_METHODS } from './array-methods.ts';
+import type { Tree } from './kinds.ts';
+import { MAP_METHODS } from './map-methods.ts';
+import type { Method } from './method.ts';
+import { nodes } from './nodes.ts';
+import { SET_METHODS } from './set-methods.ts';
+
+/** What stands in for each built-in method that reads or changes what a Proxy does not see. */
+const METHODS: ReadonlyMap<unknown, Method> = new Map<unknown, Method>([...ARRAY_METHODS, ...MAP_METHODS, ...SET_METHODS]);
+
+/** Proxies of plain objects and arrays. Their targets are the values themselves; one handler serves a whole attribute. */
+export class TreeHandler implements ProxyHandler<Tree> {
+  readonly #attribute: Attribute;
+
+  constructor(attribute: Attribute) {
+    this.#attribute = attribute;
+  }
+
+  get(target: Tree, key: string | symbol): unknown {
+    const attribute = this.#attribute;
+    if (!attribute.reading) attribute.noteRead();
+    const value = target[key];
+    if (typeof value === 'object') return value === null ? null : attribute.reach(value, target, key);
+    return typeof value === 'function' ? (METHODS.get(value) ?? value) : value;
+  }
+
+  set(target: Tree, key: string | symbol, value: unknown, receiver: unknown): boolean {
+    const attribute = this.#attribute;
+    // An object that inherits from the proxy gets a property of its own, as usual.
+    if (receiver !== nodes.get(target)?.proxy) return Reflect.set(target, key, value, receiver);
+    this.#checkWritable(target, key);
+    return Reflect.set(target, key, attribute.adopt(value));
+  }
+
+  defineProperty(target: Tree, key: string | symbol, descriptor: PropertyDescriptor): boolean {
+    const name = this.#checkWritable(target, key);
+    const old = Object.getOwnPropertyDescriptor(target, key);
+    if (name === 'length' && Array.isArray(target)) return Reflect.defineProperty(target, key, descriptor);
+    const merged = { ...old, ...descriptor };
+    if (merged.get !== undefined || merged.set !== undefined || !merged.writable || !merged.enumerable || !merged.configurable) {
+      this.#attribute.refuse(target, name, 'would be an accessor, hidden or read-only, which is not kept: assign a value');
+    }
+    if ('value' in descriptor) merged.value = this.#attribute.adopt(descriptor.value);
+    return Reflect.defineProperty(target, key, merged);
+  }
+
+  deleteProperty(target: Tree, key: string | symbol): boolean {
+    this.#attribute.noteRead();
+    if (!Object.hasOwn(target, key)) return true;
+    this.#attribute.noteWrite(target, stepOf(target, key));
+    return Reflect.deleteProperty(target, key);
+  }
+
+  has(target: Tree, key: string | symbol): boolean {
+    this.#attribute.noteRead();
+    return key in target;
+  }
+
+  ownKeys(target: Tree): (string | symbol)[] {
+    this.#attribute.noteRead();
+    return Reflect.ownKeys(target);
+  }
+
+  getOwnPropertyDescriptor(target: Tree, key: string | symbol): PropertyDescriptor | undefined {
+    const attribute = this.#attribute;
+    attribute.noteRead();
+    const descriptor = Reflect.getOwnPropertyDescriptor(target, key);
+    const value: unknown = descriptor?.value;
+    if (typeof value !== 'object' || value === null) return descriptor;
+    // The value may be exchanged on the way, when it is frozen.
+    const shown = attribute.reach(value, target, key);
+    return { ...Reflect.getOwnPropertyDescriptor(target, key), value: shown };
+  }
+
+  setPrototypeOf(target: Tree): never {
+    return this.#attribute.refuse(target, undefined, 'has no prototype that could be kept: store plain data');
+  }
+
+  preventExtensions(target: Tree): never {
+    return this.#attribute.refuse(target, undefined, 'cannot be frozen in place: freeze a copy and assign it');
+  }
+
+  /** Notes the write, and refuses what an encoding would lose. */
+  #checkWritable(target: Tree, key: string | symbol): string {
+    this.#attribute.noteWrite(target, stepOf(target, key));
+    if (typeof key === 'symbol') return this.#attribute.refuse(target, undefined, 'cannot keep a symbol as key: use a string');
+    if (key === '__proto__' && !Object.hasOwn(target, key)) {
+      return this.#attribute.refuse(target, key, 'would set the prototype: store plain data');
+    }
+    if (Array.isArray(target) && !isElementKey(key)) return this.#attribute.refuse(target, key, 'is no element of the array: use an object beside it');
+    return key;
+  }
+}
+
+/** Proxies of Maps and Sets: all is done by methods, which stand in `METHODS`. */
+export class CollectionHandler implements ProxyHandler<object> {
+  readonly #attribute: Attribute;
+
+  constructor(attribute: Attribute) {
+    this.#attribute = attribute;
+  }
+
+  get(target: object, key: string | symbol): unknown {
+    this.#attribute.noteRead();
+    const value = (target as Tree)[key];
+    return typeof value === 'function' ? (METHODS.get(value) ?? value) : value;
+  }
+
+  has(target: object, key: string | symbol): boolean {
+    this.#attribute.noteRead();
+    return key in target;
+  }
+
+  ownKeys(target: object): (string | symbol)[] {
+    this.#attribute.noteRead();
+    return Reflect.ownKeys(target);
+  }
+
+  set(target: object, key: string | symbol): never {
+    return this.#refuseProperty(target, key);
+  }
+
+  defineProperty(target: object, key: string | symbol): never {
+    return this.#refuseProperty(target, key);
+  }
+
+  setPrototypeOf(target: object): never {
+    return this.#attribute.refuse(target, undefined, 'has no prototype that could be kept: store plain data');
+  }
+
+  preventExtensions(target: object): never {
+    return this.#attribute.refuse(target, undefined, 'cannot be frozen in place: freeze a copy and assign it');
+  }
+
+  #refuseProperty(target: object, key: string | symbol): never {
+    this.#attribute.noteRead();
+    return this.#attribute.refuse(target, String(key), 'would be a property of a Map or Set, which is not kept: use an entry');
+  }
+}
+
+function isElementKey(key: string): boolean {
+  const first = key.charCodeAt(0);
+  return (first >= 48 && first <= 57) || key === 'length';
+}
+
+function stepOf(target: object, key: string | symbol): string | number {
+  return Array.isArray(target) && isElementKey(String(key)) && key !== 'length' ? Number(key) : String(key);
+}

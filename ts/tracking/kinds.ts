@@ -1,0 +1,34 @@
+/** A plain object or array: tracked property by property. */
+export type Tree = Record<PropertyKey, unknown>;
+export type Kind = 'tree' | 'map' | 'set' | 'opaque';
+
+/** Deeper values could not be encoded either. */
+export const DEPTH_LIMIT: number = 1_000;
+
+/** Opaque: built-in and other classes, whose methods refuse to work through a Proxy. */
+export function kindOf(value: object): Kind {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return 'tree';
+  if (Array.isArray(value)) return 'tree';
+  if (prototype === Map.prototype) return 'map';
+  if (prototype === Set.prototype) return 'set';
+  // Object.prototype of another realm.
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf') ? 'tree' : 'opaque';
+}
+
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Keys of what may hold objects; indexes for arrays, unless a gap could be long. */
+export function keysOf(tree: object): Iterable<string | number> {
+  return Array.isArray(tree) && tree.length < 100_000 ? tree.keys() : Object.keys(tree);
+}
+
+/** A shallow copy that can be changed, of a tree that was frozen. */
+export function thawed(tree: object): Tree {
+  if (Array.isArray(tree)) return tree.slice() as unknown as Tree;
+  // Spread defines, where assign would set a property named __proto__.
+  if (Object.getPrototypeOf(tree) !== null) return { ...tree };
+  return Object.assign(Object.create(null) as Tree, tree);
+}
