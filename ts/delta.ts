@@ -1,0 +1,47 @@
+/**
+ * Binary deltas: what turns one byte string, the base, into another, the target. The format is drawn in
+ * `crates/delta/FORMAT.md`. All inputs are `Uint8Array`s of at most 2^31 - 1 bytes, and nothing else may write to their memory
+ * during a call.
+ */
+import type { Differ, Engine } from './diff/differ.ts';
+import { loadDiffer } from './diff/engine.ts';
+
+export type { Engine } from './diff/differ.ts';
+export { HoldfastError, type ErrorCode } from './errors.ts';
+
+const differ: Differ = loadDiffer();
+
+/** Which implementation runs: `native`, or `js`, slower, where that is not built. `HOLDFAST_ENGINE` forces one. */
+export const engine: Engine = differ.engine;
+
+/**
+ * A new delta that turns `base` into `target`: 1 byte when they are equal, at most `target.length + 16` bytes.
+ * The same input gives the same delta on every machine.
+ *
+ * @throws HoldfastError `ERR_INVALID` for an argument that is no `Uint8Array` or too long.
+ */
+export function diff(base: Uint8Array, target: Uint8Array): Uint8Array {
+  return differ.diff(base, target);
+}
+
+/**
+ * As `diff`, written to the start of `out`; returns the bytes written. `target.length + 16` bytes always suffice.
+ *
+ * @throws HoldfastError `ERR_LIMIT` when `out` is too small (it may then hold rubbish); `ERR_INVALID` for an argument that is no
+ * `Uint8Array` or too long, or when `out` overlaps an input.
+ */
+export function diffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array): number {
+  return differ.diffInto(base, target, out);
+}
+
+/**
+ * The target, as a new array. A delta that is damaged or was made against another base is refused with a probability of at
+ * least 255 in 256; compare a digest of the target where that is not enough.
+ *
+ * @param limitBytes The longest target to accept, checked before anything is allocated.
+ * @throws HoldfastError `ERR_CORRUPT` for a bad delta or a foreign base; `ERR_LIMIT` for a target over the limit; `ERR_INVALID`
+ * for a wrong argument.
+ */
+export function apply(base: Uint8Array, delta: Uint8Array, limitBytes: number): Uint8Array {
+  return differ.apply(base, delta, limitBytes);
+}

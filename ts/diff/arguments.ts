@@ -1,0 +1,55 @@
+import { isUint8Array } from 'node:util/types';
+import { HoldfastError } from '../errors.ts';
+import { BATCH_STRIDE } from './differ.ts';
+import { MAX_LEN, MAX_OVERHEAD } from './format.ts';
+
+function invalid(message: string): HoldfastError {
+  return new HoldfastError('ERR_INVALID', message);
+}
+
+/** Throws `ERR_INVALID` unless `value` is a `Uint8Array` of at most 2^31 - 1 bytes. */
+export function checkBytes(value: Uint8Array, name: string): void {
+  if (!(value instanceof Uint8Array) && !isUint8Array(value)) throw invalid(`${name} must be a Uint8Array`);
+  if (value.length > MAX_LEN) throw invalid(`${name} is ${value.length} bytes long: more than ${MAX_LEN}`);
+}
+
+/** The limit, cut to what the format can hold. */
+export function checkLimit(limitBytes: number): number {
+  if (!Number.isInteger(limitBytes) || limitBytes < 0) throw invalid(`limitBytes must be a whole number of bytes, not ${limitBytes}`);
+  return Math.min(limitBytes, MAX_LEN);
+}
+
+/** A plain copy of a list, each element checked; holes only where `optional`. */
+export function checkList<T extends Uint8Array | undefined>(list: readonly T[], name: string, optional = false): T[] {
+  if (!Array.isArray(list)) throw invalid(`${name} must be an array`);
+  const copy: T[] = [];
+  for (let i = 0; i < list.length; i++) {
+    const item = list[i] as T;
+    if (item !== undefined || !optional) checkBytes(item as Uint8Array, `${name}[${i}]`);
+    copy.push(item);
+  }
+  return copy;
+}
+
+/** Throws unless `results` has room for `count` entries. */
+export function checkResults(results: Uint32Array, count: number): void {
+  if (!(results instanceof Uint32Array)) throw invalid('results must be a Uint32Array');
+  if (results.length < BATCH_STRIDE * count) throw invalid(`results must hold ${BATCH_STRIDE * count} words, not ${results.length}`);
+}
+
+/** Throws unless the lists fit each other and `out` has room for every delta. */
+export function checkBatch(bases: readonly (Uint8Array | undefined)[], targets: readonly Uint8Array[], out: Uint8Array): void {
+  if (bases.length !== targets.length) throw invalid(`${bases.length} bases do not go with ${targets.length} targets`);
+  checkBytes(out, 'out');
+  let needed = 0;
+  for (let i = 0; i < targets.length; i++) if (bases[i] !== undefined) needed += targets[i]!.length + MAX_OVERHEAD;
+  if (out.length < needed) throw new HoldfastError('ERR_LIMIT', `out must hold ${needed} bytes, not ${out.length}`);
+}
+
+/** Throws `ERR_INVALID` where an output shares memory with an input. */
+export function checkApart(out: Uint8Array | Uint32Array, input: Uint8Array | Uint32Array): void {
+  if (out.buffer !== input.buffer || out.byteLength === 0 || input.byteLength === 0) return;
+  if (out.byteOffset < input.byteOffset + input.byteLength && input.byteOffset < out.byteOffset + out.byteLength) {
+    throw invalid('the output overlaps an input: pass memory of its own');
+  }
+}

@@ -1,0 +1,92 @@
+/** A view of the same memory as a `Buffer`, whose `compare` is the C library's memcmp. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Below this, a loop beats a call of `compare`. */
+const NEAR = 48;
+const LEAP_MIN = 192;
+const LEAP_MAX = 1 << 20;
+
+/** The unsigned bits of `bytes[at..at + 4]`, little-endian, as a signed 32-bit number. */
+export function word32(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+}
+
+function equal(a: Buffer, aStart: number, b: Buffer, bStart: number, length: number): boolean {
+  return a.compare(b, bStart, bStart + length, aStart, aStart + length) === 0;
+}
+
+/** Bytes that `a[aStart..aEnd]` and `b[bStart..bEnd]` have in common from their start. */
+export function commonPrefix(a: Buffer, aStart: number, aEnd: number, b: Buffer, bStart: number, bEnd: number): number {
+  const n = Math.min(aEnd - aStart, bEnd - bStart);
+  const near = Math.min(n, NEAR);
+  let i = 0;
+  while (i < near && a[aStart + i] === b[bStart + i]) i++;
+  if (i < near || i === n) return i;
+  let leap = LEAP_MIN;
+  while (i < n) {
+    const length = Math.min(leap, n - i);
+    if (length <= NEAR || !equal(a, aStart + i, b, bStart + i, length)) {
+      return i + prefixWithin(a, aStart + i, b, bStart + i, length);
+    }
+    i += length;
+    leap = Math.min(leap * 4, LEAP_MAX);
+  }
+  return i;
+}
+
+/** As `commonPrefix`, by halving. */
+function prefixWithin(a: Buffer, aStart: number, b: Buffer, bStart: number, length: number): number {
+  let i = 0;
+  let left = length;
+  while (left > NEAR) {
+    const half = left >> 1;
+    if (equal(a, aStart + i, b, bStart + i, half)) {
+      i += half;
+      left -= half;
+    } else {
+      left = half;
+    }
+  }
+  const end = i + left;
+  while (i < end && a[aStart + i] === b[bStart + i]) i++;
+  return i;
+}
+
+/** Bytes that `a[aStart..]` and `b[bStart..]` have in common from their end. */
+export function commonSuffix(a: Buffer, aStart: number, b: Buffer, bStart: number): number {
+  const n = Math.min(a.length - aStart, b.length - bStart);
+  const near = Math.min(n, NEAR);
+  let i = 0;
+  while (i < near && a[a.length - 1 - i] === b[b.length - 1 - i]) i++;
+  if (i < near || i === n) return i;
+  let leap = LEAP_MIN;
+  while (i < n) {
+    const length = Math.min(leap, n - i);
+    if (length <= NEAR || !equal(a, a.length - i - length, b, b.length - i - length, length)) {
+      return i + suffixWithin(a, a.length - i, b, b.length - i, length);
+    }
+    i += length;
+    leap = Math.min(leap * 4, LEAP_MAX);
+  }
+  return i;
+}
+
+/** As `commonSuffix` of the `length` bytes before `aEnd` and `bEnd`, by halving. */
+function suffixWithin(a: Buffer, aEnd: number, b: Buffer, bEnd: number, length: number): number {
+  let i = 0;
+  let left = length;
+  while (left > NEAR) {
+    const half = left >> 1;
+    if (equal(a, aEnd - i - half, b, bEnd - i - half, half)) {
+      i += half;
+      left -= half;
+    } else {
+      left = half;
+    }
+  }
+  const end = i + left;
+  while (i < end && a[aEnd - 1 - i] === b[bEnd - 1 - i]) i++;
+  return i;
+}

@@ -1,0 +1,207 @@
+import { HoldfastError } from '../errors.ts';
+import { plan } from './apply.ts';
+import { checkApart, checkBatch, checkBytes, checkLimit, checkList, checkResults } from './arguments.ts';
+import { asBuffer, commonPrefix, commonSuffix } from './bytes.ts';
+import { seal, sealLength } from './check.ts';
+import { BATCH_STRIDE, type Differ } from './differ.ts';
+import {
+  SAME,
+  SPLICE,
+  SPLICE_DELETE,
+  SPLICE_D_NONE,
+  SPLICE_D_SAME,
+  SPLICE_D_VARINT,
+  SPLICE_L_SHIFT,
+  SPLICE_L_VARINT,
+  SPLICE_WIDTH_SHIFT,
+  WHOLE,
+  putNumber,
+  varintLength,
+} from './format.ts';
+import { newDelta } from './room.ts';
+import { walk } from './walk.ts';
+import { xxh3 } from './xxh3.ts';
+
+/** An edit that adds at most this much is not worth cutting up. */
+const SPLICE_DIRECT = 3;
+
+/** The differ in plain JavaScript: same bytes out as the native one, for every input. */
+export const jsDiffer: Differ = {
+  engine: 'js',
+
+  diff(base, target) {
+    checkBytes(base, 'base');
+    checkBytes(target, 'target');
+    return newDelta(target.length, (out) => put(base, target, out, 0));
+  },
+
+  diffInto(base, target, out) {
+    checkBytes(base, 'base');
+    checkBytes(target, 'target');
+    checkBytes(out, 'out');
+    checkApart(out, base);
+    checkApart(out, target);
+    return put(base, target, out, 0);
+  },
+
+  apply(base, delta, limitBytes) {
+    checkBytes(base, 'base');
+    checkBytes(delta, 'delta');
+    const made = plan(base, delta, checkLimit(limitBytes));
+    const out = Buffer.allocUnsafe(made.length);
+    made.fill(base, out);
+    return out;
+  },
+
+  applyChain(base, deltas, limitBytes) {
+    checkBytes(base, 'base');
+    return applyChain(base, checkList(deltas, 'deltas'), checkLimit(limitBytes));
+  },
+
+  diffBatch(bases, targets, out, results) {
+    const from = checkList(bases, 'bases', true);
+    const to = checkList(targets, 'targets');
+    checkBatch(from, to, out);
+    checkResults(results, to.length);
+    checkApart(out, results);
+    for (const input of [...from, ...to]) {
+      if (input === undefined) continue;
+      checkApart(out, input);
+      checkApart(results, input);
+    }
+    return diffBatch(from, to, out, results);
+  },
+
+  hashBatch(values, results) {
+    const list = checkList(values, 'values');
+    checkResults(results, list.length);
+    for (const value of list) checkApart(results, value);
+    list.forEach((value, i) => xxh3(value, 0, value.length, results, BATCH_STRIDE * i + 1));
+  },
+};
+
+function diffBatch(bases: (Uint8Array | undefined)[], targets: Uint8Array[], out: Uint8Array, results: Uint32Array): number {
+  let at = 0;
+  for (let i = 0; i < targets.length; i++) {
+    const base = bases[i];
+    const target = targets[i]!;
+    const entry = BATCH_STRIDE * i;
+    results[entry] = 0;
+    if (base !== undefined) {
+      const length = put(base, target, out, at);
+      if (out[at] === SAME) continue;
+      results[entry] = length;
+      at += length;
+    }
+    xxh3(target, 0, target.length, results, entry + 1);
+  }
+  return at;
+}
+
+/** Single edits are made in place, anything else goes from one room to the other. */
+function applyChain(base: Uint8Array, deltas: Uint8Array[], limit: number): Uint8Array {
+  let room = Buffer.allocUnsafeSlow(base.length + 64);
+  let spare = Buffer.alloc(0);
+  let length = base.length;
+  room.set(base);
+  for (const [i, delta] of deltas.entries()) {
+    const state = room.subarray(0, length);
+    const made = planInChain(state, delta, limit, i);
+    if (made.edit !== undefined && made.length <= room.length) {
+      const { start, removed, added } = made.edit;
+      if (removed !== added.length) room.copyWithin(start + added.length, start + removed, length);
+      room.set(added, start);
+    } else {
+      if (spare.length < made.length) spare = Buffer.allocUnsafeSlow(made.length + (made.length >> 3) + 64);
+      made.fill(state, spare);
+      [room, spare] = [spare, room];
+    }
+    length = made.length;
+  }
+  if (length <= limit) return room.subarray(0, length);
+  throw new HoldfastError('ERR_LIMIT', `delta 0 of the chain: the target is longer than the limit of ${limit} bytes (delta, byte 0)`);
+}
+
+function planInChain(state: Uint8Array, delta: Uint8Array, limit: number, i: number): ReturnType<typeof plan> {
+  try {
+    return plan(state, delta, limit);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    throw new HoldfastError(error.code, `delta ${i} of the chain: ${error.message}`);
+  }
+}
+
+/** Writes a delta to `out` from `start` on; its length. */
+function put(baseBytes: Uint8Array, targetBytes: Uint8Array, outBytes: Uint8Array, start: number): number {
+  const base = asBuffer(baseBytes);
+  const target = asBuffer(targetBytes);
+  const out = start === 0 ? outBytes : outBytes.subarray(start);
+  const prefix = commonPrefix(base, 0, base.length, target, 0, target.length);
+  if (prefix === base.length && prefix === target.length) {
+    if (out.length === 0) throw tooSmall(out);
+    out[0] = SAME;
+    return 1;
+  }
+  const suffix = commonSuffix(base, prefix, target, prefix);
+  const added = target.length - prefix - suffix;
+  const removed = base.length - prefix - suffix;
+  const whole = sealed(1 + target.length);
+  const splice = sealed(spliceLength(prefix, removed, added));
+  const plain = Math.min(whole, splice);
+  if (added > SPLICE_DIRECT) {
+    const body = walk(base, target, prefix, suffix, out, Math.min(plain, out.length));
+    if (body >= 0 && sealed(body) < plain) {
+      const length = seal(base, out, out.length, body);
+      if (length < 0) throw tooSmall(out);
+      return length;
+    }
+  }
+  if (plain > out.length) throw tooSmall(out);
+  const body = whole < splice ? putWhole(target, out) : putSplice(target, prefix, removed, added, out);
+  return seal(base, out, out.length, body);
+}
+
+function tooSmall(out: Uint8Array): HoldfastError {
+  return new HoldfastError('ERR_LIMIT', `the delta does not fit into ${out.length} bytes; the target's length + 16 always suffices`);
+}
+
+function sealed(body: number): number {
+  return body + sealLength(body);
+}
+
+function putWhole(target: Uint8Array, out: Uint8Array): number {
+  out[0] = WHOLE;
+  out.set(target, 1);
+  return 1 + target.length;
+}
+
+function widthOf(prefix: number): number {
+  return Math.max(4 - (Math.clz32(prefix) >> 3), 1);
+}
+
+function codeOfD(removed: number, added: number): number {
+  if (added === 0) return SPLICE_DELETE;
+  if (removed === added) return SPLICE_D_SAME;
+  return removed === 0 ? SPLICE_D_NONE : SPLICE_D_VARINT;
+}
+
+function spliceLength(prefix: number, removed: number, added: number): number {
+  const lLength = added > 3 ? varintLength(added) : 0;
+  const dLength = codeOfD(removed, added) >= SPLICE_D_VARINT ? varintLength(removed) : 0;
+  return 1 + widthOf(prefix) + lLength + dLength + added;
+}
+
+/** `out` must have room. */
+function putSplice(target: Buffer, prefix: number, removed: number, added: number, out: Uint8Array): number {
+  const width = widthOf(prefix);
+  const d = codeOfD(removed, added);
+  let l = added > 3 ? SPLICE_L_VARINT : added - 1;
+  if (added === 0) l = 0;
+  out[0] = SPLICE | ((width - 1) << SPLICE_WIDTH_SHIFT) | (l << SPLICE_L_SHIFT) | d;
+  for (let i = 0; i < width; i++) out[1 + i] = prefix >>> (8 * i);
+  let at = 1 + width;
+  if (added > 3) at = putNumber(out, at, out.length, added);
+  if (d >= SPLICE_D_VARINT) at = putNumber(out, at, out.length, removed);
+  out.set(target.subarray(prefix, prefix + added), at);
+  return at + added;
+}

@@ -1,0 +1,127 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { HoldfastError, type ErrorCode } from '../errors.ts';
+import { checkBatch, checkBytes, checkLimit, checkList, checkResults } from './arguments.ts';
+import type { Differ } from './differ.ts';
+import { newDelta, newTarget } from './room.ts';
+
+/** What `crates/napi` exports. Errors' messages start with a code. */
+interface Addon {
+  diffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array): number;
+  applyInto(base: Uint8Array, delta: Uint8Array, limit: number, out: Uint8Array): number;
+  applyChainInto(base: Uint8Array, deltas: Uint8Array[], limit: number, out: Uint8Array): number;
+  diffBatch(bases: (Uint8Array | undefined)[], targets: Uint8Array[], out: Uint8Array, results: Uint32Array): number;
+  hashBatch(values: Uint8Array[], results: Uint32Array): void;
+}
+
+/** Names of binaries that may run here, the likelier first. */
+function platforms(): string[] {
+  const name = `${process.platform}-${process.arch}`;
+  if (process.platform === 'linux') return [`${name}-gnu`, `${name}-musl`];
+  if (process.platform === 'win32') return [`${name}-msvc`, `${name}-gnu`];
+  return [name];
+}
+
+/** The addon, from `native/` at the package's root or from a package of its own. */
+function loadAddon(): Addon {
+  const require = createRequire(import.meta.url);
+  const failures: unknown[] = [];
+  for (const platform of platforms()) {
+    const file = fileURLToPath(new URL(`../../native/holdfast.${platform}.node`, import.meta.url));
+    for (const source of existsSync(file) ? [file] : [`@holdfast/${platform}`]) {
+      try {
+        return require(source) as Addon;
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  }
+  const message = 'the native differ is not built for this machine: run `node scripts/build-native.mjs`, or set HOLDFAST_ENGINE=js';
+  throw new HoldfastError('ERR_UNAVAILABLE', message, { cause: new AggregateError(failures) });
+}
+
+/** The addon's error as ours; a panic, which has no code, as it is. */
+function translate(error: unknown): unknown {
+  const match = error instanceof Error ? /^(ERR_[A-Z_]+): ([^]*)$/.exec(error.message) : null;
+  return match === null ? error : new HoldfastError(match[1] as ErrorCode, match[2]!, { cause: error });
+}
+
+function makeDiffer(addon: Addon): Differ {
+  const diffInto = (base: Uint8Array, target: Uint8Array, out: Uint8Array): number => {
+    try {
+      return addon.diffInto(base, target, out);
+    } catch (error) {
+      throw translate(error);
+    }
+  };
+  return {
+    engine: 'native',
+
+    diff(base, target) {
+      checkBytes(base, 'base');
+      checkBytes(target, 'target');
+      return newDelta(target.length, (out) => diffInto(base, target, out));
+    },
+
+    diffInto(base, target, out) {
+      checkBytes(base, 'base');
+      checkBytes(target, 'target');
+      checkBytes(out, 'out');
+      return diffInto(base, target, out);
+    },
+
+    apply(base, delta, limitBytes) {
+      checkBytes(base, 'base');
+      checkBytes(delta, 'delta');
+      const limit = checkLimit(limitBytes);
+      try {
+        return newTarget(Math.min(limit, base.length + delta.length), (out) => addon.applyInto(base, delta, limit, out));
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+
+    applyChain(base, deltas, limitBytes) {
+      checkBytes(base, 'base');
+      const list = checkList(deltas, 'deltas');
+      const limit = checkLimit(limitBytes);
+      const guess = list.reduce((sum, delta) => sum + delta.length, base.length);
+      try {
+        return newTarget(Math.min(limit, guess), (out) => addon.applyChainInto(base, list, limit, out));
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+
+    diffBatch(bases, targets, out, results) {
+      const from = checkList(bases, 'bases', true);
+      const to = checkList(targets, 'targets');
+      checkBatch(from, to, out);
+      checkResults(results, to.length);
+      try {
+        return addon.diffBatch(from, to, out, results);
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+
+    hashBatch(values, results) {
+      const list = checkList(values, 'values');
+      checkResults(results, list.length);
+      try {
+        addon.hashBatch(list, results);
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+  };
+}
+
+let loaded: Differ | undefined;
+
+/** The native differ; `ERR_UNAVAILABLE` where it is not built. */
+export function loadNative(): Differ {
+  loaded ??= makeDiffer(loadAddon());
+  return loaded;
+}
