@@ -50,7 +50,8 @@ export interface FixtureOptions {
 export function track(values: Record<string, unknown> = {}, options: FixtureOptions = {}): Fixture {
   const slots = new MapSlots(values);
   const others = options.others === undefined ? 'mutable' : (options.others ?? undefined);
-  const tracker = new Tracker({ slots, saveMode: options.saveMode ?? 'write', classOf: (name) => options.classes?.[name] ?? others });
+  const classes = new Map(Object.entries(options.classes ?? {}));
+  const tracker = new Tracker({ slots, saveMode: options.saveMode ?? 'write', classOf: (name) => classes.get(name) ?? others });
   return { tracker, slots, s: tracker.state };
 }
 

@@ -223,12 +223,15 @@ describe('values assigned', () => {
     const item = { n: 9 };
     const frozen = Object.freeze({ n: 10 });
     s.list.push(item, frozen);
-    s.map.set(item, 'by object').set(frozen, 'by frozen');
-    s.set = new Set([frozen]);
+    const key = { k: 1 };
+    const frozenKey = Object.freeze({ k: 2 });
+    s.map.set(key, 'by object').set(frozenKey, 'by frozen');
+    const member = Object.freeze({ n: 10 });
+    s.set = new Set([member]);
     s.set.forEach((element: Loose) => { element.n = 11; });
     expect([s.list.indexOf(item), s.list.includes(frozen), s.list.includes(s.list[4]), s.list.includes(frozen)]).toEqual([3, true, true, true]);
-    expect([s.map.get(item), s.map.has(frozen), s.map.get([...s.map.keys()][2]), s.map.delete(frozen)]).toEqual(['by object', true, 'by object', true]);
-    expect([s.set.has(frozen), frozen.n, s.set.delete(frozen), s.set.size]).toEqual([true, 10, true, 0]);
+    expect([s.map.get(key), s.map.has(frozenKey), s.map.get([...s.map.keys()][2]), s.map.delete(frozenKey)]).toEqual(['by object', true, 'by object', true]);
+    expect([s.set.has(member), member.n, s.set.delete(member), s.set.size]).toEqual([true, 10, true, 0]);
   });
 
   it('that hold themselves, or lie too deep, end in an error and not a hang', () => {
