@@ -236,7 +236,7 @@ export class MemberLocks {
     this.grants += 1;
     lock.token = reply.token;
     lock.heldSince = this.#clock.monotonic();
-    lock.leaseUntil = sentAt + this.#options.leaseMs * (1 - LEASE_MARGIN);
+    lock.leaseUntil = sentAt + reply.leaseLeftMs - this.#options.leaseMs * LEASE_MARGIN;
     lock.wanted = reply.wanted;
     lock.wantedSince = lock.heldSince;
     return reply.tail;

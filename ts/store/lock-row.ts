@@ -47,10 +47,7 @@ export function emptyLockRow(): LockRow {
 export function requestLock(row: LockRow, request: LockRequest, now: number): LockOutcome {
   const { member, leaseMs } = request;
   const notices: Notice[] = [];
-  if (row.holder?.member === member) {
-    row.holder.leaseUntil = now + leaseMs;
-    return { token: row.token, retryMs: 0, notices };
-  }
+  if (row.holder?.member === member) return { token: row.token, retryMs: 0, notices }; // handed over to it
   enqueue(row, member, leaseMs, now);
   if (row.holder !== undefined && now >= takeableAt(row.holder, now)) delete row.holder;
   if (row.holder === undefined) grantNext(row, now, notices, member);

@@ -48,7 +48,15 @@ export interface LockRequest {
 }
 
 export type LockReply =
-  | { readonly granted: true; readonly token: number; readonly tail: Tail; /** Others queue already: as if recalled. */ readonly wanted: boolean }
+  | {
+      readonly granted: true;
+      readonly token: number;
+      /** The lease ends this long after the reply was made. */
+      readonly leaseLeftMs: number;
+      /** Others queue already: as if recalled. */
+      readonly wanted: boolean;
+      readonly tail: Tail;
+    }
   /** Ask again on a `grant` hint, or after `retryMs` at the latest: then the holder's lease will have ended. */
   | { readonly granted: false; readonly retryMs: number };
 

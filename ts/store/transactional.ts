@@ -91,16 +91,25 @@ export class TransactionalStore implements Store {
 
   async lock(id: string, request: LockRequest): Promise<LockReply> {
     this.#check(id);
+    return this.#handedOver(id, request) ?? this.#request(id, request);
+  }
+
+  /** A lock that was handed over is there for the taking: a read suffices, which costs no flush. */
+  #handedOver(id: string, { member, since }: LockRequest): LockReply | undefined {
+    return this.#backend.read((kv) => {
+      const row = this.#liveRow(kv, id);
+      return row?.lock.holder?.member === member ? grantOf(kv, id, row, since, this.#clock.now()) : undefined;
+    });
+  }
+
+  async #request(id: string, request: LockRequest): Promise<LockReply> {
     const { reply, notices } = await this.#backend.write((kv) => {
       const row = this.#settledRow(kv, id) ?? this.#newRow();
       const now = this.#clock.now();
       const { token, retryMs, notices } = requestLock(row.lock, request, now);
       if (row.revision === 0) row.expiresAt = now + LOCK_ONLY_TTL_MS;
       kv.putRow(id, row);
-      const reply: LockReply =
-        token === undefined
-          ? { granted: false, retryMs }
-          : { granted: true, token, tail: readTail(kv, id, row, request.since, now), wanted: row.lock.queue.length > 0 };
+      const reply: LockReply = token === undefined ? { granted: false, retryMs } : grantOf(kv, id, row, request.since, now);
       return { reply, notices };
     });
     this.#notify(id, notices);
@@ -303,6 +312,12 @@ function checkAppend(id: string, row: Row | undefined, append: Append): void {
   if (append.kind === 'delta' && append.parent.revision === 0) {
     throw new HoldfastError('ERR_INVALID', `session '${id}': the first record must be a snapshot`, { session: id });
   }
+}
+
+/** The row's lock is held by whoever asked. */
+function grantOf(kv: KeyValue, id: string, row: Row, since: Position, now: number): LockReply {
+  const { token, holder, queue } = row.lock;
+  return { granted: true, token, leaseLeftMs: (holder?.leaseUntil ?? now) - now, wanted: queue.length > 0, tail: readTail(kv, id, row, since, now) };
 }
 
 function readTail(kv: KeyValue, id: string, row: Row | undefined, since: Position, now: number): Tail {
