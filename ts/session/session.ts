@@ -102,10 +102,11 @@ export class Session<S extends object, V extends object> {
   replace(values: V): void {
     const { state } = this.#tracker;
     const { definition, slots } = this.#parts;
-    for (const name of Object.keys(state)) if (classOf(definition, name) !== 'immutable') delete state[name];
+    const given = values as Record<string, unknown>;
     const stays = (name: string): boolean => classOf(definition, name) === 'immutable' && slots.has(name);
-    Object.assign(state, Object.fromEntries(Object.entries(values).filter(([name]) => !stays(name))));
-    slots.arrange(Object.keys(values));
+    for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
+    for (const name of Object.keys(given)) if (!stays(name)) state[name] = given[name];
+    slots.arrange(Object.keys(given));
   }
 
   /** Sends what changed. On an error nothing was saved; after `ERR_FENCED` or `ERR_CONFLICT` the session has ended. */
