@@ -1,6 +1,6 @@
 // Builds the native differ into native/holdfast.<platform>.node. Does nothing when that is newer than its sources.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,11 +30,15 @@ if (built.length > 0 && Math.min(...built) > newestSource()) process.exit(0);
 if (spawnSync('cargo', ['--version'], { stdio: 'ignore' }).error !== undefined) {
   fail('cargo is not installed. Get Rust from https://rustup.rs, or go on without: the JavaScript differ does the same, slower.');
 }
-mkdirSync(native, { recursive: true });
+// Built beside and then renamed: a process that has the old file mapped must not see it change.
+const fresh = join(native, '.fresh');
+mkdirSync(fresh, { recursive: true });
 const cli = createRequire(import.meta.url).resolve('@napi-rs/cli/package.json');
-const args = ['build', '--platform', '--release', '--no-js', '--manifest-path', 'crates/napi/Cargo.toml', '--output-dir', 'native'];
+const args = ['build', '--platform', '--release', '--no-js', '--manifest-path', 'crates/napi/Cargo.toml', '--output-dir', fresh];
 const { bin } = createRequire(import.meta.url)(cli);
 const main = join(dirname(cli), typeof bin === 'string' ? bin : bin.napi);
 const { status } = spawnSync(process.execPath, [main, ...args], { cwd: root, stdio: 'inherit' });
 if (status !== 0) fail('the build failed; see above.');
-rmSync(join(native, 'index.d.ts'), { force: true });
+const names = readdirSync(fresh).filter((name) => name.endsWith('.node'));
+for (const name of names) renameSync(join(fresh, name), join(native, name));
+rmSync(fresh, { recursive: true });

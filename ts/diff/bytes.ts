@@ -1,5 +1,8 @@
-/** A view of the same memory as a `Buffer`, whose `compare` is the C library's memcmp. */
+const EMPTY = Buffer.alloc(0);
+
+/** A view of the same memory as a `Buffer`, whose `compare` is the C library's memcmp. Detached memory is empty. */
 export function asBuffer(bytes: Uint8Array): Buffer {
+  if (bytes.length === 0) return EMPTY;
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

@@ -123,3 +123,78 @@ impl Splice<'_> {
         Some(at + self.added.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply;
+
+    fn noise(n: usize, alphabet: u32) -> Vec<u8> {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 16) % alphabet) as u8
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    /// Inputs that make other differs look at everything many times over.
+    fn adversaries(n: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let cycle = |period: usize, flaw: usize| -> Vec<u8> {
+            (0..n).map(|i| if i % flaw == flaw - 1 { 255 } else { (i % period) as u8 }).collect()
+        };
+        let (flat, noise2, noise256) = (vec![0; n], noise(n, 2), noise(n, 256));
+        let reversed: Vec<u8> = noise256.iter().rev().copied().collect();
+        let dense: Vec<u8> = noise256.iter().enumerate().map(|(i, b)| if i % 9 == 0 { !b } else { *b }).collect();
+        let shifted = [&noise2[n / 2..], &noise2[..n / 2]].concat();
+        vec![
+            (flat.clone(), cycle(1, 9)),
+            (flat, cycle(1, 17)),
+            (cycle(7, 100), cycle(7, 101)),
+            (cycle(16, 33), cycle(16, 31)),
+            (cycle(64, 71), cycle(64, 73)),
+            (cycle(250, 4099), cycle(250, 4093)),
+            (noise2.clone(), noise(n, 3)),
+            (noise2, shifted),
+            (noise256.clone(), reversed),
+            (noise256, dense),
+        ]
+    }
+
+    #[test]
+    fn work_is_linear_for_any_input() {
+        for n in [1 << 12, 1 << 16, 1 << 19] {
+            for (case, (base, target)) in adversaries(n).into_iter().enumerate() {
+                let mut out = vec![0; target.len() + MAX_OVERHEAD];
+                let mut work = 0;
+                let length = diff_counted(&base, &target, &mut out, &mut work).expect("room");
+                assert_eq!(apply(&base, &out[..length], target.len()).as_ref(), Ok(&target), "case {case}");
+                let bound = (1 << 18) + 24 * (base.len() + target.len()) as u64;
+                assert!(work <= bound, "case {case} of {n} bytes: {work} steps, more than {bound}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_changed_field_takes_at_most_six_bytes() {
+        for n in [10usize, 1_000, 100_000, 10_000_000] {
+            let base = vec![7; n];
+            for at in [0, n / 2, n - 1] {
+                let mut target = base.clone();
+                target[at] = 8;
+                assert!(diff(&base, &target).expect("room").len() <= 6);
+            }
+        }
+    }
+
+    #[test]
+    fn too_little_room_is_an_error_and_just_enough_is_not() {
+        let (base, target) = (noise(300, 256), noise(500, 200));
+        let full = diff(&base, &target).expect("room");
+        for room in 0..full.len() {
+            let result = diff_into(&base, &target, &mut vec![0; room]);
+            assert_eq!(result, Err(DiffError::OutTooSmall { capacity: room }));
+        }
+        assert_eq!(diff_into(&base, &target, &mut vec![0; full.len()]), Ok(full.len()));
+    }
+}

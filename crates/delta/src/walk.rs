@@ -82,7 +82,8 @@ impl Finder<'_> {
     fn find(&mut self, at: usize, expected: usize) -> Option<Match> {
         let patient = self.weak < self.patience;
         let mut best = self.on_diagonal(at, expected);
-        if !is_strong(best) && !(patient && best.is_some()) {
+        let will_do = is_strong(best) || (patient && best.is_some());
+        if !will_do {
             best = self.nearby(at, expected, best, patient);
         }
         if best.is_none() || (!patient && !is_strong(best) && self.debt >= DEBT_FIXED + self.base.len() / DEBT_PER_BASE)

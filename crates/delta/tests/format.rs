@@ -1,0 +1,52 @@
+//! `FORMAT.md` and the code agree on every number.
+
+use holdfast_delta::format::*;
+
+#[test]
+fn the_table_has_the_numbers_of_the_code() {
+    let code: [(&str, u64); 28] = [
+        ("MAX_LEN", MAX_LEN as u64),
+        ("MAX_OVERHEAD", MAX_OVERHEAD as u64),
+        ("SAME", SAME.into()),
+        ("WHOLE", WHOLE.into()),
+        ("KIND_MASK", KIND_MASK.into()),
+        ("SPLICE", SPLICE.into()),
+        ("OPS", OPS.into()),
+        ("SPLICE_WIDTH_SHIFT", SPLICE_WIDTH_SHIFT.into()),
+        ("SPLICE_L_SHIFT", SPLICE_L_SHIFT.into()),
+        ("SPLICE_L_VARINT", SPLICE_L_VARINT.into()),
+        ("SPLICE_D_SAME", SPLICE_D_SAME.into()),
+        ("SPLICE_D_NONE", SPLICE_D_NONE.into()),
+        ("SPLICE_D_VARINT", SPLICE_D_VARINT.into()),
+        ("SPLICE_DELETE", SPLICE_DELETE.into()),
+        ("OPS_TAIL", OPS_TAIL.into()),
+        ("TOKEN_OFFSET", TOKEN_OFFSET.into()),
+        ("TOKEN_ADD_SHIFT", TOKEN_ADD_SHIFT.into()),
+        ("TOKEN_ADD_DIRECT", TOKEN_ADD_DIRECT as u64),
+        ("TOKEN_ADD_RUN", TOKEN_ADD_RUN.into()),
+        ("TOKEN_ADD_LONG", TOKEN_ADD_LONG.into()),
+        ("TOKEN_COPY_MORE", TOKEN_COPY_MORE.into()),
+        ("TOKEN_COPY_BITS", TOKEN_COPY_BITS.into()),
+        ("SHORT_MAX", SHORT_MAX as u64),
+        ("CRC_POLY", CRC_POLY.into()),
+        ("SAMPLE_LEN", SAMPLE_LEN as u64),
+        ("FINGERPRINT_SEED", FINGERPRINT_SEED.into()),
+        ("FINGERPRINT_STEP", FINGERPRINT_STEP.into()),
+        ("FINGERPRINT_END", FINGERPRINT_END.into()),
+    ];
+    let page = include_str!("../FORMAT.md");
+    let section = page.split("\n## ").find(|part| part.starts_with("Delta\n")).expect("a section on deltas");
+    let table = section.split("### Numbers of the format").nth(1).expect("a table of numbers");
+    let rows: Vec<(String, u64)> = table.lines().filter_map(row).collect();
+    let code: Vec<(String, u64)> = code.map(|(name, value)| (name.to_owned(), value)).into();
+    assert_eq!(rows, code);
+}
+
+fn row(line: &str) -> Option<(String, u64)> {
+    let (name, value) = line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | ")?;
+    let value = match value.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => value.parse(),
+    };
+    Some((name.to_owned(), value.expect("a number")))
+}

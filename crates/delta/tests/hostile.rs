@@ -1,0 +1,94 @@
+//! Deltas that nobody should have made: each is refused, with the right error.
+
+use holdfast_delta::{ApplyError, apply, apply_chain, apply_into, diff, seal_length, seal_value};
+
+const LIMIT: usize = 1 << 20;
+
+fn base() -> Vec<u8> {
+    (0..1000u32).map(|i| ((i * i) >> 3) as u8).collect()
+}
+
+/// A delta with a right check, whatever its body.
+fn sealed(base: &[u8], body: &[u8]) -> Vec<u8> {
+    let check = seal_value(base, body).to_le_bytes();
+    [body, &check[..seal_length(body.len())]].concat()
+}
+
+fn refused(body: &[u8]) -> ApplyError {
+    apply(&base(), &sealed(&base(), body), LIMIT).expect_err("a bad body")
+}
+
+#[test]
+fn every_way_to_be_bad_has_its_error() {
+    use ApplyError::*;
+    assert_eq!(apply(&base(), &[], LIMIT), Err(Empty));
+    assert_eq!(apply(&base(), &[0, 0], LIMIT), Err(Trailing { offset: 1 }));
+    assert_eq!(apply(&base(), &[1], LIMIT), Err(Truncated { offset: 0 }));
+    for byte in (2..0x40).chain(0x81..0xa0).chain(0xa1..=0xff) {
+        assert_eq!(refused(&[byte, 0, 0]), Reserved { byte });
+    }
+    assert_eq!(refused(&[0x47, 0]), Reserved { byte: 0x47 });
+    assert_eq!(refused(&[0x70, 0, 0]), Truncated { offset: 1 });
+    assert_eq!(refused(&[0x40, 0, 1, 2]), Trailing { offset: 3 });
+    assert_eq!(refused(&[0x4d, 0, 5, 1, 2]), Truncated { offset: 3 });
+    assert_eq!(refused(&[0x4d, 0, 0x80, 0]), BadNumber { offset: 2 });
+    assert_eq!(refused(&[0x4d, 0, 0xff, 0xff, 0xff, 0xff, 0x10]), BadNumber { offset: 2 });
+    assert_eq!(refused(&[0x43, 0, 0xe9, 0x07]), OutOfBase { offset: 0 });
+    assert_eq!(refused(&[0x70, 0xff, 0xff, 0xff, 0xff, 1]), OutOfBase { offset: 0 });
+    assert_eq!(refused(&[0x80, 0x08, 0x7e]), OutOfBase { offset: 1 });
+    assert_eq!(refused(&[0x80, 0x81, 0x01]), OutOfBase { offset: 1 });
+    assert_eq!(refused(&[0x80, 0x50, 1, 2]), Truncated { offset: 2 });
+    assert_eq!(refused(&[0x80, 0x60, 5]), Truncated { offset: 3 });
+    assert_eq!(refused(&[0x80, 0x08]), Truncated { offset: 2 });
+}
+
+#[test]
+fn claims_of_gigabytes_fail_before_anything_is_allocated() {
+    let run = [0x80, 0x60, 0xff, 0xff, 0xff, 0xff, 0x0f, 7];
+    assert_eq!(refused(&run), ApplyError::OverLimit { offset: 1, limit: LIMIT });
+    let copies = [&[0x80, 0x08, 0x7d][..], &[0x88, 0x7d, 0xcf, 0x0f].repeat(4000)].concat();
+    assert!(matches!(refused(&copies), ApplyError::OverLimit { limit: LIMIT, .. }));
+    let whole = sealed(&base(), &[&[1][..], &[0; 5000]].concat());
+    assert_eq!(apply(&base(), &whole, 4999), Err(ApplyError::OverLimit { offset: 0, limit: 4999 }));
+    assert_eq!(apply(&base(), &[0], 999), Err(ApplyError::OverLimit { offset: 0, limit: 999 }));
+}
+
+#[test]
+fn damage_is_refused_at_every_bit_and_length() {
+    let base = base();
+    let mut target = base.clone();
+    for edits in 1..6usize {
+        target[edits * 180] ^= 0x55;
+        if edits == 5 {
+            target.push(1);
+        }
+        let delta = diff(&base, &target).expect("short inputs");
+        assert!(delta.len() <= 32);
+        for bit in 0..delta.len() * 8 {
+            let mut damaged = delta.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            apply(&base, &damaged, LIMIT).expect_err("a flipped bit");
+        }
+        for length in 0..delta.len() {
+            let cut = apply(&base, &delta[..length], LIMIT);
+            assert!(cut.as_ref() != Ok(&target), "cut to {length}");
+        }
+    }
+}
+
+#[test]
+fn a_foreign_base_is_refused_nearly_always() {
+    let delta = diff(&base(), &[&base()[..], b"more"].concat()).expect("short inputs");
+    let accepted = (0..1000).filter(|n| apply(&base()[..*n], &delta, LIMIT).is_ok()).count();
+    assert!(accepted < 20, "{accepted} of 1000");
+}
+
+#[test]
+fn short_room_and_bad_links_are_named() {
+    let delta = diff(&base(), b"new").expect("short inputs");
+    let needed = 3;
+    assert_eq!(apply_into(&base(), &delta, LIMIT, &mut [0; 2]), Err(ApplyError::OutTooSmall { needed }));
+    let error = apply_chain(&base(), &[&delta, &delta], LIMIT).expect_err("the second has another base");
+    assert_eq!(error.index, 1);
+    assert_eq!(apply_chain(&base(), &[&[0], &delta, &[0]], LIMIT).as_deref(), Ok(&b"new"[..]));
+}
