@@ -50,6 +50,7 @@ export class Replay {
     const values = this.#values(last.revision);
     const directory = this.#directory === this.#image.directory ? undefined : this.#directory;
     const staged = this.#image.stage(directory, values);
+    if (staged.byteLength > this.#limitBytes) throw this.#tooLarge(last.revision);
     if (!sameDigest(staged.digest, last.digest)) throw corrupt(this.#id, last.revision, 'the records do not add up to the state that was saved (digest)');
     this.#image.accept(staged, { revision: last.revision, nonce: last.nonce });
     return new Set(values.keys());
@@ -111,9 +112,14 @@ export class Replay {
       return run();
     } catch (cause) {
       if (cause instanceof HoldfastError && cause.code === 'ERR_LIMIT') {
-        throw new HoldfastError('ERR_LIMIT', `session '${this.#id}', revision ${revision}: an attribute would exceed limitBytes = ${this.#limitBytes}; raise it to open this session`, { session: this.#id, revision, cause });
+        throw this.#tooLarge(revision, cause);
       }
       throw corrupt(this.#id, revision, cause instanceof Error ? cause.message : String(cause), cause);
     }
+  }
+
+  #tooLarge(revision: number, cause?: unknown): HoldfastError {
+    const message = `session '${this.#id}', revision ${revision}: it holds more than limitBytes = ${this.#limitBytes}; raise the limit to open it`;
+    return new HoldfastError('ERR_LIMIT', message, { session: this.#id, revision, cause });
   }
 }
