@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import vm from 'node:vm';
 import fc from 'fast-check';
-import { Packr } from 'msgpackr';
+import { addExtension, Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { HoldfastError, type ErrorCode } from '../../ts/errors.ts';
@@ -44,7 +44,7 @@ const KEPT: [string, unknown][] = [
     [`ASCII string of ${n}`, 'x'.repeat(n)], [`Greek string of ${n}`, 'λ'.repeat(n)], [`emoji string of ${n}`, '🙂'.repeat(n)],
     [`mixed string of ${n}`, `${'x'.repeat(n)}é`], [`lone surrogate after ${n}`, `${'x'.repeat(n)}\ud800`],
   ]),
-  ['lone trail surrogate', '\udc00a'], ['U+FFFD itself', '\ufffd'.repeat(40)], ['byte order mark', '\ufeffa'], ['NUL', '\0'],
+  ['lone trail surrogate', '\udc00a'], ['U+FFFD itself', '\ufffd'.repeat(40)], ['byte order mark', '\ufeffa'], ['byte order mark, long', `\ufeff${'a'.repeat(100)}`], ['byte order mark inside', `a\ufeff${'a'.repeat(100)}`], ['NUL', '\0'],
   ['Date', new Date(1_700_000_000_123)], ['Date 0', new Date(0)], ['Date 1 ms', new Date(1)], ['Date -1 ms', new Date(-1)],
   ['Date before 1970', new Date(-1_234_567_890_123)], ['latest Date', new Date(8.64e15)], ['earliest Date', new Date(-8.64e15)],
   ['Date past 2106', new Date(2 ** 32 * 1_000 + 7)],
@@ -55,6 +55,8 @@ const KEPT: [string, unknown][] = [
   ['array of undefined', [undefined]], ['array of 70000', Array.from({ length: 70_000 }, () => 1)],
   ['__proto__ key', JSON.parse('{"__proto__":{"polluted":true},"a":1}')], ['constructor key', { constructor: 1, hasOwnProperty: 2, toJSON: 3 }],
   ['odd keys', { '': 1, '\ud800': 2, 'é': 3, ['k'.repeat(40)]: 4, ['k'.repeat(300)]: 5 }], ['null prototype', bare],
+  ['long key with byte order mark', { ['\ufeff'.repeat(40)]: 1 }], ['null prototype with odd keys', Object.assign(Object.create(null) as object, JSON.parse('{"__proto__":[1]}'), { '\ud800': 2 })],
+  ['-0 and NaN deep down', { a: [{ b: [1, -0] }, { c: NaN }], d: new Set([new Map([[-0, [-0]]])]) }],
   ['100000 keys', Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`k${i}`, i]))],
   ['Buffer', Buffer.from([1, 2, 3])], ['Uint8Array', new Uint8Array([1, 2, 3])], ['large Buffer', Buffer.alloc(70_000, 7)],
   ['Uint8ClampedArray', new Uint8ClampedArray([1])], ['Int8Array', new Int8Array([-1])], ['Int16Array', new Int16Array([-1, 2])],
@@ -196,6 +198,29 @@ describe('bytes', () => {
     expect(decode(outer.subarray(11, 11 + bytes.length))).toEqual({ a: ['x'.repeat(30), 1.5] });
   });
 
+  it('keep no larger buffer alive', () => {
+    encode('x'.repeat(100_000), 'v');
+    const bytes = encode({ a: 1 }, 'v');
+    expect([bytes.byteOffset, bytes.buffer.byteLength]).toEqual([0, bytes.length]);
+  });
+
+  it.each([
+    ['-0', -0, 'd42d00'], ['undefined', undefined, 'd40000'], ['Map', new Map([[1, 'a']]), 'd44d00 92 01 a161'], ['Set', new Set([1]), 'd47300 91 01'],
+    ['hole', [, 7], 'd46800 93 02 01 07'], // oxlint-disable-line no-sparse-arrays
+    ['null prototype', bare, 'd46e00 81 a161 01'], ['lone surrogate', '\ud800', 'd5 75 00d8'], ['Uint8Array', new Uint8Array([5]), 'c7 02 74 01 05'],
+    ['odd key', JSON.parse('{"__proto__":1}'), `d46f00 92 a9${Buffer.from('__proto__').toString('hex')} 01`],
+  ])('are as drawn: %s', (_name, value, text) => {
+    expect(Buffer.from(encode(value, 'v')).toString('hex')).toBe(text.replaceAll(' ', ''));
+  });
+
+  it('do not depend on extensions that the application gives msgpackr', () => {
+    const value = { s: new Set([1]), m: new Map([[1, 2]]) };
+    const before = encode(value, 'v');
+    addExtension({ Class: Set, type: 0x4d, write: () => 'theirs', read: () => 'theirs' });
+    expect(encode(value, 'v')).toEqual(before);
+    expect(decode(before)).toEqual(value);
+  });
+
   it('a getter may encode another value', () => {
     const value = { a: 1, get b(): number { return encode(['other', { c: 1 }], 'w').length; }, c: 'end' };
     expect(decode(encode(value, 'v'))).toEqual({ a: 1, b: encode(['other', { c: 1 }], 'w').length, c: 'end' });
@@ -261,13 +286,16 @@ describe('hostile bytes', () => {
   it.each([
     ['nothing', ''], ['unused token', 'c1'], ['float32', 'ca 3f800000'], ['record definition', 'd4 72 40 91 a161 01'], ['RegExp', 'd4 78 00 92 a161 a0'],
     ['Error', 'd4 65 00 93 a161 a0 c0'], ['reference', 'd6 69 00000001 90'], ['bundle', 'd6 62 00000001'], ['huge array', 'dd ffffffff'],
-    ['huge map', 'df ffffffff'], ['huge string', 'db ffffffff'], ['huge bin', 'c6 ffffffff'], ['huge Map', 'd4 4d 00 df ffffffff'],
+    ['huge map', 'df ffffffff'], ['huge string', 'db ffffffff'], ['huge bin', 'c6 ffffffff'], ['huge Map', 'd4 4d 00 dd ffffffff'],
     ['array header too long', 'dc 0001 01'], ['string header too long', 'd9 01 61'], ['number as property name', '81 01 01'],
     ['bad UTF-8', 'a2 c328'], ['bad UTF-8, long', `d9 40 ${'61'.repeat(63)} ff`], ['surrogate in UTF-8', 'a3 eda080'],
     ['well-formed as UTF-16', 'c7 02 75 6100'], ['odd UTF-16', 'c7 01 75 00'], ['unaligned Float64Array', 'c7 04 74 08 000000'], ['no kind', 'c7 00 74'],
-    ['short bigint', 'c7 08 42 0000000000000001'], ['Map with a key twice', 'd4 4d 00 82 01 01 01 02'], ['Set with an element twice', 'd4 73 00 92 01 01'],
+    ['short bigint', 'c7 08 42 0000000000000001'], ['Map with a key twice', 'd4 4d 00 94 01 01 01 02'], ['Map, key without value', 'd4 4d 00 91 01'], ['Set with an element twice', 'd4 73 00 92 01 01'],
     ['sparse without length', 'd4 68 00 90'], ['sparse, wrong order', 'd4 68 00 95 05 02 01 01 01'], ['sparse, past the end', 'd4 68 00 93 01 01 01'],
-    ['Map without content', 'd4 4d 00 01'], ['date of 5 bytes', 'c7 05 ff 0000000000'], ['date out of range', 'c7 0c ff 00000000 7fffffffffffffff'],
+    ['Map without content', 'd4 4d 00 01'], ['Map with a map', 'd4 4d 00 80'], ['prefixes in a row', 'd4 6e 00 d4 6e 00 80'], ['null prototype of a list', 'd4 6e 00 90'],
+    ['__proto__ in a map', `81 a9 ${Buffer.from('__proto__').toString('hex')} 01`], ['entries without value', 'd4 6f 00 91 a1 61'], ['entries with a key twice', 'd4 6f 00 94 a161 01 a161 02'],
+    ['entries, number as name', 'd4 6f 00 92 01 01'], ['byte order mark in UTF-8', `d9 44 efbbbf ${'61'.repeat(65)}`], ['pointer', 'd6 70 00000001'], ['two-byte record', 'd5 72 40 00 91 a161 01'],
+    ['record by ext 8', 'c7 01 72 40'], ['string16 by ext 8', 'c7 02 75 00d8'], ['Set by ext 8', 'c7 01 73 00'], ['date of 5 bytes', 'c7 05 ff 0000000000'], ['date out of range', 'c7 0c ff 00000000 7fffffffffffffff'],
     ['1000 ms', 'd7 ff ee6b2800 00000001'], ['deep arrays', '91'.repeat(100_000) + '01'], ['deep prefixes', 'd46800 93 01 00'.repeat(50_000)],
   ])('%s', (_name, text) => {
     expect(thrown(() => decode(hex(text))).code).toBe('ERR_CORRUPT');

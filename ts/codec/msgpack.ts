@@ -1,25 +1,53 @@
+import { Packr, RESET_BUFFER_MODE, Unpackr } from 'msgpackr/index-no-eval';
 import { HoldfastError } from '../errors.ts';
 import type { Codec } from './codec.ts';
-import { Decoder } from './decoder.ts';
-import { Encoder } from './encoder.ts';
+import { SIZE_LIMIT } from './format.ts';
+import { Fault, prepare, refusal } from './prepare.ts';
+import { scan } from './scan.ts';
 
-/** Taken while in use: a getter inside a value may encode another. */
-let spare: Encoder | undefined = new Encoder();
+const FIRST_BYTES = 8_192;
+/** A scratch area larger than this is not kept between calls. */
+const KEPT_BYTES = 16 * 1_048_576;
 
-/** Canonical MessagePack; the bytes are drawn in `format.ts`. */
+/** Fixed: with records or shared structures the bytes would depend on what was encoded before, with float32 numbers would change. */
+const OPTIONS = {
+  useRecords: false, variableMapSize: true, moreTypes: true, useToJSON: false, structuredClone: false, bundleStrings: false,
+  useFloat32: 0, copyBuffers: true,
+} as const;
+
+const packr = new Packr({ ...OPTIONS });
+const unpackr = new Unpackr({ ...OPTIONS });
+/** Calls under way: a getter inside a value may encode another. */
+let running = 0;
+
+/** Canonical MessagePack by `msgpackr`; the bytes are drawn in `format.ts`. */
 export const msgpackCodec: Codec = {
   encode(value: unknown, path: string): Uint8Array {
-    const encoder = spare ?? new Encoder();
-    spare = undefined;
+    const prepared = prepare(value, path);
+    let scratch = SIZE_LIMIT;
+    running++;
     try {
-      return encoder.encode(value, path);
+      const bytes = packr.encode(prepared, RESET_BUFFER_MODE);
+      scratch = bytes.buffer.byteLength;
+      if (bytes.length > SIZE_LIMIT) throw new Fault('makes the attribute larger than 2 GB: split the attribute', { code: 'ERR_LIMIT' });
+      return new Uint8Array(bytes);
+    } catch (cause) {
+      throw refusal(cause, value, path);
     } finally {
-      spare = encoder;
+      running--;
+      if (running === 0 && scratch > KEPT_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(FIRST_BYTES));
     }
   },
 
   decode(bytes: Uint8Array): unknown {
     if (!(bytes instanceof Uint8Array)) throw new HoldfastError('ERR_INVALID', 'decode takes a Uint8Array.');
-    return new Decoder(bytes).decode();
+    try {
+      scan(bytes);
+      // A view of its own, because msgpackr notes things on it; a Buffer, so that `bin` comes back as one.
+      return unpackr.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    } catch (cause) {
+      if (cause instanceof HoldfastError) throw cause;
+      throw new HoldfastError('ERR_CORRUPT', `Not an encoded value: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
+    }
   },
 };
