@@ -19,14 +19,14 @@ export class Child<Out extends object, In extends { readonly kind: string }> {
   /** Rejects when the process fails, dies or falls silent. */
   readonly failed: Promise<never>;
 
-  /** `module`: a file beside this one. */
-  constructor(name: string, module: 'worker.js' | 'verifier.js') {
+  /** `module`: a file beside this one. `temporary`: a directory that the child removes if this process dies. */
+  constructor(name: string, module: 'worker.js' | 'verifier.js', temporary: string | undefined) {
     this.#name = name;
     this.failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
     this.failed.catch(() => undefined); // whoever waits for something learns of it
-    this.#process = fork(fileURLToPath(new URL(module, import.meta.url)), { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    this.#process = fork(fileURLToPath(new URL(module, import.meta.url)), [temporary ?? ''], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     this.#process.on('message', (message) => this.#receive(message as In | Failed));
     this.#process.on('error', (error) => this.#fail(error));
     process.prependListener('exit', this.#kill);

@@ -31,9 +31,9 @@ export class Crew {
   #aheadBytes = 0;
   #wake: () => void = () => undefined;
 
-  constructor(processes: number, onReport: (report: TurnReport) => void) {
+  constructor(processes: number, temporary: string | undefined, onReport: (report: TurnReport) => void) {
     this.#onReport = onReport;
-    this.#workers = Array.from({ length: processes }, (_, index) => new Child<ToWorker, FromWorker>(`worker ${index + 1}`, 'worker.js'));
+    this.#workers = Array.from({ length: processes }, (_, index) => new Child<ToWorker, FromWorker>(`worker ${index + 1}`, 'worker.js', temporary));
     this.#outboxes = this.#workers.map(() => []);
     for (const worker of this.#workers) worker.failed.catch((error: Error) => this.#fail(error));
   }

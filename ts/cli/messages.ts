@@ -6,8 +6,6 @@ export interface Places {
   readonly store: 'memory' | 'lmdb';
   /** The primary's, then the backups'. */
   readonly dirs: readonly string[];
-  /** Removed in the end, by the children if the parent dies. */
-  readonly temporary: string | undefined;
 }
 
 export interface WorkerSetup {

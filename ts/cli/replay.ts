@@ -24,11 +24,12 @@ export async function replay(file: string, folder: string, options: ReplayOption
   hooks.onBegin(header);
   const places = placesIn(folder, options);
   const tally = new Tally();
-  const run = new Run(header, options, tally, hooks.onSteps);
+  const temporary = options.dir === undefined ? folder : undefined;
+  const run = new Run(header, options, { temporary, tally, onSteps: hooks.onSteps });
   try {
     const engine = await run.begin(places);
     const expected = await run.drive(lines);
-    const failures = await verify(places, header.binary, expected, options.store === 'memory' ? (id) => run.crew.logOf(id) : undefined);
+    const failures = await verify(places, header.binary, expected, { temporary, logOf: options.store === 'memory' ? (id) => run.crew.logOf(id) : undefined });
     const { lockGrants, backupBytes } = await run.finish();
     const { fullBytes, deltaBytes, snapshotBytes, saves, figures } = tally;
     return {
@@ -57,9 +58,9 @@ export async function replay(file: string, folder: string, options: ReplayOption
   }
 }
 
-function placesIn(folder: string, { store, backups, dir }: ReplayOptions): Places {
+function placesIn(folder: string, { store, backups }: ReplayOptions): Places {
   const names = Array.from({ length: 1 + backups }, (_, place) => nameOfPlace(place).replace(' ', '-'));
-  return { store, dirs: names.map((name) => join(folder, name)), temporary: dir === undefined ? folder : undefined };
+  return { store, dirs: names.map((name) => join(folder, name)) };
 }
 
 interface Pending {
@@ -84,10 +85,10 @@ class Run {
   steps = 0;
   #finished: ReturnType<Crew['finish']> | undefined;
 
-  constructor(header: TraceHeader, options: ReplayOptions, tally: Tally, onSteps: (done: number) => void) {
+  constructor(header: TraceHeader, options: ReplayOptions, { temporary, tally, onSteps }: { temporary: string | undefined; tally: Tally; onSteps: (done: number) => void }) {
     this.#header = header;
     this.#options = options;
-    this.crew = new Crew(options.processes, (report) => {
+    this.crew = new Crew(options.processes, temporary, (report) => {
       const steps = this.#underWay.get(report.id)?.shift() ?? 0;
       tally.add(report, steps > 0);
       onSteps((this.#done += steps));

@@ -1,10 +1,11 @@
+import { rmSync } from 'node:fs';
 import type { Failed } from './messages.ts';
 
 /**
  * The child's side: handles the parent's messages one after the other. An error is told to the parent and ends the
- * process; so does the parent's death, after `onOrphaned`.
+ * process; so does the parent's death, which leaves it to the children to remove the temporary directory, if there is one.
  */
-export function serve<In, Out>(handle: (message: In, reply: (message: Out) => void) => Promise<void>, onOrphaned: () => void = () => undefined): void {
+export function serve<In, Out>(handle: (message: In, reply: (message: Out) => void) => Promise<void>): void {
   const send = (message: Out | Failed, then = (): void => undefined): void => {
     if (process.connected) process.send?.(message, then);
   };
@@ -17,7 +18,8 @@ export function serve<In, Out>(handle: (message: In, reply: (message: Out) => vo
     queue = queue.then(() => handle(message as In, send)).catch(fail);
   });
   process.on('disconnect', () => {
-    onOrphaned();
+    const [temporary = ''] = process.argv.slice(2);
+    if (temporary !== '') rmSync(temporary, { recursive: true, force: true });
     process.exit(1);
   });
   process.on('uncaughtException', fail);

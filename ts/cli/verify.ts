@@ -3,17 +3,23 @@ import type { ExpectedSession, FromVerifier, Places, RawLog, ToVerifier } from '
 
 const BATCH = 16;
 
+export interface VerifyOptions {
+  /** Gets a log that lives in the memory of another process. */
+  readonly logOf?: ((id: string) => Promise<readonly RawLog[]>) | undefined;
+  /** Removed by the verifier if this process dies. */
+  readonly temporary?: string | undefined;
+}
+
 /**
  * Has a new process read every session back from every place, and compare. Resolves to what differs, a line each.
- * `logOf`: where the logs are in the memory of a process that others cannot read.
  */
 export async function verify(
   places: Places,
   binary: readonly string[],
   expected: readonly ExpectedSession[],
-  logOf?: (id: string) => Promise<readonly RawLog[]>,
+  { logOf, temporary }: VerifyOptions = {},
 ): Promise<string[]> {
-  const verifier = new Child<ToVerifier, FromVerifier>('verifier', 'verifier.js');
+  const verifier = new Child<ToVerifier, FromVerifier>('verifier', 'verifier.js', temporary);
   try {
     await verifier.ask({ kind: 'begin', places, binary }, 'ready');
     const failures: string[] = [];

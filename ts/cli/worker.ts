@@ -1,5 +1,4 @@
 // A process that opens, edits and saves the sessions of a trace; the parent says which and when.
-import { rmSync } from 'node:fs';
 import { ORIGIN } from '../position.ts';
 import { SessionRepository } from '../session/repository.ts';
 import type { Session } from '../session/session.ts';
@@ -90,11 +89,9 @@ class Worker {
 }
 
 let worker: Worker | undefined;
-let temporary: string | undefined;
 
 async function handle(message: ToWorker, reply: (message: FromWorker) => void): Promise<void> {
   if (message.kind === 'begin') {
-    temporary = message.setup.places.temporary;
     worker = new Worker(message.setup);
     reply(worker.ready);
   } else if (worker === undefined) throw new Error('turns came before the set-up');
@@ -103,6 +100,4 @@ async function handle(message: ToWorker, reply: (message: FromWorker) => void): 
   else reply(await worker.finish());
 }
 
-serve(handle, () => {
-  if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
-});
+serve(handle);
