@@ -4,7 +4,7 @@ import type { AttributeClass } from './classes.ts';
 import { Exposures } from './exposures.ts';
 import { CollectionHandler, TreeHandler } from './handlers.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, thawed, type Kind, type Tree } from './kinds.ts';
-import { nodes, replaced, states } from './nodes.ts';
+import { isState, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
 import { copyOpaque, plain } from './plain.ts';
 
 /** What an attribute needs of its tracker. */
@@ -20,7 +20,8 @@ export interface Host {
 export class Attribute {
   readonly name: string;
   readonly class: AttributeClass;
-  readonly exposures: Exposures = new Exposures();
+  /** Undefined: nothing opaque was handed out. */
+  exposures: Exposures | undefined;
   /** Already noted: the one flag that most accesses look at. */
   reading = false;
   writing = false;
@@ -65,13 +66,13 @@ export class Attribute {
 
   /** How the application sees `value`, found in `parent` under `key`; `parent` is the attribute itself for its root. */
   reach(value: object, parent: object | undefined, key: unknown): object {
-    const node = nodes.get(value);
+    const node = nodeOfRaw(value);
     return node !== undefined && node.proxy !== undefined && node.attribute === this ? node.proxy : this.#meet(value, parent, key);
   }
 
   #meet(value: object, parent: object | undefined, key: unknown): object {
     if (isInherited(parent, key)) return value;
-    const node = nodes.get(value);
+    const node = nodeOf(value);
     if (node?.proxy === value) return value;
     const kind = kindOf(value);
     if (kind === 'opaque' && this.class === 'immutable') return copyOpaque(value);
@@ -85,8 +86,8 @@ export class Attribute {
 
   #handOut(value: object, kind: Kind, parent: object | undefined, key: unknown): object {
     if (kind === 'opaque') {
-      if (!nodes.has(value)) this.#own(value);
-      this.exposures.add(value);
+      if (nodeOfRaw(value) === undefined) this.#own(value);
+      (this.exposures ??= new Exposures()).add(value);
       return value;
     }
     // A Proxy may not show anything but the very child that a frozen object has.
@@ -94,9 +95,7 @@ export class Attribute {
     const raw = frozen ? this.thaw(value) : value;
     if (frozen) this.#put(parent, key, raw);
     const proxy = new Proxy(raw, kind === 'tree' ? (this.#trees as ProxyHandler<object>) : this.#collections);
-    const node = { raw, attribute: this, proxy };
-    nodes.set(raw, node);
-    nodes.set(proxy, node);
+    setNode(raw, { raw, attribute: this, proxy });
     return proxy;
   }
 
@@ -136,7 +135,7 @@ export class Attribute {
   }
 
   #own(raw: object): void {
-    nodes.set(raw, { raw, attribute: this, proxy: undefined });
+    setNode(raw, { raw, attribute: this, proxy: undefined });
   }
 
   /**
@@ -145,11 +144,11 @@ export class Attribute {
    */
   adopt(value: unknown, depth = 0): unknown {
     if (!isObject(value)) return value;
-    const node = nodes.get(value);
+    const node = nodeOf(value);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
     if (node !== undefined && node.attribute === this) return node.raw instanceof Date ? new Date(node.raw) : node.raw;
-    const kind = states.has(value) ? 'tree' : kindOf(value);
-    if (node !== undefined || states.has(value)) return this.#adoptCopy(value, kind, depth);
+    const kind = kindOf(value);
+    if (node !== undefined || isState(value)) return this.#adoptCopy(value, kind, depth);
     if (depth > DEPTH_LIMIT) throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, { paths: [this.name] });
     this.#own(value);
     if (kind === 'opaque') return value;

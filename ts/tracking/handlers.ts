@@ -3,7 +3,7 @@ import { ARRAY_METHODS } from './array-methods.ts';
 import type { Tree } from './kinds.ts';
 import { MAP_METHODS } from './map-methods.ts';
 import type { Method } from './method.ts';
-import { nodes } from './nodes.ts';
+import { NODE, nodeOfRaw } from './nodes.ts';
 import { SET_METHODS } from './set-methods.ts';
 
 /** What stands in for each built-in method that reads or changes what a Proxy does not see. */
@@ -18,6 +18,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
   }
 
   get(target: Tree, key: string | symbol): unknown {
+    if (key === NODE) return nodeOfRaw(target);
     const attribute = this.#attribute;
     if (!attribute.reading) attribute.noteRead();
     const value = target[key];
@@ -28,7 +29,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
   set(target: Tree, key: string | symbol, value: unknown, receiver: unknown): boolean {
     const attribute = this.#attribute;
     // An object that inherits from the proxy gets a property of its own, as usual.
-    if (receiver !== nodes.get(target)?.proxy) return Reflect.set(target, key, value, receiver);
+    if (receiver !== nodeOfRaw(target)?.proxy) return Reflect.set(target, key, value, receiver);
     this.#checkWritable(target, key);
     return Reflect.set(target, key, attribute.adopt(value));
   }
@@ -102,6 +103,7 @@ export class CollectionHandler implements ProxyHandler<object> {
   }
 
   get(target: object, key: string | symbol): unknown {
+    if (key === NODE) return nodeOfRaw(target);
     this.#attribute.noteRead();
     const value = (target as Tree)[key];
     return typeof value === 'function' ? (METHODS.get(value) ?? value) : value;

@@ -1,5 +1,5 @@
 import type { Attribute } from './attribute.ts';
-import { nodes } from './nodes.ts';
+import { nodeOf } from './nodes.ts';
 
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -14,7 +14,7 @@ export interface Call<T> {
 export function standIn<T extends object>(prototype: object, name: string | symbol, run: (call: Call<T>, args: unknown[]) => unknown): [unknown, Method] {
   const native = (prototype as Record<string | symbol, unknown>)[name] as Method;
   const method: Method = function (...args) {
-    const node = typeof this === 'object' && this !== null ? nodes.get(this) : undefined;
+    const node = typeof this === 'object' && this !== null ? nodeOf(this) : undefined;
     return node === undefined ? Reflect.apply(native, this, args) : run({ attribute: node.attribute, raw: node.raw as T, proxy: this }, args);
   };
   Object.defineProperty(method, 'name', { value: native.name });

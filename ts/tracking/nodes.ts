@@ -5,21 +5,77 @@ export interface Node {
   readonly raw: object;
   readonly attribute: Attribute;
   /** Undefined: never handed out, or opaque. */
-  proxy: object | undefined;
+  readonly proxy: object | undefined;
 }
 
-/** By the value and by its proxy, so that one look-up tells owner, value and proxy. */
-export const nodes: WeakMap<object, Node> = new WeakMap();
+/** Asked of a tracked proxy, this key gives its node; of the state itself, `STATE`. */
+export const NODE: unique symbol = Symbol('node');
+export const STATE: unique symbol = Symbol('state');
 
-/** States of trackers, which belong to no attribute. */
-export const states: WeakSet<object> = new WeakSet();
+class Returned {
+  constructor(object: object) {
+    return object;
+  }
+}
+
+/** For objects that are frozen, on engines that then refuse a private field. */
+const unmarked: WeakMap<object, Node> = new WeakMap();
+
+/**
+ * Puts a private field on objects that are not its own. An entry in a WeakMap of the size that a server's sessions need costs
+ * about 1 µs, growth and garbage collection included; the field costs a few nanoseconds and no program can see it.
+ */
+class Mark extends Returned {
+  #node: Node;
+
+  constructor(raw: object, node: Node) {
+    super(raw);
+    this.#node = node;
+  }
+
+  static read(raw: object): Node | undefined {
+    return #node in raw ? raw.#node : undefined;
+  }
+
+  static write(raw: object, node: Node): void {
+    if (#node in raw) raw.#node = node;
+    else new Mark(raw, node);
+  }
+}
+
+/** The node of a value itself; proxies have none here. */
+export function nodeOfRaw(raw: object): Node | undefined {
+  return Mark.read(raw) ?? (Object.isExtensible(raw) ? undefined : unmarked.get(raw));
+}
+
+/** The node of a value, or of what a proxy stands for. */
+export function nodeOf(value: object): Node | undefined {
+  const node = (value as { [NODE]?: Node | typeof STATE })[NODE];
+  // What inherits from a proxy answers too.
+  if (typeof node === 'object' && node.proxy === value) return node;
+  return nodeOfRaw(value);
+}
+
+/** Makes `raw` part of an attribute. */
+export function setNode(raw: object, node: Node): void {
+  try {
+    Mark.write(raw, node);
+  } catch {
+    unmarked.set(raw, node);
+  }
+}
+
+/** States of trackers belong to no attribute. */
+export function isState(value: object): boolean {
+  return (value as { [NODE]?: unknown })[NODE] === STATE;
+}
 
 /** Frozen objects that were replaced by a copy in the tree: asked for, the copy is meant. */
 export const replaced: WeakMap<object, object> = new WeakMap();
 
 /** The value behind a proxy, or `value` itself. For reading: what is changed through it goes unnoticed. */
 export function unwrap<T>(value: T): T {
-  return typeof value === 'object' && value !== null ? ((nodes.get(value)?.raw as T | undefined) ?? value) : value;
+  return typeof value === 'object' && value !== null ? ((nodeOf(value)?.raw as T | undefined) ?? value) : value;
 }
 
 /** The form in which `member` is found by `has`: as it was given, or the copy that took its place. */

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors.ts';
 import { DEPTH_LIMIT, isObject, kindOf } from './kinds.ts';
-import { nodes } from './nodes.ts';
+import { nodeOf } from './nodes.ts';
 
 /** A deep copy without proxies, as `structuredClone` and `postMessage` need it. Instances of unknown classes stay as they are. */
 export function plain<T>(value: T): T {
@@ -19,7 +19,7 @@ export function copyOpaque(value: object): object {
 
 function copy(value: unknown, copies: Map<object, object>, depth: number): unknown {
   if (!isObject(value)) return value;
-  const node = nodes.get(value);
+  const node = nodeOf(value);
   // Reading through a proxy is a read, and ends with the tracker.
   if (node?.proxy === value) node.attribute.noteRead();
   const raw = node?.raw ?? value;

@@ -3,7 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import { Attribute, type Host } from './attribute.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
 import { isObject } from './kinds.ts';
-import { states } from './nodes.ts';
+import { NODE, STATE } from './nodes.ts';
 import { plain } from './plain.ts';
 
 export { unwrap } from './nodes.ts';
@@ -53,9 +53,8 @@ export class Tracker {
       replaceRoot: (name, value) => options.slots.set(name, value),
     };
     // What `console.log` prints: it looks at a Proxy's target.
-    const target = Object.defineProperty({}, inspect.custom, { value: () => plain(this.state), configurable: true });
+    const target: Record<PropertyKey, unknown> = { [inspect.custom]: () => plain(this.state) };
     this.state = new Proxy<Record<string, unknown>>(target, this.#handler());
-    states.add(this.state);
   }
 
   /** Names of the attributes read since the last save, at any depth. */
@@ -81,7 +80,7 @@ export class Tracker {
     this.#captured = this.#generation++;
     for (const attribute of this.#attributes.values()) {
       attribute.reading = attribute.writing = false;
-      attribute.exposures.capture();
+      attribute.exposures?.capture();
     }
     return this.tracked();
   }
@@ -99,7 +98,7 @@ export class Tracker {
         this.#writeSet.delete(name);
         attribute.writing = false;
       }
-      attribute.exposures.settle();
+      attribute.exposures?.settle();
     }
   }
 
@@ -113,7 +112,7 @@ export class Tracker {
     const attributeClass = this.#options.classOf(name);
     if (this.#writeSet.has(name)) return true;
     if (attributeClass === undefined || attributeClass === 'immutable') return false;
-    if (this.#options.saveMode === 'all' || this.#attributes.get(name)?.exposures.changed === true) return true;
+    if (this.#options.saveMode === 'all' || this.#attributes.get(name)?.exposures?.changed === true) return true;
     return this.#options.saveMode !== 'write' && attributeClass === 'mutable' && this.#readSet.has(name);
   }
 
@@ -208,7 +207,7 @@ export class Tracker {
 
   #handler(): ProxyHandler<Record<string, unknown>> {
     return {
-      get: (_target, key) => this.#get(key),
+      get: (_target, key) => (key === NODE ? STATE : this.#get(key)),
       set: (target, key, value, receiver) => (receiver === this.state ? this.#set(key, value) : Reflect.set(target, key, value, receiver)),
       has: (_target, key) => this.#has(key) || key in Object.prototype,
       deleteProperty: (_target, key) => this.#delete(key),
