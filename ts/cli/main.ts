@@ -6,7 +6,7 @@ import { USAGE, UsageError, parseCommand } from './options.ts';
 import type { Command, ReplayOptions } from './options.ts';
 import { Progress } from './progress.ts';
 import { replay } from './replay.ts';
-import { jsonLine, tableHead, tableRow, verdict } from './report.ts';
+import { jsonLine, table, verdict } from './report.ts';
 import { describe } from './serve.ts';
 
 /** Returns the exit code: 0, or 1 when a session is not what it must be. */
@@ -24,7 +24,6 @@ function version(): string {
 async function replayAll(options: ReplayOptions): Promise<number> {
   if (options.dir !== undefined) mkdirSync(options.dir, { recursive: true });
   let ok = true;
-  if (!options.json) console.log(tableHead());
   for (const file of options.files) {
     const folder = mkdtempSync(join(options.dir ?? tmpdir(), 'holdfast-replay-'));
     const remove = options.dir === undefined ? removeAtExit(folder) : () => undefined;
@@ -48,7 +47,7 @@ async function replayOne(file: string, folder: string, options: ReplayOptions): 
       onSteps: (done) => progress?.show(done),
     });
     progress?.clear();
-    console.log(options.json ? jsonLine(result) : `${tableRow(result)}\n${verdict(result)}`);
+    console.log(options.json ? jsonLine(result) : `${table(result)}\n${verdict(result)}\n`);
     return result.ok;
   } finally {
     progress?.clear();

@@ -2,53 +2,42 @@ import type { Result } from './result.ts';
 
 /** As many failures of one trace are shown. */
 const FAILURES_SHOWN = 5;
+const LABEL_WIDTH = 14;
+const VALUE_WIDTH = 12;
 
-interface Column {
-  readonly title: string;
-  readonly width: number;
-  readonly text: (result: Result) => string;
+type Row = readonly [label: string, ...cells: string[]];
+
+/** The figures of a trace: a small table. */
+export function table(result: Result): string {
+  const { trace, sessions, steps, seconds, engine, fullBytes, sentBytes, deltaBytes, deltaMedian, deltaP99, snapshotBytes, backupBytes, stepP50Us, stepP99Us, handovers } = result;
+  const ratio = sentBytes > 0 ? `1:${(fullBytes / sentBytes).toFixed(1)}` : '';
+  const rows: Row[] = [
+    ['whole states', bytes(fullBytes)],
+    ['sent', bytes(sentBytes), ratio],
+    ['  deltas', bytes(deltaBytes), `p50 ${bytes(deltaMedian)}`, `p99 ${bytes(deltaP99)}`],
+    ['  snapshots', bytes(snapshotBytes)],
+    ...backupBytes.map((sent, backup): Row => [`to backup ${backup + 1}`, bytes(sent)]),
+    ['time per step', '', `p50 ${whole(stepP50Us)} µs`, `p99 ${whole(stepP99Us)} µs`],
+    ['hand-overs', whole(handovers)],
+  ];
+  const head = `${trace}   ${plural(sessions, 'session')}, ${plural(steps, 'step')}, ${seconds.toFixed(1)} s, ${engine} differ`;
+  return [head, ...rows.map(([label, first = '', ...others]) => `  ${label.padEnd(LABEL_WIDTH)}${first.padStart(VALUE_WIDTH)}${others.map((cell) => `   ${cell.padEnd(VALUE_WIDTH)}`).join('')}`.trimEnd())].join('\n');
 }
-
-const columns: readonly Column[] = [
-  { title: 'trace', width: -18, text: ({ trace }) => trace },
-  { title: 'sessions', width: 8, text: ({ sessions }) => whole(sessions) },
-  { title: 'steps', width: 8, text: ({ steps }) => whole(steps) },
-  { title: 'whole states', width: 12, text: ({ fullBytes }) => bytes(fullBytes) },
-  { title: 'sent', width: 9, text: ({ sentBytes }) => bytes(sentBytes) },
-  { title: 'ratio', width: 7, text: ({ fullBytes, sentBytes }) => (sentBytes > 0 ? `1:${(fullBytes / sentBytes).toFixed(1)}` : '-') },
-  { title: 'deltas', width: 9, text: ({ deltaBytes }) => bytes(deltaBytes) },
-  { title: 'median', width: 8, text: ({ deltaMedian }) => bytes(deltaMedian) },
-  { title: 'p99', width: 8, text: ({ deltaP99 }) => bytes(deltaP99) },
-  { title: 'snapshots', width: 9, text: ({ snapshotBytes }) => bytes(snapshotBytes) },
-  { title: 'each backup', width: 11, text: ({ backupBytes }) => [...new Set(backupBytes.map(bytes))].join(', ') || '-' },
-  { title: 'step p50', width: 9, text: ({ stepP50Us }) => `${whole(stepP50Us)} µs` },
-  { title: 'p99', width: 10, text: ({ stepP99Us }) => `${whole(stepP99Us)} µs` },
-  { title: 'hand-overs', width: 10, text: ({ handovers }) => whole(handovers) },
-  { title: 'engine', width: -6, text: ({ engine }) => engine },
-];
-
-const line = (cell: (column: Column) => string): string =>
-  columns
-    .map((column) => (column.width < 0 ? cell(column).padEnd(-column.width) : cell(column).padStart(column.width)))
-    .join('  ')
-    .trimEnd();
-
-export const tableHead = (): string => line(({ title }) => title);
-export const tableRow = (result: Result): string => line(({ text }) => text(result));
 
 /** One line if all is well; else also what is not. */
-export function verdict(result: Result): string {
-  const { ok, trace, sessions, backups, seconds, failures } = result;
-  const places = `the primary${backups === 0 ? '' : backups === 1 ? ' and its backup' : ` and its ${backups} backups`}`;
-  if (ok) return `ok  ${trace}: ${whole(sessions)} ${sessions === 1 ? 'session' : 'sessions'} read back from ${places} by a process that took no part; every sha256 holds (${seconds.toFixed(1)} s)`;
+export function verdict({ ok, trace, sessions, backups, failures }: Result): string {
+  const places = `the primary${backups === 0 ? '' : ` and ${plural(backups, 'backup')}`}`;
+  if (ok) return `ok  ${trace}: every final sha256 holds in ${places}, read back by another process`;
   const shown = failures.slice(0, FAILURES_SHOWN).map((failure) => `    ${failure}`);
   if (failures.length > shown.length) shown.push(`    and ${failures.length - shown.length} more`);
-  return [`FAILED  ${trace}: ${failures.length} of ${sessions * (1 + backups)} states read back from ${places} are not what they must be`, ...shown].join('\n');
+  return [`FAILED  ${trace}: ${failures.length} of ${sessions * (1 + backups)} states in ${places} are not what they must be`, ...shown].join('\n');
 }
 
-export function jsonLine({ backups: _, ...result }: Result): string {
-  return JSON.stringify(result);
+export function jsonLine(result: Result): string {
+  return JSON.stringify({ ...result, backups: undefined });
 }
+
+const plural = (count: number, noun: string): string => `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 export const whole = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 

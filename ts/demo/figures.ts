@@ -5,14 +5,14 @@ export class Figures {
   readonly #latencies: number[] = [];
   readonly #begun = performance.now();
   readonly #lastSecond: { at: number; requests: number }[] = [];
-  /** Users whose session a killed server may have held, and who were not served since. */
+  /** Users whose session the killed server had changed last, and that was not changed since. */
   readonly #stranded = new Set<string>();
   #killedAt = 0;
   requests = 0;
   retries = 0;
   sentBytes = 0;
   wholeBytes = 0;
-  /** From the kill to the first and to the last change of a session that the killed server may have held. */
+  /** From the kill until the first, and until the last of the sessions whose lock the killed server had was changed by another. */
   takeOver: { sessions: number; firstMs: number | undefined; allMs: number | undefined } | undefined;
 
   served(latencyMs: number): void {

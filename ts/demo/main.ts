@@ -48,7 +48,7 @@ async function run(): Promise<boolean> {
   const clicking = Promise.all(users.map((user) => user.clickUntil(() => stopped)));
   const plot = (async () => {
     await pause(KILL_AT * runMs);
-    const stranded = users.filter(({ server }) => server === b).map(({ name }) => name);
+    const stranded = users.filter(({ savedBy }) => savedBy === b).map(({ name }) => name);
     screen.say(`Killing server B (process ${b.pid}) with SIGKILL in the middle of its work.`);
     figures.killed(stranded);
     b.kill();

@@ -80,7 +80,7 @@ export class Screen {
 }
 
 function describeTakeOver({ sessions, firstMs, allMs }: NonNullable<Figures['takeOver']>): string {
-  if (firstMs === undefined) return `waiting for the first of the ${sessions} sessions that the dead server may have held`;
+  if (firstMs === undefined) return `waiting for the first of the ${sessions} sessions that the dead server had locked`;
   const all = allMs === undefined ? 'not yet all' : `all after ${allMs.toFixed(0)} ms`;
-  return `first session saved elsewhere ${firstMs.toFixed(0)} ms after the kill; of ${sessions}, ${all}`;
+  return `first session of the dead server changed elsewhere after ${firstMs.toFixed(0)} ms; of ${sessions}, ${all}`;
 }

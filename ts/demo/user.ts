@@ -30,6 +30,8 @@ export class User {
   readonly #figures: Figures;
   readonly #random: () => number;
   #at: number;
+  /** Made the last change, and so has the session's lock unless another asked for it. */
+  savedBy: Server | undefined;
 
   constructor(name: string, servers: readonly Server[], figures: Figures, random: () => number) {
     this.name = name;
@@ -39,8 +41,7 @@ export class User {
     this.#at = this.#draw(servers.length);
   }
 
-  /** The server that holds, or was last asked for, this user's session. */
-  get server(): Server {
+  get #server(): Server {
     return this.#servers[this.#at] as Server;
   }
 
@@ -57,7 +58,8 @@ export class User {
     const change: Acknowledged = this.#draw(4) > 0 ? { request, article: `article-${this.#draw(30)}` } : { request, profile: this.#newProfile(request) };
     const reply = await this.#untilServed(() => this.#send('POST', change));
     this.acknowledged.push(change);
-    this.server.noteGrants(reply.lockGrants);
+    this.savedBy = this.#server;
+    this.savedBy.noteGrants(reply.lockGrants);
     this.#figures.saved(this.name, reply.sentBytes, reply.wholeBytes);
   }
 
@@ -84,7 +86,7 @@ export class User {
 
   #send(method: 'GET' | 'POST', body?: object): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const request = httpRequest(`${this.server.url}/${this.name}`, { method, agent, timeout: REQUEST_TIMEOUT_MS }, (response) => {
+      const request = httpRequest(`${this.#server.url}/${this.name}`, { method, agent, timeout: REQUEST_TIMEOUT_MS }, (response) => {
         let text = '';
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => (text += chunk));
