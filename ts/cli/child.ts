@@ -72,7 +72,6 @@ export class Child<Out extends object, In extends { readonly kind: string }> {
     this.#ended = true;
     this.#settle();
     this.#process.kill('SIGKILL');
-    if (this.#process.connected) this.#process.disconnect();
   }
 
   #receive(message: In | Failed): void {

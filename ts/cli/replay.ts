@@ -43,7 +43,7 @@ export async function replay(file: string, folder: string, options: ReplayOption
       backupBytes,
       stepP50Us: figures.stepP50Us,
       stepP99Us: figures.stepP99Us,
-      handovers: lockGrants - expected.length,
+      handovers: lockGrants - run.sessions,
       engine,
       ok: failures.length === 0,
       snapshotBytes,
@@ -152,6 +152,11 @@ class Run {
     const first = !this.#begun.has(id);
     this.#begun.add(id);
     await this.crew.add({ id, first, lines }, turn % this.#options.processes);
+  }
+
+  /** Sessions that exist. */
+  get sessions(): number {
+    return this.#begun.size;
   }
 
   #id(sid: string): string {
