@@ -247,6 +247,12 @@ describe('values assigned', () => {
     expectCode(() => plain(deep), 'ERR_LIMIT');
   });
 
+  it('pushed in their thousands', () => {
+    const { s } = track({ list: [] });
+    expect(s.list.push(...Array.from({ length: 50_000 }, (_, n) => ({ n })))).toBe(50_000);
+    expect(s.list[49_999].n).toBe(49_999);
+  });
+
   it('of a long gap cost no walk', () => {
     const { s } = track({});
     const far: unknown[] = [];

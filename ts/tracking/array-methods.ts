@@ -25,6 +25,14 @@ const number = (_call: Call<unknown[]>, result: unknown): unknown => result;
 const element = ({ attribute }: Call<unknown[]>, result: unknown): unknown => attribute.show(result);
 const elements = ({ attribute }: Call<unknown[]>, result: unknown): unknown => (result as unknown[]).map((item) => attribute.show(item));
 
+/** One by one: a long list of arguments would take the stack a second time. */
+const push: Run = ({ attribute, raw }, args) => {
+  attribute.noteWrite(raw);
+  const adopted = args.map((arg) => attribute.adopt(arg));
+  for (const arg of adopted) raw.push(arg);
+  return raw.length;
+};
+
 const sort: Run = ({ attribute, raw, proxy }, [compare]) => {
   attribute.noteWrite(raw);
   if (typeof compare !== 'function') {
@@ -50,7 +58,7 @@ function searching(name: 'indexOf' | 'lastIndexOf' | 'includes'): [unknown, Meth
 
 /** Every other method runs through the proxy, so that the elements that it hands to callbacks are tracked. */
 export const ARRAY_METHODS: readonly [unknown, Method][] = [
-  changing('push', all, number),
+  standIn(Array.prototype, 'push', push),
   changing('unshift', all, number),
   changing('pop', none, element),
   changing('shift', none, element),
