@@ -4,7 +4,7 @@ import { OpsWriter } from './ops.ts';
 import { GRAM, STRONG, WINDOW_MAX, WINDOW_MIN, Window, type Match } from './window.ts';
 
 /** On the diagonal the next equal gram is looked for this far. */
-const DIAGONAL_REACH = 64;
+const DIAGONAL_REACH = 24;
 /** A window is at most this many times as wide as the target that is left: little is to be won there. */
 const WINDOW_PER_LEFT = 16;
 /** With less target than this left, windows (index) are not worth their set-up. */
@@ -82,15 +82,16 @@ class Finder {
     if (best.length < STRONG && !(patient && best.length > 0)) this.#nearby(at, expected, patient);
     const isDue = !patient && best.length < STRONG && this.#debt >= DEBT_FIXED + Math.floor(this.#base.length / DEBT_PER_BASE);
     if (best.length === 0 || isDue) this.#anywhere(at);
-    if (best.length > 0) this.#judge(at, patient);
+    if (best.length > 0) this.#judge(at, expected, patient);
   }
 
-  #judge(at: number, patient: boolean): void {
+  /** A strong match off the diagonal shows that wide searches pay. */
+  #judge(at: number, expected: number, patient: boolean): void {
     const { best } = this;
     this.#debt += best.at - at;
     if (best.length >= STRONG) {
       this.#weak = 0;
-      this.#patience = PATIENCE_MIN;
+      if (best.source - expected !== best.at - at) this.#patience = PATIENCE_MIN;
       return;
     }
     this.#debt += best.length;

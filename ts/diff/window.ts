@@ -12,7 +12,7 @@ const HEAD_BITS = 12;
 const RING_MASK = 2 * WINDOW_MAX - 1;
 const CANDIDATES = 8;
 /** After the first match the scan goes on at most this far for a longer one. */
-const LOOK_ON = 16;
+const LOOK_ON = 8;
 const MULTIPLIER_LOW = 0x9e3779b1 | 0;
 const MULTIPLIER_HIGH = 0x85ebca77 | 0;
 

@@ -1,6 +1,6 @@
 //! Finds far matches: 16-byte grams of the whole base at evenly spaced positions.
 
-use crate::bytes::{common_prefix, word32};
+use crate::bytes::{common_prefix, word32, word64};
 use crate::window::{Match, SETTLED};
 
 pub(crate) const GRAM: usize = 16;
@@ -54,6 +54,7 @@ impl Index {
     #[inline(always)]
     fn longest(&self, base: &[u8], target: &[u8], at: usize) -> Option<Match> {
         let mut entry = self.head[self.slot(target, at)] as usize;
+        let gram = word64(target, at);
         let mut best = None;
         let mut length = GRAM - 1;
         for _ in 0..CANDIDATES {
@@ -61,7 +62,8 @@ impl Index {
                 break;
             }
             let source = (entry - 1) * self.spacing;
-            let same = common_prefix(&base[source..], &target[at..]);
+            let is_gram = word64(base, source) == gram;
+            let same = if is_gram { common_prefix(&base[source..], &target[at..]) } else { 0 };
             if same > length {
                 length = same;
                 best = Some(Match { at, source, length });

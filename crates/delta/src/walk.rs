@@ -6,7 +6,7 @@ use crate::ops::OpsWriter;
 use crate::window::{GRAM, Match, STRONG, WINDOW_MAX, WINDOW_MIN, Window};
 
 /// On the diagonal the next equal gram is looked for this far.
-const DIAGONAL_REACH: usize = 64;
+const DIAGONAL_REACH: usize = 24;
 /// A window is at most this many times as wide as the target that is left: little is to be won there.
 const WINDOW_PER_LEFT: usize = 16;
 /// With less target than this left, windows (index) are not worth their set-up.
@@ -90,16 +90,19 @@ impl Finder<'_> {
         {
             best = self.anywhere(at, best);
         }
-        self.judge(at, best, patient);
+        self.judge(at, expected, best, patient);
         best
     }
 
-    fn judge(&mut self, at: usize, best: Option<Match>, patient: bool) {
+    /// A strong match off the diagonal shows that wide searches pay.
+    fn judge(&mut self, at: usize, expected: usize, best: Option<Match>, patient: bool) {
         let Some(best) = best else { return };
         self.debt += best.at - at;
         if best.length >= STRONG {
             self.weak = 0;
-            self.patience = PATIENCE_MIN;
+            if best.source + at != expected + best.at {
+                self.patience = PATIENCE_MIN;
+            }
             return;
         }
         self.debt += best.length;
@@ -126,7 +129,7 @@ impl Finder<'_> {
         if left < WINDOW_LEFT_MIN || self.window.as_ref().is_some_and(|window| window.work > self.budget) {
             return best;
         }
-        let window = self.window.get_or_insert_with(Window::new);
+        let window = self.window.get_or_insert_with(|| Window::new(self.base));
         let mut width = WINDOW_MIN;
         while width <= WINDOW_MAX && width <= WINDOW_PER_LEFT * left {
             window.cover(self.base, expected.saturating_sub(width), expected + width);

@@ -14,7 +14,7 @@ const HEAD_BITS: u32 = 12;
 const RING: usize = 2 * WINDOW_MAX;
 const CANDIDATES: usize = 8;
 /// After the first match the scan goes on at most this far for a longer one.
-const LOOK_ON: usize = 16;
+const LOOK_ON: usize = 8;
 const MULTIPLIER_LOW: u32 = 0x9e37_79b1;
 const MULTIPLIER_HIGH: u32 = 0x85eb_ca77;
 
@@ -29,7 +29,8 @@ pub(crate) struct Match {
 /// Chains of base positions (plus one; zero ends) by hash. Stale entries do no harm: every candidate is compared.
 pub(crate) struct Window {
     head: Box<[u32; 1 << HEAD_BITS]>,
-    previous: Box<[u32; RING]>,
+    /// A power of two long; a position's place is its lowest bits.
+    previous: Vec<u32>,
     low: usize,
     high: usize,
     /// Positions indexed and looked at, and candidates compared.
@@ -37,8 +38,9 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new() -> Self {
-        Self { head: Box::new([0; 1 << HEAD_BITS]), previous: Box::new([0; RING]), low: 0, high: 0, work: 0 }
+    pub(crate) fn new(base: &[u8]) -> Self {
+        let ring = base.len().next_power_of_two().min(RING);
+        Self { head: Box::new([0; 1 << HEAD_BITS]), previous: vec![0; ring], low: 0, high: 0, work: 0 }
     }
 
     /// Indexes the grams that start in `base[low..high]`, those already there left out.
@@ -67,7 +69,8 @@ impl Window {
         let slot = slot(base, position);
         let entry = position as u32 + 1;
         if self.head[slot] != entry {
-            self.previous[position % RING] = self.head[slot];
+            let place = position & (self.previous.len() - 1);
+            self.previous[place] = self.head[slot];
             self.head[slot] = entry;
         }
     }
@@ -126,7 +129,7 @@ impl Window {
                     }
                 }
             }
-            entry = self.previous[source % RING] as usize;
+            entry = self.previous[source & (self.previous.len() - 1)] as usize;
         }
         best
     }
