@@ -173,6 +173,18 @@ describe('what is refused', () => {
     expectKept(value);
   });
 
+  it.each([
+    ['Map', (value: unknown): unknown => new Map([[1, value]])], ['Set', (value: unknown): unknown => new Set([value])],
+    ['sparse array', (value: unknown): unknown => Object.assign(Array<unknown>(3), { 1: value })],
+    ['null prototype', (value: unknown): unknown => Object.assign(Object.create(null) as object, { a: value })],
+  ])('each %s counts as two levels', (_name, wrap) => {
+    let value: unknown = 1;
+    for (let i = 0; i < 500; i++) value = wrap(value);
+    const bytes = encode(value, 'v');
+    expect(Buffer.from(encode(decode(bytes), 'v')).equals(bytes)).toBe(true);
+    expect([thrown(() => encode([value], 'v')).code, thrown(() => encode(wrap(value), 'v')).code]).toEqual(['ERR_LIMIT', 'ERR_LIMIT']);
+  });
+
   it('leaves the codec fit for the next call', () => {
     const before = encode({ a: 1 }, 'v');
     thrown(() => encode([1, [2, () => 1]], 'v'));

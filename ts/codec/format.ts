@@ -49,8 +49,8 @@ export function needsString16(text: string): boolean {
   return !(text as string & { isWellFormed(): boolean }).isWellFormed() || text.charCodeAt(0) === BYTE_ORDER_MARK;
 }
 
-/** Deeper nesting is refused by both sides, so that neither runs out of stack. */
+/** Deeper nesting is refused by both sides, so that neither runs out of stack. What a prefix opens counts as two levels. */
 export const DEPTH_LIMIT: number = 1_000;
 
-/** What a differ takes. */
-export const SIZE_LIMIT: number = 2 ** 31 - 1;
+/** Of msgpackr's scratch area, several times a long string's size: past it the engine writes strings as empty. */
+export const SCRATCH_LIMIT: number = 2 ** 31 - 1;

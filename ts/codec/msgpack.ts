@@ -1,7 +1,7 @@
 import { Packr, RESET_BUFFER_MODE, Unpackr } from 'msgpackr/index-no-eval';
 import { HoldfastError } from '../errors.ts';
 import type { Codec } from './codec.ts';
-import { SIZE_LIMIT } from './format.ts';
+import { SCRATCH_LIMIT } from './format.ts';
 import { Fault, prepare, refusal } from './prepare.ts';
 import { scan } from './scan.ts';
 
@@ -24,12 +24,12 @@ let running = 0;
 export const msgpackCodec: Codec = {
   encode(value: unknown, path: string): Uint8Array {
     const prepared = prepare(value, path);
-    let scratch = SIZE_LIMIT;
+    let scratch = SCRATCH_LIMIT;
     running++;
     try {
       const bytes = packr.encode(prepared, RESET_BUFFER_MODE);
       scratch = bytes.buffer.byteLength;
-      if (bytes.length > SIZE_LIMIT) throw new Fault('makes the attribute larger than 2 GB: split the attribute', { code: 'ERR_LIMIT' });
+      if (scratch > SCRATCH_LIMIT) throw new Fault('is too large to encode: split the attribute', { code: 'ERR_LIMIT' });
       return new Uint8Array(bytes);
     } catch (cause) {
       throw refusal(cause, value, path);
@@ -42,9 +42,10 @@ export const msgpackCodec: Codec = {
   decode(bytes: Uint8Array): unknown {
     if (!(bytes instanceof Uint8Array)) throw new HoldfastError('ERR_INVALID', 'decode takes a Uint8Array.');
     try {
-      scan(bytes);
       // A view of its own, because msgpackr notes things on it; a Buffer, so that `bin` comes back as one.
-      return unpackr.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+      const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      scan(source);
+      return unpackr.decode(source);
     } catch (cause) {
       if (cause instanceof HoldfastError) throw cause;
       throw new HoldfastError('ERR_CORRUPT', `Not an encoded value: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause });

@@ -5,7 +5,8 @@ import { DEPTH_LIMIT, needsString16, VIEWS } from './format.ts';
 
 /**
  * What msgpackr is given for `value`: the very same reference where it keeps everything, otherwise a copy of the way down to
- * the boxes. Throws `ERR_INVALID` or `ERR_LIMIT` naming the path for what cannot be kept.
+ * the boxes. Throws `ERR_INVALID` or `ERR_LIMIT` naming the path for what cannot be kept. msgpackr reads what is not copied once
+ * more: a getter must answer alike.
  */
 export function prepare(value: unknown, path: string): unknown {
   try {
@@ -62,9 +63,16 @@ function refuse(what: string, remedy: string): never {
   throw new Fault(`is ${what}, which cannot be kept: ${remedy}`);
 }
 
+function refuseDepth(): never {
+  throw new Fault(`is nested deeper than ${DEPTH_LIMIT}: keep it flatter`, { code: 'ERR_LIMIT' });
+}
+
+const hasOwn = Object.prototype.hasOwnProperty;
+
 /** One value's walk. */
 class Walk {
   private readonly seen = new Set<object>();
+  private objects = 0;
 
   value(value: unknown, depth: number): unknown {
     switch (typeof value) {
@@ -81,21 +89,21 @@ class Walk {
   }
 
   private object(value: object, depth: number): unknown {
-    const before = this.seen.size;
     this.seen.add(value);
-    if (this.seen.size === before) {
+    if (this.seen.size !== ++this.objects) {
       throw new Fault('a session keeps values, not references. Copy it before storing it twice', { shared: value });
     }
-    if (depth >= DEPTH_LIMIT) throw new Fault(`is nested deeper than ${DEPTH_LIMIT}: keep it flatter`, { code: 'ERR_LIMIT' });
+    if (depth >= DEPTH_LIMIT) refuseDepth();
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype) return this.properties(value as Record<string, unknown>, depth + 1);
     if (Array.isArray(value)) return this.array(value, prototype, depth + 1);
-    if (prototype === null) return new NullPrototypeBox(this.properties(value as Record<string, unknown>, depth + 1));
-    if (prototype === Map.prototype) return this.map(value as ReadonlyMap<unknown, unknown>, depth + 1);
-    if (prototype === Set.prototype) return this.set(value as ReadonlySet<unknown>, depth + 1);
     if (LEAVES.has(prototype)) return checkedLeaf(value);
-    if (!isForeignPlain(prototype)) refuseInstance(value);
-    return this.properties(value as Record<string, unknown>, depth + 1);
+    if (isForeignPlain(prototype)) return this.properties(value as Record<string, unknown>, depth + 1);
+    if (depth + 1 >= DEPTH_LIMIT) refuseDepth();
+    if (prototype === null) return new NullPrototypeBox(this.properties(value as Record<string, unknown>, depth + 2));
+    if (prototype === Map.prototype) return this.map(value as ReadonlyMap<unknown, unknown>, depth + 2);
+    if (prototype === Set.prototype) return this.set(value as ReadonlySet<unknown>, depth + 2);
+    return refuseInstance(value);
   }
 
   private properties(value: Record<string, unknown>, depth: number): unknown {
@@ -105,7 +113,8 @@ class Walk {
     let key: string | undefined;
     try {
       for (key in value) {
-        if (!Object.hasOwn(value, key)) continue;
+        // In this form the engine makes the check free.
+        if (!hasOwn.call(value, key)) continue;
         const child = value[key];
         const prepared = this.value(child, depth);
         if (prepared !== child) (copy ??= { ...value })[key] = prepared;
@@ -137,6 +146,7 @@ class Walk {
   }
 
   private sparse(value: readonly unknown[], depth: number): SparseBox {
+    if (depth >= DEPTH_LIMIT) refuseDepth();
     const flat: unknown[] = [value.length];
     const keys = Object.keys(value);
     for (const key of keys) {
@@ -146,7 +156,7 @@ class Walk {
     try {
       for (const key of keys) {
         index = Number(key);
-        flat.push(index, this.value(value[index], depth));
+        flat.push(index, this.value(value[index], depth + 1));
       }
     } catch (cause) {
       throw Fault.at(index, cause);

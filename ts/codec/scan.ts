@@ -13,20 +13,18 @@ const LATEST_SECONDS = 8_640_000_000_000n;
  * Goes over the headers of `bytes` before msgpackr reads them. `ERR_CORRUPT` unless they are one whole value of the forms in
  * `format.ts`: nothing missing or left over, no claim larger than the bytes, no other extension, no deeper than the limit.
  */
-export function scan(bytes: Uint8Array): void {
+export function scan(bytes: Buffer): void {
   const headers = new Scan(bytes);
   headers.value(0);
   headers.end();
 }
 
 class Scan {
-  private readonly bytes: Uint8Array;
-  private readonly view: DataView;
+  private readonly bytes: Buffer;
   private position = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Buffer) {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   end(): void {
@@ -100,7 +98,7 @@ class Scan {
   }
 
   private refusePrototype(start: number): void {
-    if (Buffer.from(this.bytes.subarray(start, start + 9)).toString('latin1') === '__proto__') this.corrupt('a key would set a prototype');
+    if (this.bytes.toString('latin1', start, start + 9) === '__proto__') this.corrupt('a key would set a prototype');
   }
 
   private text(length: number): void {
@@ -125,11 +123,12 @@ class Scan {
       case EXT_UNDEFINED: case EXT_NEGATIVE_ZERO: case EXT_TIMESTAMP: return;
       case EXT_MAP: case EXT_ENTRIES: case EXT_SET: case EXT_SPARSE:
         if (next >> 4 !== 0x9 && next >> 1 !== 0xdc >> 1) this.corrupt('a prefix has no list');
-        return this.value(depth);
+        // How an object's keys are written is known only after its values: it counts once.
+        return this.value(type === EXT_ENTRIES ? depth : depth + 1);
       case EXT_NULL_PROTOTYPE:
         if (next === 0xd4 && this.bytes[this.position + 1] !== EXT_ENTRIES) this.corrupt('a prefix follows a prefix');
         if (next >> 4 !== 0x8 && next >> 1 !== 0xde >> 1 && next !== 0xd4) this.corrupt('a prefix has no object');
-        return this.value(depth);
+        return this.value(depth + 1);
       default: this.corrupt(`prefix ${type} is not used`);
     }
   }
@@ -158,13 +157,13 @@ class Scan {
   }
 
   private isLongDate(start: number): boolean {
-    const milliseconds = this.view.getUint32(start) / 4_000_000;
+    const milliseconds = this.bytes.readUInt32BE(start) / 4_000_000;
     return Number.isInteger(milliseconds) && milliseconds >= 1 && milliseconds < 1_000;
   }
 
   private isFarDate(start: number): boolean {
-    const milliseconds = this.view.getUint32(start) / 1_000_000;
-    const seconds = this.view.getBigInt64(start + 4);
+    const milliseconds = this.bytes.readUInt32BE(start) / 1_000_000;
+    const seconds = this.bytes.readBigInt64BE(start + 4);
     const inRange = seconds < LATEST_SECONDS ? seconds >= -LATEST_SECONDS : seconds === LATEST_SECONDS && milliseconds === 0;
     return Number.isInteger(milliseconds) && milliseconds < 1_000 && inRange && (seconds < 0n || seconds >= 2n ** 32n);
   }
@@ -184,7 +183,7 @@ class Scan {
   private length(size: 1 | 2 | 4, least: number): number {
     const at = this.position;
     this.skip(size);
-    const value = size === 1 ? this.bytes[at]! : size === 2 ? this.view.getUint16(at) : this.view.getUint32(at);
+    const value = size === 1 ? this.bytes[at]! : size === 2 ? this.bytes.readUInt16BE(at) : this.bytes.readUInt32BE(at);
     return value >= least ? value : this.corrupt('a header is longer than needed');
   }
 
