@@ -185,6 +185,11 @@ describe('what is refused', () => {
     expect([thrown(() => encode([value], 'v')).code, thrown(() => encode(wrap(value), 'v')).code]).toEqual(['ERR_LIMIT', 'ERR_LIMIT']);
   });
 
+  it('an error of our own from a getter passes through', () => {
+    const value = { get inner(): Uint8Array { return encode({ f: () => 1 }, 'other'); } };
+    expect(thrown(() => encode([value], 'v')).paths).toEqual(['other.f']);
+  });
+
   it('leaves the codec fit for the next call', () => {
     const before = encode({ a: 1 }, 'v');
     thrown(() => encode([1, [2, () => 1]], 'v'));

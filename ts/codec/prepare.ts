@@ -19,6 +19,7 @@ export function prepare(value: unknown, path: string): unknown {
 /** Whatever stopped `prepare`, or msgpackr after it, as the caller is to see it. */
 export function refusal(cause: unknown, root: unknown, rootPath: string): HoldfastError {
   const fault = Fault.from(cause);
+  if (fault.cause instanceof HoldfastError) return fault.cause;
   const path = formatPath(rootPath, fault.steps.reverse());
   if (fault.shared === undefined) {
     return new HoldfastError(fault.code, `${path} ${fault.message}.`, { paths: [path], cause: fault.cause });
