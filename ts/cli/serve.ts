@@ -10,8 +10,8 @@ export function serve<In, Out>(handle: (message: In, reply: (message: Out) => vo
     if (process.connected) process.send?.(message, then);
   };
   const fail = (error: unknown): void => {
-    setTimeout(() => process.exit(1), 1000);
-    send({ kind: 'failed', error: describe(error) }, () => void process.exit(1));
+    setTimeout(die, 1000);
+    send({ kind: 'failed', error: describe(error) }, die);
   };
   let queue: Promise<void> = Promise.resolve();
   process.on('message', (message) => {
@@ -20,12 +20,15 @@ export function serve<In, Out>(handle: (message: In, reply: (message: Out) => vo
   process.on('disconnect', () => {
     const [temporary = ''] = process.argv.slice(2);
     if (temporary !== '') rmSync(temporary, { recursive: true, force: true });
-    process.exit(1);
+    die();
   });
   process.on('uncaughtException', fail);
   // Ctrl-C reaches the whole group of processes; the parent decides.
   process.on('SIGINT', () => undefined);
 }
+
+/** In the middle of a write `process.exit` waits for LMDB's writer, which waits for this thread, with the database locked. */
+const die = (): void => void process.kill(process.pid, 'SIGKILL');
 
 /** An error in one line, with its code and causes. */
 export function describe(error: unknown): string {
