@@ -113,7 +113,8 @@ export class Tracker {
     if (this.#writeSet.has(name)) return true;
     if (attributeClass === undefined || attributeClass === 'immutable') return false;
     if (this.#options.saveMode === 'all' || this.#attributes.get(name)?.exposures?.changed === true) return true;
-    return this.#options.saveMode !== 'write' && attributeClass === 'mutable' && this.#readSet.has(name);
+    if (!this.#readSet.has(name)) return false;
+    return this.#options.saveMode === 'access' || (this.#options.saveMode === 'mutable-access' && attributeClass === 'mutable');
   }
 
   #markRead(attribute: Attribute): void {
@@ -164,7 +165,7 @@ export class Tracker {
     const name = String(key);
     const attribute = typeof key === 'string' ? this.#attribute(key) : undefined;
     if (attribute === undefined) {
-      throw invalid(name, `attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared: true\``);
+      throw invalid(name, `attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``);
     }
     const immutable = attribute.class === 'immutable';
     if (immutable && this.#options.slots.has(name)) throw invalid(name, `${name} is immutable and already set: it cannot be set again`);
