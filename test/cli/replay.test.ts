@@ -37,11 +37,14 @@ interface Result {
 
 async function results(...args: string[]): Promise<Result[]> {
   const { code, stdout, stderr } = await holdfast('replay', '--json', ...args);
-  expect(stderr).toBe('');
+  expect(stderr).toMatch(QUIET);
   const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as Result);
   expect(code).toBe(lines.every(({ ok }) => ok) ? 0 : 1);
   return lines;
 }
+
+/** Nothing, but for the notice of a machine without the native differ. */
+const QUIET = /^(holdfast: going on in plain JavaScript.*\n)*$/;
 
 const leftOver = (): string[] => readdirSync(folder).filter((name) => name.startsWith('holdfast-replay-'));
 
@@ -82,7 +85,7 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
   });
 
   test('a large state, replaced whole, and the same file twice', async () => {
-    const large = record({ file: file('large.jsonl.br'), steps: 8, kind: 'states', size: 400_000, seed: 4 });
+    const large = record({ file: file('large.jsonl.br'), steps: 5, kind: 'states', size: 400_000, seed: 4 });
     expect(await results(large, large, '--backups', '1')).toMatchObject([{ ok: true }, { ok: true }]);
   });
 
@@ -137,7 +140,7 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
 
   test('a trace that makes no sense ends the run with its error', async () => {
     writeFileSync(file('broken.jsonl'), '{"trace":"broken"}\n{"sid":"a","new":{"x":1}}\n{"sid":"a","e":[["set",["nowhere","y"],1]]}\n');
-    expect(await holdfast('replay', file('broken.jsonl'))).toMatchObject({ code: 1, stderr: expect.stringMatching(/^holdfast: .+\n$/) as string });
+    expect(await holdfast('replay', file('broken.jsonl'))).toMatchObject({ code: 1, stderr: expect.stringMatching(/^(holdfast: .+\n){1,2}$/) as string });
     writeFileSync(file('text.jsonl'), 'no JSON\n');
     expect(await holdfast('replay', file('text.jsonl'))).toMatchObject({ code: 1, stderr: expect.stringContaining('is not JSON') as string });
     writeFileSync(file('cut.jsonl.br'), readFileSync(edits).subarray(0, 300));

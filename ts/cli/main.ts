@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadDiffer } from '../diff/engine.ts';
 import { USAGE, UsageError, parseCommand } from './options.ts';
 import type { Command, ReplayOptions } from './options.ts';
 import { Progress } from './progress.ts';
@@ -23,12 +24,14 @@ function version(): string {
 
 async function replayAll(options: ReplayOptions): Promise<number> {
   if (options.dir !== undefined) mkdirSync(options.dir, { recursive: true });
+  // Chosen here, so that it is said once if the native differ is missing.
+  const { engine } = loadDiffer(options.engine);
   let ok = true;
   for (const file of options.files) {
     const folder = mkdtempSync(join(options.dir ?? tmpdir(), 'holdfast-replay-'));
     const remove = options.dir === undefined ? removeAtExit(folder) : () => undefined;
     try {
-      ok = (await replayOne(file, folder, options)) && ok;
+      ok = (await replayOne(file, folder, { ...options, engine })) && ok;
     } finally {
       remove();
     }

@@ -62,7 +62,7 @@ export type FromWorker =
   | Failed;
 
 export type ToVerifier =
-  | { readonly kind: 'begin'; readonly places: Places; readonly binary: readonly string[] }
+  | { readonly kind: 'begin'; readonly places: Places; readonly binary: readonly string[]; readonly engine: Engine | undefined }
   | { readonly kind: 'log'; readonly logs: readonly RawLog[] }
   | { readonly kind: 'check'; readonly sessions: readonly ExpectedSession[] }
   | { readonly kind: 'finish' };

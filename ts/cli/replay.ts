@@ -29,7 +29,7 @@ export async function replay(file: string, folder: string, options: ReplayOption
   try {
     const engine = await run.begin(places);
     const expected = await run.drive(lines);
-    const failures = await verify(places, header.binary, expected, { temporary, logOf: options.store === 'memory' ? (id) => run.crew.logOf(id) : undefined });
+    const failures = await verify(places, header.binary, expected, { temporary, engine: options.engine, logOf: options.store === 'memory' ? (id) => run.crew.logOf(id) : undefined });
     const { lockGrants, backupBytes } = await run.finish();
     const { fullBytes, deltaBytes, snapshotBytes, saves, figures } = tally;
     return {

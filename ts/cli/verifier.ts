@@ -2,7 +2,7 @@
 import { decodeRecord } from '../log/record.ts';
 import { SessionRepository } from '../session/repository.ts';
 import type { Store } from '../store/store.ts';
-import type { ExpectedSession, FromVerifier, Places, RawLog, ToVerifier } from './messages.ts';
+import type { ExpectedSession, FromVerifier, RawLog, ToVerifier } from './messages.ts';
 import { definitionOf, nameOfPlace, openStores } from './places.ts';
 import { describe, serve } from './serve.ts';
 import { fingerprint } from './trace.ts';
@@ -14,9 +14,9 @@ class Verifier {
   readonly #binary: ReadonlySet<string>;
   #checked = 0;
 
-  constructor(places: Places, binary: readonly string[]) {
+  constructor({ places, binary, engine }: Extract<ToVerifier, { kind: 'begin' }>) {
     this.#stores = openStores(places);
-    this.#repositories = this.#stores.map((store) => new SessionRepository({ store, definition: definitionOf({ classes: {} }) }));
+    this.#repositories = this.#stores.map((store) => new SessionRepository({ store, definition: definitionOf({ classes: {} }), ...(engine && { engine }) }));
     this.#binary = new Set(binary);
   }
 
@@ -76,7 +76,7 @@ let verifier: Verifier | undefined;
 
 serve<ToVerifier, FromVerifier>(async (message, reply) => {
   if (message.kind === 'begin') {
-    verifier = new Verifier(message.places, message.binary);
+    verifier = new Verifier(message);
     reply({ kind: 'ready' });
   } else if (verifier === undefined) throw new Error('work came before the set-up');
   else if (message.kind === 'log') {

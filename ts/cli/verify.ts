@@ -1,3 +1,4 @@
+import type { Engine } from '../diff/differ.ts';
 import { Child } from './child.ts';
 import type { ExpectedSession, FromVerifier, Places, RawLog, ToVerifier } from './messages.ts';
 
@@ -8,6 +9,7 @@ export interface VerifyOptions {
   readonly logOf?: ((id: string) => Promise<readonly RawLog[]>) | undefined;
   /** Removed by the verifier if this process dies. */
   readonly temporary?: string | undefined;
+  readonly engine?: Engine | undefined;
 }
 
 /**
@@ -17,11 +19,11 @@ export async function verify(
   places: Places,
   binary: readonly string[],
   expected: readonly ExpectedSession[],
-  { logOf, temporary }: VerifyOptions = {},
+  { logOf, temporary, engine }: VerifyOptions = {},
 ): Promise<string[]> {
   const verifier = new Child<ToVerifier, FromVerifier>('verifier', 'verifier.js', temporary);
   try {
-    await verifier.ask({ kind: 'begin', places, binary }, 'ready');
+    await verifier.ask({ kind: 'begin', places, binary, engine }, 'ready');
     const failures: string[] = [];
     for (let from = 0; from < expected.length; from += BATCH) {
       const sessions = expected.slice(from, from + BATCH);

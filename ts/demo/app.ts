@@ -20,23 +20,23 @@ interface Change {
 }
 
 /** Opens the user's session under its lock, changes it unless that was done before, and sends what changed. */
-async function change(user: string, { request, article, profile }: Change): Promise<object> {
+async function change(user: string, wanted: Change): Promise<object> {
   const session = await sessions.open(user);
   try {
-    const { state } = session;
     if (session.isNew) session.assign(firstState(user));
-    if (state.answers[request] === undefined) {
-      if (article !== undefined) state.cart[article] = (state.cart[article] ?? 0) + 1;
-      if (profile !== undefined && state.profile !== undefined) Object.assign(state.profile, profile);
-      state.history.push({ request, what: article ?? JSON.stringify(profile) });
-      state.answers[request] = { articles: articlesIn(state) };
-    }
-    const answer: Answer | undefined = state.answers[request] && { ...state.answers[request] };
+    const answer = { ...(session.state.answers[wanted.request] ??= act(session.state, wanted)) };
     const saved = await session.saveAndClose();
     return { ...answer, revision: saved.revision, sentBytes: saved.bytes, wholeBytes: session.byteLength, lockGrants: sessions.lockGrants };
   } finally {
     await session.close();
   }
+}
+
+function act(state: Shop, { request, article, profile }: Change): Answer {
+  if (article !== undefined) state.cart[article] = (state.cart[article] ?? 0) + 1;
+  if (profile !== undefined && state.profile !== undefined) Object.assign(state.profile, profile);
+  state.history.push({ request, what: article ?? JSON.stringify(profile) });
+  return { articles: articlesIn(state) };
 }
 
 const articlesIn = ({ cart }: Shop): number => Object.values(cart).reduce((sum, count) => sum + count, 0);
@@ -60,6 +60,7 @@ class HttpError extends Error {
 /** 503: nothing is wrong with the request, send it again. */
 function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status;
+  if (error instanceof SyntaxError || error instanceof URIError) return 400;
   if (error instanceof HoldfastError && ['ERR_CONFLICT', 'ERR_FENCED', 'ERR_LOCK_TIMEOUT', 'ERR_UNAVAILABLE', 'ERR_CLOSED'].includes(error.code)) return 503;
   return 500;
 }

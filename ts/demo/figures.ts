@@ -39,8 +39,8 @@ export class Figures {
     return (performance.now() - this.#begun) / 1000;
   }
 
-  /** Over the last second. */
-  get requestsPerSecond(): number {
+  /** Requests per second over the last second, if asked at least that often. */
+  pace(): number {
     const now = performance.now();
     this.#lastSecond.push({ at: now, requests: this.requests });
     while (this.#lastSecond.length > 1 && (this.#lastSecond[1] as { at: number }).at <= now - 1000) this.#lastSecond.shift();

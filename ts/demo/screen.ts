@@ -58,12 +58,12 @@ export class Screen {
   }
 
   block(): string {
-    const { requests, requestsPerSecond, retries, sentBytes, wholeBytes, latencyMs, takeOver, seconds } = this.#figures;
+    const { requests, retries, sentBytes, wholeBytes, latencyMs, takeOver, seconds } = this.#figures;
     const servers = this.#servers.map(({ name, pid, killedAt }) => `${name} ${killedAt === undefined ? `runs (process ${pid})` : 'is DEAD'}`);
     const lines = [
       `  time        ${seconds.toFixed(1)} s, ${this.#sessions} users hopping between the servers`,
       `  servers     ${servers.join('   ')}`,
-      `  requests    ${whole(requests)} done, ${whole(requestsPerSecond)} per second, ${whole(retries)} sent again`,
+      `  requests    ${whole(requests)} done, ${whole(this.#figures.pace())} per second, ${whole(retries)} sent again`,
       `  bytes       ${bytes(sentBytes)} sent; saving whole sessions: ${bytes(wholeBytes)}   ${this.#ratio}`,
       `  locks       ${whole(this.#handovers)} hand-overs between the servers`,
       `  latency     p50 ${latencyMs.p50.toFixed(1)} ms   p99 ${latencyMs.p99.toFixed(1)} ms`,
@@ -73,9 +73,9 @@ export class Screen {
   }
 
   line(): string {
-    const { requests, requestsPerSecond, sentBytes, wholeBytes, latencyMs, seconds } = this.#figures;
+    const { requests, sentBytes, wholeBytes, latencyMs, seconds } = this.#figures;
     const time = `${seconds.toFixed(0).padStart(3)} s`;
-    return `${time}  ${whole(requests)} requests (${whole(requestsPerSecond)}/s)  sent ${bytes(sentBytes)} instead of ${bytes(wholeBytes)} ${this.#ratio}  ${whole(this.#handovers)} hand-overs  p50 ${latencyMs.p50.toFixed(1)} ms  p99 ${latencyMs.p99.toFixed(1)} ms`;
+    return `${time}  ${whole(requests)} requests (${whole(this.#figures.pace())}/s)  sent ${bytes(sentBytes)} instead of ${bytes(wholeBytes)} ${this.#ratio}  ${whole(this.#handovers)} hand-overs  p50 ${latencyMs.p50.toFixed(1)} ms  p99 ${latencyMs.p99.toFixed(1)} ms`;
   }
 }
 
