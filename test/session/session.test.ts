@@ -293,6 +293,39 @@ describe('a session', () => {
   });
 });
 
+describe('values kept from one use to the next', () => {
+  const PRESET = { sku: 'preset', quantity: 1 };
+  const EMPTY: Item[] = [];
+  const bag = defineSession({ items: mutable<Item[]>(() => EMPTY), at: mutable<Date>(), raw: mutable<Uint8Array>(), n: mutable<number>(() => 0) });
+
+  it('are the session\u2019s own: what the application still holds cannot change them', async () => {
+    const store = new MemoryStore();
+    const sessions = new SessionRepository({ store, definition: bag });
+    const at = new Date(1000);
+    const raw = new Uint8Array([1, 2, 3]);
+    await sessions.scope('a', (state) => {
+      state.items.push(PRESET);
+      state.at = at;
+      state.raw = raw;
+    });
+    PRESET.quantity = 50;
+    at.setTime(0);
+    raw[0] = 9;
+    let leaked: Date | undefined;
+    await sessions.scope('a', (state) => {
+      expect([state.items[0]?.quantity, state.at?.getTime(), state.raw?.[0]]).toEqual([1, 1000, 1]);
+      leaked = state.at;
+      (state.items[0] as Item).quantity = 7;
+    });
+    leaked?.setTime(5);
+    expect(PRESET.quantity).toBe(50);
+    expect(EMPTY).toEqual([]);
+    await sessions.scope('b', (state) => expect(state.items.length).toBe(0));
+    await sessions.scope('a', (state) => expect([state.items[0]?.quantity, state.at?.getTime()]).toEqual([7, 1000]));
+    expect(await new SessionRepository({ store, definition: bag }).read('a')).toMatchObject({ items: [{ sku: 'preset', quantity: 7 }], at: new Date(1000) });
+  });
+});
+
 describe('a fenced holder', () => {
   it('changes nothing, and its session has ended', async () => {
     const store = new MemoryStore();

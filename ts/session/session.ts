@@ -219,6 +219,7 @@ export class Session<S extends object, V extends object> {
 
   #shut(): void {
     this.#closed = true;
+    this.#parts.slots.unload(this.#tracker.detach());
     this.#tracker.close();
   }
 

@@ -1,5 +1,6 @@
 import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
+import { plain } from '../tracking/tracker.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
 import { specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
@@ -18,6 +19,7 @@ export class Slots implements AttributeSlots {
   readonly #codec: Codec;
   readonly #definition: SessionDefinition<object, object>;
   readonly #slots = new Map<string, Slot>();
+  readonly #owners = new Map<string, object>();
   /** The names may no longer be those of the image. */
   #reshaped = false;
 
@@ -38,7 +40,8 @@ export class Slots implements AttributeSlots {
     if (slot === undefined) return undefined;
     if (!slot.loaded) {
       const bytes = this.#image.value(name)?.bytes;
-      slot.value = slot.provisional || bytes === undefined ? specOf(this.#definition, name)?.initial?.() : this.#codec.decode(bytes);
+      // A default may be a constant of the application's: it must not be changed through a session.
+      slot.value = slot.provisional || bytes === undefined ? plain(specOf(this.#definition, name)?.initial?.()) : this.#codec.decode(bytes);
       slot.loaded = true;
     }
     return slot.value;
@@ -52,6 +55,22 @@ export class Slots implements AttributeSlots {
     } else {
       slot.loaded = true;
       slot.value = value;
+    }
+  }
+
+  owner(name: string): object {
+    let owner = this.#owners.get(name);
+    if (owner === undefined) this.#owners.set(name, (owner = {}));
+    return owner;
+  }
+
+  /** The application may still hold parts of these attributes: they are decoded again when next read. */
+  unload(names: readonly string[]): void {
+    for (const name of names) {
+      const slot = this.#slots.get(name);
+      if (slot === undefined) continue;
+      slot.loaded = false;
+      slot.value = undefined;
     }
   }
 

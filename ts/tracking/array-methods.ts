@@ -1,4 +1,4 @@
-import { isObject } from './kinds.ts';
+import { isObject, type Tree } from './kinds.ts';
 import { standIn, type Call, type Method } from './method.ts';
 import { locate } from './nodes.ts';
 
@@ -28,7 +28,7 @@ const elements = ({ attribute }: Call<unknown[]>, result: unknown): unknown => (
 /** One by one: a long list of arguments would take the stack a second time. */
 const push: Run = ({ attribute, raw }, args) => {
   attribute.noteWrite(raw);
-  const adopted = args.map((arg) => attribute.adopt(arg));
+  const adopted = args.map((arg, i) => attribute.place(raw as unknown as Tree, String(raw.length + i), arg));
   for (const arg of adopted) raw.push(arg);
   return raw.length;
 };

@@ -16,10 +16,25 @@ export interface Host {
   replaceRoot(name: string, value: unknown): void;
 }
 
+interface Guest {
+  readonly parent: Tree | Map<unknown, unknown>;
+  readonly key: unknown;
+  readonly raw: object;
+}
+
+/** With more of them, decoding the value again is as cheap. */
+const MOST_GUESTS = 256;
+
 /** Hands out the parts of one attribute as proxies, takes in what is assigned, and notes reads and writes. */
 export class Attribute {
   readonly name: string;
   readonly class: AttributeClass;
+  /** Stands for the attribute from one tracker to the next. */
+  readonly owner: object;
+  /** Parts of it are also in the application's own hands, somewhere: the value must not be shown by a later tracker. */
+  aliased = false;
+  /** Objects of the application's own that were placed in the tree. */
+  #guests: Guest[] = [];
   /** Undefined: nothing opaque was handed out. */
   exposures: Exposures | undefined;
   /** Already noted: the one flag that most accesses look at. */
@@ -32,9 +47,10 @@ export class Attribute {
   readonly #trees: TreeHandler;
   readonly #collections: CollectionHandler;
 
-  constructor(host: Host, name: string, attributeClass: AttributeClass) {
+  constructor(host: Host, name: string, attributeClass: AttributeClass, owner: object) {
     this.#host = host;
     this.name = name;
+    this.owner = owner;
     this.class = attributeClass;
     this.#trees = new TreeHandler(this);
     this.#collections = new CollectionHandler(this);
@@ -76,7 +92,7 @@ export class Attribute {
     if (node?.proxy === value) return value;
     const kind = kindOf(value);
     if (kind === 'opaque' && this.class === 'immutable') return copyOpaque(value);
-    if (node !== undefined && node.attribute !== this) {
+    if (node !== undefined && node.owner !== this.owner) {
       const own = this.adopt(value) as object;
       if (own !== value) this.#put(parent, key, own);
       return own === value ? value : this.reach(own, parent, key);
@@ -88,6 +104,7 @@ export class Attribute {
     if (kind === 'opaque') {
       if (nodeOfRaw(value) === undefined) this.#own(value);
       (this.exposures ??= new Exposures()).add(value);
+      this.aliased = true;
       return value;
     }
     // A Proxy may not show anything but the very child that a frozen object has.
@@ -95,7 +112,7 @@ export class Attribute {
     const raw = frozen ? this.thaw(value) : value;
     if (frozen) this.#put(parent, key, raw);
     const proxy = new Proxy(raw, kind === 'tree' ? (this.#trees as ProxyHandler<object>) : this.#collections);
-    setNode(raw, { raw, attribute: this, proxy });
+    setNode(raw, { raw, owner: this.owner, attribute: this, proxy });
     return proxy;
   }
 
@@ -135,7 +152,7 @@ export class Attribute {
   }
 
   #own(raw: object): void {
-    setNode(raw, { raw, attribute: this, proxy: undefined });
+    setNode(raw, { raw, owner: this.owner, attribute: this, proxy: undefined });
   }
 
   /**
@@ -146,10 +163,11 @@ export class Attribute {
     if (!isObject(value)) return value;
     const node = nodeOf(value);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
-    if (node !== undefined && node.attribute === this) return node.raw instanceof Date ? new Date(node.raw) : node.raw;
+    if (node !== undefined && node.owner === this.owner) return node.raw instanceof Date ? new Date(node.raw) : node.raw;
     const kind = kindOf(value);
     if (node !== undefined || isState(value)) return this.#adoptCopy(value, kind, depth);
     if (depth > DEPTH_LIMIT) throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, { paths: [this.name] });
+    this.aliased = true;
     this.#own(value);
     if (kind === 'opaque') return value;
     if (kind === 'tree') return this.#adoptTree(value as Tree, depth);
@@ -157,10 +175,32 @@ export class Attribute {
     return value;
   }
 
+  /** As `adopt`, for what is about to be put under `key` of `parent`; `detach` will find it there. */
+  place(parent: Tree | Map<unknown, unknown>, key: unknown, value: unknown): unknown {
+    const { aliased } = this;
+    const adopted = this.adopt(value);
+    if (aliased || !this.aliased || this.#guests.length >= MOST_GUESTS) return adopted;
+    this.aliased = false;
+    this.#guests.push({ parent, key, raw: adopted as object });
+    return adopted;
+  }
+
+  /** Puts copies in the place of what the application still holds, as far as that is still where it was put; else `aliased` stays. */
+  detach(): void {
+    for (const { parent, key, raw } of this.#guests.splice(0)) {
+      if ((parent instanceof Map ? parent.get(key) : parent[key as string]) === raw) this.#put(parent, key, plain(raw));
+      else this.aliased = true;
+    }
+  }
+
   #adoptCopy(value: object, kind: Kind, depth: number): unknown {
     const copy = plain(value);
     // Instances of unknown classes cannot be copied.
-    return copy === value && kind === 'opaque' ? value : this.adopt(copy, depth);
+    if (copy === value && kind === 'opaque') return value;
+    const { aliased } = this;
+    const adopted = this.adopt(copy, depth);
+    this.aliased = aliased; // the copy is in nobody else's hands
+    return adopted;
   }
 
   #adoptTree(value: Tree, depth: number): Tree {

@@ -31,7 +31,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
     // An object that inherits from the proxy gets a property of its own, as usual.
     if (receiver !== nodeOfRaw(target)?.proxy) return Reflect.set(target, key, value, receiver);
     this.#checkWritable(target, key);
-    return Reflect.set(target, key, attribute.adopt(value));
+    return Reflect.set(target, key, attribute.place(target, key, value));
   }
 
   defineProperty(target: Tree, key: string | symbol, descriptor: PropertyDescriptor): boolean {

@@ -37,7 +37,8 @@ export const MAP_METHODS: readonly [unknown, Method][] = [
   standIn<RawMap>(Map.prototype, 'set', ({ attribute, raw, proxy }, [key, value]) => {
     attribute.noteWrite(raw);
     const known = keyIn(raw, key);
-    raw.set(raw.has(known) ? known : attribute.adoptMember(key), attribute.adopt(value));
+    const member = raw.has(known) ? known : attribute.adoptMember(key);
+    raw.set(member, attribute.place(raw, member, value));
     return proxy;
   }),
   standIn<RawMap>(Map.prototype, 'delete', ({ attribute, raw }, [key]) => {

@@ -3,6 +3,8 @@ import type { Attribute } from './attribute.ts';
 /** An object inside an attribute: the value itself, the attribute that it is part of, and the proxy that stands for it. */
 export interface Node {
   readonly raw: object;
+  /** Stands for the attribute from one tracker to the next. */
+  readonly owner: object;
   readonly attribute: Attribute;
   /** Undefined: never handed out, or opaque. */
   readonly proxy: object | undefined;

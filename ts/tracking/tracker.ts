@@ -17,6 +17,11 @@ export interface AttributeSlots {
   set(name: string, value: unknown): void;
   delete(name: string): void;
   names(): string[];
+  /**
+   * Stands for the attribute as long as its value may be shown by the next tracker as it is. Values of another owner are
+   * copied before they are shown. Without this method each tracker copies.
+   */
+  owner?(name: string): object;
 }
 
 export interface TrackerOptions {
@@ -102,6 +107,16 @@ export class Tracker {
     }
   }
 
+  /**
+   * At the end, once a save has encoded everything: puts copies in the place of objects that the application assigned and may
+   * still hold. Names of attributes where that was not possible, Dates and bytes that were handed out included: their
+   * values must be decoded again.
+   */
+  detach(): string[] {
+    for (const attribute of this.#attributes.values()) attribute.detach();
+    return [...this.#attributes.values()].filter(({ aliased }) => aliased).map(({ name }) => name);
+  }
+
   /** From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`. */
   close(): void {
     this.#closed = true;
@@ -141,7 +156,7 @@ export class Tracker {
     if (known !== undefined) return known;
     const attributeClass = this.#options.classOf(name);
     if (attributeClass === undefined) return undefined;
-    const attribute = new Attribute(this.#host, name, attributeClass);
+    const attribute = new Attribute(this.#host, name, attributeClass, this.#options.slots.owner?.(name) ?? {});
     this.#attributes.set(name, attribute);
     return attribute;
   }
