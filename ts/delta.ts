@@ -45,3 +45,16 @@ export function diffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array):
 export function apply(base: Uint8Array, delta: Uint8Array, limitBytes: number): Uint8Array {
   return differ.apply(base, delta, limitBytes);
 }
+
+/**
+ * Turns `bytes`, the base, into the target where it lies. Takes only a delta whose target has the base's length and whose copies
+ * all stay in place: fields that change without growing. The delta is checked whole before the first byte is written; the work
+ * grows with the delta and what it writes, not with the base. On an error `bytes` are as they were.
+ *
+ * @returns The bytes written; 0 where base and target are equal.
+ * @throws HoldfastError `ERR_INVALID` for a delta that moves bytes or changes the length (use `apply`), for an argument that is
+ * no `Uint8Array`, or when the two overlap; `ERR_CORRUPT` as `apply`.
+ */
+export function applyInPlace(bytes: Uint8Array, delta: Uint8Array): number {
+  return differ.applyInPlace(bytes, delta);
+}

@@ -66,5 +66,8 @@ it('the public entry makes and applies deltas', () => {
   expect(delta.diffInto(base, target, out)).toBe(made.length);
   expect(out.subarray(0, made.length).equals(made)).toBe(true);
   expect(Buffer.from(delta.apply(base, made, 100)).equals(target)).toBe(true);
+  const bytes = Buffer.from(base);
+  expect(delta.applyInPlace(bytes, made)).toBe(1);
+  expect(bytes.equals(target)).toBe(true);
   expect(['native', 'js']).toContain(delta.engine);
 });

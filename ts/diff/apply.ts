@@ -29,10 +29,11 @@ function corrupt(message: string): HoldfastError {
 const truncated = (offset: number): HoldfastError => corrupt(`the delta ends inside the field at byte ${offset}`);
 const outOfBase = (offset: number): HoldfastError => corrupt(`the delta reaches beyond its base at byte ${offset}`);
 
-function checkLimit(length: number, limit: number, offset: number): void {
-  if (length <= limit) return;
-  throw new HoldfastError('ERR_LIMIT', `the target is longer than the limit of ${limit} bytes (delta, byte ${offset})`);
-}
+/** What to throw for a target that outgrows the limit at this byte of the delta. */
+type Refusal = (offset: number, limit: number) => HoldfastError;
+
+const overLimit: Refusal = (offset, limit) =>
+  new HoldfastError('ERR_LIMIT', `the target is longer than the limit of ${limit} bytes (delta, byte ${offset})`);
 
 /** Fields of a delta's body, in turn. */
 class Reader {
@@ -131,18 +132,18 @@ export interface Plan {
   fill(base: Uint8Array, out: Uint8Array): void;
 }
 
-/** Checks everything about a delta against its base and the limit; throws `HoldfastError`. */
-export function plan(base: Uint8Array, delta: Uint8Array, limit: number): Plan {
+/** Checks everything about a delta against its base and the limit; throws `HoldfastError`, `refuse`'s for too long a target. */
+export function plan(base: Uint8Array, delta: Uint8Array, limit: number, refuse: Refusal = overLimit): Plan {
   if (delta.length === 0) throw corrupt('the delta is empty');
   const header = delta[0]!;
-  if (header === SAME) return planSame(base, delta, limit);
+  if (header === SAME) return planSame(base, delta, limit, refuse);
   const kind = header & KIND_MASK;
   const isKnown = header === WHOLE || kind === SPLICE || (kind === OPS && (header & ~KIND_MASK & ~OPS_TAIL) === 0);
   if (!isKnown) throw reserved(header);
   const end = checkedBody(base, delta);
-  if (kind === SPLICE) return planSplice(base, delta, end, limit);
-  if (kind === OPS) return planOps(base, delta, end, limit);
-  checkLimit(end - 1, limit, 0);
+  if (kind === SPLICE) return planSplice(base, delta, end, limit, refuse);
+  if (kind === OPS) return planOps(base, delta, end, limit, refuse);
+  if (end - 1 > limit) throw refuse(0, limit);
   return { length: end - 1, fill: (_base, out) => out.set(delta.subarray(1, end)) };
 }
 
@@ -162,13 +163,13 @@ function checkedBody(base: Uint8Array, delta: Uint8Array): number {
   throw corrupt(`the delta is damaged or was made against another base (check at byte ${offset})`);
 }
 
-function planSame(base: Uint8Array, delta: Uint8Array, limit: number): Plan {
+function planSame(base: Uint8Array, delta: Uint8Array, limit: number, refuse: Refusal): Plan {
   if (delta.length > 1) throw corrupt('the delta goes on after its end at byte 1');
-  checkLimit(base.length, limit, 0);
+  if (base.length > limit) throw refuse(0, limit);
   return { length: base.length, fill: (same, out) => out.set(same) };
 }
 
-function planSplice(base: Uint8Array, delta: Uint8Array, end: number, limit: number): Plan {
+function planSplice(base: Uint8Array, delta: Uint8Array, end: number, limit: number, refuse: Refusal): Plan {
   const reader = new Reader(delta, end);
   const header = delta[0]!;
   const width = ((header >> SPLICE_WIDTH_SHIFT) & 3) + 1;
@@ -188,7 +189,7 @@ function planSplice(base: Uint8Array, delta: Uint8Array, end: number, limit: num
   if (reader.at < end) throw corrupt(`the delta goes on after its end at byte ${reader.at}`);
   if (start + removed > base.length) throw outOfBase(0);
   const length = base.length - removed + added;
-  checkLimit(length, limit, 0);
+  if (length > limit) throw refuse(0, limit);
   const edit = { start, removed, added: delta.subarray(addedAt, addedAt + added) };
   const fill = (from: Uint8Array, out: Uint8Array): void => {
     if (start > 0) out.set(from.subarray(0, start));
@@ -198,19 +199,68 @@ function planSplice(base: Uint8Array, delta: Uint8Array, end: number, limit: num
   return { length, edit, fill };
 }
 
-function planOps(base: Uint8Array, delta: Uint8Array, end: number, limit: number): Plan {
+function planOps(base: Uint8Array, delta: Uint8Array, end: number, limit: number, refuse: Refusal): Plan {
   const sequences = new Sequences(delta, end, base.length);
   let length = 0;
   let offset = 1;
   while (sequences.next()) {
     length += sequences.copied + sequences.added;
-    checkLimit(length, limit, offset);
+    if (length > limit) throw refuse(offset, limit);
     offset = sequences.reader.at;
   }
   const hasTail = (delta[0]! & OPS_TAIL) !== 0;
   if (hasTail) length += base.length - sequences.expected;
-  checkLimit(length, limit, offset);
+  if (length > limit) throw refuse(offset, limit);
   return { length, fill: (from, out) => fillOps(from, delta, end, hasTail, out) };
+}
+
+function notInPlace(offset: number): HoldfastError {
+  return new HoldfastError('ERR_INVALID', `the delta moves bytes or changes the length (delta, byte ${offset}): use apply instead`);
+}
+
+/** Turns `bytes`, the base, into the target where it lies, or throws before anything is written; how many bytes were written. */
+export function applyInPlace(bytes: Uint8Array, delta: Uint8Array): number {
+  const made = plan(bytes, delta, bytes.length, notInPlace);
+  if (made.length !== bytes.length) throw notInPlace(0);
+  if (delta[0] === SAME) return 0;
+  if (made.edit !== undefined) {
+    bytes.set(made.edit.added, made.edit.start);
+    return made.edit.added.length;
+  }
+  if (delta[0] === WHOLE) {
+    made.fill(bytes, bytes);
+    return bytes.length;
+  }
+  const end = bodyLength(delta.length);
+  checkUnmoved(delta, end, bytes.length);
+  return writeAdded(delta, end, bytes);
+}
+
+/** Refuses an ops body with a copy that does not land where it came from. A tail lands there because the lengths are equal. */
+function checkUnmoved(delta: Uint8Array, end: number, length: number): void {
+  const sequences = new Sequences(delta, end, length);
+  let at = 0;
+  let offset = 1;
+  while (sequences.next()) {
+    if (sequences.copied > 0 && sequences.source !== at) throw notInPlace(offset);
+    at += sequences.copied + sequences.added;
+    offset = sequences.reader.at;
+  }
+}
+
+/** Writes what an unmoved ops body adds; how many bytes that were. */
+function writeAdded(delta: Uint8Array, end: number, bytes: Uint8Array): number {
+  const sequences = new Sequences(delta, end, bytes.length);
+  let at = 0;
+  let written = 0;
+  while (sequences.next()) {
+    at += sequences.copied;
+    if (sequences.isRun) bytes.fill(sequences.addedAt, at, at + sequences.added);
+    else put(delta, sequences.addedAt, sequences.added, bytes, at);
+    at += sequences.added;
+    written += sequences.added;
+  }
+  return written;
 }
 
 /** Below this, a loop beats a call of `set`. */

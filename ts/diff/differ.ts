@@ -23,6 +23,14 @@ export interface Differ {
   /** The target. `limitBytes` bounds its length and is checked before anything is allocated. */
   apply(base: Uint8Array, delta: Uint8Array, limitBytes: number): Uint8Array;
 
+  /**
+   * Turns `bytes`, the base, into the target where it lies; returns the bytes written, 0 where nothing differs. Takes only a
+   * delta whose target has the base's length and whose copies all stay in place (every splice of equal lengths, and most edits
+   * of fixed-width fields); `ERR_INVALID` for any other: use `apply`. The delta is checked whole before the first byte is
+   * written, and the work grows with the delta and what it writes, not with the base.
+   */
+  applyInPlace(bytes: Uint8Array, delta: Uint8Array): number;
+
   /** Applies several deltas in turn; as `apply` of each, but intermediate states need not be built. */
   applyChain(base: Uint8Array, deltas: readonly Uint8Array[], limitBytes: number): Uint8Array;
 

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { plan } from './apply.ts';
+import { applyInPlace, plan } from './apply.ts';
 import { checkApart, checkBatch, checkBytes, checkLimit, checkList, checkResults } from './arguments.ts';
 import { asBuffer, commonPrefix, commonSuffix } from './bytes.ts';
 import { seal, sealLength } from './check.ts';
@@ -51,6 +51,13 @@ export const jsDiffer: Differ = {
     const out = Buffer.allocUnsafe(made.length);
     made.fill(base, out);
     return out;
+  },
+
+  applyInPlace(bytes, delta) {
+    checkBytes(bytes, 'bytes');
+    checkBytes(delta, 'delta');
+    checkApart(bytes, delta);
+    return applyInPlace(bytes, delta);
   },
 
   applyChain(base, deltas, limitBytes) {

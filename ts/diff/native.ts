@@ -10,6 +10,7 @@ import { newDelta, newTarget } from './room.ts';
 interface Addon {
   diffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array): number;
   applyInto(base: Uint8Array, delta: Uint8Array, limit: number, out: Uint8Array): number;
+  applyInPlace(bytes: Uint8Array, delta: Uint8Array): number;
   applyChainInto(base: Uint8Array, deltas: Uint8Array[], limit: number, out: Uint8Array): number;
   diffBatch(bases: (Uint8Array | undefined)[], targets: Uint8Array[], out: Uint8Array, results: Uint32Array): number;
   hashBatch(values: Uint8Array[], results: Uint32Array): void;
@@ -47,6 +48,21 @@ function translate(error: unknown): unknown {
   return match === null ? error : new HoldfastError(match[1] as ErrorCode, match[2]!, { cause: error });
 }
 
+/** What is not on the path of a push or a pull. */
+function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace'> {
+  return {
+    applyInPlace(bytes, delta) {
+      checkBytes(bytes, 'bytes');
+      checkBytes(delta, 'delta');
+      try {
+        return addon.applyInPlace(bytes, delta);
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+  };
+}
+
 function makeDiffer(addon: Addon): Differ {
   const diffInto = (base: Uint8Array, target: Uint8Array, out: Uint8Array): number => {
     try {
@@ -57,6 +73,7 @@ function makeDiffer(addon: Addon): Differ {
   };
   return {
     engine: 'native',
+    ...makeExtras(addon),
 
     diff(base, target) {
       checkBytes(base, 'base');

@@ -24,6 +24,65 @@ pub fn apply_into(base: &[u8], delta: &[u8], limit: usize, out: &mut [u8]) -> Re
     Ok(needed)
 }
 
+/// Turns `bytes`, the base, into the target where it lies; how many bytes were written. Work is linear in the delta and the bytes
+/// written. Takes only deltas whose target has the base's length and whose copies all stay in place; others, and an error of
+/// any other kind, leave `bytes` as they were.
+pub fn apply_in_place(bytes: &mut [u8], delta: &[u8]) -> Result<usize, ApplyError> {
+    let plan = Plan::read(bytes, delta, bytes.len()).map_err(|error| match error {
+        ApplyError::OverLimit { offset, .. } => ApplyError::NotInPlace { offset },
+        other => other,
+    })?;
+    if plan.length != bytes.len() {
+        return Err(ApplyError::NotInPlace { offset: 0 });
+    }
+    match plan.kind {
+        Kind::Same => Ok(0),
+        Kind::Whole { added } => {
+            bytes.copy_from_slice(added);
+            Ok(added.len())
+        }
+        Kind::Splice { start, added, .. } => {
+            bytes[start..start + added.len()].copy_from_slice(added);
+            Ok(added.len())
+        }
+        Kind::Ops { body, .. } => {
+            check_unmoved(body, bytes.len())?;
+            Ok(write_added(body, bytes))
+        }
+    }
+}
+
+/// Refuses an ops body with a copy that does not land where it came from. A tail lands there because the lengths are equal.
+fn check_unmoved(body: &[u8], length: usize) -> Result<(), ApplyError> {
+    let mut sequences = Sequences::new(body, length);
+    let (mut at, mut offset) = (0, 1);
+    while let Some(sequence) = sequences.next()? {
+        if sequence.copied > 0 && sequence.source != at {
+            return Err(ApplyError::NotInPlace { offset });
+        }
+        at += sequence.copied + sequence.added.length();
+        offset = sequences.reader.at;
+    }
+    Ok(())
+}
+
+/// Writes what an unmoved ops body adds; how many bytes that were.
+fn write_added(body: &[u8], bytes: &mut [u8]) -> usize {
+    let mut sequences = Sequences::new(body, bytes.len());
+    let (mut at, mut written) = (0, 0);
+    while let Ok(Some(sequence)) = sequences.next() {
+        at += sequence.copied;
+        let end = at + sequence.added.length();
+        match sequence.added {
+            Added::Bytes(added) => bytes[at..end].copy_from_slice(added),
+            Added::Run(_, byte) => bytes[at..end].fill(byte),
+        }
+        written += end - at;
+        at = end;
+    }
+    written
+}
+
 /// Applies several deltas in turn; every state on the way obeys the limit. Single edits are made in place.
 pub fn apply_chain(base: &[u8], deltas: &[&[u8]], limit: usize) -> Result<Vec<u8>, ChainError> {
     let mut state = base.to_vec();

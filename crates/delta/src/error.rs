@@ -75,6 +75,11 @@ pub enum ApplyError {
         /// Length of the target.
         needed: usize,
     },
+    /// The delta is good, but moves bytes or changes the length: it cannot be applied in place.
+    NotInPlace {
+        /// Start of the first sequence that moves bytes or outgrows the base, or 0.
+        offset: usize,
+    },
 }
 
 impl fmt::Display for ApplyError {
@@ -93,6 +98,9 @@ impl fmt::Display for ApplyError {
                 write!(f, "the delta is damaged or was made against another base (check at byte {offset})")
             }
             Self::OutTooSmall { needed } => write!(f, "the target needs {needed} bytes"),
+            Self::NotInPlace { offset } => {
+                write!(f, "the delta moves bytes or changes the length (delta, byte {offset}): use apply instead")
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ mod ops;
 mod walk;
 mod window;
 
-pub use apply::{apply, apply_chain, apply_into};
+pub use apply::{apply, apply_chain, apply_in_place, apply_into};
 pub use check::{fingerprint, seal_length, seal_value};
 pub use diff::{diff, diff_into};
 pub use error::{ApplyError, ChainError, DiffError};

@@ -1,6 +1,6 @@
 //! Deltas that nobody should have made: each is refused, with the right error.
 
-use holdfast_delta::{ApplyError, apply, apply_chain, apply_into, diff, seal_length, seal_value};
+use holdfast_delta::{ApplyError, apply, apply_chain, apply_in_place, apply_into, diff, seal_length, seal_value};
 
 const LIMIT: usize = 1 << 20;
 
@@ -91,4 +91,26 @@ fn short_room_and_bad_links_are_named() {
     let error = apply_chain(&base(), &[&delta, &delta], LIMIT).expect_err("the second has another base");
     assert_eq!(error.index, 1);
     assert_eq!(apply_chain(&base(), &[&[0], &delta, &[0]], LIMIT).as_deref(), Ok(&b"new"[..]));
+}
+
+#[test]
+fn in_place_writes_all_or_nothing() {
+    let base = base();
+    let mut target = base.clone();
+    target[10..30].fill(7);
+    target[900] ^= 1;
+    let mut bytes = base.clone();
+    assert_eq!(apply_in_place(&mut bytes, &diff(&base, &target).expect("short inputs")), Ok(21));
+    assert_eq!(bytes, target);
+    let moved = [&base[500..], &base[..500]].concat();
+    for other in [moved, base[1..].to_vec(), [&base[..], b"more"].concat()] {
+        let mut bytes = base.clone();
+        let refused = apply_in_place(&mut bytes, &diff(&base, &other).expect("short inputs"));
+        assert!(matches!(refused, Err(ApplyError::NotInPlace { .. })), "{refused:?}");
+        assert_eq!(bytes, base);
+    }
+    let mut bytes = base.clone();
+    let cut = sealed(&base, &[0x80, 0x11, 9, 0x50, 1, 2]);
+    assert_eq!(apply_in_place(&mut bytes, &cut), Err(ApplyError::Truncated { offset: 4 }));
+    assert_eq!(bytes, base);
 }

@@ -36,6 +36,16 @@ pub fn apply_into(base: Bytes, delta: Bytes, limit: u32, out: Bytes) -> Result<u
     }
 }
 
+/// Turns the base into the target where it lies; how many bytes were written.
+#[napi(catch_unwind)]
+pub fn apply_in_place(bytes: Bytes, delta: Bytes) -> Result<u32> {
+    apart(bytes.range(), &[delta.range()])?;
+    // SAFETY: as in `diff_into`, `bytes` being the output.
+    let (bytes, delta) = unsafe { (bytes.write(), delta.read()) };
+    let written = holdfast_delta::apply_in_place(bytes, delta).map_err(|error| apply_error(error, &error))?;
+    Ok(written as u32)
+}
+
 /// Applies the deltas in turn and writes the last state to `out` if it fits; its length in any case.
 #[napi(catch_unwind)]
 pub fn apply_chain_into(base: Bytes, deltas: BytesList, limit: u32, out: Bytes) -> Result<u32> {
@@ -118,6 +128,7 @@ fn diff_error(error: DiffError) -> Error {
 fn apply_error(error: ApplyError, message: &dyn std::fmt::Display) -> Error {
     let code = match error {
         ApplyError::OverLimit { .. } | ApplyError::OutTooSmall { .. } => "ERR_LIMIT",
+        ApplyError::NotInPlace { .. } => "ERR_INVALID",
         _ => "ERR_CORRUPT",
     };
     Error::new(Status::GenericFailure, format!("{code}: {message}"))
