@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { open } from 'lmdb';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../ts/errors.ts';
@@ -52,14 +54,16 @@ describe('LmdbStore', () => {
     await store.append('good', snapshot);
     await store.append('bad', snapshot);
     const root = open<Buffer, string>({ path: dir, encoding: 'binary', maxDbs: 4 });
-    const rows = root.openDB<Buffer, string>('rows', { encoding: 'binary' });
+    const rows = root.openDB<Buffer, string>('rows', { encoding: 'binary', useVersions: true });
     const row = rows.get('bad') as Buffer;
     row[9] = (row[9] as number) ^ 1;
-    await rows.put('bad', row);
+    await rows.put('bad', row, 1);
     const error = await store.read('bad', ORIGIN).catch((thrown: HoldfastError) => thrown);
     expect(error).toMatchObject({ code: 'ERR_CORRUPT', session: 'bad' });
     expect((await store.read('good', ORIGIN)).records.map(String)).toEqual(['kept']);
     expect(await store.list('', 10)).toEqual(['bad', 'good']);
+    await store.replace('bad', { ...snapshot, bytes: Buffer.from('mended') });
+    expect((await store.read('bad', ORIGIN)).records.map(String)).toEqual(['mended']);
     await store.close();
   });
 
@@ -77,6 +81,19 @@ describe('LmdbStore', () => {
     await member.leave();
     await store.close();
   });
+
+  it('is not held up by a process that exits in the middle of writing', async () => {
+    const dir = folder();
+    const store = new LmdbStore({ dir });
+    const script = fileURLToPath(new URL('exit.mjs', import.meta.url));
+    for (let revision = 1; revision <= 6; revision += 1) {
+      const exited = spawnSync(process.execPath, [script, dir], { timeout: 15_000, encoding: 'utf8' });
+      expect([exited.status, exited.signal], exited.stderr).toEqual([3, null]);
+      const parent = revision === 1 ? ORIGIN : { revision: revision - 1, nonce: 5 };
+      await store.append('mine', { ...snapshot, parent, position: { revision, nonce: 5 } });
+    }
+    await store.close();
+  }, 100_000);
 
   it('deletes what has expired when it sweeps', async () => {
     const store = new LmdbStore({ dir: folder() });

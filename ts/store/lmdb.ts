@@ -5,9 +5,11 @@ import type { Database, RootDatabase, Transaction } from 'lmdb';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import { drawNonce } from '../nonce.ts';
 import { SocketInbox } from './inbox.ts';
+import { NotedDraft } from './draft.ts';
 import { TransactionalStore } from './transactional.ts';
-import type { Backend, KeyValue, Row, StoredRecord } from './transactional.ts';
+import type { Backend, Draft, Row, StoredRecord, View } from './transactional.ts';
 import type { Hint, Membership } from './store.ts';
 
 const FORMAT = 1;
@@ -45,53 +47,75 @@ export class LmdbStore extends TransactionalStore {
   }
 }
 
+/** A write that loses this often in a row to others on the same session gives up. */
+const MOST_TRIES = 1000;
+
+/**
+ * Writes are drafted on a read view and committed if the row still has the version that was read, which LMDB compares in its
+ * own thread. Its write lock, which all processes share, is thus never held while JavaScript runs (or ends: a process that
+ * exits inside a transaction's callback would keep the lock), and writes made at the same time share a flush.
+ */
 class LmdbBackend implements Backend {
   readonly name = 'LMDB';
   readonly #root: RootDatabase<Buffer, string>;
   readonly #rows: Database<Buffer, string>;
   readonly #records: Database<Buffer, [string, number]>;
   readonly #inbox: SocketInbox;
-  readonly #kv: KeyValue;
 
   constructor(dir: string) {
     if (typeof dir !== 'string' || dir === '') throw new HoldfastError('ERR_INVALID', 'LmdbStore needs `dir`, the path of a directory');
     try {
       mkdirSync(dir, { recursive: true });
       this.#root = open<Buffer, string>({ path: dir, encoding: 'binary', noSubdir: false, maxDbs: 4, maxReaders: 512 });
-      this.#rows = this.#root.openDB<Buffer, string>('rows', { encoding: 'binary' });
+      this.#rows = this.#root.openDB<Buffer, string>('rows', { encoding: 'binary', useVersions: true });
       this.#records = this.#root.openDB<Buffer, [string, number]>('records', { encoding: 'binary' });
     } catch (cause) {
       throw new HoldfastError('ERR_UNAVAILABLE', `cannot open an LMDB database in '${dir}': ${messageOf(cause)}`, { cause });
     }
     checkFormat(this.#root, dir);
     this.#inbox = new SocketInbox(dir);
-    this.#kv = lmdbKeyValue(this.#rows, this.#records, undefined);
   }
 
-  async write<T>(run: (kv: KeyValue) => T): Promise<T> {
-    // A throw must not reach LMDB, which would fail the other callers' writes in the same batch.
-    let thrown: unknown;
-    const result = await this.#guard(() =>
-      this.#root.transaction(() => {
-        try {
-          return { value: run(this.#kv) };
-        } catch (error) {
-          thrown = error;
-          return undefined;
-        }
-      }),
-    );
-    if (result === undefined) throw thrown;
-    return result.value;
+  async write<T>(id: string, run: (draft: Draft) => T): Promise<T> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const { draft, result, version } = this.#view((view) => {
+        const found = view.version(id);
+        const noted = new NotedDraft(view, id);
+        return { draft: noted, result: run(noted), version: found };
+      });
+      if (draft.empty || (await this.#commit(id, version, draft))) return result;
+    }
+    throw new HoldfastError('ERR_UNAVAILABLE', `LMDB: session '${id}' was changed by others ${MOST_TRIES} times while this call tried to; retry`, { session: id });
   }
 
-  read<T>(run: (kv: KeyValue) => T): T {
+  read<T>(run: (view: View) => T): T {
+    return this.#view(run);
+  }
+
+  /** The latest committed state, as it is now. */
+  #view<T>(run: (view: LmdbView) => T): T {
     this.#root.resetReadTxn();
     const transaction = this.#root.useReadTransaction();
     try {
-      return run(lmdbKeyValue(this.#rows, this.#records, transaction));
+      return run(lmdbView(this.#rows, this.#records, transaction));
     } finally {
       transaction.done();
+    }
+  }
+
+  /** False: the row has changed since it was read, and nothing was written. Resolves when it is flushed to disk. */
+  async #commit(id: string, version: number | null, { changedRow, records }: NotedDraft): Promise<boolean> {
+    try {
+      return await this.#rows.ifVersion(id, version as number, () => {
+        for (const change of records) {
+          if (change.op === 'put') void this.#records.put([id, change.revision], encodeRecord(change.record));
+          else for (let revision = change.from; revision < change.to; revision += 1) void this.#records.remove([id, revision]);
+        }
+        if (changedRow) void this.#rows.put(id, encodeRow(changedRow), drawNonce());
+        else if (changedRow === null) void this.#rows.remove(id);
+      });
+    } catch (cause) {
+      throw new HoldfastError('ERR_UNAVAILABLE', `LMDB: ${messageOf(cause)}`, { cause });
     }
   }
 
@@ -107,14 +131,6 @@ class LmdbBackend implements Backend {
     await this.#inbox.close();
     await this.#root.close();
   }
-
-  async #guard<T>(run: () => Promise<T>): Promise<T> {
-    try {
-      return await run();
-    } catch (cause) {
-      throw new HoldfastError('ERR_UNAVAILABLE', `LMDB: ${messageOf(cause)}`, { cause });
-    }
-  }
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -128,18 +144,18 @@ function checkFormat(root: RootDatabase<Buffer, string>, dir: string): void {
   }
 }
 
+interface LmdbView extends View {
+  /** Differs from one write of the row to the next; null: there is no row. */
+  version(id: string): number | null;
+}
+
 /** Rows: CRC-32 (4 bytes) and JSON, by id. Records: nonce (6 bytes) and record, by id and revision. */
-function lmdbKeyValue(rows: Database<Buffer, string>, records: Database<Buffer, [string, number]>, transaction: Transaction | undefined): KeyValue {
-  const view = transaction && { transaction };
+function lmdbView(rows: Database<Buffer, string>, records: Database<Buffer, [string, number]>, transaction: Transaction): LmdbView {
+  const view = { transaction };
   return {
+    version: (id) => rows.getEntry(id, view)?.version ?? null,
     row: (id) => decodeRow(id, rows.get(id, view)),
-    putRow: (id, row) => void rows.put(id, encodeRow(row)),
-    deleteRow: (id) => void rows.remove(id),
     record: (id, revision) => decodeRecord(records.get([id, revision], view)),
-    putRecord: (id, revision, record) => void records.put([id, revision], encodeRecord(record)),
-    deleteRecords(id, from, to) {
-      for (let revision = from; revision < to; revision += 1) void records.remove([id, revision]);
-    },
     ids: (after, limit) =>
       [...rows.getKeys({ start: after, limit: limit + 1, ...view })].filter((id) => id !== after).slice(0, limit),
   };

@@ -1,7 +1,8 @@
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { NotedDraft } from './draft.ts';
 import { TransactionalStore } from './transactional.ts';
-import type { Backend, KeyValue, Row, StoredRecord } from './transactional.ts';
+import type { Backend, Draft, Row, StoredRecord, View } from './transactional.ts';
 import type { Hint, Membership } from './store.ts';
 
 interface Session {
@@ -25,14 +26,30 @@ class MemoryBackend implements Backend {
   readonly #sessions = new Map<string, Session>();
   readonly #listeners = new Map<string, (hint: Hint) => void>();
   #members = 0;
-  readonly #kv: KeyValue = memoryKeyValue(this.#sessions);
+  readonly #view: View = memoryView(this.#sessions);
 
-  async write<T>(run: (kv: KeyValue) => T): Promise<T> {
-    return run(this.#kv);
+  async write<T>(id: string, run: (draft: Draft) => T): Promise<T> {
+    const draft = new NotedDraft(this.#view, id);
+    const result = run(draft);
+    this.#commit(id, draft);
+    return result;
   }
 
-  read<T>(run: (kv: KeyValue) => T): T {
-    return run(this.#kv);
+  read<T>(run: (view: View) => T): T {
+    return run(this.#view);
+  }
+
+  #commit(id: string, { changedRow, records }: NotedDraft): void {
+    if (changedRow === null) this.#sessions.delete(id);
+    let session = this.#sessions.get(id);
+    if (session === undefined) {
+      if (!changedRow) return;
+      this.#sessions.set(id, (session = { row: changedRow, records: new Map() }));
+    } else if (changedRow) session.row = changedRow;
+    for (const change of records) {
+      if (change.op === 'put') session.records.set(change.revision, { nonce: change.record.nonce, bytes: new Uint8Array(change.record.bytes) });
+      else for (let revision = change.from; revision < change.to; revision += 1) session.records.delete(revision);
+    }
   }
 
   send(member: string, hint: Hint): void {
@@ -56,27 +73,14 @@ class MemoryBackend implements Backend {
   }
 }
 
-/** Rows are copied on their way in and out, so that a transition that throws changes nothing. */
-function memoryKeyValue(sessions: Map<string, Session>): KeyValue {
+/** Rows are copied on their way out, so that a transition that throws changes nothing. */
+function memoryView(sessions: ReadonlyMap<string, Session>): View {
   return {
     row: (id) => {
       const session = sessions.get(id);
       return session && copyRow(session.row);
     },
-    putRow(id, row) {
-      const session = sessions.get(id);
-      if (session === undefined) sessions.set(id, { row: copyRow(row), records: new Map() });
-      else session.row = copyRow(row);
-    },
-    deleteRow: (id) => void sessions.delete(id),
     record: (id, revision) => sessions.get(id)?.records.get(revision),
-    putRecord(id, revision, { nonce, bytes }) {
-      sessions.get(id)?.records.set(revision, { nonce, bytes: new Uint8Array(bytes) });
-    },
-    deleteRecords(id, from, to) {
-      const records = sessions.get(id)?.records;
-      for (let revision = from; revision < to; revision += 1) records?.delete(revision);
-    },
     ids: (after, limit) => [...sessions.keys()].filter((id) => byBytes(id, after) > 0).sort(byBytes).slice(0, limit),
   };
 }

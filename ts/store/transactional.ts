@@ -25,25 +25,29 @@ export interface StoredRecord {
   readonly bytes: Uint8Array;
 }
 
-/** What a transaction sees and does: synchronous, and all of it or nothing. */
-export interface KeyValue {
+/** What a read sees. */
+export interface View {
   row(id: string): Row | undefined;
-  putRow(id: string, row: Row): void;
-  deleteRow(id: string): void;
   record(id: string, revision: number): StoredRecord | undefined;
-  putRecord(id: string, revision: number, record: StoredRecord): void;
-  /** Deletes the records with `from` ≤ revision < `to`. */
-  deleteRecords(id: string, from: number, to: number): void;
   ids(after: string, limit: number): string[];
+}
+
+/** A change to one session, noted down until it is committed; `row` sees it already. */
+export interface Draft extends View {
+  putRow(row: Row): void;
+  deleteRow(): void;
+  putRecord(revision: number, record: StoredRecord): void;
+  /** Deletes the records with `from` ≤ revision < `to`. */
+  deleteRecords(from: number, to: number): void;
 }
 
 /** A place that keeps rows and records, and carries hints between members. */
 export interface Backend {
   readonly name: string;
-  /** `run` may be retried, and must not write before it has made all its checks: a throw then leaves nothing half written. */
-  write<T>(run: (kv: KeyValue) => T): Promise<T>;
+  /** All or nothing, against one session as it is then: `run` is called again if another was faster. */
+  write<T>(id: string, run: (draft: Draft) => T): Promise<T>;
   /** One consistent view. */
-  read<T>(run: (kv: KeyValue) => T): T;
+  read<T>(run: (view: View) => T): T;
   /** Never throws, never waits. */
   send(member: string, hint: Hint): void;
   join(listener: (hint: Hint) => void): Promise<Membership>;
@@ -66,15 +70,15 @@ export class TransactionalStore implements Store {
 
   async read(id: string, since: Position): Promise<Tail> {
     this.#check(id);
-    return this.#backend.read((kv) => readTail(kv, id, this.#liveRow(kv, id), since, this.#clock.now()));
+    return this.#backend.read((view) => readTail(view, id, this.#liveRow(view, id), since, this.#clock.now()));
   }
 
   async append(id: string, append: Append): Promise<void> {
     this.#check(id);
-    const notices = await this.#backend.write((kv) => {
-      const row = this.#settledRow(kv, id);
+    const notices = await this.#backend.write(id, (draft) => {
+      const row = this.#settledRow(draft, id);
       checkAppend(id, row, append);
-      return this.#write(kv, id, row, append);
+      return this.#write(draft, id, row, append);
     });
     this.#notify(id, notices);
   }
@@ -82,10 +86,10 @@ export class TransactionalStore implements Store {
   async replace(id: string, append: Omit<Append, 'parent' | 'release'>): Promise<void> {
     this.#check(id);
     if (append.kind === 'delta') throw new HoldfastError('ERR_INVALID', `replace('${id}') takes a snapshot or a tombstone: a delta cannot stand alone`);
-    await this.#backend.write((kv) => {
-      const row = this.#settledRow(kv, id);
-      if (row !== undefined) kv.deleteRecords(id, row.first, row.revision + 1);
-      this.#write(kv, id, row, append);
+    await this.#backend.write(id, (draft) => {
+      const row = this.#readableRow(draft, id);
+      if (row !== undefined) draft.deleteRecords(row.first, row.revision + 1);
+      this.#write(draft, id, row, append);
     });
   }
 
@@ -96,20 +100,20 @@ export class TransactionalStore implements Store {
 
   /** A lock that was handed over is there for the taking: a read suffices, which costs no flush. */
   #handedOver(id: string, { member, since }: LockRequest): LockReply | undefined {
-    return this.#backend.read((kv) => {
-      const row = this.#liveRow(kv, id);
-      return row?.lock.holder?.member === member ? grantOf(kv, id, row, since, this.#clock.now()) : undefined;
+    return this.#backend.read((view) => {
+      const row = this.#liveRow(view, id);
+      return row?.lock.holder?.member === member ? grantOf(view, id, row, since, this.#clock.now()) : undefined;
     });
   }
 
   async #request(id: string, request: LockRequest): Promise<LockReply> {
-    const { reply, notices } = await this.#backend.write((kv) => {
-      const row = this.#settledRow(kv, id) ?? this.#newRow();
+    const { reply, notices } = await this.#backend.write(id, (draft) => {
+      const row = this.#settledRow(draft, id) ?? this.#newRow();
       const now = this.#clock.now();
       const { token, retryMs, notices } = requestLock(row.lock, request, now);
       if (row.revision === 0) row.expiresAt = now + LOCK_ONLY_TTL_MS;
-      kv.putRow(id, row);
-      const reply: LockReply = token === undefined ? { granted: false, retryMs } : grantOf(kv, id, row, request.since, now);
+      draft.putRow(row);
+      const reply: LockReply = token === undefined ? { granted: false, retryMs } : grantOf(draft, id, row, request.since, now);
       return { reply, notices };
     });
     this.#notify(id, notices);
@@ -118,12 +122,12 @@ export class TransactionalStore implements Store {
 
   async renew(id: string, token: number): Promise<void> {
     this.#check(id);
-    await this.#backend.write((kv) => {
-      const row = this.#liveRow(kv, id);
+    await this.#backend.write(id, (draft) => {
+      const row = this.#liveRow(draft, id);
       if (row === undefined || !renewLock(row.lock, token, this.#clock.now())) {
         throw new HoldfastError('ERR_FENCED', `the lock of session '${id}' is no longer held under token ${token}`, { session: id });
       }
-      kv.putRow(id, row);
+      draft.putRow(row);
     });
   }
 
@@ -144,36 +148,36 @@ export class TransactionalStore implements Store {
 
   async expire(id: string, ttlMs: number | undefined): Promise<void> {
     this.#check(id);
-    await this.#backend.write((kv) => {
-      const row = this.#liveRow(kv, id);
+    await this.#backend.write(id, (draft) => {
+      const row = this.#liveRow(draft, id);
       if (row === undefined || row.revision === 0 || row.destroyed) return;
       setExpiry(row, ttlMs, this.#clock.now());
-      kv.putRow(id, row);
+      draft.putRow(row);
     });
   }
 
   async list(after: string, limit: number): Promise<string[]> {
     this.#checkOpen();
-    return this.#backend.read((kv) => {
+    return this.#backend.read((view) => {
       const found: string[] = [];
-      for (let ids = kv.ids(after, limit); ids.length > 0 && found.length < limit; ids = kv.ids(ids.at(-1) as string, limit)) {
-        found.push(...ids.filter((id) => isListed(() => this.#liveRow(kv, id))));
+      for (let ids = view.ids(after, limit); ids.length > 0 && found.length < limit; ids = view.ids(ids.at(-1) as string, limit)) {
+        found.push(...ids.filter((id) => isListed(() => this.#liveRow(view, id))));
       }
       return found.slice(0, limit);
     });
   }
 
-  /** Deletes what has expired, at most `limit` sessions a transaction, all of them in the end; returns how many went. */
+  /** Deletes what has expired, looking at `limit` sessions at a time; returns how many went. */
   async sweep(limit = 1000): Promise<number> {
     this.#checkOpen();
     let swept = 0;
     let after = '';
     for (;;) {
-      const ids = this.#backend.read((kv) => kv.ids(after, limit));
+      const ids = this.#backend.read((view) => view.ids(after, limit));
       const last = ids.at(-1);
       if (last === undefined) return swept;
-      const expired = this.#backend.read((kv) => ids.filter((id) => this.#isExpired(kv, id)));
-      if (expired.length > 0) swept += await this.#backend.write((kv) => expired.filter((id) => this.#forget(kv, id)).length);
+      const expired = this.#backend.read((view) => ids.filter((id) => this.#isExpired(view, id)));
+      for (const id of expired) if (await this.#backend.write(id, (draft) => this.#forget(draft, id))) swept += 1;
       after = last;
     }
   }
@@ -201,40 +205,50 @@ export class TransactionalStore implements Store {
   }
 
   /** The row, unless it has expired. */
-  #liveRow(kv: KeyValue, id: string): Row | undefined {
-    const row = kv.row(id);
+  #liveRow(view: View, id: string): Row | undefined {
+    const row = view.row(id);
     if (row?.expiresAt === undefined || row.expiresAt > this.#clock.now()) return row;
     return undefined;
   }
 
-  #isExpired(kv: KeyValue, id: string): boolean {
+  #isExpired(view: View, id: string): boolean {
     try {
-      return kv.row(id) !== undefined && this.#liveRow(kv, id) === undefined;
+      return view.row(id) !== undefined && this.#liveRow(view, id) === undefined;
     } catch {
       return false; // damaged: left for repair
     }
   }
 
   /** As `#liveRow`, and what has expired is deleted on the way. */
-  #settledRow(kv: KeyValue, id: string): Row | undefined {
-    this.#forget(kv, id);
-    return kv.row(id);
+  #settledRow(draft: Draft, id: string): Row | undefined {
+    this.#forget(draft, id);
+    return draft.row(id);
   }
 
-  #forget(kv: KeyValue, id: string): boolean {
-    const row = kv.row(id);
-    if (row === undefined || this.#liveRow(kv, id) !== undefined) return false;
-    kv.deleteRecords(id, row.first, row.revision + 1);
-    kv.deleteRow(id);
+  /** A damaged row is as good as none: it is about to be replaced. */
+  #readableRow(draft: Draft, id: string): Row | undefined {
+    try {
+      return this.#settledRow(draft, id);
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return undefined;
+      throw error;
+    }
+  }
+
+  #forget(draft: Draft, id: string): boolean {
+    const row = draft.row(id);
+    if (row === undefined || this.#liveRow(draft, id) !== undefined) return false;
+    draft.deleteRecords(row.first, row.revision + 1);
+    draft.deleteRow();
     return true;
   }
 
-  #write(kv: KeyValue, id: string, found: Row | undefined, append: Omit<Append, 'parent'>): Notice[] {
+  #write(draft: Draft, id: string, found: Row | undefined, append: Omit<Append, 'parent'>): Notice[] {
     const now = this.#clock.now();
     const row = found ?? this.#newRow();
     if (row.revision === 0) delete row.expiresAt;
     if (append.kind !== 'delta') {
-      kv.deleteRecords(id, row.first, row.revision + 1);
+      draft.deleteRecords(row.first, row.revision + 1);
       row.first = append.position.revision;
       row.snapshotBytes = append.bytes.length;
       row.deltaBytes = 0;
@@ -244,16 +258,16 @@ export class TransactionalStore implements Store {
     row.destroyed = append.kind === 'tombstone';
     if (append.ttlMs !== undefined || row.destroyed) setExpiry(row, append.ttlMs, now);
     const notices = settleLock(row, append, now);
-    kv.putRow(id, row);
-    kv.putRecord(id, row.revision, { nonce: row.nonce, bytes: append.bytes });
+    draft.putRow(row);
+    draft.putRecord(row.revision, { nonce: row.nonce, bytes: append.bytes });
     return notices;
   }
 
   async #releaseBy(id: string, release: (row: Row) => Notice[] | undefined): Promise<void> {
-    const notices = await this.#backend.write((kv) => {
-      const row = this.#liveRow(kv, id);
+    const notices = await this.#backend.write(id, (draft) => {
+      const row = this.#liveRow(draft, id);
       const notices = row && release(row);
-      if (row !== undefined && notices !== undefined) kv.putRow(id, row);
+      if (row !== undefined && notices !== undefined) draft.putRow(row);
       return notices ?? [];
     });
     this.#notify(id, notices);
@@ -315,17 +329,17 @@ function checkAppend(id: string, row: Row | undefined, append: Append): void {
 }
 
 /** The row's lock is held by whoever asked. */
-function grantOf(kv: KeyValue, id: string, row: Row, since: Position, now: number): LockReply {
+function grantOf(view: View, id: string, row: Row, since: Position, now: number): LockReply {
   const { token, holder, queue } = row.lock;
-  return { granted: true, token, leaseLeftMs: (holder?.leaseUntil ?? now) - now, wanted: queue.length > 0, tail: readTail(kv, id, row, since, now) };
+  return { granted: true, token, leaseLeftMs: (holder?.leaseUntil ?? now) - now, wanted: queue.length > 0, tail: readTail(view, id, row, since, now) };
 }
 
-function readTail(kv: KeyValue, id: string, row: Row | undefined, since: Position, now: number): Tail {
+function readTail(view: View, id: string, row: Row | undefined, since: Position, now: number): Tail {
   if (row === undefined || row.revision === 0) return { head: undefined, records: [], whole: true };
-  const follows = since.revision >= row.first && since.revision <= row.revision && kv.record(id, since.revision)?.nonce === since.nonce;
+  const follows = since.revision >= row.first && since.revision <= row.revision && view.record(id, since.revision)?.nonce === since.nonce;
   const records: Uint8Array[] = [];
   for (let revision = follows ? since.revision + 1 : row.first; revision <= row.revision; revision += 1) {
-    const record = kv.record(id, revision);
+    const record = view.record(id, revision);
     // A hole is left for the reader to find, by the parent that the next record names.
     if (record !== undefined) records.push(record.bytes);
   }

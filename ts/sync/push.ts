@@ -2,7 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import { encodeDeltaBody, encodeSnapshotBody } from '../log/body.ts';
 import { compactionDue } from '../log/compaction.ts';
 import type { Staged, Value } from '../log/image.ts';
-import { drawNonce } from '../log/nonce.ts';
+import { drawNonce } from '../nonce.ts';
 import { RECORD_OVERHEAD, encodeRecord } from '../log/record.ts';
 import { samePosition } from '../position.ts';
 import type { Append } from '../store/store.ts';
