@@ -20,15 +20,12 @@ export function serve<In, Out>(handle: (message: In, reply: (message: Out) => vo
   process.on('disconnect', () => {
     const [temporary = ''] = process.argv.slice(2);
     if (temporary !== '') rmSync(temporary, { recursive: true, force: true });
-    die();
+    process.exit(1);
   });
   process.on('uncaughtException', fail);
   // Ctrl-C reaches the whole group of processes; the parent decides.
   process.on('SIGINT', () => undefined);
 }
-
-/** In the middle of a write `process.exit` waits for LMDB's writer, which waits for this thread, with the database locked. */
-const die = (): void => void process.kill(process.pid, 'SIGKILL');
 
 /** An error in one line, with its code and causes. */
 export function describe(error: unknown): string {

@@ -101,8 +101,7 @@ async function stop(): Promise<void> {
 
 process.on('SIGTERM', () => void stop());
 process.on('SIGINT', () => undefined); // the parent decides
-// `process.exit` would wait for a write under way, which waits for this thread: without its parent the server just dies.
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+process.on('disconnect', () => process.exit(1)); // nothing acknowledged is lost: the next server takes over
 
 // A server that died may have left a save that the backup has not got.
 for await (const user of sessions.ids()) await sessions.backups.catchUp(user);
