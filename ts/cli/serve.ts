@@ -9,9 +9,10 @@ export function serve<In, Out>(handle: (message: In, reply: (message: Out) => vo
   const send = (message: Out | Failed, then = (): void => undefined): void => {
     if (process.connected) process.send?.(message, then);
   };
+  const exit = (): void => process.exit(1);
   const fail = (error: unknown): void => {
-    setTimeout(die, 1000);
-    send({ kind: 'failed', error: describe(error) }, die);
+    setTimeout(exit, 1000);
+    send({ kind: 'failed', error: describe(error) }, exit);
   };
   let queue: Promise<void> = Promise.resolve();
   process.on('message', (message) => {
@@ -20,7 +21,7 @@ export function serve<In, Out>(handle: (message: In, reply: (message: Out) => vo
   process.on('disconnect', () => {
     const [temporary = ''] = process.argv.slice(2);
     if (temporary !== '') rmSync(temporary, { recursive: true, force: true });
-    process.exit(1);
+    exit();
   });
   process.on('uncaughtException', fail);
   // Ctrl-C reaches the whole group of processes; the parent decides.
