@@ -3,10 +3,10 @@
  * `crates/delta/FORMAT.md`. All inputs are `Uint8Array`s of at most 2^31 - 1 bytes, and nothing else may write to their memory
  * during a call.
  */
-import type { Differ, Engine } from './diff/differ.ts';
+import type { Differ, Engine, SignatureOptions } from './diff/differ.ts';
 import { loadDiffer } from './diff/engine.ts';
 
-export type { Engine } from './diff/differ.ts';
+export type { Engine, SignatureOptions } from './diff/differ.ts';
 export { HoldfastError, type ErrorCode } from './errors.ts';
 
 const differ: Differ = loadDiffer();
@@ -57,4 +57,25 @@ export function apply(base: Uint8Array, delta: Uint8Array, limitBytes: number): 
  */
 export function applyInPlace(bytes: Uint8Array, delta: Uint8Array): number {
   return differ.applyInPlace(bytes, delta);
+}
+
+/**
+ * Hashes of the base's chunks, to diff against where the base itself is not kept: 12 bytes per chunk of 512 (or
+ * `options.chunkBytes`, a power of two from 64 to 65536) and 20 more. The same base gives the same signature on every machine.
+ *
+ * @throws HoldfastError `ERR_INVALID` for a wrong argument.
+ */
+export function signature(base: Uint8Array, options?: SignatureOptions): Uint8Array {
+  return differ.signature(base, options);
+}
+
+/**
+ * A new delta that turns the base of `signature` into `target`, for `apply`: at most `target.length + 48` bytes. An edit costs the
+ * chunks that it touches, wherever the rest has moved. The delta names the hashes (XXH3-64: against accidents, not attackers)
+ * of the whole base and of the whole target, and `apply` checks both.
+ *
+ * @throws HoldfastError `ERR_CORRUPT` for a signature that is damaged or of another version; `ERR_INVALID` for a wrong argument.
+ */
+export function diffSignature(signatureBytes: Uint8Array, target: Uint8Array): Uint8Array {
+  return differ.diffSignature(signatureBytes, target);
 }

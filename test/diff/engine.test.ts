@@ -69,5 +69,7 @@ it('the public entry makes and applies deltas', () => {
   const bytes = Buffer.from(base);
   expect(delta.applyInPlace(bytes, made)).toBe(1);
   expect(bytes.equals(target)).toBe(true);
+  const blind = delta.diffSignature(delta.signature(base), target);
+  expect(Buffer.from(delta.apply(base, blind, 100)).equals(target)).toBe(true);
   expect(['native', 'js']).toContain(delta.engine);
 });

@@ -1,10 +1,16 @@
 import { HoldfastError } from '../errors.ts';
+import { word32 } from './bytes.ts';
 import { bodyLength, sealValue } from './check.ts';
 import {
+  CHUNK_BITS_MAX,
+  CHUNK_BITS_MIN,
   KIND_MASK,
   OPS,
   OPS_TAIL,
   SAME,
+  SIGNED,
+  SIGNED_CHECK,
+  SIGNED_HEADER,
   SPLICE,
   SPLICE_DELETE,
   SPLICE_D_NONE,
@@ -21,6 +27,7 @@ import {
   TOKEN_OFFSET,
   WHOLE,
 } from './format.ts';
+import { isCheck, isTreeHash } from './signature.ts';
 
 function corrupt(message: string): HoldfastError {
   return new HoldfastError('ERR_CORRUPT', message);
@@ -28,6 +35,9 @@ function corrupt(message: string): HoldfastError {
 
 const truncated = (offset: number): HoldfastError => corrupt(`the delta ends inside the field at byte ${offset}`);
 const outOfBase = (offset: number): HoldfastError => corrupt(`the delta reaches beyond its base at byte ${offset}`);
+
+const malformed = (offset: number): HoldfastError => corrupt(`the delta's number at byte ${offset} is malformed`);
+const foreign = (offset: number): HoldfastError => corrupt(`the delta is damaged or was made against another base (check at byte ${offset})`);
 
 /** What to throw for a target that outgrows the limit at this byte of the delta. */
 type Refusal = (offset: number, limit: number) => HoldfastError;
@@ -39,10 +49,11 @@ const overLimit: Refusal = (offset, limit) =>
 class Reader {
   readonly bytes: Uint8Array;
   readonly end: number;
-  at = 1;
+  at: number;
 
-  constructor(bytes: Uint8Array, end: number) {
+  constructor(bytes: Uint8Array, start: number, end: number) {
     this.bytes = bytes;
+    this.at = start;
     this.end = end;
   }
 
@@ -66,7 +77,7 @@ class Reader {
         return value;
       }
     }
-    throw corrupt(`the delta's number at byte ${start} is malformed`);
+    throw malformed(start);
   }
 }
 
@@ -83,8 +94,8 @@ class Sequences {
   addedAt = 0;
   isRun = false;
 
-  constructor(delta: Uint8Array, end: number, base: number) {
-    this.reader = new Reader(delta, end);
+  constructor(delta: Uint8Array, start: number, end: number, base: number) {
+    this.reader = new Reader(delta, start, end);
     this.#base = base;
   }
 
@@ -128,7 +139,7 @@ export interface Plan {
   readonly length: number;
   /** The one edit of a splice: `removed` bytes from `start` on give way to `added`. */
   readonly edit?: { readonly start: number; readonly removed: number; readonly added: Uint8Array };
-  /** Writes the target, `length` bytes, at the start of `out`. */
+  /** Writes the target, `length` bytes, at the start of `out`; throws where it is not the one that the delta promised. */
   fill(base: Uint8Array, out: Uint8Array): void;
 }
 
@@ -137,6 +148,7 @@ export function plan(base: Uint8Array, delta: Uint8Array, limit: number, refuse:
   if (delta.length === 0) throw corrupt('the delta is empty');
   const header = delta[0]!;
   if (header === SAME) return planSame(base, delta, limit, refuse);
+  if (header === SIGNED) return planSigned(base, delta, limit, refuse);
   const kind = header & KIND_MASK;
   const isKnown = header === WHOLE || kind === SPLICE || (kind === OPS && (header & ~KIND_MASK & ~OPS_TAIL) === 0);
   if (!isKnown) throw reserved(header);
@@ -160,7 +172,7 @@ function checkedBody(base: Uint8Array, delta: Uint8Array): number {
   const found = n - body === 1 ? delta[n - 1]! : delta[n - 2]! | (delta[n - 1]! << 8);
   if (expected === found) return body;
   const offset = body < 0 ? n - 1 : body;
-  throw corrupt(`the delta is damaged or was made against another base (check at byte ${offset})`);
+  throw foreign(offset);
 }
 
 function planSame(base: Uint8Array, delta: Uint8Array, limit: number, refuse: Refusal): Plan {
@@ -170,7 +182,7 @@ function planSame(base: Uint8Array, delta: Uint8Array, limit: number, refuse: Re
 }
 
 function planSplice(base: Uint8Array, delta: Uint8Array, end: number, limit: number, refuse: Refusal): Plan {
-  const reader = new Reader(delta, end);
+  const reader = new Reader(delta, 1, end);
   const header = delta[0]!;
   const width = ((header >> SPLICE_WIDTH_SHIFT) & 3) + 1;
   const at = reader.take(width);
@@ -200,26 +212,50 @@ function planSplice(base: Uint8Array, delta: Uint8Array, end: number, limit: num
 }
 
 function planOps(base: Uint8Array, delta: Uint8Array, end: number, limit: number, refuse: Refusal): Plan {
-  const sequences = new Sequences(delta, end, base.length);
+  const hasTail = (delta[0]! & OPS_TAIL) !== 0;
+  const length = opsLength(delta, 1, end, hasTail, base.length, limit, refuse);
+  return { length, fill: (from, out) => fillOps(from, delta, 1, end, hasTail, out) };
+}
+
+/** Checks the sequences from `start` on; the length of the target. */
+function opsLength(delta: Uint8Array, start: number, end: number, hasTail: boolean, base: number, limit: number, refuse: Refusal): number {
+  const sequences = new Sequences(delta, start, end, base);
   let length = 0;
-  let offset = 1;
+  let offset = start;
   while (sequences.next()) {
     length += sequences.copied + sequences.added;
     if (length > limit) throw refuse(offset, limit);
     offset = sequences.reader.at;
   }
-  const hasTail = (delta[0]! & OPS_TAIL) !== 0;
-  if (hasTail) length += base.length - sequences.expected;
+  if (hasTail) length += base - sequences.expected;
   if (length > limit) throw refuse(offset, limit);
-  return { length, fill: (from, out) => fillOps(from, delta, end, hasTail, out) };
+  return length;
+}
+
+/** The base is hashed last: everything else costs less. */
+function planSigned(base: Uint8Array, delta: Uint8Array, limit: number, refuse: Refusal): Plan {
+  const end = delta.length - SIGNED_CHECK;
+  if (end < SIGNED_HEADER) throw truncated(1);
+  if (!isCheck(delta, end)) throw foreign(end);
+  const bits = delta[1]!;
+  if (bits < CHUNK_BITS_MIN || bits > CHUNK_BITS_MAX) throw malformed(1);
+  if (word32(delta, 2) >>> 0 !== base.length) throw foreign(2);
+  const length = opsLength(delta, SIGNED_HEADER, end, false, base.length, limit, refuse);
+  if (!isTreeHash(base, bits, delta, 6)) throw foreign(6);
+  const fill = (from: Uint8Array, out: Uint8Array): void => {
+    fillOps(from, delta, SIGNED_HEADER, end, false, out);
+    if (!isTreeHash(out.subarray(0, length), bits, delta, 14)) throw corrupt('the target is not the one that the delta was made for');
+  };
+  return { length, fill };
 }
 
 function notInPlace(offset: number): HoldfastError {
-  return new HoldfastError('ERR_INVALID', `the delta moves bytes or changes the length (delta, byte ${offset}): use apply instead`);
+  return new HoldfastError('ERR_INVALID', `the delta moves bytes, changes the length or comes from a signature (delta, byte ${offset}): use apply instead`);
 }
 
 /** Turns `bytes`, the base, into the target where it lies, or throws before anything is written; how many bytes were written. */
 export function applyInPlace(bytes: Uint8Array, delta: Uint8Array): number {
+  if (delta[0] === SIGNED) throw notInPlace(0);
   const made = plan(bytes, delta, bytes.length, notInPlace);
   if (made.length !== bytes.length) throw notInPlace(0);
   if (delta[0] === SAME) return 0;
@@ -238,7 +274,7 @@ export function applyInPlace(bytes: Uint8Array, delta: Uint8Array): number {
 
 /** Refuses an ops body with a copy that does not land where it came from. A tail lands there because the lengths are equal. */
 function checkUnmoved(delta: Uint8Array, end: number, length: number): void {
-  const sequences = new Sequences(delta, end, length);
+  const sequences = new Sequences(delta, 1, end, length);
   let at = 0;
   let offset = 1;
   while (sequences.next()) {
@@ -250,7 +286,7 @@ function checkUnmoved(delta: Uint8Array, end: number, length: number): void {
 
 /** Writes what an unmoved ops body adds; how many bytes that were. */
 function writeAdded(delta: Uint8Array, end: number, bytes: Uint8Array): number {
-  const sequences = new Sequences(delta, end, bytes.length);
+  const sequences = new Sequences(delta, 1, end, bytes.length);
   let at = 0;
   let written = 0;
   while (sequences.next()) {
@@ -266,8 +302,8 @@ function writeAdded(delta: Uint8Array, end: number, bytes: Uint8Array): number {
 /** Below this, a loop beats a call of `set`. */
 const NEAR = 32;
 
-function fillOps(base: Uint8Array, delta: Uint8Array, end: number, hasTail: boolean, out: Uint8Array): void {
-  const sequences = new Sequences(delta, end, base.length);
+function fillOps(base: Uint8Array, delta: Uint8Array, start: number, end: number, hasTail: boolean, out: Uint8Array): void {
+  const sequences = new Sequences(delta, start, end, base.length);
   let at = 0;
   while (sequences.next()) {
     put(base, sequences.source, sequences.copied, out, at);

@@ -1,7 +1,7 @@
 import { isUint8Array } from 'node:util/types';
 import { HoldfastError } from '../errors.ts';
-import { BATCH_STRIDE } from './differ.ts';
-import { MAX_LEN, MAX_OVERHEAD } from './format.ts';
+import { BATCH_STRIDE, type SignatureOptions } from './differ.ts';
+import { CHUNK_BITS, CHUNK_BITS_MAX, CHUNK_BITS_MIN, MAX_LEN, MAX_OVERHEAD } from './format.ts';
 
 function invalid(message: string): HoldfastError {
   return new HoldfastError('ERR_INVALID', message);
@@ -17,6 +17,14 @@ export function checkBytes(value: Uint8Array, name: string): void {
 export function checkLimit(limitBytes: number): number {
   if (!Number.isInteger(limitBytes) || limitBytes < 0) throw invalid(`limitBytes must be a whole number of bytes, not ${limitBytes}`);
   return Math.min(limitBytes, MAX_LEN);
+}
+
+/** The binary logarithm of a signature's chunk. */
+export function checkChunk(options: SignatureOptions | undefined): number {
+  const bytes = options?.chunkBytes ?? 2 ** CHUNK_BITS;
+  const bits = Math.log2(bytes);
+  if (typeof bytes === 'number' && Number.isInteger(bits) && bits >= CHUNK_BITS_MIN && bits <= CHUNK_BITS_MAX) return bits;
+  throw invalid(`chunkBytes must be a power of two from ${2 ** CHUNK_BITS_MIN} to ${2 ** CHUNK_BITS_MAX}, not ${bytes}`);
 }
 
 /** A plain copy of a list, each element checked; holes only where `optional`. */

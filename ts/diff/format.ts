@@ -5,6 +5,7 @@ export const MAX_OVERHEAD = 16;
 
 export const SAME = 0x00;
 export const WHOLE = 0x01;
+export const SIGNED = 0x02;
 export const KIND_MASK = 0xc0;
 export const SPLICE = 0x40;
 export const OPS = 0x80;
@@ -32,6 +33,18 @@ export const SAMPLE_LEN = 64;
 export const FINGERPRINT_SEED = 0x48464431;
 export const FINGERPRINT_STEP = 0x9e3779b1;
 export const FINGERPRINT_END = 0x85ebca6b;
+
+export const SIGNATURE_MAGIC = 0x53;
+export const SIGNATURE_VERSION = 1;
+export const SIGNATURE_HEADER = 16;
+export const SIGNATURE_ENTRY = 12;
+export const SIGNATURE_CHECK = 4;
+export const CHUNK_BITS_MIN = 6;
+export const CHUNK_BITS = 9;
+export const CHUNK_BITS_MAX = 16;
+export const SIGNED_HEADER = 22;
+export const SIGNED_CHECK = 4;
+export const SIGNED_OVERHEAD = 48;
 
 /** Bytes that an unsigned 32-bit `value` takes as a number. */
 export function varintLength(value: number): number {

@@ -1,11 +1,13 @@
 import { HoldfastError } from '../errors.ts';
 import { applyInPlace, plan } from './apply.ts';
-import { checkApart, checkBatch, checkBytes, checkLimit, checkList, checkResults } from './arguments.ts';
+import { checkApart, checkBatch, checkBytes, checkChunk, checkLimit, checkList, checkResults } from './arguments.ts';
 import { asBuffer, commonPrefix, commonSuffix } from './bytes.ts';
 import { seal, sealLength } from './check.ts';
 import { BATCH_STRIDE, type Differ } from './differ.ts';
 import {
+  MAX_OVERHEAD,
   SAME,
+  SIGNED_OVERHEAD,
   SPLICE,
   SPLICE_DELETE,
   SPLICE_D_NONE,
@@ -18,7 +20,9 @@ import {
   putNumber,
   varintLength,
 } from './format.ts';
+import { diffSignature } from './from-signature.ts';
 import { newDelta } from './room.ts';
+import { makeSignature } from './signature.ts';
 import { walk } from './walk.ts';
 import { xxh3 } from './xxh3.ts';
 
@@ -32,7 +36,7 @@ export const jsDiffer: Differ = {
   diff(base, target) {
     checkBytes(base, 'base');
     checkBytes(target, 'target');
-    return newDelta(target.length, (out) => put(base, target, out, 0));
+    return newDelta(target.length + MAX_OVERHEAD, (out) => put(base, target, out, 0));
   },
 
   diffInto(base, target, out) {
@@ -63,6 +67,17 @@ export const jsDiffer: Differ = {
   applyChain(base, deltas, limitBytes) {
     checkBytes(base, 'base');
     return applyChain(base, checkList(deltas, 'deltas'), checkLimit(limitBytes));
+  },
+
+  signature(base, options) {
+    checkBytes(base, 'base');
+    return makeSignature(base, checkChunk(options));
+  },
+
+  diffSignature(signature, target) {
+    checkBytes(signature, 'signature');
+    checkBytes(target, 'target');
+    return newDelta(target.length + SIGNED_OVERHEAD, (out) => diffSignature(signature, target, out));
   },
 
   diffBatch(bases, targets, out, results) {
@@ -113,15 +128,15 @@ function applyChain(base: Uint8Array, deltas: Uint8Array[], limit: number): Uint
   room.set(base);
   for (const [i, delta] of deltas.entries()) {
     const state = room.subarray(0, length);
-    const made = planInChain(state, delta, limit, i);
+    const made = inChain(i, () => plan(state, delta, limit));
     if (made.edit !== undefined && made.length <= room.length) {
       const { start, removed, added } = made.edit;
       if (removed !== added.length) room.copyWithin(start + added.length, start + removed, length);
       room.set(added, start);
     } else {
-      if (spare.length < made.length) spare = Buffer.allocUnsafeSlow(made.length + (made.length >> 3) + 64);
-      made.fill(state, spare);
-      [room, spare] = [spare, room];
+      const target = spare.length < made.length ? Buffer.allocUnsafeSlow(made.length + (made.length >> 3) + 64) : spare;
+      inChain(i, () => made.fill(state, target));
+      [room, spare] = [target, room];
     }
     length = made.length;
   }
@@ -129,9 +144,9 @@ function applyChain(base: Uint8Array, deltas: Uint8Array[], limit: number): Uint
   throw new HoldfastError('ERR_LIMIT', `delta 0 of the chain: the target is longer than the limit of ${limit} bytes (delta, byte 0)`);
 }
 
-function planInChain(state: Uint8Array, delta: Uint8Array, limit: number, i: number): ReturnType<typeof plan> {
+function inChain<T>(i: number, run: () => T): T {
   try {
-    return plan(state, delta, limit);
+    return run();
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     throw new HoldfastError(error.code, `delta ${i} of the chain: ${error.message}`);

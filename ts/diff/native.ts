@@ -2,15 +2,19 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { HoldfastError, type ErrorCode } from '../errors.ts';
-import { checkBatch, checkBytes, checkLimit, checkList, checkResults } from './arguments.ts';
+import { checkBatch, checkBytes, checkChunk, checkLimit, checkList, checkResults } from './arguments.ts';
 import type { Differ } from './differ.ts';
+import { MAX_OVERHEAD, SIGNED_OVERHEAD } from './format.ts';
 import { newDelta, newTarget } from './room.ts';
+import { signatureLength } from './signature.ts';
 
 /** What `crates/napi` exports. Errors' messages start with a code. */
 interface Addon {
   diffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array): number;
   applyInto(base: Uint8Array, delta: Uint8Array, limit: number, out: Uint8Array): number;
   applyInPlace(bytes: Uint8Array, delta: Uint8Array): number;
+  signatureInto(base: Uint8Array, chunkBits: number, out: Uint8Array): number;
+  diffSignatureInto(signature: Uint8Array, target: Uint8Array, out: Uint8Array): number;
   applyChainInto(base: Uint8Array, deltas: Uint8Array[], limit: number, out: Uint8Array): number;
   diffBatch(bases: (Uint8Array | undefined)[], targets: Uint8Array[], out: Uint8Array, results: Uint32Array): number;
   hashBatch(values: Uint8Array[], results: Uint32Array): void;
@@ -49,13 +53,31 @@ function translate(error: unknown): unknown {
 }
 
 /** What is not on the path of a push or a pull. */
-function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace'> {
+function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace' | 'signature' | 'diffSignature'> {
   return {
     applyInPlace(bytes, delta) {
       checkBytes(bytes, 'bytes');
       checkBytes(delta, 'delta');
       try {
         return addon.applyInPlace(bytes, delta);
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+
+    signature(base, options) {
+      checkBytes(base, 'base');
+      const bits = checkChunk(options);
+      const out = Buffer.allocUnsafe(signatureLength(base.length, bits));
+      addon.signatureInto(base, bits, out);
+      return out;
+    },
+
+    diffSignature(signature, target) {
+      checkBytes(signature, 'signature');
+      checkBytes(target, 'target');
+      try {
+        return newDelta(target.length + SIGNED_OVERHEAD, (out) => addon.diffSignatureInto(signature, target, out));
       } catch (error) {
         throw translate(error);
       }
@@ -78,7 +100,7 @@ function makeDiffer(addon: Addon): Differ {
     diff(base, target) {
       checkBytes(base, 'base');
       checkBytes(target, 'target');
-      return newDelta(target.length, (out) => diffInto(base, target, out));
+      return newDelta(target.length + MAX_OVERHEAD, (out) => diffInto(base, target, out));
     },
 
     diffInto(base, target, out) {

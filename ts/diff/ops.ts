@@ -23,17 +23,21 @@ const RUN_MIN = 8;
  * the copy before it waits. Methods that write return whether there was room.
  */
 export class OpsWriter {
+  /** Empty where only its length is known. */
   readonly #base: Buffer;
+  readonly #length: number;
   readonly #target: Buffer;
   readonly #out: Uint8Array;
   readonly #room: number;
-  #at = 1;
+  #at: number;
   #expected = 0;
   #source = 0;
   #copied = 0;
 
-  /** `room`: bytes of `out` that may be written. */
-  constructor(base: Buffer, target: Buffer, out: Uint8Array, room: number) {
+  /** `room`: bytes of `out` that may be written; `length`: the base's; the first sequence goes to `out[at..]`. */
+  constructor(base: Buffer, target: Buffer, out: Uint8Array, room: number, length: number = base.length, at = 1) {
+    this.#length = length;
+    this.#at = at;
     this.#base = base;
     this.#target = target;
     this.#out = out;
@@ -95,6 +99,11 @@ export class OpsWriter {
     return this.#at;
   }
 
+  /** Where the sequences end. */
+  get end(): number {
+    return this.#at;
+  }
+
   #bytes(from: number, to: number): boolean {
     const length = to - from;
     const isLong = length > TOKEN_ADD_DIRECT;
@@ -137,7 +146,7 @@ export class OpsWriter {
   }
 
   #advance(added: number): void {
-    this.#expected = Math.min(this.#source + this.#copied + added, this.#base.length);
+    this.#expected = Math.min(this.#source + this.#copied + added, this.#length);
     this.copy(this.#expected, 0);
   }
 }

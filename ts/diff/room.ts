@@ -1,11 +1,8 @@
-import { MAX_OVERHEAD } from './format.ts';
-
 const SCRATCH = 1 << 16;
 let scratch: Buffer | undefined;
 
-/** A new delta: `write` puts it at the start of memory that suffices for a target of this length, and returns its length. */
-export function newDelta(targetLength: number, write: (out: Uint8Array) => number): Uint8Array {
-  const needed = targetLength + MAX_OVERHEAD;
+/** A new delta: `write` puts it at the start of memory of so many bytes, and returns its length. */
+export function newDelta(needed: number, write: (out: Buffer) => number): Uint8Array {
   scratch ??= Buffer.allocUnsafeSlow(SCRATCH);
   const out = needed <= SCRATCH ? scratch : Buffer.allocUnsafeSlow(needed);
   const length = write(out);

@@ -1,18 +1,22 @@
 //! Turns a base and a delta into the target. The first pass checks everything, the second copies.
 
+use crate::bytes::{word32, word64};
 use crate::check::{body_length, seal_value};
 use crate::error::{ApplyError, ChainError};
 use crate::format::{
-    KIND_MASK, MAX_LEN, OPS, OPS_TAIL, SAME, SPLICE, SPLICE_D_NONE, SPLICE_D_SAME, SPLICE_DELETE, SPLICE_L_SHIFT,
-    SPLICE_L_VARINT, SPLICE_WIDTH_SHIFT, TOKEN_ADD_DIRECT, TOKEN_ADD_LONG, TOKEN_ADD_RUN, TOKEN_ADD_SHIFT,
-    TOKEN_COPY_BITS, TOKEN_COPY_MORE, TOKEN_OFFSET, WHOLE,
+    CHUNK_BITS_MAX, CHUNK_BITS_MIN, KIND_MASK, MAX_LEN, OPS, OPS_TAIL, SAME, SIGNED, SIGNED_CHECK, SIGNED_HEADER,
+    SPLICE, SPLICE_D_NONE, SPLICE_D_SAME, SPLICE_DELETE, SPLICE_L_SHIFT, SPLICE_L_VARINT, SPLICE_WIDTH_SHIFT,
+    TOKEN_ADD_DIRECT, TOKEN_ADD_LONG, TOKEN_ADD_RUN, TOKEN_ADD_SHIFT, TOKEN_COPY_BITS, TOKEN_COPY_MORE, TOKEN_OFFSET,
+    WHOLE,
 };
+use crate::hash64;
+use crate::signature::tree_hash;
 
 /// The target, of at most `limit` bytes; nothing is allocated before the whole delta has been found good.
 pub fn apply(base: &[u8], delta: &[u8], limit: usize) -> Result<Vec<u8>, ApplyError> {
     let plan = Plan::read(base, delta, limit)?;
     let mut out = vec![0; plan.length];
-    plan.fill(base, &mut out);
+    plan.fill(base, &mut out)?;
     Ok(out)
 }
 
@@ -20,7 +24,7 @@ pub fn apply(base: &[u8], delta: &[u8], limit: usize) -> Result<Vec<u8>, ApplyEr
 pub fn apply_into(base: &[u8], delta: &[u8], limit: usize, out: &mut [u8]) -> Result<usize, ApplyError> {
     let plan = Plan::read(base, delta, limit)?;
     let needed = plan.length;
-    plan.fill(base, out.get_mut(..needed).ok_or(ApplyError::OutTooSmall { needed })?);
+    plan.fill(base, out.get_mut(..needed).ok_or(ApplyError::OutTooSmall { needed })?)?;
     Ok(needed)
 }
 
@@ -28,6 +32,9 @@ pub fn apply_into(base: &[u8], delta: &[u8], limit: usize, out: &mut [u8]) -> Re
 /// written. Takes only deltas whose target has the base's length and whose copies all stay in place; others, and an error of
 /// any other kind, leave `bytes` as they were.
 pub fn apply_in_place(bytes: &mut [u8], delta: &[u8]) -> Result<usize, ApplyError> {
+    if delta.first() == Some(&SIGNED) {
+        return Err(ApplyError::NotInPlace { offset: 0 });
+    }
     let plan = Plan::read(bytes, delta, bytes.len()).map_err(|error| match error {
         ApplyError::OverLimit { offset, .. } => ApplyError::NotInPlace { offset },
         other => other,
@@ -54,7 +61,7 @@ pub fn apply_in_place(bytes: &mut [u8], delta: &[u8]) -> Result<usize, ApplyErro
 
 /// Refuses an ops body with a copy that does not land where it came from. A tail lands there because the lengths are equal.
 fn check_unmoved(body: &[u8], length: usize) -> Result<(), ApplyError> {
-    let mut sequences = Sequences::new(body, length);
+    let mut sequences = Sequences::new(body, 1, length);
     let (mut at, mut offset) = (0, 1);
     while let Some(sequence) = sequences.next()? {
         if sequence.copied > 0 && sequence.source != at {
@@ -68,7 +75,7 @@ fn check_unmoved(body: &[u8], length: usize) -> Result<(), ApplyError> {
 
 /// Writes what an unmoved ops body adds; how many bytes that were.
 fn write_added(body: &[u8], bytes: &mut [u8]) -> usize {
-    let mut sequences = Sequences::new(body, bytes.len());
+    let mut sequences = Sequences::new(body, 1, bytes.len());
     let (mut at, mut written) = (0, 0);
     while let Ok(Some(sequence)) = sequences.next() {
         at += sequence.copied;
@@ -96,7 +103,7 @@ pub fn apply_chain(base: &[u8], deltas: &[&[u8]], limit: usize) -> Result<Vec<u8
             }
             _ => {
                 spare.resize(plan.length, 0);
-                plan.fill(&state, &mut spare);
+                plan.fill(&state, &mut spare).map_err(|error| ChainError { index, error })?;
                 core::mem::swap(&mut state, &mut spare);
             }
         }
@@ -112,13 +119,20 @@ enum Kind<'a> {
     Same,
     Whole { added: &'a [u8] },
     Splice { start: usize, removed: usize, added: &'a [u8] },
-    Ops { body: &'a [u8], tail: bool },
+    Ops { body: &'a [u8], start: usize, tail: bool },
+}
+
+/// The hash that the target must have, over chunks of 2^`chunk_bits` bytes.
+struct Promise {
+    chunk_bits: u8,
+    hash: u64,
 }
 
 /// A delta that has been found good, and the length of its target.
 struct Plan<'a> {
     kind: Kind<'a>,
     length: usize,
+    promise: Option<Promise>,
 }
 
 impl<'a> Plan<'a> {
@@ -127,6 +141,9 @@ impl<'a> Plan<'a> {
         let &header = delta.first().ok_or(ApplyError::Empty)?;
         if header == SAME {
             return Self::read_same(base, delta, limit);
+        }
+        if header == SIGNED {
+            return Self::read_signed(base, delta, limit);
         }
         let kind = header & KIND_MASK;
         if header != WHOLE && kind != SPLICE && (kind != OPS || header & !KIND_MASK & !OPS_TAIL != 0) {
@@ -137,7 +154,7 @@ impl<'a> Plan<'a> {
             SPLICE => Self::read_splice(base, body, limit),
             OPS => Self::read_ops(base, body, limit),
             _ if body.len() - 1 > limit => Err(ApplyError::OverLimit { offset: 0, limit }),
-            _ => Ok(Plan { kind: Kind::Whole { added: &body[1..] }, length: body.len() - 1 }),
+            _ => Ok(Plan { kind: Kind::Whole { added: &body[1..] }, length: body.len() - 1, promise: None }),
         }
     }
 
@@ -148,7 +165,7 @@ impl<'a> Plan<'a> {
         if base.len() > limit {
             return Err(ApplyError::OverLimit { offset: 0, limit });
         }
-        Ok(Plan { kind: Kind::Same, length: base.len() })
+        Ok(Plan { kind: Kind::Same, length: base.len(), promise: None })
     }
 
     fn read_splice(base: &[u8], body: &'a [u8], limit: usize) -> Result<Self, ApplyError> {
@@ -179,32 +196,48 @@ impl<'a> Plan<'a> {
         if length > limit {
             return Err(ApplyError::OverLimit { offset: 0, limit });
         }
-        Ok(Plan { kind: Kind::Splice { start, removed, added }, length })
+        Ok(Plan { kind: Kind::Splice { start, removed, added }, length, promise: None })
     }
 
     fn read_ops(base: &[u8], body: &'a [u8], limit: usize) -> Result<Self, ApplyError> {
-        let mut sequences = Sequences::new(body, base.len());
-        let mut length = 0;
-        let mut offset = 1;
-        while let Some(sequence) = sequences.next()? {
-            length += sequence.copied + sequence.added.length();
-            if length > limit {
-                return Err(ApplyError::OverLimit { offset, limit });
-            }
-            offset = sequences.reader.at;
-        }
         let tail = body[0] & OPS_TAIL != 0;
-        if tail {
-            length += base.len() - sequences.expected;
-        }
-        if length > limit {
-            return Err(ApplyError::OverLimit { offset, limit });
-        }
-        Ok(Plan { kind: Kind::Ops { body, tail }, length })
+        let length = ops_length(body, 1, base.len(), tail, limit)?;
+        Ok(Plan { kind: Kind::Ops { body, start: 1, tail }, length, promise: None })
     }
 
-    /// Writes the target; `out` has its length.
-    fn fill(&self, base: &[u8], out: &mut [u8]) {
+    /// The base is hashed last: everything else costs less.
+    fn read_signed(base: &[u8], delta: &'a [u8], limit: usize) -> Result<Self, ApplyError> {
+        let end = delta.len().checked_sub(SIGNED_CHECK).filter(|end| *end >= SIGNED_HEADER);
+        let end = end.ok_or(ApplyError::Truncated { offset: 1 })?;
+        let (body, check) = delta.split_at(end);
+        if hash64(body) as u32 != word32(check, 0) {
+            return Err(ApplyError::BadCheck { offset: end });
+        }
+        let chunk_bits = body[1];
+        if !(CHUNK_BITS_MIN..=CHUNK_BITS_MAX).contains(&chunk_bits) {
+            return Err(ApplyError::BadNumber { offset: 1 });
+        }
+        if word32(body, 2) as usize != base.len() {
+            return Err(ApplyError::BadCheck { offset: 2 });
+        }
+        let length = ops_length(body, SIGNED_HEADER, base.len(), false, limit)?;
+        if tree_hash(base, chunk_bits) != word64(body, 6) {
+            return Err(ApplyError::BadCheck { offset: 6 });
+        }
+        let promise = Some(Promise { chunk_bits, hash: word64(body, 14) });
+        Ok(Plan { kind: Kind::Ops { body, start: SIGNED_HEADER, tail: false }, length, promise })
+    }
+
+    /// Writes the target; `out` has its length. Fails where the target is not the one that was promised.
+    fn fill(&self, base: &[u8], out: &mut [u8]) -> Result<(), ApplyError> {
+        self.write(base, out);
+        match self.promise {
+            Some(Promise { chunk_bits, hash }) if tree_hash(out, chunk_bits) != hash => Err(ApplyError::BadResult),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&self, base: &[u8], out: &mut [u8]) {
         let mut out = Sink { out, at: 0 };
         match self.kind {
             Kind::Same => out.put(base),
@@ -214,8 +247,8 @@ impl<'a> Plan<'a> {
                 out.put(added);
                 out.put(&base[start + removed..]);
             }
-            Kind::Ops { body, tail } => {
-                let mut sequences = Sequences::new(body, base.len());
+            Kind::Ops { body, start, tail } => {
+                let mut sequences = Sequences::new(body, start, base.len());
                 while let Ok(Some(sequence)) = sequences.next() {
                     out.put(&base[sequence.source..sequence.source + sequence.copied]);
                     match sequence.added {
@@ -230,6 +263,27 @@ impl<'a> Plan<'a> {
         }
         debug_assert_eq!(out.at, out.out.len());
     }
+}
+
+/// Checks the sequences from `start` on; the length of the target.
+fn ops_length(body: &[u8], start: usize, base: usize, tail: bool, limit: usize) -> Result<usize, ApplyError> {
+    let mut sequences = Sequences::new(body, start, base);
+    let mut length = 0;
+    let mut offset = start;
+    while let Some(sequence) = sequences.next()? {
+        length += sequence.copied + sequence.added.length();
+        if length > limit {
+            return Err(ApplyError::OverLimit { offset, limit });
+        }
+        offset = sequences.reader.at;
+    }
+    if tail {
+        length += base - sequences.expected;
+    }
+    if length > limit {
+        return Err(ApplyError::OverLimit { offset, limit });
+    }
+    Ok(length)
 }
 
 /// The delta without its check, which must fit.
@@ -292,8 +346,8 @@ struct Sequences<'a> {
 }
 
 impl<'a> Sequences<'a> {
-    fn new(body: &'a [u8], base: usize) -> Self {
-        Self { reader: Reader { bytes: body, at: 1 }, base, expected: 0 }
+    fn new(body: &'a [u8], start: usize, base: usize) -> Self {
+        Self { reader: Reader { bytes: body, at: start }, base, expected: 0 }
     }
 
     #[inline]

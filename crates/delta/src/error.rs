@@ -75,7 +75,9 @@ pub enum ApplyError {
         /// Length of the target.
         needed: usize,
     },
-    /// The delta is good, but moves bytes or changes the length: it cannot be applied in place.
+    /// The target that was made is not the one that the delta was made for. Only deltas from signatures tell.
+    BadResult,
+    /// The delta moves bytes, changes the length, or promises a hash of its target: it cannot be applied in place.
     NotInPlace {
         /// Start of the first sequence that moves bytes or outgrows the base, or 0.
         offset: usize,
@@ -98,8 +100,12 @@ impl fmt::Display for ApplyError {
                 write!(f, "the delta is damaged or was made against another base (check at byte {offset})")
             }
             Self::OutTooSmall { needed } => write!(f, "the target needs {needed} bytes"),
+            Self::BadResult => write!(f, "the target is not the one that the delta was made for"),
             Self::NotInPlace { offset } => {
-                write!(f, "the delta moves bytes or changes the length (delta, byte {offset}): use apply instead")
+                write!(
+                    f,
+                    "the delta moves bytes, changes the length or comes from a signature (delta, byte {offset}): use apply instead"
+                )
             }
         }
     }
@@ -123,3 +129,57 @@ impl fmt::Display for ChainError {
 }
 
 impl core::error::Error for ChainError {}
+
+/// How a signature is bad, or why none was made or used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureError {
+    /// Too short for a signature.
+    Truncated {
+        /// Its length.
+        length: usize,
+    },
+    /// The first bytes are no signature's, or one of a version that is not known.
+    Unknown,
+    /// A chunk's length is 2^6 to 2^16 bytes.
+    BadChunk {
+        /// The binary logarithm that it has.
+        bits: u8,
+    },
+    /// The length does not fit the base's that the signature names.
+    WrongLength {
+        /// The signature's.
+        length: usize,
+        /// The base's.
+        base_length: usize,
+    },
+    /// The signature is damaged.
+    BadCheck,
+    /// `out` is too short.
+    OutTooSmall {
+        /// What always suffices.
+        needed: usize,
+    },
+    /// An input is longer than `MAX_LEN`.
+    InputTooLong {
+        /// Its length.
+        length: usize,
+    },
+}
+
+impl fmt::Display for SignatureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated { length } => write!(f, "{length} bytes are no signature"),
+            Self::Unknown => write!(f, "the signature's format is unknown"),
+            Self::BadChunk { bits } => write!(f, "chunks of 2^{bits} bytes are none of 2^6 to 2^16"),
+            Self::WrongLength { length, base_length } => {
+                write!(f, "a signature of {length} bytes does not fit a base of {base_length} bytes")
+            }
+            Self::BadCheck => write!(f, "the signature is damaged"),
+            Self::OutTooSmall { needed } => write!(f, "the output needs {needed} bytes of room"),
+            Self::InputTooLong { length } => write!(f, "an input of {length} bytes is longer than 2147483647"),
+        }
+    }
+}
+
+impl core::error::Error for SignatureError {}

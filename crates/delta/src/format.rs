@@ -9,6 +9,8 @@ pub const MAX_OVERHEAD: usize = 16;
 pub const SAME: u8 = 0x00;
 /// Header of a delta that carries the whole target.
 pub const WHOLE: u8 = 0x01;
+/// Header of a delta that was made from a signature.
+pub const SIGNED: u8 = 0x02;
 /// The bits of a header that tell its kind.
 pub const KIND_MASK: u8 = 0xc0;
 /// One edit.
@@ -60,6 +62,29 @@ pub const FINGERPRINT_SEED: u32 = 0x4846_4431;
 pub const FINGERPRINT_STEP: u32 = 0x9e37_79b1;
 /// Fingerprint: multiplier of the end.
 pub const FINGERPRINT_END: u32 = 0x85eb_ca6b;
+
+/// Signature: first byte, 'S'.
+pub const SIGNATURE_MAGIC: u8 = 0x53;
+/// Signature: version.
+pub const SIGNATURE_VERSION: u8 = 1;
+/// Signature: bytes before the hashes.
+pub const SIGNATURE_HEADER: usize = 16;
+/// Signature: bytes per chunk.
+pub const SIGNATURE_ENTRY: usize = 12;
+/// Signature: bytes of the check at its end.
+pub const SIGNATURE_CHECK: usize = 4;
+/// Least binary logarithm of a chunk's length.
+pub const CHUNK_BITS_MIN: u8 = 6;
+/// The usual one.
+pub const CHUNK_BITS: u8 = 9;
+/// The greatest.
+pub const CHUNK_BITS_MAX: u8 = 16;
+/// Delta from a signature: bytes before the sequences.
+pub const SIGNED_HEADER: usize = 22;
+/// Delta from a signature: bytes of the check at its end.
+pub const SIGNED_CHECK: usize = 4;
+/// A delta from a signature is never longer than its target plus this.
+pub const SIGNED_OVERHEAD: usize = 48;
 
 /// Bytes that `value` takes as a number.
 #[must_use]

@@ -12,16 +12,20 @@ mod check;
 mod diff;
 mod error;
 pub mod format;
+mod from_signature;
 mod index;
 mod ops;
+mod signature;
 mod walk;
 mod window;
 
 pub use apply::{apply, apply_chain, apply_in_place, apply_into};
 pub use check::{fingerprint, seal_length, seal_value};
 pub use diff::{diff, diff_into};
-pub use error::{ApplyError, ChainError, DiffError};
+pub use error::{ApplyError, ChainError, DiffError, SignatureError};
 pub use format::{MAX_LEN, MAX_OVERHEAD};
+pub use from_signature::{diff_signature, diff_signature_into};
+pub use signature::{signature, signature_into, signature_length};
 
 /// XXH3-64 with seed 0.
 #[must_use]

@@ -19,7 +19,9 @@ enum Added<'a> {
 
 /// A sequence is written when its add is known, so the copy before it waits here.
 pub(crate) struct OpsWriter<'a> {
+    /// Empty where only its length is known.
     base: &'a [u8],
+    length: usize,
     target: &'a [u8],
     out: &'a mut [u8],
     at: usize,
@@ -31,7 +33,12 @@ pub(crate) struct OpsWriter<'a> {
 /// Every method returns `None` once `out` is full.
 impl<'a> OpsWriter<'a> {
     pub(crate) fn new(base: &'a [u8], target: &'a [u8], out: &'a mut [u8]) -> Self {
-        Self { base, target, out, at: 1, expected: 0, source: 0, copied: 0 }
+        Self { base, length: base.len(), target, out, at: 1, expected: 0, source: 0, copied: 0 }
+    }
+
+    /// As `new`, without the base; the first sequence goes to `out[at..]`.
+    pub(crate) fn blind(length: usize, target: &'a [u8], out: &'a mut [u8], at: usize) -> Self {
+        Self { base: &[], length, target, out, at, expected: 0, source: 0, copied: 0 }
     }
 
     /// The next bytes of the target are `base[source..source + length]`.
@@ -85,6 +92,11 @@ impl<'a> OpsWriter<'a> {
         Some(self.at)
     }
 
+    /// Where the sequences end.
+    pub(crate) fn end(&self) -> usize {
+        self.at
+    }
+
     fn sequence(&mut self, added: Added<'_>) -> Option<()> {
         let offset = self.source as i64 - self.expected as i64;
         let (code, length) = match added {
@@ -117,7 +129,7 @@ impl<'a> OpsWriter<'a> {
                 self.at += length;
             }
         }
-        self.expected = (self.source + self.copied + length).min(self.base.len());
+        self.expected = (self.source + self.copied + length).min(self.length);
         self.copy(self.expected, 0);
         Some(())
     }

@@ -4,11 +4,12 @@ use holdfast_delta::format::*;
 
 #[test]
 fn the_table_has_the_numbers_of_the_code() {
-    let code: [(&str, u64); 28] = [
+    let code: [(&str, u64); 40] = [
         ("MAX_LEN", MAX_LEN as u64),
         ("MAX_OVERHEAD", MAX_OVERHEAD as u64),
         ("SAME", SAME.into()),
         ("WHOLE", WHOLE.into()),
+        ("SIGNED", SIGNED.into()),
         ("KIND_MASK", KIND_MASK.into()),
         ("SPLICE", SPLICE.into()),
         ("OPS", OPS.into()),
@@ -33,6 +34,17 @@ fn the_table_has_the_numbers_of_the_code() {
         ("FINGERPRINT_SEED", FINGERPRINT_SEED.into()),
         ("FINGERPRINT_STEP", FINGERPRINT_STEP.into()),
         ("FINGERPRINT_END", FINGERPRINT_END.into()),
+        ("SIGNATURE_MAGIC", SIGNATURE_MAGIC.into()),
+        ("SIGNATURE_VERSION", SIGNATURE_VERSION.into()),
+        ("SIGNATURE_HEADER", SIGNATURE_HEADER as u64),
+        ("SIGNATURE_ENTRY", SIGNATURE_ENTRY as u64),
+        ("SIGNATURE_CHECK", SIGNATURE_CHECK as u64),
+        ("CHUNK_BITS_MIN", CHUNK_BITS_MIN.into()),
+        ("CHUNK_BITS", CHUNK_BITS.into()),
+        ("CHUNK_BITS_MAX", CHUNK_BITS_MAX.into()),
+        ("SIGNED_HEADER", SIGNED_HEADER as u64),
+        ("SIGNED_CHECK", SIGNED_CHECK as u64),
+        ("SIGNED_OVERHEAD", SIGNED_OVERHEAD as u64),
     ];
     let page = include_str!("../FORMAT.md");
     let section = page.split("\n## ").find(|part| part.starts_with("Delta\n")).expect("a section on deltas");

@@ -4,7 +4,7 @@
 
 mod memory;
 
-use holdfast_delta::{ApplyError, DiffError};
+use holdfast_delta::{ApplyError, DiffError, SignatureError};
 use memory::{Bytes, BytesList, OptionalBytesList, Words, apart};
 use napi::{Error, Result, Status};
 use napi_derive::napi;
@@ -44,6 +44,26 @@ pub fn apply_in_place(bytes: Bytes, delta: Bytes) -> Result<u32> {
     let (bytes, delta) = unsafe { (bytes.write(), delta.read()) };
     let written = holdfast_delta::apply_in_place(bytes, delta).map_err(|error| apply_error(error, &error))?;
     Ok(written as u32)
+}
+
+/// Writes the base's signature to the start of `out`; its length.
+#[napi(catch_unwind)]
+pub fn signature_into(base: Bytes, chunk_bits: u8, out: Bytes) -> Result<u32> {
+    apart(out.range(), &[base.range()])?;
+    // SAFETY: as in `diff_into`.
+    let (base, out) = unsafe { (base.read(), out.write()) };
+    let length = holdfast_delta::signature_into(base, chunk_bits, out).map_err(signature_error)?;
+    Ok(length as u32)
+}
+
+/// Writes a delta from the signature's base to the target to the start of `out`; its length.
+#[napi(catch_unwind)]
+pub fn diff_signature_into(signature: Bytes, target: Bytes, out: Bytes) -> Result<u32> {
+    apart(out.range(), &[signature.range(), target.range()])?;
+    // SAFETY: as in `diff_into`.
+    let (signature, target, out) = unsafe { (signature.read(), target.read(), out.write()) };
+    let length = holdfast_delta::diff_signature_into(signature, target, out).map_err(signature_error)?;
+    Ok(length as u32)
 }
 
 /// Applies the deltas in turn and writes the last state to `out` if it fits; its length in any case.
@@ -121,6 +141,15 @@ fn diff_error(error: DiffError) -> Error {
     let code = match error {
         DiffError::OutTooSmall { .. } => "ERR_LIMIT",
         DiffError::InputTooLong { .. } => "ERR_INVALID",
+    };
+    Error::new(Status::GenericFailure, format!("{code}: {error}"))
+}
+
+fn signature_error(error: SignatureError) -> Error {
+    let code = match error {
+        SignatureError::OutTooSmall { .. } => "ERR_LIMIT",
+        SignatureError::InputTooLong { .. } => "ERR_INVALID",
+        _ => "ERR_CORRUPT",
     };
     Error::new(Status::GenericFailure, format!("{code}: {error}"))
 }
