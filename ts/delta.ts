@@ -3,10 +3,12 @@
  * `crates/delta/FORMAT.md`. All inputs are `Uint8Array`s of at most 2^31 - 1 bytes, and nothing else may write to their memory
  * during a call.
  */
-import type { Differ, Engine, SignatureOptions } from './diff/differ.ts';
+import type { Chunk } from './diff/chunks.ts';
+import type { ChunksOptions, Differ, Engine, SignatureOptions } from './diff/differ.ts';
 import { loadDiffer } from './diff/engine.ts';
 
-export type { Engine, SignatureOptions } from './diff/differ.ts';
+export type { Chunk } from './diff/chunks.ts';
+export type { ChunksOptions, Engine, SignatureOptions } from './diff/differ.ts';
 export { HoldfastError, type ErrorCode } from './errors.ts';
 
 const differ: Differ = loadDiffer();
@@ -78,4 +80,15 @@ export function signature(base: Uint8Array, options?: SignatureOptions): Uint8Ar
  */
 export function diffSignature(signatureBytes: Uint8Array, target: Uint8Array): Uint8Array {
   return differ.diffSignature(signatureBytes, target);
+}
+
+/**
+ * The content-defined chunks of `bytes`, in order and without gaps, after FastCDC (Xia et al. 2016, 2020): `options.averageBytes`
+ * (a power of two from 256 to 1048576; 8192 unless given) long on average, a quarter of it at least (except the last), eight times
+ * it at most. An edit changes the chunks around it only, so equal hashes show what two byte strings share, wherever it lies.
+ *
+ * @throws HoldfastError `ERR_INVALID` for a wrong argument.
+ */
+export function chunks(bytes: Uint8Array, options?: ChunksOptions): Chunk[] {
+  return differ.chunks(bytes, options);
 }

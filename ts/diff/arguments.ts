@@ -1,7 +1,7 @@
 import { isUint8Array } from 'node:util/types';
 import { HoldfastError } from '../errors.ts';
-import { BATCH_STRIDE, type SignatureOptions } from './differ.ts';
-import { CHUNK_BITS, CHUNK_BITS_MAX, CHUNK_BITS_MIN, MAX_LEN, MAX_OVERHEAD } from './format.ts';
+import { BATCH_STRIDE, type ChunksOptions, type SignatureOptions } from './differ.ts';
+import { CDC_BITS, CDC_BITS_MAX, CDC_BITS_MIN, CHUNK_BITS, CHUNK_BITS_MAX, CHUNK_BITS_MIN, MAX_LEN, MAX_OVERHEAD } from './format.ts';
 
 function invalid(message: string): HoldfastError {
   return new HoldfastError('ERR_INVALID', message);
@@ -19,12 +19,21 @@ export function checkLimit(limitBytes: number): number {
   return Math.min(limitBytes, MAX_LEN);
 }
 
+/** The binary logarithm of an option that must be a power of two. */
+function checkPower(bytes: number, name: string, least: number, most: number): number {
+  const bits = Math.log2(bytes);
+  if (typeof bytes === 'number' && Number.isInteger(bits) && bits >= least && bits <= most) return bits;
+  throw invalid(`${name} must be a power of two from ${2 ** least} to ${2 ** most}, not ${bytes}`);
+}
+
 /** The binary logarithm of a signature's chunk. */
 export function checkChunk(options: SignatureOptions | undefined): number {
-  const bytes = options?.chunkBytes ?? 2 ** CHUNK_BITS;
-  const bits = Math.log2(bytes);
-  if (typeof bytes === 'number' && Number.isInteger(bits) && bits >= CHUNK_BITS_MIN && bits <= CHUNK_BITS_MAX) return bits;
-  throw invalid(`chunkBytes must be a power of two from ${2 ** CHUNK_BITS_MIN} to ${2 ** CHUNK_BITS_MAX}, not ${bytes}`);
+  return checkPower(options?.chunkBytes ?? 2 ** CHUNK_BITS, 'chunkBytes', CHUNK_BITS_MIN, CHUNK_BITS_MAX);
+}
+
+/** The binary logarithm of the average content-defined chunk. */
+export function checkAverage(options: ChunksOptions | undefined): number {
+  return checkPower(options?.averageBytes ?? 2 ** CDC_BITS, 'averageBytes', CDC_BITS_MIN, CDC_BITS_MAX);
 }
 
 /** A plain copy of a list, each element checked; holes only where `optional`. */

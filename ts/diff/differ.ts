@@ -1,3 +1,5 @@
+import type { Chunk } from './chunks.ts';
+
 /** Which implementation runs. Both read and write the same bytes. */
 export type Engine = 'native' | 'js';
 
@@ -10,6 +12,11 @@ export interface SignatureOptions {
    * has 12 bytes per chunk.
    */
   readonly chunkBytes?: number;
+}
+
+export interface ChunksOptions {
+  /** Bytes of the average chunk: a power of two from 256 to 1048576; 8192 unless given. */
+  readonly averageBytes?: number;
 }
 
 /**
@@ -47,6 +54,12 @@ export interface Differ {
    * the whole base before and the whole target after. `ERR_CORRUPT` for a signature that is damaged or of another version.
    */
   diffSignature(signature: Uint8Array, target: Uint8Array): Uint8Array;
+
+  /**
+   * The content-defined chunks of `bytes`, in order and without gaps: a quarter of the average long at least (except the last),
+   * eight times it at most. An edit changes the chunks around it only, so equal hashes show what two byte strings share.
+   */
+  chunks(bytes: Uint8Array, options?: ChunksOptions): Chunk[];
 
   /** Applies several deltas in turn; as `apply` of each, but intermediate states need not be built. */
   applyChain(base: Uint8Array, deltas: readonly Uint8Array[], limitBytes: number): Uint8Array;

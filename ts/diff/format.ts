@@ -46,6 +46,14 @@ export const SIGNED_HEADER = 22;
 export const SIGNED_CHECK = 4;
 export const SIGNED_OVERHEAD = 48;
 
+export const CDC_BITS_MIN = 8;
+export const CDC_BITS = 13;
+export const CDC_BITS_MAX = 20;
+export const CDC_MIN_SHIFT = 2;
+export const CDC_MAX_SHIFT = 3;
+export const CDC_LEVEL = 2;
+export const GEAR_SEED = 0x9e3779b1;
+
 /** Bytes that an unsigned 32-bit `value` takes as a number. */
 export function varintLength(value: number): number {
   if (value < 0x80) return 1;

@@ -1,8 +1,9 @@
 import { HoldfastError } from '../errors.ts';
 import { applyInPlace, plan } from './apply.ts';
-import { checkApart, checkBatch, checkBytes, checkChunk, checkLimit, checkList, checkResults } from './arguments.ts';
+import { checkApart, checkAverage, checkBatch, checkBytes, checkChunk, checkLimit, checkList, checkResults } from './arguments.ts';
 import { asBuffer, commonPrefix, commonSuffix } from './bytes.ts';
 import { seal, sealLength } from './check.ts';
+import { CHUNK_STRIDE, chunksMax, putChunks, readChunks } from './chunks.ts';
 import { BATCH_STRIDE, type Differ } from './differ.ts';
 import {
   MAX_OVERHEAD,
@@ -78,6 +79,13 @@ export const jsDiffer: Differ = {
     checkBytes(signature, 'signature');
     checkBytes(target, 'target');
     return newDelta(target.length + SIGNED_OVERHEAD, (out) => diffSignature(signature, target, out));
+  },
+
+  chunks(bytes, options) {
+    checkBytes(bytes, 'bytes');
+    const bits = checkAverage(options);
+    const words = new Uint32Array(CHUNK_STRIDE * chunksMax(bytes.length, bits));
+    return readChunks(words, putChunks(bytes, bits, words));
   },
 
   diffBatch(bases, targets, out, results) {

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { HoldfastError, type ErrorCode } from '../errors.ts';
-import { checkBatch, checkBytes, checkChunk, checkLimit, checkList, checkResults } from './arguments.ts';
+import { checkAverage, checkBatch, checkBytes, checkChunk, checkLimit, checkList, checkResults } from './arguments.ts';
+import { CHUNK_STRIDE, chunksMax, readChunks } from './chunks.ts';
 import type { Differ } from './differ.ts';
 import { MAX_OVERHEAD, SIGNED_OVERHEAD } from './format.ts';
 import { newDelta, newTarget } from './room.ts';
@@ -15,6 +16,7 @@ interface Addon {
   applyInPlace(bytes: Uint8Array, delta: Uint8Array): number;
   signatureInto(base: Uint8Array, chunkBits: number, out: Uint8Array): number;
   diffSignatureInto(signature: Uint8Array, target: Uint8Array, out: Uint8Array): number;
+  chunksInto(bytes: Uint8Array, averageBits: number, results: Uint32Array): number;
   applyChainInto(base: Uint8Array, deltas: Uint8Array[], limit: number, out: Uint8Array): number;
   diffBatch(bases: (Uint8Array | undefined)[], targets: Uint8Array[], out: Uint8Array, results: Uint32Array): number;
   hashBatch(values: Uint8Array[], results: Uint32Array): void;
@@ -53,7 +55,7 @@ function translate(error: unknown): unknown {
 }
 
 /** What is not on the path of a push or a pull. */
-function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace' | 'signature' | 'diffSignature'> {
+function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace' | 'signature' | 'diffSignature' | 'chunks'> {
   return {
     applyInPlace(bytes, delta) {
       checkBytes(bytes, 'bytes');
@@ -81,6 +83,13 @@ function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace' | 'signature' | '
       } catch (error) {
         throw translate(error);
       }
+    },
+
+    chunks(bytes, options) {
+      checkBytes(bytes, 'bytes');
+      const bits = checkAverage(options);
+      const words = new Uint32Array(CHUNK_STRIDE * chunksMax(bytes.length, bits));
+      return readChunks(words, addon.chunksInto(bytes, bits, words));
     },
   };
 }

@@ -86,6 +86,21 @@ pub const SIGNED_CHECK: usize = 4;
 /// A delta from a signature is never longer than its target plus this.
 pub const SIGNED_OVERHEAD: usize = 48;
 
+/// Least binary logarithm of the average content-defined chunk.
+pub const CDC_BITS_MIN: u8 = 8;
+/// The usual one.
+pub const CDC_BITS: u8 = 13;
+/// The greatest.
+pub const CDC_BITS_MAX: u8 = 20;
+/// The least chunk is the average shifted down by this.
+pub const CDC_MIN_SHIFT: u32 = 2;
+/// The longest is the average shifted up by this.
+pub const CDC_MAX_SHIFT: u32 = 3;
+/// Bits by which the condition is harder before the average and easier after it.
+pub const CDC_LEVEL: u32 = 2;
+/// Multiplier of the sequence that the gear table is made from.
+pub const GEAR_SEED: u32 = 0x9e37_79b1;
+
 /// Bytes that `value` takes as a number.
 #[must_use]
 pub const fn varint_len(value: u32) -> usize {

@@ -9,6 +9,7 @@
 mod apply;
 mod bytes;
 mod check;
+mod chunks;
 mod diff;
 mod error;
 pub mod format;
@@ -21,6 +22,7 @@ mod window;
 
 pub use apply::{apply, apply_chain, apply_in_place, apply_into};
 pub use check::{fingerprint, seal_length, seal_value};
+pub use chunks::{Chunk, chunks, chunks_max};
 pub use diff::{diff, diff_into};
 pub use error::{ApplyError, ChainError, DiffError, SignatureError};
 pub use format::{MAX_LEN, MAX_OVERHEAD};

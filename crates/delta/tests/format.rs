@@ -4,7 +4,7 @@ use holdfast_delta::format::*;
 
 #[test]
 fn the_table_has_the_numbers_of_the_code() {
-    let code: [(&str, u64); 40] = [
+    let code: [(&str, u64); 47] = [
         ("MAX_LEN", MAX_LEN as u64),
         ("MAX_OVERHEAD", MAX_OVERHEAD as u64),
         ("SAME", SAME.into()),
@@ -45,6 +45,13 @@ fn the_table_has_the_numbers_of_the_code() {
         ("SIGNED_HEADER", SIGNED_HEADER as u64),
         ("SIGNED_CHECK", SIGNED_CHECK as u64),
         ("SIGNED_OVERHEAD", SIGNED_OVERHEAD as u64),
+        ("CDC_BITS_MIN", CDC_BITS_MIN.into()),
+        ("CDC_BITS", CDC_BITS.into()),
+        ("CDC_BITS_MAX", CDC_BITS_MAX.into()),
+        ("CDC_MIN_SHIFT", CDC_MIN_SHIFT.into()),
+        ("CDC_MAX_SHIFT", CDC_MAX_SHIFT.into()),
+        ("CDC_LEVEL", CDC_LEVEL.into()),
+        ("GEAR_SEED", GEAR_SEED.into()),
     ];
     let page = include_str!("../FORMAT.md");
     let section = page.split("\n## ").find(|part| part.starts_with("Delta\n")).expect("a section on deltas");

@@ -11,6 +11,8 @@ use napi_derive::napi;
 
 /// Words that a batch writes per entry.
 const BATCH_STRIDE: usize = 3;
+/// Words per content-defined chunk.
+const CHUNK_STRIDE: usize = 3;
 
 /// Writes a delta to the start of `out`; its length.
 #[napi(catch_unwind)]
@@ -64,6 +66,21 @@ pub fn diff_signature_into(signature: Bytes, target: Bytes, out: Bytes) -> Resul
     let (signature, target, out) = unsafe { (signature.read(), target.read(), out.write()) };
     let length = holdfast_delta::diff_signature_into(signature, target, out).map_err(signature_error)?;
     Ok(length as u32)
+}
+
+/// Writes length and hash of each content-defined chunk; how many there are. `results` must have room for `chunks_max`.
+#[napi(catch_unwind)]
+pub fn chunks_into(bytes: Bytes, average_bits: u8, results: Words) -> Result<u32> {
+    apart(results.range(), &[bytes.range()])?;
+    // SAFETY: as in `diff_into`, `results` being the output.
+    let (bytes, results) = unsafe { (bytes.read(), results.write()) };
+    let mut count = 0;
+    let chunks = holdfast_delta::chunks(bytes, average_bits);
+    for (chunk, result) in chunks.zip(results.chunks_exact_mut(CHUNK_STRIDE)) {
+        result.copy_from_slice(&[chunk.length as u32, chunk.hash as u32, (chunk.hash >> 32) as u32]);
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// Applies the deltas in turn and writes the last state to `out` if it fits; its length in any case.
