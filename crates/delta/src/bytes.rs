@@ -83,6 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "slow under Miri")]
     fn prefix_and_suffix_find_every_position() {
         for n in [0usize, 1, 7, 8, 9, 31, 32, 33, 40, 255, 300, 4095, 4200, 9001] {
             let a: Vec<u8> = (0..n).map(|i| (i * 7 + i / 256) as u8).collect();

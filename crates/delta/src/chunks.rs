@@ -91,6 +91,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "slow under Miri")]
     fn chunks_cover_everything_within_their_bounds() {
         for bytes in [vec![], vec![1], vec![0; 100_000], noise(1_000_000)] {
             for bits in [8, 10, 13] {
@@ -109,6 +110,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "slow under Miri")]
     fn an_insertion_leaves_far_chunks_alone() {
         let bytes = noise(1_000_000);
         let edited = [&bytes[..500_000], b"inserted", &bytes[500_000..]].concat();

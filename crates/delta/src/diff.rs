@@ -162,6 +162,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "slow under Miri")]
     fn work_is_linear_for_any_input() {
         for n in [1 << 12, 1 << 16, 1 << 19] {
             for (case, (base, target)) in adversaries(n).into_iter().enumerate() {
@@ -176,6 +177,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "slow under Miri")]
     fn one_changed_field_takes_at_most_six_bytes() {
         for n in [10usize, 1_000, 100_000, 10_000_000] {
             let base = vec![7; n];
@@ -188,6 +190,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "slow under Miri")]
     fn too_little_room_is_an_error_and_just_enough_is_not() {
         let (base, target) = (noise(300, 256), noise(500, 200));
         let full = diff(&base, &target).expect("room");

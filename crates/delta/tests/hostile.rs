@@ -43,6 +43,7 @@ fn every_way_to_be_bad_has_its_error() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn claims_of_gigabytes_fail_before_anything_is_allocated() {
     let run = [0x80, 0x60, 0xff, 0xff, 0xff, 0xff, 0x0f, 7];
     assert_eq!(refused(&run), ApplyError::OverLimit { offset: 1, limit: LIMIT });
@@ -54,6 +55,7 @@ fn claims_of_gigabytes_fail_before_anything_is_allocated() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn damage_is_refused_at_every_bit_and_length() {
     let base = base();
     let mut target = base.clone();
@@ -77,6 +79,7 @@ fn damage_is_refused_at_every_bit_and_length() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn a_foreign_base_is_refused_nearly_always() {
     let delta = diff(&base(), &[&base()[..], b"more"].concat()).expect("short inputs");
     let accepted = (0..1000).filter(|n| apply(&base()[..*n], &delta, LIMIT).is_ok()).count();

@@ -23,6 +23,7 @@ fn made(base: &[u8], target: &[u8], bits: u8) -> Vec<u8> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn a_signature_is_small() {
     for n in [1 << 16, 1 << 20, (1 << 20) + 17] {
         let length = signature(&noise(1, n), CHUNK_BITS).expect("bits").len();
@@ -32,6 +33,7 @@ fn a_signature_is_small() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn edits_cost_the_chunks_touched() {
     let base = noise(1, 100_000);
     let overwritten = [&base[..50_000], b"12345", &base[50_005..]].concat();
@@ -47,6 +49,7 @@ fn edits_cost_the_chunks_touched() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn any_pair_comes_back() {
     for n in [0usize, 1, 15, 16, 63, 64, 65, 127, 128, 129, 640, 1000, 5000] {
         for m in [0usize, 1, 64, 100, 128, 700, 5001] {
@@ -61,6 +64,7 @@ fn any_pair_comes_back() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn damage_is_refused_at_every_bit() {
     let base = noise(1, 1000);
     let target = [&base[..500], b"x", &base[500..]].concat();
@@ -92,6 +96,7 @@ fn damage_is_refused_at_every_bit() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn a_foreign_base_is_refused_wherever_it_differs() {
     let base = noise(1, 3000);
     let delta = made(&base, &noise(2, 2000), 7);
@@ -120,6 +125,7 @@ fn a_wrong_result_is_noticed() {
 
 /// Chunks whose weak hashes are all alike and strong ones are not: each window would be hashed.
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn collisions_of_the_weak_hash_do_not_cost_more_than_linear_work() {
     let n = 1 << 20;
     let base = noise(3, n);

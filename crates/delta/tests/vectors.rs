@@ -32,6 +32,7 @@ fn part(text: &str) -> Vec<u8> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
 fn every_vector_is_made_and_applied() {
     let lines = include_str!("../../../test/vectors/delta.tsv").lines().filter(|line| !line.starts_with('#'));
     let mut count = 0;
