@@ -5,7 +5,10 @@
  */
 import type { Chunk } from './diff/chunks.ts';
 import type { ChunksOptions, Differ, Engine, SignatureOptions } from './diff/differ.ts';
+import { checkBytes, checkLimit } from './diff/arguments.ts';
 import { loadDiffer } from './diff/engine.ts';
+import { readVcdiff } from './diff/vcdiff-reader.ts';
+import { writeVcdiff } from './diff/vcdiff-writer.ts';
 
 export type { Chunk } from './diff/chunks.ts';
 export type { ChunksOptions, Engine, SignatureOptions } from './diff/differ.ts';
@@ -91,4 +94,35 @@ export function diffSignature(signatureBytes: Uint8Array, target: Uint8Array): U
  */
 export function chunks(bytes: Uint8Array, options?: ChunksOptions): Chunk[] {
   return differ.chunks(bytes, options);
+}
+
+export interface VcdiffOptions {
+  /** Whether each window carries the Adler-32 of its target, as xdelta3's do; other decoders may refuse it. Off unless given. */
+  readonly checksum?: boolean;
+}
+
+/**
+ * A delta as VCDIFF (RFC 3284), for other decoders: version 0, the default code table, no secondary compression, windows of at most
+ * 8 MB, each with the whole base as its source.
+ *
+ * @param limitBytes The longest target to accept: the delta is applied to check it.
+ * @throws HoldfastError as `apply`.
+ */
+export function toVcdiff(base: Uint8Array, delta: Uint8Array, limitBytes: number, options?: VcdiffOptions): Uint8Array {
+  return writeVcdiff(base, delta, differ.apply(base, delta, limitBytes), options?.checksum ?? false);
+}
+
+/**
+ * The delta, as `diff` makes it, to the target that a VCDIFF (RFC 3284) makes of `base`. Takes version 0 with the default code table
+ * and no secondary compression (xdelta3's `-S none`), with or without xdelta3's checksums and application header. A VCDIFF without
+ * checksums does not know its base: one made for another base goes unnoticed if its copies fit.
+ *
+ * @param limitBytes The longest target to accept, checked before its memory is allocated.
+ * @throws HoldfastError `ERR_CORRUPT` for a VCDIFF that is damaged or uses what is not supported; `ERR_LIMIT` for a target over the
+ * limit; `ERR_INVALID` for a wrong argument.
+ */
+export function fromVcdiff(base: Uint8Array, vcdiff: Uint8Array, limitBytes: number): Uint8Array {
+  checkBytes(base, 'base');
+  checkBytes(vcdiff, 'vcdiff');
+  return differ.diff(base, readVcdiff(base, vcdiff, checkLimit(limitBytes)));
 }

@@ -82,7 +82,7 @@ class Reader {
 }
 
 /** The sequences of an ops body, each checked against the base's length as it is read; the fields hold the last one. */
-class Sequences {
+export class Sequences {
   readonly reader: Reader;
   readonly #base: number;
   /** Where the next copy starts unless it says otherwise. */
