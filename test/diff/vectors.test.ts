@@ -2,13 +2,21 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as format from '../../ts/diff/format.ts';
 import { engines } from './engines.ts';
-import { readVectors } from './vectors.ts';
+import { readSignatureVectors, readVectors } from './vectors.ts';
 
 const vectors = readVectors();
 
 describe.each(engines)('golden deltas, $engine', (engine) => {
   it.each(vectors)('$name', ({ base, target, delta }) => {
     expect(Buffer.from(engine.diff(base, target)).toString('hex')).toBe(delta.toString('hex'));
+    expect(Buffer.compare(engine.apply(base, delta, target.length), target)).toBe(0);
+  });
+});
+
+describe.each(engines)('golden signatures, $engine', (engine) => {
+  it.each(readSignatureVectors())('$name', ({ base, chunkBytes, target, signature, delta }) => {
+    expect(Buffer.from(engine.signature(base, { chunkBytes })).toString('hex')).toBe(signature.toString('hex'));
+    expect(Buffer.from(engine.diffSignature(signature, target)).toString('hex')).toBe(delta.toString('hex'));
     expect(Buffer.compare(engine.apply(base, delta, target.length), target)).toBe(0);
   });
 });

@@ -23,11 +23,29 @@ export function describedBytes(text: string): Buffer {
   return Buffer.concat(text.split('+').map(part));
 }
 
-export function readVectors(): Vector[] {
-  const text = readFileSync(new URL('../vectors/delta.tsv', import.meta.url), 'utf8');
+function rows(file: string): string[][] {
+  const text = readFileSync(new URL(`../vectors/${file}`, import.meta.url), 'utf8');
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  return lines.map((line) => {
-    const [name, base, target, delta] = line.split('\t') as [string, string, string, string];
+  return lines.map((line) => line.split('\t'));
+}
+
+export function readVectors(): Vector[] {
+  return rows('delta.tsv').map((row) => {
+    const [name, base, target, delta] = row as [string, string, string, string];
     return { name, base: describedBytes(base), target: describedBytes(target), delta: Buffer.from(delta, 'hex') };
+  });
+}
+
+/** A golden signature and a delta made from it. */
+export interface SignatureVector extends Vector {
+  readonly chunkBytes: number;
+  readonly signature: Buffer;
+}
+
+export function readSignatureVectors(): SignatureVector[] {
+  return rows('signature.tsv').map((row) => {
+    const [name, chunkBytes, base, target, signature, delta] = row as [string, string, string, string, string, string];
+    const bytes = { base: describedBytes(base), target: describedBytes(target) };
+    return { name, chunkBytes: Number(chunkBytes), ...bytes, signature: Buffer.from(signature, 'hex'), delta: Buffer.from(delta, 'hex') };
   });
 }

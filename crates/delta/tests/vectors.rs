@@ -1,6 +1,6 @@
 //! The golden deltas, which the differ in JavaScript reads as well.
 
-use holdfast_delta::{apply, diff};
+use holdfast_delta::{apply, diff, diff_signature, signature};
 
 /// The seeded generator of `test/diff/pairs.ts`.
 fn random_bytes(seed: u32, length: usize) -> Vec<u8> {
@@ -47,4 +47,24 @@ fn every_vector_is_made_and_applied() {
         count += 1;
     }
     assert!(count > 30);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
+fn every_signature_is_made_and_used() {
+    let lines = include_str!("../../../test/vectors/signature.tsv").lines().filter(|line| !line.starts_with('#'));
+    let mut count = 0;
+    for line in lines {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [name, chunk, base, target, made, delta] = columns[..] else { panic!("six columns: {line}") };
+        let bits = chunk.parse::<u32>().expect("a length").trailing_zeros() as u8;
+        let (base, target): (Vec<u8>, Vec<u8>) =
+            (base.split('+').flat_map(part).collect(), target.split('+').flat_map(part).collect());
+        let (made, delta) = (hex(made), hex(delta));
+        assert_eq!(signature(&base, bits).as_ref(), Ok(&made), "{name}");
+        assert_eq!(diff_signature(&made, &target).as_ref(), Ok(&delta), "{name}");
+        assert_eq!(apply(&base, &delta, target.len()).as_ref(), Ok(&target), "{name}");
+        count += 1;
+    }
+    assert!(count > 8);
 }
