@@ -8,11 +8,14 @@ export interface Clock {
   after(delayMs: number, run: () => void, background?: boolean): () => void;
 }
 
+/** Timers of Node are cut off at 2^31 - 1 ms, and fire at once beyond. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, run, background = false) {
-    const timer = setTimeout(run, delayMs);
+    const timer = setTimeout(run, Math.min(delayMs, LONGEST_TIMER_MS));
     if (background) timer.unref();
     return () => clearTimeout(timer);
   },

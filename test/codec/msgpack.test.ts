@@ -248,7 +248,9 @@ describe('bytes', () => {
       useRecords: false, variableMapSize: true, moreTypes: true, useToJSON: false, structuredClone: false, bundleStrings: false,
       useFloat32: 0, copyBuffers: true,
     });
-    const both = fc.oneof(jsonValue, fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }), fc.date({ noInvalidDate: false }), fc.uint8Array(), fc.float64Array());
+    // What msgpackr loses is written otherwise: `__proto__` keys, and a byte order mark at the start of a string.
+    const common = jsonValue.filter((value) => !/"__proto__"|\ufeff/.test(JSON.stringify(value)));
+    const both = fc.oneof(common, fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }), fc.date({ noInvalidDate: false }), fc.uint8Array(), fc.float64Array());
     fc.assert(fc.property(both, (value) => Buffer.from(encode(value, 'v')).equals(packr.pack(value))), { numRuns: 1_000 });
   });
 });

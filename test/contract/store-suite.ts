@@ -171,13 +171,14 @@ function replaceTests({ start }: Parts): void {
   it('replaces whatever is there, for backups', async () => {
     const { one, two } = await start();
     for (const revision of [1, 2, 3]) await one.append('s', record(revision, 5));
-    await two.replace('s', { position: at(2, 42), kind: 'snapshot', bytes: bytes('NEW'), token: 3 });
+    await two.replace('s', { position: at(2, 42), kind: 'snapshot', bytes: bytes('NEW'), token: 3 }, at(3));
     expect((await one.read('s', ORIGIN)).head?.position).toEqual(at(2, 42));
     expect(texts((await one.read('s', ORIGIN)).records)).toEqual(['NEW']);
     await one.append('s', record(3, 9, { parent: at(2, 42) }));
-    await two.replace('t', { position: at(8), kind: 'snapshot', bytes: bytes('T'), token: 3 });
+    expect(await codeOf(two.replace('s', { position: at(9), kind: 'snapshot', bytes: bytes('late'), token: 9 }, at(2, 42)))).toBe('ERR_CONFLICT');
+    await two.replace('t', { position: at(8), kind: 'snapshot', bytes: bytes('T'), token: 3 }, undefined);
     expect(texts((await one.read('t', ORIGIN)).records)).toEqual(['T']);
-    expect(await codeOf(two.replace('t', { position: at(9), kind: 'delta', bytes: bytes('d'), token: 3 }))).toBe('ERR_INVALID');
+    expect(await codeOf(two.replace('t', { position: at(9), kind: 'delta', bytes: bytes('d'), token: 3 }, undefined))).toBe('ERR_INVALID');
   });
 
   it('takes over the token of records that are fed to it', async () => {

@@ -15,7 +15,8 @@ const repository = (store: Store, options: Options = {}): SessionRepository<{ n:
 function fragile(store: MemoryStore): { store: Store; state: { down: boolean; damage: boolean } } {
   const state = { down: false, damage: false };
   const proxied = new Proxy(store, {
-    get(target, name: keyof Store) {
+    get(target, name: Exclude<keyof Store, 'address'>) {
+      if (typeof target[name] !== 'function') return undefined;
       const method = target[name].bind(target) as (...args: unknown[]) => Promise<unknown>;
       return async (id: string, ...args: unknown[]) => {
         if (state.down) throw new Error('backup is down');

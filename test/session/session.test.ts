@@ -348,7 +348,8 @@ describe('an append of unknown outcome', () => {
   function unreliable(store: MemoryStore, lose: number, done: boolean): Store {
     let appends = 0;
     return new Proxy(store, {
-      get(target, name: keyof Store) {
+      get(target, name: Exclude<keyof Store, 'address'>) {
+        if (typeof target[name] !== 'function') return undefined;
         const method = target[name].bind(target) as (...args: unknown[]) => Promise<unknown>;
         if (name !== 'append') return method;
         return async (...args: unknown[]) => {

@@ -62,7 +62,7 @@ describe('LmdbStore', () => {
     expect(error).toMatchObject({ code: 'ERR_CORRUPT', session: 'bad' });
     expect((await store.read('good', ORIGIN)).records.map(String)).toEqual(['kept']);
     expect(await store.list('', 10)).toEqual(['bad', 'good']);
-    await store.replace('bad', { ...snapshot, bytes: Buffer.from('mended') });
+    await store.replace('bad', { ...snapshot, bytes: Buffer.from('mended') }, undefined);
     expect((await store.read('bad', ORIGIN)).records.map(String)).toEqual(['mended']);
     await store.close();
   });

@@ -1,7 +1,8 @@
 import { HoldfastError } from '../errors.ts';
 import { decodeRecord } from '../log/record.ts';
 import { ORIGIN } from '../position.ts';
-import type { Append, Head, Store, Tail } from '../store/store.ts';
+import type { Position } from '../position.ts';
+import type { Append, Store, Tail } from '../store/store.ts';
 
 export interface BackupOptions {
   readonly store: Store;
@@ -44,16 +45,12 @@ export class Backups {
 
   /** Sends one record on; resolves when the backups that acknowledge synchronously have it, or have failed. */
   async feed(id: string, append: Append): Promise<void> {
-    const waits = this.#options.map(({ ack }, backup) => {
-      const fed = this.#inOrder(backup, id, () => this.#feedOne(backup, id, append));
-      return ack === 'async' ? undefined : fed;
-    });
-    if (waits.length > 0) await Promise.all(waits);
+    if (this.#options.length > 0) await this.#toAll(id, (backup) => this.#feedOne(backup, id, append));
   }
 
   /** The expiry follows the primary's. */
   async expire(id: string, ttlMs: number | undefined): Promise<void> {
-    await Promise.all(this.#options.map(({ store }, backup) => this.#inOrder(backup, id, () => store.expire(id, ttlMs))));
+    await this.#toAll(id, (backup) => this.#store(backup).expire(id, ttlMs));
   }
 
   /** Brings every backup up to date for one session; resolves when all have been tried. A damaged one is replaced. */
@@ -61,9 +58,30 @@ export class Backups {
     await Promise.all(this.#options.map((_, backup) => this.#inOrder(backup, id, () => this.#catchUp(backup, id, true))));
   }
 
+  /**
+   * Replaces a session in the primary, damaged or gone, by what the backup holds, after reading that back whole. What only the
+   * primary had is lost. Call it while nobody uses the session; false: the backup does not have it either.
+   */
+  async restore(id: string, backup = 0): Promise<boolean> {
+    const source = this.#store(backup);
+    await this.#verify(source, id);
+    const tail = await source.read(id, ORIGIN);
+    if (tail.head === undefined) return false;
+    await this.#copyTo(this.#primary, id, tail, undefined, () => undefined);
+    return true;
+  }
+
   /** Resolves when nothing is on its way any more. */
   async drain(): Promise<void> {
     await Promise.all(this.#queues.flatMap((queue) => [...queue.values()]));
+  }
+
+  /** Waits for those that acknowledge synchronously. */
+  async #toAll(id: string, run: (backup: number) => Promise<void>): Promise<void> {
+    await Promise.all(this.#options.map(({ ack }, backup) => {
+      const done = this.#inOrder(backup, id, () => run(backup));
+      return ack === 'async' ? undefined : done;
+    }));
   }
 
   /** One feed at a time per session and backup, in the order of the calls. Errors go to the listener. */
@@ -71,12 +89,21 @@ export class Backups {
     const queue = this.#queues[backup] as Map<string, Promise<void>>;
     const done = (queue.get(id) ?? Promise.resolve())
       .then(run)
-      .catch((error: unknown) => this.#onError({ backup, id, error }))
+      .catch((error: unknown) => this.#report({ backup, id, error }))
       .finally(() => {
         if (queue.get(id) === done) queue.delete(id);
       });
     queue.set(id, done);
     return done;
+  }
+
+  /** The listener's own failure must not pass for the save's. */
+  #report(event: Parameters<BackupErrorListener>[0]): void {
+    try {
+      this.#onError(event);
+    } catch (error) {
+      process.emitWarning(`onBackupError has thrown: ${String(error)}`, 'HoldfastWarning');
+    }
   }
 
   async #feedOne(backup: number, id: string, append: Append): Promise<void> {
@@ -90,12 +117,14 @@ export class Backups {
 
   async #append(backup: number, id: string, append: Append): Promise<void> {
     const { parent, position, kind, bytes, token, ttlMs } = append;
-    this.bytesSent[backup] = (this.bytesSent[backup] as number) + bytes.length;
+    this.#count(backup, bytes.length);
     await this.#store(backup).append(id, { parent, position, kind, bytes, token, ttlMs });
   }
 
   #store(backup: number): Store {
-    return (this.#options[backup] as BackupOptions).store;
+    const options = this.#options[backup];
+    if (options === undefined) throw new HoldfastError('ERR_INVALID', `there is no backup ${backup}: ${this.#options.length} are configured`);
+    return options.store;
   }
 
   /**
@@ -104,15 +133,16 @@ export class Backups {
    */
   async #catchUp(backup: number, id: string, verify: boolean): Promise<void> {
     for (let round = 0; round < CATCH_UP_ROUNDS; round += 1) {
-      const head = await this.#headOf(backup, id);
-      const tail = await this.#primary.read(id, head?.position ?? ORIGIN);
-      if (tail.head === undefined) return;
+      const position = await this.#positionOf(backup, id);
+      const tail = await this.#primary.read(id, position ?? ORIGIN);
+      if (tail.head === undefined) return; // never the reason to empty a backup
       try {
-        await this.#copy(backup, id, tail);
+        await this.#copy(backup, id, tail, position);
+        if (!tail.head.destroyed) await this.#store(backup).expire(id, tail.head.ttlLeftMs);
         if (verify || tail.whole) await this.#verifyOrReplace(backup, id, tail);
         return;
       } catch (error) {
-        if (!(error instanceof HoldfastError) || error.code !== 'ERR_CONFLICT') throw error; // else another feeds it too: look again
+        if (!(error instanceof HoldfastError) || !['ERR_CONFLICT', 'ERR_FENCED'].includes(error.code)) throw error; // else another feeds it too: look again
       }
     }
     throw new HoldfastError('ERR_CONFLICT', `backup ${backup} of session '${id}' did not catch up in ${CATCH_UP_ROUNDS} rounds`, { session: id });
@@ -123,22 +153,31 @@ export class Backups {
       await this.#verify(this.#store(backup), id);
     } catch (error) {
       if (copied.whole || !(error instanceof HoldfastError) || error.code !== 'ERR_CORRUPT') throw error;
-      await this.#copy(backup, id, await this.#primary.read(id, ORIGIN));
+      await this.#copy(backup, id, await this.#primary.read(id, ORIGIN), undefined);
       await this.#verify(this.#store(backup), id);
     }
   }
 
-  /** Undefined also when the backup cannot read its own head: it is then replaced. */
-  async #headOf(backup: number, id: string): Promise<Head | undefined> {
+  /** Undefined when the backup cannot read its own head: it is then replaced. */
+  async #positionOf(backup: number, id: string): Promise<Position | undefined> {
     try {
-      return (await this.#store(backup).read(id, ORIGIN)).head;
+      return (await this.#store(backup).read(id, ORIGIN)).head?.position ?? ORIGIN;
     } catch (error) {
       if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return undefined;
       throw error;
     }
   }
 
-  async #copy(backup: number, id: string, tail: Tail): Promise<void> {
+  #copy(backup: number, id: string, tail: Tail, found: Position | undefined): Promise<void> {
+    return this.#copyTo(this.#store(backup), id, tail, found, (bytes) => this.#count(backup, bytes));
+  }
+
+  #count(backup: number, bytes: number): void {
+    this.bytesSent[backup] = (this.bytesSent[backup] as number) + bytes;
+  }
+
+  /** `found`: where the store was; a log read whole takes its place only if it still is there. */
+  async #copyTo(store: Store, id: string, tail: Tail, found: Position | undefined, count: (bytes: number) => void): Promise<void> {
     const ttlMs = tail.head?.ttlLeftMs;
     let first = tail.whole;
     let revision = (tail.head?.position.revision ?? 0) - tail.records.length;
@@ -146,10 +185,9 @@ export class Backups {
       const record = decodeRecord(id, bytes, (revision += 1));
       const parent = { revision: record.revision - 1, nonce: record.parentNonce };
       const append = { parent, position: { revision: record.revision, nonce: record.nonce }, kind: record.kind, bytes, token: record.token, ttlMs };
-      if (first) {
-        this.bytesSent[backup] = (this.bytesSent[backup] as number) + bytes.length;
-        await this.#store(backup).replace(id, append);
-      } else await this.#append(backup, id, append);
+      count(bytes.length);
+      if (first) await store.replace(id, append, found);
+      else await store.append(id, append);
       first = false;
     }
   }

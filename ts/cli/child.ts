@@ -46,7 +46,8 @@ export class Child<Out extends object, In extends { readonly kind: string }> {
     this.#expected += answers;
     this.#wait();
     this.#process.send(message, (error) => {
-      if (error !== null && !this.#ended) this.#fail(new Error(`${this.#name} cannot be reached: ${error.message}`));
+      // A child that has just died is told of by its `exit`, which says more.
+      if (error !== null) setTimeout(() => !this.#ended && this.#fail(new Error(`${this.#name} cannot be reached: ${error.message}`)), 1000).unref();
     });
   }
 

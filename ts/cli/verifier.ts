@@ -26,7 +26,7 @@ class Verifier {
     for (const [index, bytes] of records.entries()) {
       const { kind, revision, nonce, parentNonce, token } = decodeRecord(id, bytes, first + index);
       const position = { revision, nonce };
-      if (index === 0) await store.replace(id, { position, kind, bytes, token });
+      if (index === 0) await store.replace(id, { position, kind, bytes, token }, undefined);
       else await store.append(id, { parent: { revision: revision - 1, nonce: parentNonce }, position, kind, bytes, token });
     }
   }

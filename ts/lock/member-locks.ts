@@ -21,11 +21,19 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface Granted {
+  /** The revision that was asked with. */
+  readonly since: Position;
+  readonly tail: Tail;
+}
+
 /** One use of the lock, from its grant to `end`. */
 export interface Hold {
   readonly token: number;
   /** What came after the caller's revision; undefined: the lock was still here, and nobody else wrote. */
-  readonly tail: Tail | undefined;
+  readonly granted: Granted | undefined;
+  /** Others have waited for longer than `maxHoldMs`: a save must not renew the lease. */
+  readonly overdue: () => boolean;
   /** Whether a save that ends this use should hand the lock over in the same call. */
   readonly releaseNow: () => boolean;
   /** Ends the use; further calls do nothing. `released`: the store has the lock back already. `lost`: another has it. */
@@ -51,6 +59,8 @@ interface Lock {
   wantedSince: number;
   heldSince: number;
   leaseUntil: number;
+  /** A recall that came before its grant. */
+  recalledToken: number;
   wake: (() => void) | undefined;
   stopRenewing: (() => void) | undefined;
 }
@@ -84,6 +94,7 @@ export class MemberLocks {
   acquire(id: string, since: () => Position, options: AcquireOptions = {}): Promise<Hold> {
     if (this.#closed) return Promise.reject(new HoldfastError('ERR_CLOSED', 'the session repository is closed'));
     const { timeoutMs = 10_000, signal } = options;
+    if (Number.isNaN(timeoutMs)) return Promise.reject(new HoldfastError('ERR_INVALID', 'timeoutMs must be a number of milliseconds, 0 or Infinity'));
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     const lock = this.#lock(id);
     return new Promise((resolve, reject) => {
@@ -135,7 +146,7 @@ export class MemberLocks {
   #lock(id: string): Lock {
     let lock = this.#locks.get(id);
     if (lock === undefined) {
-      lock = { id, token: undefined, waiters: [], busy: false, wanted: false, wantedSince: 0, heldSince: 0, leaseUntil: 0, wake: undefined, stopRenewing: undefined };
+      lock = { id, token: undefined, waiters: [], busy: false, wanted: false, wantedSince: 0, heldSince: 0, leaseUntil: 0, recalledToken: -1, wake: undefined, stopRenewing: undefined };
       this.#locks.set(id, lock);
     }
     return lock;
@@ -148,11 +159,11 @@ export class MemberLocks {
       if (lock.token !== undefined && this.#mustHandOver(lock)) await this.#release(lock);
       const first = lock.waiters[0];
       if (first === undefined) return;
-      const tail = lock.token === undefined ? await this.#ask(lock) : await this.#confirm(lock, first);
+      const granted = await this.#confirmOrAsk(lock);
       const next = lock.waiters[0];
       if (lock.token === undefined) return;
       if (next === undefined) return this.#settleUnclaimed(lock);
-      this.#use(lock, next, tail);
+      this.#use(lock, next, granted);
     });
   }
 
@@ -176,18 +187,20 @@ export class MemberLocks {
     return lock.waiters.length === 0 || this.#clock.monotonic() - lock.heldSince >= this.#options.minHoldMs;
   }
 
-  /** A grant that finds no waiter: kept if that costs nobody anything. */
+  /** A grant that finds no waiter: kept if that costs nobody anything. What it brought is lost: the next use asks again. */
   async #settleUnclaimed(lock: Lock): Promise<void> {
+    lock.leaseUntil = -Infinity;
     if (this.#mustHandOver(lock)) await this.#release(lock);
   }
 
-  #use(lock: Lock, waiter: Waiter, tail: Tail | undefined): void {
+  #use(lock: Lock, waiter: Waiter, granted: Granted | undefined): void {
     const token = lock.token as number;
     this.#keepAlive(lock);
     let ended = false;
     waiter.grant({
       token,
-      tail,
+      granted,
+      overdue: () => this.#overdue(lock),
       releaseNow: () => lock.token === token && this.#mustHandOver(lock),
       end: async (how) => {
         if (ended) return;
@@ -203,7 +216,7 @@ export class MemberLocks {
   }
 
   /** Asks the store until it grants, or until nobody here wants the lock any more. */
-  async #ask(lock: Lock): Promise<Tail | undefined> {
+  async #ask(lock: Lock): Promise<Granted | undefined> {
     const { member } = await this.#join();
     try {
       return await this.#askAs(lock, member);
@@ -212,14 +225,15 @@ export class MemberLocks {
     }
   }
 
-  async #askAs(lock: Lock, member: string): Promise<Tail | undefined> {
+  async #askAs(lock: Lock, member: string): Promise<Granted | undefined> {
+    const startedAt = this.#clock.monotonic();
     for (let first = lock.waiters[0]; first !== undefined; first = lock.waiters[0]) {
       const sentAt = this.#clock.monotonic();
       const woken = this.#nextWake(lock);
-      const request = { member, leaseMs: this.#options.leaseMs, wait: !first.tryOnly, since: first.since() };
-      const reply = await this.#store.lock(lock.id, request);
-      if (reply.granted) return this.#granted(lock, reply, sentAt);
-      if (first.tryOnly && reply.retryMs > this.#options.leaseMs * ASK_AGAIN) first.fail(lockTimeout(lock.id, 0));
+      const since = first.since();
+      const reply = await this.#store.lock(lock.id, { member, leaseMs: this.#options.leaseMs, wait: !first.tryOnly, since });
+      if (reply.granted) return { since, tail: this.#granted(lock, reply, sentAt) };
+      if (first.tryOnly && sentAt - startedAt + reply.retryMs > this.#options.leaseMs * ASK_AGAIN) first.fail(lockTimeout(lock.id, 0));
       else await this.#sleep(lock, woken, Math.min(reply.retryMs, this.#options.leaseMs * ASK_AGAIN));
     }
     await this.#store.leaveQueue(lock.id, member);
@@ -237,17 +251,15 @@ export class MemberLocks {
     lock.token = reply.token;
     lock.heldSince = this.#clock.monotonic();
     lock.leaseUntil = sentAt + reply.leaseLeftMs - this.#options.leaseMs * LEASE_MARGIN;
-    lock.wanted = reply.wanted;
+    lock.wanted = reply.wanted || lock.recalledToken === reply.token;
     lock.wantedSince = lock.heldSince;
     return reply.tail;
   }
 
-  /** A lock that is still here. Once its lease has lapsed another may have it: the head's token tells. */
-  async #confirm(lock: Lock, waiter: Waiter): Promise<Tail | undefined> {
-    if (this.#clock.monotonic() < lock.leaseUntil) return undefined;
-    const tail = await this.#store.read(lock.id, waiter.since());
-    if (tail.head?.token === lock.token) return tail;
-    lock.token = undefined; // or the session was never saved, and only asking tells
+  /** A lock whose lease has lapsed may be another's by now: the store is asked again, and knows whose it is. */
+  async #confirmOrAsk(lock: Lock): Promise<Granted | undefined> {
+    if (lock.token !== undefined && this.#clock.monotonic() < lock.leaseUntil) return undefined;
+    lock.token = undefined;
     return this.#ask(lock);
   }
 
@@ -267,6 +279,7 @@ export class MemberLocks {
       else if (lock === undefined || (lock.token !== token && !lock.busy)) void this.#store.unlock(id, token).catch(() => undefined);
       return;
     }
+    if (lock !== undefined) lock.recalledToken = Math.max(lock.recalledToken, token);
     if (lock === undefined || lock.token !== token) return;
     if (!lock.wanted) lock.wantedSince = this.#clock.monotonic();
     lock.wanted = true;
@@ -285,9 +298,13 @@ export class MemberLocks {
     lock.stopRenewing = this.#clock.after(everyMs, tick, true);
   }
 
+  #overdue(lock: Lock): boolean {
+    return lock.wanted && this.#clock.monotonic() - lock.wantedSince > this.#options.maxHoldMs;
+  }
+
   async #renew(lock: Lock, token: number): Promise<void> {
     const sentAt = this.#clock.monotonic();
-    if (lock.wanted && sentAt - lock.wantedSince > this.#options.maxHoldMs) return;
+    if (this.#overdue(lock)) return;
     try {
       await this.#store.renew(lock.id, token);
       if (lock.token === token) lock.leaseUntil = sentAt + this.#options.leaseMs * (1 - LEASE_MARGIN);

@@ -15,6 +15,7 @@ import type { Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
 import { pull } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
+import { plain, unwrap } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import type { SessionDefinition } from './definition.ts';
 import { Session } from './session.ts';
@@ -34,7 +35,7 @@ export interface RepositoryOptions<S extends object, V extends object> {
   readonly differencing?: 'binary' | 'off';
   /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
   readonly engine?: Engine;
-  /** A session expires this long after its last use. Default: never. */
+  /** A session expires this long after its last save, or half to all of it after it was last opened. Default: never. */
   readonly ttlMs?: number;
   /** A destroyed id stays refused for this long. Default a day. */
   readonly tombstoneTtlMs?: number;
@@ -44,6 +45,9 @@ export interface RepositoryOptions<S extends object, V extends object> {
   readonly cacheBytes?: number;
   readonly clock?: Clock;
 }
+
+/** Bytes that a kept session takes beside its image, about. */
+const KEPT_OVERHEAD = 500;
 
 /** A session's copy in this process, kept between uses. */
 interface Kept {
@@ -104,12 +108,12 @@ export class SessionRepository<S extends object, V extends object = S> {
 
   /**
    * Locks and opens the session, runs `use`, saves what changed, and unlocks. If `use` throws, nothing of it is saved and the
-   * error is passed on. The session is created by its first save; a destroyed one gives `ERR_CLOSED`.
+   * error is passed on. Parts of the state that it returns are returned as plain copies. The session is created by its first save; a destroyed one gives `ERR_CLOSED`.
    */
   async scope<R>(id: string, use: (state: S, session: Session<S, V>) => R | Promise<R>, options: AcquireOptions = {}): Promise<R> {
     const session = await this.open(id, options);
     try {
-      const result = await use(session.state, session);
+      const result = withoutState(await use(session.state, session));
       if (!session.closed) await session.saveAndClose();
       return result;
     } finally {
@@ -164,7 +168,11 @@ export class SessionRepository<S extends object, V extends object = S> {
   /** Destroys the session everywhere; false: there was none. */
   async delete(id: string, options: AcquireOptions = {}): Promise<boolean> {
     const session = await this.find(id, options);
-    await session?.delete();
+    try {
+      await session?.delete();
+    } finally {
+      await session?.close();
+    }
     return session !== undefined;
   }
 
@@ -242,14 +250,17 @@ export class SessionRepository<S extends object, V extends object = S> {
   async #bringUpToDate(kept: Kept, hold: Hold): Promise<void> {
     const { replica } = kept;
     const { store, ttlMs } = this.#line;
-    if (hold.tail !== undefined || replica.stale || this.#clock.monotonic() >= replica.expiresAt) {
-      const pulled = await pull(this.#line, replica, hold.tail);
+    const { granted } = hold;
+    if (granted !== undefined || replica.stale || this.#clock.monotonic() >= replica.expiresAt) {
+      // The request may have gone out for another waiter, whose copy was at another revision.
+      const fits = granted !== undefined && samePosition(granted.since, replica.image.position);
+      const pulled = await pull(this.#line, replica, fits ? granted.tail : undefined);
       if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
     }
     if (ttlMs === undefined || !replica.exists || replica.expiresAt - this.#clock.monotonic() > ttlMs / 2) return;
     replica.expiresAt = this.#clock.monotonic() + ttlMs;
     await store.expire(replica.id, ttlMs);
-    await this.backups.expire(replica.id, ttlMs);
+    void this.backups.expire(replica.id, ttlMs);
   }
 
   #session(kept: Kept, hold: Hold, create: boolean): Session<S, V> {
@@ -278,6 +289,7 @@ export class SessionRepository<S extends object, V extends object = S> {
   async #abandon(kept: Kept, hold: Hold): Promise<void> {
     this.#unpin(kept);
     await hold.end('keep');
+    await this.#locks.giveUp(kept.replica.id); // nothing to come back to
   }
 
   /** A use has ended. Without slots its outcome is not certain, or it was discarded: what it decoded is dropped. */
@@ -299,9 +311,9 @@ export class SessionRepository<S extends object, V extends object = S> {
 
   #unpin(kept: Kept): void {
     kept.pins -= 1;
-    const { byteLength } = kept.replica.image;
-    this.#keptBytes += byteLength - kept.bytes;
-    kept.bytes = byteLength;
+    const bytes = kept.replica.image.byteLength + KEPT_OVERHEAD;
+    this.#keptBytes += bytes - kept.bytes;
+    kept.bytes = bytes;
     if (kept.pins === 0 && !kept.replica.exists) this.#drop(kept);
     for (const oldest of this.#kept.values()) {
       if (this.#keptBytes <= this.#cacheBytes) return;
@@ -318,20 +330,48 @@ export class SessionRepository<S extends object, V extends object = S> {
   }
 }
 
+/** What is returned outlives the session: tracked parts, the value itself or what it directly holds, are copied. */
+function withoutState<R>(result: R): R {
+  if (typeof result !== 'object' || result === null) return result;
+  const parts = unwrap(result) !== result ? [] : Object.values(result);
+  const tracked = unwrap(result) !== result || parts.some((part) => unwrap(part) !== part);
+  return tracked ? plain(result) : result;
+}
+
 function warnOfBackup({ backup, id, error }: Parameters<BackupErrorListener>[0]): void {
   process.emitWarning(`backup ${backup} of session '${id}' could not be fed: ${error instanceof Error ? error.message : String(error)}`, 'HoldfastWarning');
 }
 
 function checkOptions(options: RepositoryOptions<object, object>): void {
-  const { store, definition } = options;
+  const { store, definition, backups = [], lock = {} } = options ?? {};
   if (typeof store?.append !== 'function') throw new HoldfastError('ERR_INVALID', 'SessionRepository needs `store`: a MemoryStore, a LmdbStore, or another that keeps the contract');
   if (typeof definition?.attributes !== 'object') throw new HoldfastError('ERR_INVALID', 'SessionRepository needs `definition`: what defineSession() returns');
+  checkBackups(store, backups);
+  checkChoice('saveMode', options.saveMode, ['write', 'mutable-access', 'access', 'all']);
+  checkChoice('differencing', options.differencing, ['binary', 'off']);
+  checkChoice('lock.release', lock.release, ['lazy', 'access']);
   for (const name of ['ttlMs', 'tombstoneTtlMs', 'limitBytes', 'cacheBytes'] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && value > 0)) throw new HoldfastError('ERR_INVALID', `${name} must be a positive number, not ${String(value)}`);
   }
   for (const name of ['leaseMs', 'minHoldMs', 'maxHoldMs'] as const) {
-    const value = options.lock?.[name];
+    const value = lock[name];
     if (value !== undefined && !(Number.isFinite(value) && value >= (name === 'minHoldMs' ? 0 : 1))) throw new HoldfastError('ERR_INVALID', `lock.${name} must be a positive number of milliseconds, not ${String(value)}`);
+  }
+}
+
+function checkChoice(name: string, value: string | undefined, choices: readonly string[]): void {
+  if (value !== undefined && !choices.includes(value)) throw new HoldfastError('ERR_INVALID', `${name} must be one of ${choices.join(', ')}, not ${String(value)}`);
+}
+
+function checkBackups(primary: Store, backups: readonly BackupOptions[]): void {
+  if (!Array.isArray(backups)) throw new HoldfastError('ERR_INVALID', 'backups must be an array of { store, ack? }');
+  for (const [index, backup] of backups.entries()) {
+    const { store, ack } = (backup ?? {}) as Partial<BackupOptions>;
+    if (typeof store?.append !== 'function') throw new HoldfastError('ERR_INVALID', `backups[${index}] needs a store: { store, ack? }`);
+    checkChoice(`backups[${index}].ack`, ack, ['sync', 'async']);
+    if (store === primary || (store.address !== undefined && store.address === primary.address)) {
+      throw new HoldfastError('ERR_INVALID', `backups[${index}] is the primary itself: a backup must be another store`);
+    }
   }
 }

@@ -14,7 +14,7 @@ import type { Slots } from './slots.ts';
 export interface Saved {
   /** The session's revision afterwards. */
   readonly revision: number;
-  /** Attributes that travelled; none: nothing differed, and nothing was sent. */
+  /** Attributes that were written or deleted; `kind` tells whether anything was sent. */
   readonly changed: readonly string[];
   /** Bytes appended to the primary, and to each backup. */
   readonly bytes: number;
@@ -35,7 +35,7 @@ export interface SessionParts {
   readonly create: boolean;
   /** Takes the member lock of another id, for `changeId`. */
   readonly claim: (id: string) => Promise<{ replica: Replica; hold: Hold }>;
-  /** `clean`: the slots hold what the primary holds. */
+  /** Slots that hold what the primary holds, for the next use. */
   readonly onEnd: (replica: Replica, slots: Slots | undefined) => void;
 }
 
@@ -128,7 +128,7 @@ export class Session<S extends object, V extends object> {
     return this.#alone(async () => {
       this.#shut();
       if (this.#replica.exists) await pushTombstone(this.#parts.line, this.#replica, this.#hold.token, this.#parts.tombstoneTtlMs);
-      await this.#end('released', undefined);
+      await this.#end(this.#replica.destroyed ? 'released' : 'keep', undefined);
     });
   }
 
@@ -138,6 +138,7 @@ export class Session<S extends object, V extends object> {
    */
   changeId(newId: string): Promise<void> {
     return this.#alone(async () => {
+      if (newId === this.id) throw new HoldfastError('ERR_INVALID', `session '${newId}' has this id already`, { session: newId });
       await this.#push(false);
       if (!this.#replica.exists) throw new HoldfastError('ERR_INVALID', `session '${this.id}' was never saved: save it before changing its id`, { session: this.id });
       const old = { replica: this.#replica, hold: this.#hold };
@@ -164,11 +165,11 @@ export class Session<S extends object, V extends object> {
     this.#parts.slots.rebase(replica.image);
   }
 
-  /** The session expires `ttlMs` from now unless it is saved before; undefined: never. */
+  /** The saved session expires `ttlMs` from now; undefined: never. A later use counts anew by the repository's `ttlMs`, if it has one. */
   expire(ttlMs: number | undefined): Promise<void> {
     return this.#alone(async () => {
-      this.#replica.expiresAt = ttlMs === undefined ? Infinity : this.#parts.line.clock.monotonic() + ttlMs;
       await this.#parts.line.store.expire(this.id, ttlMs);
+      this.#replica.expiresAt = ttlMs === undefined ? Infinity : this.#parts.line.clock.monotonic() + ttlMs;
       await this.#parts.line.backups.expire(this.id, ttlMs);
     });
   }
@@ -200,7 +201,7 @@ export class Session<S extends object, V extends object> {
     const touched = this.#tracker.capture();
     const release = last && this.#hold.releaseNow();
     const tracked = { touched, names: slots.savedNames(touched), value: (name: string) => slots.get(name) };
-    const pushing = push(line, this.#replica, tracked, { token: this.#hold.token, release, create: this.#parts.create });
+    const pushing = push(line, this.#replica, tracked, { token: this.#hold.token, release, renew: !this.#hold.overdue(), create: this.#parts.create });
     slots.settle(touched);
     if (last) this.#shut();
     let pushed: Pushed | undefined;
@@ -208,7 +209,7 @@ export class Session<S extends object, V extends object> {
       pushed = await pushing;
     } catch (error) {
       slots.unsettle();
-      if (error instanceof HoldfastError && ['ERR_FENCED', 'ERR_CONFLICT', 'ERR_CLOSED'].includes(error.code)) await this.#end('lost', undefined);
+      if (isOver(error)) await this.#end(error.code === 'ERR_CONFLICT' ? 'keep' : 'lost', undefined);
       throw error;
     }
     this.#tracker.settle();
@@ -232,3 +233,6 @@ export class Session<S extends object, V extends object> {
     return this.#ended;
   }
 }
+
+/** The primary has moved on without this session, or has outdated it. */
+const isOver = (error: unknown): error is HoldfastError => error instanceof HoldfastError && ['ERR_FENCED', 'ERR_CONFLICT', 'ERR_CLOSED'].includes(error.code);

@@ -10,6 +10,8 @@ import type { Hint, Membership } from './store.ts';
 /** Unix socket paths are cut off after 104 bytes on macOS and 108 on Linux; a file name here takes 14. */
 const LONGEST_FOLDER = 88;
 const LONGEST_LINE = 4096;
+/** A peer that has not taken this many bytes is stopped, and misses its hints. */
+const MOST_UNSENT = 65_536;
 
 /**
  * Carries hints between the processes that share a directory, as lines of JSON over one Unix socket (a named pipe on
@@ -30,7 +32,9 @@ export class SocketInbox {
 
   /** A member's name says where its socket is: `<process>.<number>`. */
   async join(listener: (hint: Hint) => void): Promise<Membership> {
-    await (this.#listening ??= this.#listen());
+    this.#listening ??= this.#listen();
+    this.#listening.catch(() => (this.#listening = undefined)); // the next to join tries again
+    await this.#listening;
     const member = `${this.#name}.${(this.#members += 1)}`;
     this.#listeners.set(member, listener);
     return {
@@ -44,13 +48,16 @@ export class SocketInbox {
   send(member: string, hint: Hint): void {
     const local = this.#listeners.get(member);
     if (local !== undefined) queueMicrotask(() => this.#listeners.get(member)?.(hint));
-    else this.#peer(member.split('.', 1)[0] as string)?.write(`${JSON.stringify({ member, hint })}\n`);
+    else {
+      const peer = this.#peer(member.split('.', 1)[0] as string);
+      if (peer.writableLength < MOST_UNSENT) peer.write(`${JSON.stringify({ member, hint })}\n`);
+    }
   }
 
   async close(): Promise<void> {
     this.#listeners.clear();
     for (const socket of [...this.#peers.values(), ...this.#incoming]) socket.destroy();
-    const server = await this.#listening;
+    const server = await this.#listening?.catch(() => undefined);
     if (server !== undefined) await new Promise((resolve) => server.close(resolve));
   }
 
@@ -90,7 +97,7 @@ export class SocketInbox {
     if (message !== undefined) this.#listeners.get(message.member)?.(message.hint);
   }
 
-  #peer(peer: string): Socket | undefined {
+  #peer(peer: string): Socket {
     const known = this.#peers.get(peer);
     if (known !== undefined) return known;
     const address = this.#address(peer);

@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { open } from 'lmdb';
 import type { Database, RootDatabase, Transaction } from 'lmdb';
@@ -14,6 +15,8 @@ import type { Hint, Membership } from './store.ts';
 
 const FORMAT = 1;
 const NONCE_BYTES = 6;
+const META_MAGIC = 0xbeefc0de;
+const META_MAGIC_OFFSET = 24;
 const SWEEP_EVERY_MS = 60_000;
 
 export interface LmdbStoreOptions {
@@ -28,20 +31,24 @@ export interface LmdbStoreOptions {
  * keeps what it was told to flush. Saves made at the same time share a flush. Recalls travel over Unix sockets.
  */
 export class LmdbStore extends TransactionalStore {
+  readonly address: string;
   #stopSweeping: () => void;
+  #sweeping = true;
 
   constructor(options: LmdbStoreOptions) {
-    const clock = options.clock ?? systemClock;
-    super(new LmdbBackend(options.dir), clock);
+    const clock = options?.clock ?? systemClock;
+    super(new LmdbBackend(options?.dir), clock);
+    this.address = `lmdb:${realpathSync(options.dir)}`;
     this.#stopSweeping = clock.after(SWEEP_EVERY_MS, () => void this.#sweepAgain(clock), true);
   }
 
   async #sweepAgain(clock: Clock): Promise<void> {
     await this.sweep().catch(() => 0); // housekeeping: whoever next uses the store learns of its trouble
-    this.#stopSweeping = clock.after(SWEEP_EVERY_MS, () => void this.#sweepAgain(clock), true);
+    if (this.#sweeping) this.#stopSweeping = clock.after(SWEEP_EVERY_MS, () => void this.#sweepAgain(clock), true);
   }
 
   override async close(): Promise<void> {
+    this.#sweeping = false;
     this.#stopSweeping();
     await super.close();
   }
@@ -64,6 +71,7 @@ class LmdbBackend implements Backend {
 
   constructor(dir: string) {
     if (typeof dir !== 'string' || dir === '') throw new HoldfastError('ERR_INVALID', 'LmdbStore needs `dir`, the path of a directory');
+    checkFile(dir);
     try {
       mkdirSync(dir, { recursive: true });
       this.#root = open<Buffer, string>({ path: dir, encoding: 'binary', noSubdir: false, maxDbs: 4, maxReaders: 512 });
@@ -94,12 +102,17 @@ class LmdbBackend implements Backend {
 
   /** The latest committed state, as it is now. */
   #view<T>(run: (view: LmdbView) => T): T {
-    this.#root.resetReadTxn();
-    const transaction = this.#root.useReadTransaction();
     try {
-      return run(lmdbView(this.#rows, this.#records, transaction));
-    } finally {
-      transaction.done();
+      this.#root.resetReadTxn();
+      const transaction = this.#root.useReadTransaction();
+      try {
+        return run(lmdbView(this.#rows, this.#records, transaction));
+      } finally {
+        transaction.done();
+      }
+    } catch (cause) {
+      if (cause instanceof HoldfastError) throw cause;
+      throw new HoldfastError('ERR_UNAVAILABLE', `LMDB: ${messageOf(cause)}`, { cause });
     }
   }
 
@@ -128,12 +141,27 @@ class LmdbBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    await this.#inbox.close();
-    await this.#root.close();
+    try {
+      await this.#inbox.close();
+    } finally {
+      await this.#root.close();
+    }
   }
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** LMDB trusts its file: opening one that is none of its own ends the process. Its meta page begins with a header and 0xbeefc0de. */
+function checkFile(dir: string): void {
+  const path = join(dir, 'data.mdb');
+  if (!existsSync(path)) return;
+  const start = Buffer.alloc(META_MAGIC_OFFSET + 4);
+  const file = openSync(path, 'r');
+  const length = readSync(file, start);
+  closeSync(file);
+  if (length === 0 || (length === start.length && start.readUInt32LE(META_MAGIC_OFFSET) === META_MAGIC)) return;
+  throw new HoldfastError('ERR_CORRUPT', `'${path}' is no LMDB database, or a damaged one; move it away, and open a backup or an empty directory`);
+}
 
 function checkFormat(root: RootDatabase<Buffer, string>, dir: string): void {
   const about = root.openDB<string, string>('holdfast', { encoding: 'string' });

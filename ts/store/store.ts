@@ -17,6 +17,8 @@ export interface Append {
   readonly ttlMs?: number | undefined;
   /** Give up the member lock in the same step, waking the next in the queue. */
   readonly release?: boolean;
+  /** False: the holder's lease is not renewed by this append. */
+  readonly renew?: boolean;
 }
 
 export interface Head {
@@ -84,14 +86,20 @@ export interface Membership {
  * Locks give fairness and speed; safety comes from `append` alone, which checks parent and token.
  */
 export interface Store {
+  /** Two stores of one address are the same place: one cannot be the other's backup. Undefined: no other store is. */
+  readonly address?: string;
+
   /** What `since` lacks; a missing, expired or (kept a while) destroyed session is no error. */
   read(id: string, since: Position): Promise<Tail>;
 
   /** Succeeds iff the token is current and the parent is the head: else `ERR_FENCED`, `ERR_CONFLICT`; nothing is written. */
   append(id: string, append: Append): Promise<void>;
 
-  /** Makes `append.position` the head whatever was there: for backups that went astray. The record must stand alone. */
-  replace(id: string, append: Omit<Append, 'parent' | 'release'>): Promise<void>;
+  /**
+   * Makes `append.position` the head in place of `expected`, else `ERR_CONFLICT`: for backups that went astray. `expected`
+   * undefined: whatever is there, damage included. The record must stand alone; token and expiry become the record's.
+   */
+  replace(id: string, append: Omit<Append, 'parent' | 'release' | 'renew'>, expected: Position | undefined): Promise<void>;
 
   /**
    * Takes the member lock and reads, in one. Each grant raises the token. If another holds it the request joins a FIFO queue
@@ -101,7 +109,7 @@ export interface Store {
    */
   lock(id: string, request: LockRequest): Promise<LockReply>;
 
-  /** Starts the holder's lease anew. `ERR_FENCED` when the token is not the holder's. */
+  /** Starts the holder's lease anew; a session in use does not expire meanwhile. `ERR_FENCED` when the token is not the holder's. */
   renew(id: string, token: number): Promise<void>;
 
   /** Gives the lock to the next in the queue, or to nobody. A token that is not the holder's is ignored. */
@@ -113,7 +121,7 @@ export interface Store {
   /** Joins as a member: hints for it arrive at `listener`. */
   join(listener: (hint: Hint) => void): Promise<Membership>;
 
-  /** The session expires `ttlMs` from now; undefined: never. A missing session is ignored. */
+  /** The session expires `ttlMs` (finite, above 0) from now; undefined: never. A missing session is ignored. */
   expire(id: string, ttlMs: number | undefined): Promise<void>;
 
   /** Ids of living sessions in byte order, after `after`, at most `limit`. */

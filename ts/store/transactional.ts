@@ -62,6 +62,7 @@ export class TransactionalStore implements Store {
   readonly #backend: Backend;
   readonly #clock: Clock;
   #closed = false;
+  readonly #pending = new Set<Promise<unknown>>();
 
   constructor(backend: Backend, clock: Clock) {
     this.#backend = backend;
@@ -75,21 +76,23 @@ export class TransactionalStore implements Store {
 
   async append(id: string, append: Append): Promise<void> {
     this.#check(id);
-    const notices = await this.#backend.write(id, (draft) => {
+    checkTtl(append.ttlMs);
+    const notices = await this.#commit(id, (draft) => {
       const row = this.#settledRow(draft, id);
       checkAppend(id, row, append);
-      return this.#write(draft, id, row, append);
+      return this.#write(draft, row, append);
     });
     this.#notify(id, notices);
   }
 
-  async replace(id: string, append: Omit<Append, 'parent' | 'release'>): Promise<void> {
+  async replace(id: string, append: Omit<Append, 'parent' | 'release' | 'renew'>, expected: Position | undefined): Promise<void> {
     this.#check(id);
     if (append.kind === 'delta') throw new HoldfastError('ERR_INVALID', `replace('${id}') takes a snapshot or a tombstone: a delta cannot stand alone`);
-    await this.#backend.write(id, (draft) => {
-      const row = this.#readableRow(draft, id);
+    await this.#commit(id, (draft) => {
+      const row = expected === undefined ? this.#readableRow(draft, id) : this.#settledRow(draft, id);
+      if (expected !== undefined && !samePosition(row ?? ORIGIN, expected)) throw notAt(id, row ?? ORIGIN, expected);
       if (row !== undefined) draft.deleteRecords(row.first, row.revision + 1);
-      this.#write(draft, id, row, append);
+      this.#write(draft, { ...this.#newRow(), lock: { ...emptyLockRow(), token: append.token } }, append);
     });
   }
 
@@ -107,7 +110,7 @@ export class TransactionalStore implements Store {
   }
 
   async #request(id: string, request: LockRequest): Promise<LockReply> {
-    const { reply, notices } = await this.#backend.write(id, (draft) => {
+    const { reply, notices } = await this.#commit(id, (draft) => {
       const row = this.#settledRow(draft, id) ?? this.#newRow();
       const now = this.#clock.now();
       const { token, retryMs, notices } = requestLock(row.lock, request, now);
@@ -122,11 +125,13 @@ export class TransactionalStore implements Store {
 
   async renew(id: string, token: number): Promise<void> {
     this.#check(id);
-    await this.#backend.write(id, (draft) => {
-      const row = this.#liveRow(draft, id);
-      if (row === undefined || !renewLock(row.lock, token, this.#clock.now())) {
+    await this.#commit(id, (draft) => {
+      const row = this.#settledRow(draft, id);
+      const now = this.#clock.now();
+      if (row === undefined || !renewLock(row.lock, token, now)) {
         throw new HoldfastError('ERR_FENCED', `the lock of session '${id}' is no longer held under token ${token}`, { session: id });
       }
+      if (row.expiresAt !== undefined) row.expiresAt = Math.max(row.expiresAt, 2 * (row.lock.holder?.leaseUntil ?? now) - now);
       draft.putRow(row);
     });
   }
@@ -148,8 +153,9 @@ export class TransactionalStore implements Store {
 
   async expire(id: string, ttlMs: number | undefined): Promise<void> {
     this.#check(id);
-    await this.#backend.write(id, (draft) => {
-      const row = this.#liveRow(draft, id);
+    checkTtl(ttlMs);
+    await this.#commit(id, (draft) => {
+      const row = this.#settledRow(draft, id);
       if (row === undefined || row.revision === 0 || row.destroyed) return;
       setExpiry(row, ttlMs, this.#clock.now());
       draft.putRow(row);
@@ -167,25 +173,41 @@ export class TransactionalStore implements Store {
     });
   }
 
-  /** Deletes what has expired, looking at `limit` sessions at a time; returns how many went. */
-  async sweep(limit = 1000): Promise<number> {
+  /** Deletes what has expired, looking at `limit` sessions in one go and then letting others run; returns how many went. */
+  async sweep(limit = 500): Promise<number> {
     this.#checkOpen();
     let swept = 0;
-    let after = '';
-    for (;;) {
-      const ids = this.#backend.read((view) => view.ids(after, limit));
-      const last = ids.at(-1);
-      if (last === undefined) return swept;
+    for (let after: string | undefined = ''; after !== undefined && !this.#closed; await new Promise(setImmediate)) {
+      const ids: string[] = this.#backend.read((view) => view.ids(after as string, limit));
       const expired = this.#backend.read((view) => ids.filter((id) => this.#isExpired(view, id)));
-      for (const id of expired) if (await this.#backend.write(id, (draft) => this.#forget(draft, id))) swept += 1;
-      after = last;
+      for (const id of expired) if (!this.#closed && (await this.#commit(id, (draft) => this.#sweepOne(draft, id)))) swept += 1;
+      after = ids.at(-1);
     }
+    return swept;
+  }
+
+  /** False for a row that only held a lock: no session goes with it. */
+  #sweepOne(draft: Draft, id: string): boolean {
+    const held = (draft.row(id)?.revision ?? 0) > 0;
+    return this.#settledRow(draft, id)?.revision !== 0 ? false : held;
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await Promise.allSettled(this.#pending);
     await this.#backend.close();
+  }
+
+  /** A write that `close` waits for. */
+  async #commit<T>(id: string, run: (draft: Draft) => T): Promise<T> {
+    const writing = this.#backend.write(id, run);
+    this.#pending.add(writing);
+    try {
+      return await writing;
+    } finally {
+      this.#pending.delete(writing);
+    }
   }
 
   #check(id: string): void {
@@ -204,25 +226,33 @@ export class TransactionalStore implements Store {
     return { ...ORIGIN, destroyed: false, first: 1, snapshotBytes: 0, deltaBytes: 0, lock: emptyLockRow() };
   }
 
-  /** The row, unless it has expired. */
+  /** The row as it is now: when a session expires, its lock stays for those who have it or wait. */
   #liveRow(view: View, id: string): Row | undefined {
     const row = view.row(id);
-    if (row?.expiresAt === undefined || row.expiresAt > this.#clock.now()) return row;
-    return undefined;
+    const now = this.#clock.now();
+    if (row?.expiresAt === undefined || row.expiresAt > now) return row;
+    return row.revision === 0 ? undefined : { ...this.#newRow(), lock: row.lock, expiresAt: now + LOCK_ONLY_TTL_MS };
   }
 
+  /** A damaged row is left for repair. */
   #isExpired(view: View, id: string): boolean {
     try {
-      return view.row(id) !== undefined && this.#liveRow(view, id) === undefined;
+      const { expiresAt } = view.row(id) ?? {};
+      return expiresAt !== undefined && expiresAt <= this.#clock.now();
     } catch {
-      return false; // damaged: left for repair
+      return false;
     }
   }
 
-  /** As `#liveRow`, and what has expired is deleted on the way. */
+  /** As `#liveRow`; what has expired is deleted on the way. */
   #settledRow(draft: Draft, id: string): Row | undefined {
-    this.#forget(draft, id);
-    return draft.row(id);
+    const row = draft.row(id);
+    const live = this.#liveRow(draft, id);
+    if (row === undefined || live === row || (live !== undefined && live.revision === row.revision)) return live;
+    draft.deleteRecords(row.first, row.revision + 1);
+    if (live === undefined) draft.deleteRow();
+    else draft.putRow(live);
+    return live;
   }
 
   /** A damaged row is as good as none: it is about to be replaced. */
@@ -235,15 +265,7 @@ export class TransactionalStore implements Store {
     }
   }
 
-  #forget(draft: Draft, id: string): boolean {
-    const row = draft.row(id);
-    if (row === undefined || this.#liveRow(draft, id) !== undefined) return false;
-    draft.deleteRecords(row.first, row.revision + 1);
-    draft.deleteRow();
-    return true;
-  }
-
-  #write(draft: Draft, id: string, found: Row | undefined, append: Omit<Append, 'parent'>): Notice[] {
+  #write(draft: Draft, found: Row | undefined, append: Omit<Append, 'parent'>): Notice[] {
     const now = this.#clock.now();
     const row = found ?? this.#newRow();
     if (row.revision === 0) delete row.expiresAt;
@@ -264,8 +286,8 @@ export class TransactionalStore implements Store {
   }
 
   async #releaseBy(id: string, release: (row: Row) => Notice[] | undefined): Promise<void> {
-    const notices = await this.#backend.write(id, (draft) => {
-      const row = this.#liveRow(draft, id);
+    const notices = await this.#commit(id, (draft) => {
+      const row = this.#settledRow(draft, id);
       const notices = row && release(row);
       if (row !== undefined && notices !== undefined) draft.putRow(row);
       return notices ?? [];
@@ -301,8 +323,18 @@ function settleLock(row: Row, append: Omit<Append, 'parent'>, now: number): Noti
     if (append.kind === 'tombstone' && row.lock.token === append.token) row.lock.token += 1;
     return notices;
   }
-  renewLock(row.lock, append.token, now);
+  if (append.renew !== false) renewLock(row.lock, append.token, now);
   return [];
+}
+
+function notAt(id: string, head: Position, expected: Position): HoldfastError {
+  const message = `session '${id}' is at revision ${head.revision}, not where this write expected it, at ${expected.revision}; pull and retry`;
+  return new HoldfastError('ERR_CONFLICT', message, { session: id, revision: head.revision });
+}
+
+function checkTtl(ttlMs: number | undefined): void {
+  if (ttlMs === undefined || (Number.isFinite(ttlMs) && ttlMs > 0)) return;
+  throw new HoldfastError('ERR_INVALID', `ttlMs must be a number of milliseconds above 0, or undefined for no expiry, not ${String(ttlMs)}`);
 }
 
 function checkAppend(id: string, row: Row | undefined, append: Append): void {
@@ -314,12 +346,7 @@ function checkAppend(id: string, row: Row | undefined, append: Append): void {
     throw new HoldfastError('ERR_CLOSED', `session '${id}' was destroyed; its id is not used again`, { session: id, revision: row.revision });
   }
   const head: Position = row ?? ORIGIN;
-  if (!samePosition(append.parent, head)) {
-    throw new HoldfastError('ERR_CONFLICT', `session '${id}' is at revision ${head.revision}, not at ${append.parent.revision} as this save expected; pull and retry`, {
-      session: id,
-      revision: head.revision,
-    });
-  }
+  if (!samePosition(append.parent, head)) throw notAt(id, head, append.parent);
   if (append.position.revision !== append.parent.revision + 1) {
     throw new HoldfastError('ERR_INVALID', `session '${id}': revision ${append.position.revision} does not follow ${append.parent.revision}`, { session: id });
   }

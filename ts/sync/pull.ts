@@ -1,4 +1,4 @@
-import { ORIGIN } from '../position.ts';
+import { ORIGIN, samePosition } from '../position.ts';
 import type { Position } from '../position.ts';
 import { corrupt, decodeRecord } from '../log/record.ts';
 import { Image } from '../log/image.ts';
@@ -20,6 +20,7 @@ export async function pull(line: Line, replica: Replica, granted?: Tail): Promis
   if (tail.head === undefined || tail.head.destroyed) return empty(replica, tail);
   const expiresAt = tail.head.ttlLeftMs === undefined ? Infinity : askedAt + tail.head.ttlLeftMs;
   if (tail.records.length === 0) {
+    if (!samePosition(tail.head.position, replica.image.position)) throw corrupt(replica.id, tail.head.position.revision, 'the log is missing');
     replica.stale = false;
     replica.expiresAt = expiresAt;
     return new Set();
@@ -37,7 +38,7 @@ export async function pull(line: Line, replica: Replica, granted?: Tail): Promis
     replay.add(record);
     parent = { revision: record.revision, nonce: record.nonce };
   }
-  if (parent.revision !== tail.head.position.revision || parent.nonce !== tail.head.position.nonce) {
+  if (!samePosition(parent, tail.head.position)) {
     throw corrupt(replica.id, tail.head.position.revision, 'the head names a record that the log does not have');
   }
   const changed = replay.finish();
@@ -59,7 +60,7 @@ function empty(replica: Replica, tail: Tail): Pulled {
   replica.destroyed = tail.head?.destroyed === true;
   replica.stale = false;
   replica.expiresAt = Infinity;
-  return before === ORIGIN ? new Set() : 'all';
+  return samePosition(before, ORIGIN) ? new Set() : 'all';
 }
 
 /** A snapshot stands alone: its own word is taken for the parent that is gone. */

@@ -1,0 +1,233 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { HoldfastError } from '../../ts/errors.ts';
+import { ORIGIN } from '../../ts/position.ts';
+import { defineSession, mutable } from '../../ts/session/definition.ts';
+import { SessionRepository } from '../../ts/session/repository.ts';
+import type { RepositoryOptions } from '../../ts/session/repository.ts';
+import { LmdbStore } from '../../ts/store/lmdb.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+import type { Append, LockReply, Store } from '../../ts/store/store.ts';
+
+const definition = defineSession({ n: mutable<number>(() => 0), log: mutable<string[]>(() => []) });
+interface State {
+  n: number;
+  log: string[];
+}
+const repository = (store: Store, options: Partial<RepositoryOptions<State, Partial<State>>> = {}): SessionRepository<State, Partial<State>> => new SessionRepository({ store, definition, ...options });
+
+type Calls = { [K in 'append' | 'lock' | 'replace' | 'expire']?: (call: () => Promise<unknown>, ...args: Parameters<Store[K]>) => Promise<unknown> };
+
+/** A store some of whose calls go another way. */
+function through(store: MemoryStore, calls: Calls): Store {
+  return new Proxy(store, {
+    get(target, name: keyof Calls) {
+      const method = target[name] as unknown;
+      if (typeof method !== 'function') return undefined;
+      const call = method.bind(target) as (...args: unknown[]) => Promise<unknown>;
+      const other = calls[name] as ((call: () => Promise<unknown>, ...args: unknown[]) => Promise<unknown>) | undefined;
+      return (...args: unknown[]) => (other === undefined ? call(...args) : other(() => call(...args), ...args));
+    },
+  });
+}
+
+const unavailable = (): HoldfastError => new HoldfastError('ERR_UNAVAILABLE', 'connection lost');
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'no error',
+    (error: { code?: unknown }) => error.code ?? error,
+  );
+
+describe('a lock', () => {
+  it('that was granted when nobody waited any more does not hide what others wrote', async () => {
+    const store = new MemoryStore();
+    let slow = false;
+    const one = repository(store);
+    const two = repository(
+      through(store, {
+        async lock(call) {
+          const reply = (await call()) as LockReply;
+          if (slow && reply.granted) await wait(60);
+          return reply;
+        },
+      }),
+    );
+    await two.scope('s', (state) => void (state.n = 1));
+    await one.scope('s', (state) => void (state.n = 2));
+    slow = true;
+    expect(await codeOf(two.scope('s', (state) => state.n, { timeoutMs: 30 }))).toBe('ERR_LOCK_TIMEOUT');
+    slow = false;
+    await wait(80);
+    expect(await two.scope('s', (state) => (state.n += 10))).toBe(12);
+  });
+
+  it('is freed when a delete fails', async () => {
+    let failing = false;
+    const sessions = repository(
+      through(new MemoryStore(), { append: (call, _id, append: Append) => (failing && append.kind === 'tombstone' ? Promise.reject(unavailable()) : call()) }),
+    );
+    await sessions.scope('s', (state) => void (state.n = 1));
+    failing = true;
+    expect(await codeOf(sessions.delete('s'))).toBe('ERR_UNAVAILABLE');
+    failing = false;
+    expect(await sessions.scope('s', (state) => state.n, { timeoutMs: 500 })).toBe(1);
+    expect(await sessions.delete('s')).toBe(true);
+  });
+
+  it('stays with its holder when the session expires in its hands', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [repository(store, { ttlMs: 60, lock: { leaseMs: 300 } }), repository(store, { ttlMs: 60 })];
+    const session = await one.open('s');
+    session.state.n = 1;
+    await session.save();
+    await wait(100);
+    expect(await codeOf(two.open('s', { timeoutMs: 0 }))).toBe('ERR_LOCK_TIMEOUT');
+    await session.close();
+    await two.scope('s', (state) => expect(state.n).toBe(0));
+  });
+
+  it('is left at once by one who deletes what was never saved, or who conflicts', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [repository(store, { lock: { leaseMs: 60_000 } }), repository(store)];
+    const session = await one.open('s');
+    await session.delete();
+    await two.scope('s', (state) => void (state.n = 1), { timeoutMs: 1000 });
+    expect(await codeOf((await one.open('s')).changeId('s'))).toBe('ERR_INVALID');
+  });
+});
+
+describe('an append of unknown outcome', () => {
+  it('counts as done if the log has it, whoever wrote since', async () => {
+    const store = new MemoryStore();
+    let armed = false;
+    const one = repository(
+      through(store, {
+        async append(call) {
+          await call();
+          if (!armed) return;
+          armed = false;
+          await wait(30);
+          throw unavailable();
+        },
+      }),
+    );
+    const two = repository(store);
+    await one.scope('s', (state) => void (state.n = 0));
+    armed = true;
+    const other = wait(5).then(() => two.scope('s', (state) => void state.log.push('b')));
+    await one.scope('s', async (state) => {
+      state.n += 1;
+      await wait(15);
+    });
+    await other;
+    expect(await two.read('s')).toEqual({ n: 1, log: ['b'] });
+  });
+});
+
+describe('backups', () => {
+  it('that are damaged are mended after the lock has changed hands, and a primary from them', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const options = { backups: [{ store: backup }] };
+    const [one, two] = [repository(primary, options), repository(primary, options)];
+    for (const sessions of [one, one, two, one]) await sessions.scope('s', (state) => void (state.n += 1));
+    const damage = async (store: Store): Promise<void> => {
+      const record = (await store.read('s', ORIGIN)).records[1] as Uint8Array;
+      record[25] = (record[25] as number) ^ 1;
+    };
+    await damage(backup);
+    await one.backups.catchUp('s');
+    expect(await one.verifyBackups('s')).toEqual(['equal']);
+    await damage(primary);
+    const fresh = repository(primary, options);
+    expect(await codeOf(fresh.read('s'))).toBe('ERR_CORRUPT');
+    expect(await fresh.backups.restore('s')).toBe(true);
+    expect(await fresh.scope('s', (state) => (state.n += 1))).toBe(5);
+    expect(await fresh.verifyBackups('s')).toEqual(['equal']);
+    expect(await fresh.backups.restore('nobody')).toBe(false);
+  });
+
+  it('do not break a save by their listener, nor hold up an open by hanging', async () => {
+    const hanging = through(new MemoryStore(), { append: () => new Promise(() => undefined), expire: () => new Promise(() => undefined) });
+    const closed = new MemoryStore();
+    await closed.close();
+    const sessions = repository(new MemoryStore(), {
+      ttlMs: 40,
+      backups: [{ store: hanging, ack: 'async' }, { store: closed }],
+      onBackupError() {
+        throw new Error('the listener itself');
+      },
+    });
+    await sessions.scope('s', (state) => void (state.n += 1));
+    await wait(25);
+    expect(await sessions.scope('s', (state) => (state.n += 1), { timeoutMs: 500 })).toBe(2);
+  });
+
+  it('follow the expiry when they catch up', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    let down = false;
+    const link = through(backup, { expire: (call) => (down ? Promise.reject(unavailable()) : call()) });
+    const sessions = repository(primary, { ttlMs: 60_000, backups: [{ store: link }], onBackupError: () => undefined });
+    const session = await sessions.open('s');
+    session.state.n = 1;
+    await session.save();
+    down = true;
+    await session.expire(undefined);
+    down = false;
+    await session.close();
+    await sessions.backups.catchUp('s');
+    expect((await backup.read('s', ORIGIN)).head?.ttlLeftMs).toBeUndefined();
+  });
+
+  it('must be another store than the primary', () => {
+    const store = new MemoryStore();
+    expect(() => repository(store, { backups: [{ store }] })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+    expect(() => repository(store, { backups: [store as unknown as { store: Store }] })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+  });
+});
+
+describe('a scope', () => {
+  it('returns plain copies of what it returns of the state', async () => {
+    const sessions = repository(new MemoryStore());
+    expect(await sessions.scope('s', (state) => (state.log.push('a'), state.log))).toEqual(['a']);
+    expect(await sessions.scope('s', (state) => ({ log: state.log, n: 3 }))).toEqual({ log: ['a'], n: 3 });
+    expect(await sessions.scope('s', (state) => state)).toEqual({ log: ['a'], n: 0 });
+    const own = new Map([['k', 1]]);
+    expect(await sessions.scope('s', () => own)).toBe(own);
+  });
+});
+
+describe('expiry', () => {
+  it('takes no number that is none, and moves with the id', async () => {
+    const store = new MemoryStore();
+    const sessions = repository(store);
+    const session = await sessions.open('s');
+    session.state.n = 1;
+    await session.save();
+    for (const wrong of [Infinity, NaN, 0, -1, '1000' as unknown as number]) expect(await codeOf(session.expire(wrong))).toBe('ERR_INVALID');
+    await session.expire(50_000);
+    await session.changeId('t');
+    await session.close();
+    expect((await store.read('t', ORIGIN)).head?.ttlLeftMs).toBeLessThanOrEqual(50_000);
+  });
+});
+
+describe('LmdbStore', () => {
+  it('finishes what is under way before it closes, and does not open a file that is none of its own', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'holdfast-faults-'));
+    try {
+      const store = new LmdbStore({ dir });
+      const ask = (member: string): Promise<unknown> => store.lock('s', { member, leaseMs: 2000, wait: true, since: ORIGIN });
+      const asking = [ask('a'), ask('b'), ask('c')];
+      await store.close();
+      expect((await Promise.all(asking)).length).toBe(3);
+      expect(() => repository(store, { backups: [{ store: { ...new MemoryStore(), address: store.address } as unknown as Store }] })).toThrow(HoldfastError);
+      writeFileSync(join(dir, 'data.mdb'), 'this is no database, but some text that is long enough to be read as a header');
+      expect(() => new LmdbStore({ dir })).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT' }));
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
