@@ -160,7 +160,8 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
   });
 
   test('a worker that is killed ends the run at once', async () => {
-    const parent = spawn(process.execPath, [join(dist, 'main.js'), 'replay', file('long.jsonl'), '--processes', '2'], { env: { ...process.env, TMPDIR: folder }, stdio: ['ignore', 'ignore', 'pipe'] });
+    const long = record({ file: file('killed.jsonl'), sids: ['a', 'b', 'c', 'd'], steps: 3000 });
+    const parent = spawn(process.execPath, [join(dist, 'main.js'), 'replay', long, '--processes', '2'], { env: { ...process.env, TMPDIR: folder }, stdio: ['ignore', 'ignore', 'pipe'] });
     let stderr = '';
     parent.stderr.on('data', (chunk) => (stderr += String(chunk)));
     const [child] = await childrenAtWork(parent.pid as number, 2);
@@ -197,7 +198,11 @@ describe('holdfast', { timeout: 20_000 }, () => {
 });
 
 async function childrenAtWork(parent: number, count: number): Promise<number[]> {
-  while (childrenOf(parent).length < count || readdirSync(join(folder, leftOver()[0] as string)).length === 0) await pause(20);
+  const atWork = (): boolean => childrenOf(parent).length >= count && leftOver().some((name) => readdirSync(join(folder, name)).length > 0);
+  for (const end = Date.now() + 10_000; !atWork(); ) {
+    if (Date.now() > end) throw new Error('the children did not start within ten seconds');
+    await pause(20);
+  }
   return childrenOf(parent);
 }
 

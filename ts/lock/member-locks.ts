@@ -59,6 +59,8 @@ interface Lock {
   wantedSince: number;
   heldSince: number;
   leaseUntil: number;
+  /** Of the last grant. */
+  lastToken: number;
   /** A recall that came before its grant. */
   recalledToken: number;
   wake: (() => void) | undefined;
@@ -146,7 +148,7 @@ export class MemberLocks {
   #lock(id: string): Lock {
     let lock = this.#locks.get(id);
     if (lock === undefined) {
-      lock = { id, token: undefined, waiters: [], busy: false, wanted: false, wantedSince: 0, heldSince: 0, leaseUntil: 0, recalledToken: -1, wake: undefined, stopRenewing: undefined };
+      lock = { id, token: undefined, waiters: [], busy: false, wanted: false, wantedSince: 0, heldSince: 0, leaseUntil: 0, lastToken: -1, recalledToken: -1, wake: undefined, stopRenewing: undefined };
       this.#locks.set(id, lock);
     }
     return lock;
@@ -247,8 +249,8 @@ export class MemberLocks {
   }
 
   #granted(lock: Lock, reply: LockReply & { granted: true }, sentAt: number): Tail {
-    this.grants += 1;
-    lock.token = reply.token;
+    if (lock.lastToken !== reply.token) this.grants += 1; // else it was still ours
+    lock.lastToken = lock.token = reply.token;
     lock.heldSince = this.#clock.monotonic();
     lock.leaseUntil = sentAt + reply.leaseLeftMs - this.#options.leaseMs * LEASE_MARGIN;
     lock.wanted = reply.wanted || lock.recalledToken === reply.token;
