@@ -24,7 +24,7 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
     (error: HoldfastError) => error.code,
   );
 const texts = (records: readonly Uint8Array[]): string[] => records.map((record) => Buffer.from(record).toString());
-const LEASE_MS = 200;
+const LEASE_MS = 400;
 
 /** Waits for a condition that another member brings about; fails after two seconds. */
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -193,7 +193,7 @@ function replaceTests({ start }: Parts): void {
 function expiryTests({ start }: Parts): void {
   it('forgets a session when it expires, and starts anew', async () => {
     const { one, two } = await start();
-    await one.append('s', record(1, 0, { ttlMs: 30 }));
+    await one.append('s', record(1, 0, { ttlMs: 400 }));
     await one.append('kept', record(1, 0));
     expect((await two.read('s', ORIGIN)).head?.ttlLeftMs).toBeGreaterThan(0);
     await until(async () => (await two.read('s', ORIGIN)).head === undefined);
@@ -206,7 +206,7 @@ function expiryTests({ start }: Parts): void {
 
   it('counts the expiry anew when told to', async () => {
     const { one, two } = await start();
-    await one.append('s', record(1, 0, { ttlMs: 40 }));
+    await one.append('s', record(1, 0, { ttlMs: 5000 }));
     await one.append('s', record(2, 0, { ttlMs: 60_000 }));
     expect((await two.read('s', ORIGIN)).head?.ttlLeftMs).toBeGreaterThan(1000);
     await two.expire('s', undefined);

@@ -7,7 +7,7 @@ import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Hint, Store } from '../../ts/store/store.ts';
 
 const since = (): typeof ORIGIN => ORIGIN;
-const LEASE_MS = 120;
+const LEASE_MS = 300;
 const members: MemberLocks[] = [];
 
 function member(store: Store, options: LockOptions = {}): MemberLocks {

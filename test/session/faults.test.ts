@@ -154,14 +154,14 @@ describe('backups', () => {
     const closed = new MemoryStore();
     await closed.close();
     const sessions = repository(new MemoryStore(), {
-      ttlMs: 40,
+      ttlMs: 600,
       backups: [{ store: hanging, ack: 'async' }, { store: closed }],
       onBackupError() {
         throw new Error('the listener itself');
       },
     });
     await sessions.scope('s', (state) => void (state.n += 1));
-    await wait(25);
+    await wait(350);
     expect(await sessions.scope('s', (state) => (state.n += 1), { timeoutMs: 500 })).toBe(2);
   });
 

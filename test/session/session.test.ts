@@ -214,13 +214,13 @@ describe('a session', () => {
   });
 
   it('expires when it is not used', async () => {
-    const sessions = repository(new MemoryStore(), { ttlMs: 80 });
+    const sessions = repository(new MemoryStore(), { ttlMs: 600 });
     await sessions.scope('s', (state) => void (state.visits = 1));
     for (let i = 0; i < 4; i += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 200));
       await sessions.scope('s', (state) => expect(state.visits).toBe(1)); // reading counts as use
     }
-    await new Promise((resolve) => setTimeout(resolve, 120));
+    await new Promise((resolve) => setTimeout(resolve, 900));
     await sessions.scope('s', (state) => {
       expect(state.visits).toBe(0);
       state.visits = 7;
