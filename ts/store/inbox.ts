@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, realpathSync, unlinkSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, realpathSync, rmdirSync, unlinkSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -58,23 +59,27 @@ export class SocketInbox {
     this.#listeners.clear();
     for (const socket of [...this.#peers.values(), ...this.#incoming]) socket.destroy();
     const server = await this.#listening?.catch(() => undefined);
-    if (server !== undefined) await new Promise((resolve) => server.close(resolve));
+    if (server === undefined) return;
+    await new Promise((resolve) => server.close(resolve));
+    removeIfEmpty(this.#folder);
   }
 
   #address(name: string): string {
     return join(this.#folder, `${name}.sock`);
   }
 
-  #listen(): Promise<Server> {
-    const server = createServer((socket) => this.#receive(socket));
+  async #listen(): Promise<Server> {
     const address = this.#address(this.#name);
-    return new Promise((resolve, reject) => {
-      server.once('error', (cause) => reject(new HoldfastError('ERR_UNAVAILABLE', `cannot listen on '${address}' for recalls: ${cause.message}`, { cause })));
-      server.listen(address, () => {
-        server.unref();
-        resolve(server);
-      });
-    });
+    try {
+      makeFolder(this.#folder);
+      const server = createServer((socket) => this.#receive(socket));
+      server.listen(address);
+      await once(server, 'listening');
+      return server.unref();
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new HoldfastError('ERR_UNAVAILABLE', `cannot listen on '${address}' for recalls: ${message}`, { cause });
+    }
   }
 
   #receive(socket: Socket): void {
@@ -118,9 +123,22 @@ function socketFolder(dir: string): string {
   const digest = createHash('sha256').update(dir).digest('hex').slice(0, 16);
   if (process.platform === 'win32') return `\\\\.\\pipe\\holdfast-${digest}`;
   const folder = Buffer.byteLength(dir) + 6 <= LONGEST_FOLDER ? join(dir, 'inbox') : join(tmpdir(), `holdfast-${digest}`);
+  return folder;
+}
+
+/** Nobody else may write hints. */
+function makeFolder(folder: string): void {
+  if (process.platform === 'win32') return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   chmodSync(folder, 0o700);
-  return folder;
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    if (process.platform !== 'win32') rmdirSync(folder);
+  } catch {
+    // others still listen there
+  }
 }
 
 function unlinkQuietly(path: string): void {
