@@ -53,7 +53,7 @@ describe('LmdbStore', () => {
     const store = new LmdbStore({ dir });
     await store.append('good', snapshot);
     await store.append('bad', snapshot);
-    const root = open<Buffer, string>({ path: dir, encoding: 'binary', maxDbs: 4 });
+    const root = open<Buffer, string>({ path: dir, encoding: 'binary', overlappingSync: false, maxDbs: 4 });
     const rows = root.openDB<Buffer, string>('rows', { encoding: 'binary', useVersions: true });
     const row = rows.get('bad') as Buffer;
     row[9] = (row[9] as number) ^ 1;
