@@ -24,7 +24,8 @@ function install() {
   say('installing from package-lock.json');
   // npm hands its own path down; run by hand there is only the command.
   const npm = process.env.npm_execpath;
-  const args = ['ci', '--no-audit', '--no-fund'];
+  // No dependency may need a script of its own: nothing is compiled or downloaded beside the packages.
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
   const done = npm === undefined ? run('npm', args, process.platform === 'win32') : run(process.execPath, [npm, ...args]);
   if (done.status !== 0) fail(`npm ci failed:\n${done.output}`);
   const now = new Date();

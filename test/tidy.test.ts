@@ -16,8 +16,8 @@ const documents = tracked.filter((path) => path.endsWith('.md'));
 const LONGEST_FUNCTION = 70;
 
 /** Who may import whom: only from a lower rank, or from the same folder. */
-const RANKS: Record<string, number> = { demo: 7, cli: 6, '.': 5, web: 5, session: 4, sync: 3, lock: 2, backup: 2, tracking: 1, codec: 1, diff: 1, log: 1, store: 1 };
-const LEAVES = ['errors.ts', 'clock.ts', 'position.ts', 'path.ts', 'nonce.ts'];
+const RANKS: Record<string, number> = { demo: 7, cli: 6, '.': 5, web: 5, session: 4, sync: 3, lock: 2, backup: 2, testing: 2, history: 2, simulation: 6, tracking: 1, codec: 1, diff: 1, log: 1, store: 1 };
+const LEAVES = ['errors.ts', 'clock.ts', 'deadline.ts', 'entropy.ts', 'observe.ts', 'position.ts', 'path.ts', 'token.ts'];
 
 function importsOf(path: string, types: boolean): string[] {
   const pattern = types ? /(?:from|import)\s+'(\.[^']+)'/g : /^(?:import|export)\s+(?!type\b)(?:[^;]*?from\s+)?'(\.[^']+)'/gm;
@@ -87,12 +87,76 @@ describe('the code', () => {
     expect(sources.filter((path) => /(Manager|Helper|Util|Impl|V2)\.ts$/i.test(path))).toEqual([]);
   });
 
+  it('shows no whole id of a session in a message', () => {
+    const whole = sources.filter((path) => /session '\$\{(?!shortId\(|session\.sid|sid\})/.test(read(path)));
+    expect(whole).toEqual([]);
+  });
+
   it('loads the addon in one file only', () => {
     expect(sources.filter((path) => /\.node\b['"`]|process\.dlopen/.test(read(path)))).toEqual(['ts/diff/native.ts']);
   });
 
   it('keeps push and pull readable in one sitting', () => {
     for (const path of ['ts/sync/push.ts', 'ts/sync/pull.ts']) expect(read(path).split('\n').length, path).toBeLessThanOrEqual(150);
+  });
+});
+
+/** Of the root, each with its reason. Contenders, frameworks and browser drivers have package files of their own. */
+const DEPENDENCIES: Readonly<Record<string, string>> = {
+  lmdb: 'the embedded store',
+  msgpackr: 'the codec',
+  '@ably/vcdiff-decoder': 'the tests read our VCDIFF with it',
+  '@napi-rs/cli': 'builds the addon',
+  '@types/node': 'types',
+  'fast-check': 'property tests',
+  oxlint: 'lint',
+  typescript: 'build',
+  vitest: 'tests',
+};
+
+/** Packages of the root's lock file with an install script, and why they do without it. */
+const INSTALL_SCRIPTS: Readonly<Record<string, string>> = {
+  lmdb: 'looks for its binary, which is prebuilt in the tarballs @lmdb/lmdb-*; compiles only where there is none',
+  'msgpackr-extract': 'as lmdb, in @msgpackr-extract/*; optional: msgpackr does without it',
+};
+
+interface Manifest {
+  readonly workspaces?: unknown;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+interface Lock {
+  readonly packages: Readonly<Record<string, { readonly hasInstallScript?: boolean; readonly optionalDependencies?: Readonly<Record<string, string>> }>>;
+}
+
+describe('the packages', () => {
+  const needed = (path: string): string[] => {
+    const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read(path)) as Manifest;
+    return Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies });
+  };
+  const nameOf = (place: string): string => place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length);
+
+  it('of the root are those that have a reason, in no workspace', () => {
+    expect(needed('package.json').toSorted()).toEqual(Object.keys(DEPENDENCIES).toSorted());
+    expect(JSON.parse(read('package.json'))).not.toHaveProperty('workspaces');
+  });
+
+  it('of benches and examples are their own, with a lock file beside them', () => {
+    const others = tracked.filter((path) => /^(?:bench|examples)\/(?:.*\/)?package\.json$/.test(path));
+    expect(others.filter((path) => !tracked.includes(path.replace(/package\.json$/, 'package-lock.json')))).toEqual([]);
+  });
+
+  it('are installed without a script of theirs: none compiles or downloads', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as Lock;
+    const scripted = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript === true);
+    expect([...new Set(scripted.map(([place]) => nameOf(place)))].toSorted()).toEqual(Object.keys(INSTALL_SCRIPTS).toSorted());
+    // Where it is said to be: in packages for one platform each.
+    for (const [place, { optionalDependencies = {} }] of scripted) {
+      expect(Object.keys(optionalDependencies).filter((name) => /-(?:linux|darwin)-(?:x64|arm64)$/.test(name)).length, place).toBe(4);
+    }
+    expect(read('scripts/setup.mjs')).toContain(`['ci', '--ignore-scripts'`);
   });
 });
 
@@ -117,6 +181,19 @@ describe('the documents', () => {
     const used = new Set(sources.flatMap((path) => read(path).match(/'ERR_[A-Z_]+'/g) ?? []).map((code) => code.slice(1, -1)));
     expect([...used].filter((code) => !codes.includes(code) && !['ERR_IPC_CHANNEL_CLOSED'].includes(code))).toEqual([]);
     expect(codes.filter((code) => !sources.some((path) => path !== 'ts/errors.ts' && read(path).includes(code)))).toEqual([]);
+  });
+
+  it('give the budget of CI as .ci/run has it, within the totals', () => {
+    const rows = [...read('CONTRIBUTING.md').matchAll(/^\| ([a-z ]+) \| (\d+) \| (\d+) \|/gm)].map(([, part, warm, cold]) => [part as string, Number(warm), Number(cold)] as const);
+    const script = read('.ci/run');
+    const parts = [...script.matchAll(/^ {4}"?([a-z ]+)"?\) echo (\d+) (\d+) ;;$/gm)].map(([, part, warm, cold]) => [part as string, Number(warm), Number(cold)] as const);
+    const totals = /^total_warm=(\d+)\ntotal_cold=(\d+)$/m.exec(script)?.slice(1).map(Number);
+    expect(parts.length).toBeGreaterThan(3);
+    expect(rows).toEqual([...parts, ['in all', ...(totals ?? [])]]);
+    expect([parts.reduce((sum, [, warm]) => sum + warm, 0), parts.reduce((sum, [, , cold]) => sum + cold, 0)]).toEqual(totals);
+    expect(totals).toEqual([600, 900]);
+    const named = [...script.matchAll(/^ *(?:check|begin) (?:"([^"]+)"|(\w+))/gm)].map(([, quoted, bare]) => quoted ?? bare).filter((part) => part !== '$1');
+    expect(named).toEqual(parts.map(([part]) => part));
   });
 
   it('give the constants of the format as the code has them', () => {

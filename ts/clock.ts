@@ -1,8 +1,8 @@
 /** Time, injected: the simulation and the tests bring their own. All values are milliseconds. */
 export interface Clock {
-  /** Wall-clock time; stores compare leases and expiries by it. */
+  /** Wall-clock time: expiries, and the times in records. */
   now(): number;
-  /** Never goes back; a holder measures its own lease by it. */
+  /** Never goes back, and is one for all processes since the machine was started: leases are measured by it. */
   monotonic(): number;
   /** Calls `run` once after `delayMs`; returns a function that cancels. Never keeps the process alive when `background`. */
   after(delayMs: number, run: () => void, background?: boolean): () => void;
@@ -13,10 +13,70 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => Number(process.hrtime.bigint() / 1000n) / 1000,
   after(delayMs, run, background = false) {
     const timer = setTimeout(run, Math.min(delayMs, LONGEST_TIMER_MS));
     if (background) timer.unref();
     return () => clearTimeout(timer);
   },
 };
+
+/** A wall clock that moves further than this against the monotonic one has jumped. */
+const JUMP_MS = 1000;
+/** Both must agree again for this long. */
+const AGREE_MS = 60_000;
+
+/**
+ * The wall clock as far as it can be trusted, to judge expiries by. While the wall clock has moved by more than a second against
+ * the monotonic one, time goes on by the latter, until both have agreed again for a minute: a clock that is set wrong
+ * expires nothing. A process that starts after the jump cannot know of it. Slow drift (an adjusted rate) is followed.
+ */
+export class SteadyTime {
+  readonly #clock: Clock;
+  readonly #onJump: (jumpMs: number) => void;
+  /** Wall minus monotonic, as last trusted. */
+  #offset: number;
+  #jumped = false;
+  /** Monotonic time since which both agree again. */
+  #agreeSince: number | undefined;
+
+  /** `onJump` is told by how much the wall clock moved, and 0 when it is trusted again. */
+  constructor(clock: Clock, onJump: (jumpMs: number) => void = () => undefined) {
+    this.#clock = clock;
+    this.#onJump = onJump;
+    this.#offset = clock.now() - clock.monotonic();
+  }
+
+  /** To judge by: whether a session has expired. The earlier of both times while they disagree. */
+  now(): number {
+    const wall = this.#clock.now();
+    const steady = this.#look(wall);
+    return this.#jumped ? Math.min(wall, steady) : wall;
+  }
+
+  /** To note down: when a session was used. The later of both while they disagree, so that nobody takes a use for an old one. */
+  stamp(): number {
+    const wall = this.#clock.now();
+    const steady = this.#look(wall);
+    return this.#jumped ? Math.max(wall, steady) : wall;
+  }
+
+  #look(wall: number): number {
+    const monotonic = this.#clock.monotonic();
+    const moved = wall - monotonic - this.#offset;
+    if (Math.abs(moved) > JUMP_MS) {
+      this.#agreeSince = undefined;
+      if (!this.#jumped) this.#onJump(moved);
+      this.#jumped = true;
+    } else if (!this.#jumped) this.#offset += moved;
+    else {
+      this.#agreeSince ??= monotonic;
+      if (monotonic - this.#agreeSince >= AGREE_MS) {
+        this.#jumped = false;
+        this.#agreeSince = undefined;
+        this.#onJump(0);
+      }
+    }
+    return monotonic + this.#offset;
+  }
+}

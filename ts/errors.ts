@@ -1,12 +1,14 @@
+import type { Path } from './path.ts';
+
 /** What went wrong, grouped by what the caller does about it. */
 export type ErrorCode =
   /** The state moved on under you: pull, then retry. `paths` names what collided, where known. */
   | 'ERR_CONFLICT'
-  /** You lost the lock to a newer holder: discard your copy. Nothing was written. */
+  /** You lost the lock to a newer holder, or the store its place to a promoted backup: discard your copy. `outcome` is `none` or `superseded`. */
   | 'ERR_FENCED'
   /** The lock was not granted in time: retry later or give up. */
   | 'ERR_LOCK_TIMEOUT'
-  /** The store cannot be reached: retry; nothing acknowledged is lost. */
+  /** The store cannot be reached: retry; nothing acknowledged is lost. `outcome` is `none` or `unknown`. */
   | 'ERR_UNAVAILABLE'
   /** Stored or received bytes are damaged: restore from a backup. `session` and `revision` say where. */
   | 'ERR_CORRUPT'
@@ -17,27 +19,68 @@ export type ErrorCode =
   /** The object is closed, or the session destroyed: open another. */
   | 'ERR_CLOSED';
 
+/**
+ * What became of a write that failed.
+ *
+ * `none`: nothing happened, nor will. `unknown`: it may have happened, and may still. `superseded`: it was stored, but only in a primary
+ * whose place a promoted backup has taken; the new world does not have it.
+ */
+export type Outcome = 'none' | 'unknown' | 'superseded';
+
 export interface ErrorDetails {
   readonly cause?: unknown;
-  /** Paths inside the session, e.g. `cart.items[3].price`. */
-  readonly paths?: readonly string[];
-  readonly session?: string;
-  readonly revision?: number;
+  readonly paths?: readonly Path[] | undefined;
+  readonly outcome?: Outcome | undefined;
+  /** The full id; in the message it stands shortened by `shortId`. */
+  readonly session?: string | undefined;
+  readonly revision?: number | undefined;
+  /** What stood at each of `paths`. */
+  readonly values?: readonly unknown[] | undefined;
 }
 
-/** Every error that Holdfast throws on purpose. Match on `code`; the message says what, where, and what to do. */
+/**
+ * Every error that Holdfast throws on purpose. Match on `code`; the message says what, where, and what to do.
+ *
+ * An id opens its session, and values are the user's: message, `console.log` and JSON of an error show at most the first 8
+ * characters of an id, and no value. `session` and `values` are read by name only.
+ */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
   readonly code: ErrorCode;
-  readonly paths: readonly string[] | undefined;
-  readonly session: string | undefined;
-  readonly revision: number | undefined;
+  /** What it is about inside the session; as text by `formatPath`. */
+  declare readonly paths?: readonly Path[] | undefined;
+  /** Of a write under `ERR_UNAVAILABLE` and `ERR_FENCED`. */
+  declare readonly outcome?: Outcome | undefined;
+  /** Of the record that it is about. */
+  declare readonly revision?: number | undefined;
+  readonly #session: string | undefined;
+  readonly #values: readonly unknown[] | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.paths = details.paths;
-    this.session = details.session;
-    this.revision = details.revision;
+    if (details.paths !== undefined) this.paths = details.paths;
+    if (details.outcome !== undefined) this.outcome = details.outcome;
+    if (details.revision !== undefined) this.revision = details.revision;
+    this.#session = details.session;
+    this.#values = details.values;
   }
+
+  /** The id of the session that it is about, whole. */
+  get session(): string | undefined {
+    return this.#session;
+  }
+
+  /** What stood at each of `paths`. */
+  get values(): readonly unknown[] | undefined {
+    return this.#values;
+  }
+}
+
+const SHORT_ID = /^.{0,8}/su;
+
+/** For messages and events: the first 8 characters of a session's id, and '…' when there are more. */
+export function shortId(id: string): string {
+  const start = SHORT_ID.exec(id)?.[0] ?? '';
+  return start.length < id.length ? `${start}…` : id;
 }

@@ -1,17 +1,33 @@
-export { HoldfastError } from './errors.ts';
-export type { ErrorCode, ErrorDetails } from './errors.ts';
+export { HoldfastError, shortId } from './errors.ts';
+export type { ErrorCode, ErrorDetails, Outcome } from './errors.ts';
+export { formatPath, parsePath } from './path.ts';
+export type { CollectionStep, Path, PathStep } from './path.ts';
 export { defineSession, immutable, mutable, unclassified } from './session/definition.ts';
 export type { AttributeSpec, DeepReadonly, SessionDefinition, SessionState, StateOf, ValuesOf } from './session/definition.ts';
 export { SessionRepository } from './session/repository.ts';
-export type { RepositoryOptions } from './session/repository.ts';
-export type { Saved, Session } from './session/session.ts';
-export type { AcquireOptions, LockOptions } from './lock/member-locks.ts';
-export type { BackupErrorListener, BackupOptions, Backups } from './backup/backups.ts';
+export type { ClosedReport, RepositoryOptions } from './session/repository.ts';
+export type { ChangeIdOptions, Saved, Session } from './session/session.ts';
+export type { LockOptions } from './lock/member-lock.ts';
+export type { AcquireOptions } from './lock/member-locks.ts';
+export type { BackupOptions } from './backup/backup.ts';
+export type { Backups } from './backup/backups.ts';
 export type { AttributeClass, SaveMode } from './tracking/classes.ts';
 export { plain } from './tracking/tracker.ts';
 export { MemoryStore } from './store/memory.ts';
 export type { MemoryStoreOptions } from './store/memory.ts';
-export type { Append, Head, Hint, LockReply, LockRequest, Membership, RecordKind, Store, Tail } from './store/store.ts';
+export { openStore } from './store/open.ts';
+export type { OpenOptions } from './store/open.ts';
+export type {
+  Acquire, Append, Appended, CallOptions, Capabilities, Durability, Expiry, Grant, Head, HeadState, Hint, ImageRecord, ListQuery, LockOwner, LockReply, LockRequest,
+  LockView, Membership, Page, ReadRequest, RecordKind, SessionImage, Store, SweepRequest, Tail, Touch, Touched,
+} from './store/store.ts';
+export { epochOf, floorOf } from './token.ts';
+export type { Token } from './token.ts';
 export type { Position } from './position.ts';
 export type { Engine } from './diff/differ.ts';
 export type { Clock } from './clock.ts';
+export type { Entropy } from './entropy.ts';
+export type {
+  BackupCaughtUpEvent, BackupErrorEvent, BackupLagEvent, ClockJumpEvent, ConflictEvent, DamageEvent, EngineEvent, EventType, ExpiredEvent, GrantEvent,
+  HoldfastEvent, Listener, LockLostEvent, Place, RecallEvent, RepairedEvent, SentEvent, SettledEvent, SupersededEvent, UnsettledEvent, WaitEvent,
+} from './observe.ts';

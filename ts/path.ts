@@ -1,33 +1,104 @@
-/** One step into a value: a property or index, or a place in a Map or Set that has no name of its own. */
-export type Step = string | number | CollectionStep;
+import { HoldfastError } from './errors.ts';
 
+/** Where a value is in a session. The first step is the attribute's name, each further one leads into the value before it. */
+export type Path = readonly PathStep[];
+
+/** A property's name, an array's index, or a place in a Map or Set. */
+export type PathStep = string | number | CollectionStep;
+
+/** A place in a Map or Set, by its number in the order of iteration. */
 export interface CollectionStep {
   readonly kind: 'map value' | 'map key' | 'set element';
-  readonly key: unknown;
   readonly index: number;
+  /** Of a Map's value, where it is a string or a number. Other keys are values: no path carries them. */
+  readonly key?: string | number | undefined;
 }
 
-const IDENTIFIER = /^[\p{L}_$][\p{L}\p{N}_$]*$/u;
+const NAME = /[\p{L}_$][\p{L}\p{N}_$]*/uy;
+const INDEX = /0|[1-9][0-9]*/y;
+const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;
 
-/** `cart.items[3].total`; `prices.get("a")` for a Map's value; `prices.keys()[0]` and `tags.values()[0]` for keys and elements. */
-export function formatPath(root: string, steps: readonly Step[]): string {
-  let path = root;
-  for (const step of steps) path += formatStep(step);
-  return path;
+/**
+ * As messages show it: `cart.items[3].total`, `["a name"].x`; `prices.get("a")` for a Map's value; `prices.keys()[0]` and
+ * `tags.values()[0]` for keys and elements. The empty path, which is the whole session, is empty text.
+ */
+export function formatPath(path: Path): string {
+  return path.map((step, place) => formatStep(step, place === 0)).join('');
 }
 
-function formatStep(step: Step): string {
+function formatStep(step: PathStep, first: boolean): string {
   if (typeof step === 'number') return `[${step}]`;
-  if (typeof step === 'string') return IDENTIFIER.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`;
+  if (typeof step === 'string') {
+    if (matchAt(NAME, step, 0) !== step) return `[${JSON.stringify(step)}]`;
+    return first ? step : `.${step}`;
+  }
   if (step.kind === 'map key') return `.keys()[${step.index}]`;
-  if (step.kind === 'set element') return `.values()[${step.index}]`;
-  return typeof step.key === 'string' || typeof step.key === 'number'
-    ? `.get(${JSON.stringify(step.key)})`
-    : `.values()[${step.index}]`;
+  return step.key === undefined ? `.values()[${step.index}]` : `.get(${typeof step.key === 'string' ? JSON.stringify(step.key) : step.key})`;
 }
 
-/** Where in `root` the very object `sought` is first met, in the order of iteration; undefined when nowhere. */
-export function findSteps(root: unknown, sought: object): Step[] | undefined {
+/**
+ * The path that `text` writes down, as `formatPath` does: names after dots or in `["…"]` as JSON has them, indices in `[…]`.
+ * `ERR_INVALID` with the offset for anything else, places in Maps and Sets included: those have no name that lasts.
+ */
+export function parsePath(text: string): Path {
+  if (typeof text !== 'string') throw new HoldfastError('ERR_INVALID', 'a path is text, such as cart.items[3].price');
+  const steps: PathStep[] = [];
+  for (let offset = 0; offset < text.length || steps.length === 0; ) {
+    const [step, length] = text[offset] === '[' ? parseBracket(text, offset, steps.length === 0) : parseName(text, offset, steps.length === 0);
+    steps.push(step);
+    offset += length;
+  }
+  return steps;
+}
+
+/** A step, and how many characters it took. */
+type Parsed = readonly [step: PathStep, length: number];
+
+function parseName(text: string, offset: number, first: boolean): Parsed {
+  if (!first && text[offset] !== '.') throw malformed(text, offset, '. or [ is missing');
+  const start = first ? offset : offset + 1;
+  const name = matchAt(NAME, text, start);
+  if (name === undefined) throw malformed(text, start, 'a name is missing (other names than identifiers are written ["…"])');
+  return [name, start + name.length - offset];
+}
+
+function parseBracket(text: string, offset: number, first: boolean): Parsed {
+  const start = offset + 1;
+  const quoted = matchAt(STRING, text, start);
+  const inside = quoted ?? matchAt(INDEX, text, start);
+  const step = quoted === undefined ? Number(inside) : unquote(quoted);
+  if (inside === undefined || step === undefined || !(typeof step === 'string' || Number.isSafeInteger(step))) {
+    throw malformed(text, start, 'an index, or a name in double quotes as JSON has it, is missing');
+  }
+  if (first && quoted === undefined) throw malformed(text, start, 'a path begins with the name of an attribute');
+  const end = start + inside.length;
+  if (text[end] !== ']') throw malformed(text, end, '] is missing');
+  return [step, end + 1 - offset];
+}
+
+function unquote(quoted: string): string | undefined {
+  try {
+    return JSON.parse(quoted) as string;
+  } catch {
+    return undefined;
+  }
+}
+
+function matchAt(pattern: RegExp, text: string, offset: number): string | undefined {
+  pattern.lastIndex = offset;
+  return pattern.exec(text)?.[0];
+}
+
+/** More of a malformed path than this is not shown. */
+const SHOWN = 100;
+
+function malformed(text: string, offset: number, what: string): HoldfastError {
+  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+  return new HoldfastError('ERR_INVALID', `the path ${JSON.stringify(shown)} is malformed at offset ${offset}: ${what}; write it as cart.items[3].price`);
+}
+
+/** The way into `root` to where the very object `sought` is first met, in the order of iteration; undefined when nowhere. */
+export function findSteps(root: unknown, sought: object): PathStep[] | undefined {
   const seen = new Set<object>();
   const pending: Visit[] = [{ value: root, from: undefined, step: '' }];
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
@@ -46,31 +117,36 @@ export function findSteps(root: unknown, sought: object): Step[] | undefined {
 interface Visit {
   readonly value: unknown;
   readonly from: Visit | undefined;
-  readonly step: Step;
+  readonly step: PathStep;
 }
 
-function trail(visit: Visit): Step[] {
-  const steps: Step[] = [];
+function trail(visit: Visit): PathStep[] {
+  const steps: PathStep[] = [];
   for (let at = visit; at.from !== undefined; at = at.from) steps.unshift(at.step);
   return steps;
 }
 
-function childrenOf(value: object): [Step, unknown][] {
+function childrenOf(value: object): [PathStep, unknown][] {
   if (ArrayBuffer.isView(value)) return [];
   if (value instanceof Map) return mapChildren(value);
   if (value instanceof Set) {
-    return [...value].map((key: unknown, index) => [{ kind: 'set element', key, index }, key]);
+    return [...value].map((element: unknown, index) => [{ kind: 'set element', index }, element]);
   }
   const isArray = Array.isArray(value);
   return Object.keys(value).map((key) => [isArray ? Number(key) : key, (value as Record<string, unknown>)[key]]);
 }
 
-function mapChildren(map: ReadonlyMap<unknown, unknown>): [Step, unknown][] {
-  const children: [Step, unknown][] = [];
+function mapChildren(map: ReadonlyMap<unknown, unknown>): [PathStep, unknown][] {
+  const children: [PathStep, unknown][] = [];
   let index = 0;
   for (const [key, value] of map) {
-    children.push([{ kind: 'map key', key, index }, key], [{ kind: 'map value', key, index }, value]);
+    children.push([{ kind: 'map key', index }, key], [mapValue(key, index), value]);
     index++;
   }
   return children;
+}
+
+/** The place of a Map's value. */
+export function mapValue(key: unknown, index: number): CollectionStep {
+  return typeof key === 'string' || typeof key === 'number' ? { kind: 'map value', index, key } : { kind: 'map value', index };
 }

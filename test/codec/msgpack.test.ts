@@ -5,6 +5,7 @@ import { addExtension, Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { HoldfastError, type ErrorCode } from '../../ts/errors.ts';
+import { formatPath } from '../../ts/path.ts';
 import { anyValue, jsonValue } from './values.ts';
 
 const { encode, decode } = msgpackCodec;
@@ -140,7 +141,7 @@ const REFUSED: [string, unknown, string, RegExp][] = [
 describe('what is refused', () => {
   it.each(REFUSED)('%s', (_name, value, path, message) => {
     const error = thrown(() => encode(value, 'cart'));
-    expect([error.code, error.paths]).toEqual(['ERR_INVALID' satisfies ErrorCode, [path]]);
+    expect([error.code, error.paths?.map(formatPath)]).toEqual(['ERR_INVALID' satisfies ErrorCode, [path]]);
     expect(error.message).toMatch(message);
     expect(error.message.startsWith(path)).toBe(true);
   });
@@ -153,7 +154,7 @@ describe('what is refused', () => {
     ['Map key again as value', new Map([[item, [item]]]), ['cart.values()[0][0]', 'cart.keys()[0]']],
   ] as [string, unknown, string[]][])('%s, naming both paths', (_name, value, paths) => {
     const error = thrown(() => encode(value, 'cart'));
-    expect([error.code, error.paths]).toEqual(['ERR_INVALID', paths]);
+    expect([error.code, error.paths?.map(formatPath)]).toEqual(['ERR_INVALID', paths]);
     expect(error.message).toContain('Copy it');
   });
 
@@ -163,7 +164,7 @@ describe('what is refused', () => {
       for (let i = 0; i < depth; i++) value = { a: value };
       const error = thrown(() => encode(value, 'cart'));
       expect(error.code).toBe('ERR_LIMIT');
-      expect(error.paths?.[0]).toMatch(/^cart(\.a){1000}$/);
+      expect(error.paths).toEqual([['cart', ...Array<string>(1000).fill('a')]]);
     }
   });
 
@@ -187,7 +188,7 @@ describe('what is refused', () => {
 
   it('an error of our own from a getter passes through', () => {
     const value = { get inner(): Uint8Array { return encode({ f: () => 1 }, 'other'); } };
-    expect(thrown(() => encode([value], 'v')).paths).toEqual(['other.f']);
+    expect(thrown(() => encode([value], 'v')).paths).toEqual([['other', 'f']]);
   });
 
   it('leaves the codec fit for the next call', () => {

@@ -1,19 +1,28 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../ts/clock.ts';
 import { MemberLocks } from '../../ts/lock/member-locks.ts';
-import type { Hold, LockOptions } from '../../ts/lock/member-locks.ts';
+import type { Hold, LockOptions } from '../../ts/lock/member-lock.ts';
+import { Observers } from '../../ts/observe.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Hint, Store } from '../../ts/store/store.ts';
+import { through } from '../store/through.ts';
 
 const since = (): typeof ORIGIN => ORIGIN;
 const LEASE_MS = 300;
 const members: MemberLocks[] = [];
 
+const grants = new Map<MemberLocks, number>();
+
 function member(store: Store, options: LockOptions = {}): MemberLocks {
-  members.push(new MemberLocks(store, systemClock, { leaseMs: LEASE_MS, ...options }));
+  const observers = new Observers(systemClock);
+  const locks = new MemberLocks(store, systemClock, { leaseMs: LEASE_MS, ...options }, {}, observers);
+  observers.observe(({ type }) => void (type === 'grant' && grants.set(locks, grantsOf(locks) + 1)));
+  members.push(locks);
   return members.at(-1) as MemberLocks;
 }
+
+const grantsOf = (locks: MemberLocks): number => grants.get(locks) ?? 0;
 
 afterEach(async () => {
   await Promise.all(members.splice(0).map((locks) => locks.close()));
@@ -22,17 +31,12 @@ afterEach(async () => {
 /** A store whose hints are lost when `lose` says so, and that counts its calls. */
 function lossy(store: MemoryStore, lose: (hint: Hint) => boolean): { store: Store; calls: Record<string, number> } {
   const calls: Record<string, number> = {};
-  const proxied = new Proxy(store, {
-    get(target, name: Exclude<keyof Store, 'address'>) {
-      const method = target[name].bind(target) as (...args: unknown[]) => unknown;
-      return (...args: unknown[]) => {
-        calls[name] = (calls[name] ?? 0) + 1;
-        if (name === 'join') return target.join((hint) => !lose(hint) && (args[0] as (hint: Hint) => void)(hint));
-        return method(...args);
-      };
-    },
-  });
-  return { store: proxied, calls };
+  const count = (name: string) => <T>(call: () => T): T => {
+    calls[name] = (calls[name] ?? 0) + 1;
+    return call();
+  };
+  const join: Store['join'] = (listener) => count('join')(() => store.join((hint) => void (lose(hint) || listener(hint))));
+  return { store: through(store, { lock: count('lock'), unlock: count('unlock'), touch: count('touch'), join: (_call, listener) => join(listener) }), calls };
 }
 
 const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
@@ -71,7 +75,7 @@ describe('a member lock', () => {
     const locks = member(store, { leaseMs: 60_000 });
     for (let i = 0; i < 20; i += 1) await (await locks.acquire('s', since)).end('keep');
     expect(calls).toEqual({ join: 1, lock: 1 });
-    expect(locks.grants).toBe(1);
+    expect(grantsOf(locks)).toBe(1);
   });
 
   it('goes back after each use under `access`', async () => {
@@ -129,7 +133,7 @@ describe('a member lock', () => {
         await hold.end('keep');
       }
     }
-    expect(one.grants + two.grants).toBe(6);
+    expect(grantsOf(one) + grantsOf(two)).toBe(6);
   });
 
   it('keeps a use alive that takes longer than the lease', async () => {
@@ -138,7 +142,7 @@ describe('a member lock', () => {
     const hold = await one.acquire('s', since);
     const waiting = two.acquire('s', since);
     await new Promise((resolve) => setTimeout(resolve, 3 * LEASE_MS));
-    await store.renew('s', hold.token); // still the holder
+    expect(await store.touch('s', { token: hold.token, renew: true })).toMatchObject({ why: 'gone' }); // still the holder of what was never written
     await hold.end('keep');
     expect((await waiting).token).toBeGreaterThan(hold.token);
   });
@@ -150,7 +154,8 @@ describe('a member lock', () => {
     const next = await two.acquire('s', since, { timeoutMs: 5000 });
     expect(next.token).toBeGreaterThan(hold.token);
     await hold.end('keep');
-    await store.renew('s', next.token);
+    expect(await store.touch('s', { token: next.token, renew: true })).toMatchObject({ why: 'gone' });
+    expect(await store.touch('s', { token: hold.token, renew: true })).toMatchObject({ why: 'fenced' });
   });
 
   it('notices after a pause that another has had it', async () => {
@@ -176,8 +181,7 @@ describe('waiting for a member lock', () => {
     const { hold, other, store } = await held();
     expect(await codeOf(other.acquire('s', since, { timeoutMs: 20 }))).toBe('ERR_LOCK_TIMEOUT');
     await hold.end('keep');
-    await waitFor(() => other.grants <= 1);
-    const next = await member(store).acquire('s', since, { timeoutMs: 2000 });
+        const next = await member(store).acquire('s', since, { timeoutMs: 2000 });
     expect(next.token).toBeGreaterThan(hold.token);
   });
 
@@ -203,7 +207,7 @@ describe('waiting for a member lock', () => {
   it('succeeds by trying where a dead holder left its lock', async () => {
     const store = new MemoryStore();
     const { member: dead } = await store.join(() => undefined);
-    await store.lock('s', { member: dead, leaseMs: 20, wait: true, since: ORIGIN });
+    await store.lock('s', { member: dead, ticket: 1, leaseMs: 20, wait: true, since: ORIGIN });
     await new Promise((resolve) => setTimeout(resolve, 30));
     await (await member(store).acquire('s', since, { timeoutMs: 0 })).end('keep');
   });
@@ -221,12 +225,7 @@ describe('waiting for a member lock', () => {
   it('reports a store that cannot be reached, and recovers with it', async () => {
     const store = new MemoryStore();
     let down = true;
-    const flaky = new Proxy(store, {
-      get(target, name: Exclude<keyof Store, 'address'>) {
-        const method = target[name].bind(target) as (...args: unknown[]) => unknown;
-        return (...args: unknown[]) => (down && name === 'lock' ? Promise.reject(new Error('down')) : method(...args));
-      },
-    });
+    const flaky = through(store, { lock: (call) => (down ? Promise.reject(new Error('down')) : call()) });
     const locks = member(flaky);
     expect(await Promise.all([codeOf(locks.acquire('s', since)), codeOf(locks.acquire('s', since))])).toEqual([new Error('down'), new Error('down')]);
     down = false;

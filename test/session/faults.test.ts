@@ -9,7 +9,8 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import type { RepositoryOptions } from '../../ts/session/repository.ts';
 import { LmdbStore } from '../../ts/store/lmdb.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
-import type { Append, LockReply, Store } from '../../ts/store/store.ts';
+import type { Store } from '../../ts/store/store.ts';
+import { through } from '../store/through.ts';
 
 const definition = defineSession({ n: mutable<number>(() => 0), log: mutable<string[]>(() => []) });
 interface State {
@@ -18,22 +19,7 @@ interface State {
 }
 const repository = (store: Store, options: Partial<RepositoryOptions<State, Partial<State>>> = {}): SessionRepository<State, Partial<State>> => new SessionRepository({ store, definition, ...options });
 
-type Calls = { [K in 'append' | 'lock' | 'replace' | 'expire']?: (call: () => Promise<unknown>, ...args: Parameters<Store[K]>) => Promise<unknown> };
-
-/** A store some of whose calls go another way. */
-function through(store: MemoryStore, calls: Calls): Store {
-  return new Proxy(store, {
-    get(target, name: keyof Calls) {
-      const method = target[name] as unknown;
-      if (typeof method !== 'function') return undefined;
-      const call = method.bind(target) as (...args: unknown[]) => Promise<unknown>;
-      const other = calls[name] as ((call: () => Promise<unknown>, ...args: unknown[]) => Promise<unknown>) | undefined;
-      return (...args: unknown[]) => (other === undefined ? call(...args) : other(() => call(...args), ...args));
-    },
-  });
-}
-
-const unavailable = (): HoldfastError => new HoldfastError('ERR_UNAVAILABLE', 'connection lost');
+const unavailable = (): HoldfastError => new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'none' });
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -49,7 +35,7 @@ describe('a lock', () => {
     const two = repository(
       through(store, {
         async lock(call) {
-          const reply = (await call()) as LockReply;
+          const reply = await call();
           if (slow && reply.granted) await wait(60);
           return reply;
         },
@@ -67,7 +53,7 @@ describe('a lock', () => {
   it('is freed when a delete fails', async () => {
     let failing = false;
     const sessions = repository(
-      through(new MemoryStore(), { append: (call, _id, append: Append) => (failing && append.kind === 'tombstone' ? Promise.reject(unavailable()) : call()) }),
+      through(new MemoryStore(), { append: (call, _id, append) => (failing && append.kind === 'end' ? Promise.reject(unavailable()) : call()) }),
     );
     await sessions.scope('s', (state) => void (state.n = 1));
     failing = true;
@@ -106,11 +92,11 @@ describe('an append of unknown outcome', () => {
     const one = repository(
       through(store, {
         async append(call) {
-          await call();
-          if (!armed) return;
+          const answer = await call();
+          if (!armed) return answer;
           armed = false;
           await wait(30);
-          throw unavailable();
+          throw new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'unknown' });
         },
       }),
     );
@@ -134,8 +120,8 @@ describe('backups', () => {
     const [one, two] = [repository(primary, options), repository(primary, options)];
     for (const sessions of [one, one, two, one]) await sessions.scope('s', (state) => void (state.n += 1));
     const damage = async (store: Store): Promise<void> => {
-      const record = (await store.read('s', ORIGIN)).records[1] as Uint8Array;
-      record[25] = (record[25] as number) ^ 1;
+      const record = (await store.read('s', { since: ORIGIN })).records[1] as Uint8Array;
+      record[15] = (record[15] as number) ^ 1;
     };
     await damage(backup);
     await one.backups.catchUp('s');
@@ -150,15 +136,15 @@ describe('backups', () => {
   });
 
   it('do not break a save by their listener, nor hold up an open by hanging', async () => {
-    const hanging = through(new MemoryStore(), { append: () => new Promise(() => undefined), expire: () => new Promise(() => undefined) });
+    const hanging = through(new MemoryStore(), { append: () => new Promise(() => undefined), touch: () => new Promise(() => undefined) });
     const closed = new MemoryStore();
     await closed.close();
     const sessions = repository(new MemoryStore(), {
       ttlMs: 600,
       backups: [{ store: hanging, ack: 'async' }, { store: closed }],
-      onBackupError() {
-        throw new Error('the listener itself');
-      },
+    });
+    sessions.observe(() => {
+      throw new Error('the listener itself');
     });
     await sessions.scope('s', (state) => void (state.n += 1));
     await wait(350);
@@ -168,8 +154,8 @@ describe('backups', () => {
   it('follow the expiry when they catch up', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     let down = false;
-    const link = through(backup, { expire: (call) => (down ? Promise.reject(unavailable()) : call()) });
-    const sessions = repository(primary, { ttlMs: 60_000, backups: [{ store: link }], onBackupError: () => undefined });
+    const link = through(backup, { touch: (call) => (down ? Promise.reject(unavailable()) : call()) });
+    const sessions = repository(primary, { ttlMs: 60_000, backups: [{ store: link }] });
     const session = await sessions.open('s');
     session.state.n = 1;
     await session.save();
@@ -178,7 +164,7 @@ describe('backups', () => {
     down = false;
     await session.close();
     await sessions.backups.catchUp('s');
-    expect((await backup.read('s', ORIGIN)).head?.ttlLeftMs).toBeUndefined();
+    expect((await backup.read('s', { since: ORIGIN })).head?.leftMs).toBe(Infinity);
   });
 
   it('must be another store than the primary', () => {
@@ -210,7 +196,7 @@ describe('expiry', () => {
     await session.expire(50_000);
     await session.changeId('t');
     await session.close();
-    expect((await store.read('t', ORIGIN)).head?.ttlLeftMs).toBeLessThanOrEqual(50_000);
+    expect((await store.read('t', { since: ORIGIN })).head?.leftMs).toBeLessThanOrEqual(50_000);
   });
 });
 
@@ -219,7 +205,7 @@ describe('LmdbStore', () => {
     const dir = mkdtempSync(join(tmpdir(), 'holdfast-faults-'));
     try {
       const store = new LmdbStore({ dir });
-      const ask = (member: string): Promise<unknown> => store.lock('s', { member, leaseMs: 2000, wait: true, since: ORIGIN });
+      const ask = (member: string): Promise<unknown> => store.lock('s', { member, ticket: 1, leaseMs: 2000, wait: true, since: ORIGIN });
       const asking = [ask('a'), ask('b'), ask('c')];
       await store.close();
       expect((await Promise.all(asking)).length).toBe(3);

@@ -6,6 +6,7 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Append } from '../../ts/store/store.ts';
 import { decodeRecord, encodeRecord } from '../../ts/log/record.ts';
+import type { LogRecord } from '../../ts/log/record.ts';
 
 const definition = defineSession({ text: mutable<string>(() => ''), n: mutable<number>(() => 0) });
 
@@ -24,7 +25,7 @@ async function log(): Promise<{ appends: Append[]; store: MemoryStore }> {
 /** A store that holds these records as they are. */
 async function storeOf(appends: readonly Append[], id = 's'): Promise<MemoryStore> {
   const store = new MemoryStore();
-  for (const append of appends) await store.append(id, { ...append, token: 9, release: false });
+  for (const append of appends) await store.append(id, { ...append, under: 9, lock: 'leave' });
   return store;
 }
 
@@ -69,15 +70,17 @@ describe('a stored log', () => {
   it('is checked against its digest: a forged value with a right checksum is found', async () => {
     const { appends } = await log();
     const last = appends[3] as Append;
-    const record = decodeRecord('s', last.bytes, 4);
-    const forged = encodeRecord('s', { ...record, digest: { ...record.digest, low: (record.digest.low ^ 1) >>> 0 } });
+    let parent: LogRecord | undefined;
+    for (const [index, { bytes }] of appends.slice(0, 3).entries()) parent = decodeRecord('s', bytes, parent, index + 1, 1e6);
+    const record = decodeRecord('s', last.bytes, parent, 4, 1e6);
+    const forged = encodeRecord('s', { ...record, digest: { ...record.digest, low: (record.digest.low ^ 1) >>> 0 } }, parent as LogRecord, 'off');
     expect(await readFrom(await storeOf(appends.with(3, { ...last, bytes: forged })))).toMatchObject({ code: 'ERR_CORRUPT', session: 's', revision: 4 });
   });
 
   it('refuses a version that it does not know, and says which', async () => {
     const { appends } = await log();
     const bytes = new Uint8Array((appends[0] as Append).bytes);
-    bytes[1] = 2;
+    bytes[0] = 2 << 6;
     const error = (await readFrom(await storeOf([{ ...(appends[0] as Append), bytes }]))) as HoldfastError;
     expect(error).toMatchObject({ code: 'ERR_CORRUPT', session: 's' });
     expect(error.message).toContain('format version 2');
@@ -87,6 +90,6 @@ describe('a stored log', () => {
     const { store } = await log();
     const error = await new SessionRepository({ store, definition, limitBytes: 100 }).read('s').catch((thrown: HoldfastError) => thrown);
     expect(error).toMatchObject({ code: 'ERR_LIMIT', session: 's' });
-    expect((await store.read('s', ORIGIN)).head?.position.revision).toBe(4);
+    expect((await store.read('s', { since: ORIGIN })).head?.position.revision).toBe(4);
   });
 });

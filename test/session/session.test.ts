@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { HoldfastError } from '../../ts/errors.ts';
+import { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { defineSession, immutable, mutable, unclassified } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import type { RepositoryOptions } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
-import type { Store } from '../../ts/store/store.ts';
+import type { Append, Store } from '../../ts/store/store.ts';
+import { through } from '../store/through.ts';
 
 interface Item {
   sku: string;
@@ -31,7 +32,7 @@ const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
   );
 
 async function logOf(store: Store, id: string): Promise<{ revision: number; records: number; bytes: number[] }> {
-  const tail = await store.read(id, ORIGIN);
+  const tail = await store.read(id, { since: ORIGIN });
   return { revision: tail.head?.position.revision ?? 0, records: tail.records.length, bytes: tail.records.map((record) => record.length) };
 }
 
@@ -76,8 +77,10 @@ describe('a session', () => {
     await sessions.scope('s', (state) => {
       for (let i = 0; i < 2000; i += 1) state.cart.push({ sku: `SKU-${i * 7919}-colour`, quantity: i % 9 });
     });
-    expect((await logOf(store, 's')).bytes[0]).toBeGreaterThan(64 * 1024);
-    await sessions.scope('s', (state) => void ((state.cart[1000] as Item).quantity = 77));
+    await sessions.scope('s', (state, session) => {
+      expect(session.byteLength).toBeGreaterThan(64 * 1024);
+      (state.cart[1000] as Item).quantity = 77;
+    });
     await sessions.scope('s', (state) => void (state.visits += 1));
     const { bytes, records } = await logOf(store, 's');
     expect(records).toBe(3);
@@ -108,7 +111,7 @@ describe('a session', () => {
       state.cart.push({ sku: 'x', quantity: (() => 1) as unknown as number });
     });
     const error = await failing.catch((thrown: HoldfastError) => thrown);
-    expect(error).toMatchObject({ code: 'ERR_INVALID', paths: ['cart[0].quantity'] });
+    expect(error).toMatchObject({ code: 'ERR_INVALID', paths: [['cart', 0, 'quantity']] });
     expect(await sessions.read('s')).toMatchObject({ visits: 1, cart: [] });
     const cyclic = sessions.scope('s', (state) => {
       const item = { sku: 'x', quantity: 1 } as Item & { self?: Item };
@@ -179,7 +182,7 @@ describe('a session', () => {
     await one.scope('s', (state) => void (state.visits = 1));
     const late = await one.open('s');
     late.state.visits = 2;
-    const raw = (await store.read('s', ORIGIN)).head;
+    const raw = (await store.read('s', { since: ORIGIN })).head;
     const deleting = two.delete('s');
     await late.saveAndClose();
     expect(await deleting).toBe(true);
@@ -187,8 +190,8 @@ describe('a session', () => {
     expect(await codeOf(one.scope('s', () => undefined))).toBe('ERR_CLOSED');
     expect(await one.find('s')).toBeUndefined();
     expect(await two.delete('s')).toBe(false);
-    const append = { parent: raw?.position ?? ORIGIN, position: { revision: 2, nonce: 1 }, kind: 'delta' as const, bytes: Buffer.from('late'), token: raw?.token ?? 0 };
-    expect(await codeOf(store.append('s', append))).toBe('ERR_FENCED');
+    const append = { parent: raw?.position ?? ORIGIN, position: { revision: 2, nonce: 1 }, kind: 'delta' as const, bytes: Buffer.from('late'), under: raw?.token ?? 0 };
+    expect(await store.append('s', append)).toMatchObject({ appended: false, why: 'fenced' });
   });
 
   it('changes its id, and the old one is gone', async () => {
@@ -210,7 +213,7 @@ describe('a session', () => {
     await sessions.scope('newer', (state) => expect(state.visits).toBe(3), { timeoutMs: 500 });
     const ids: string[] = [];
     for await (const id of sessions.ids()) ids.push(id);
-    expect(ids).toEqual(['newer', 'other']);
+    expect(ids.toSorted()).toEqual(['newer', 'other']);
   });
 
   it('expires when it is not used', async () => {
@@ -344,43 +347,95 @@ describe('a fenced holder', () => {
 });
 
 describe('an append of unknown outcome', () => {
-  /** Loses the answer of the n-th append, having done it or not. */
-  function unreliable(store: MemoryStore, lose: number, done: boolean): Store {
-    let appends = 0;
-    return new Proxy(store, {
-      get(target, name: Exclude<keyof Store, 'address'>) {
-        if (typeof target[name] !== 'function') return undefined;
-        const method = target[name].bind(target) as (...args: unknown[]) => Promise<unknown>;
-        if (name !== 'append') return method;
-        return async (...args: unknown[]) => {
-          appends += 1;
-          if (appends !== lose) return method(...args);
-          if (done) await method(...args);
-          const { HoldfastError } = await import('../../ts/errors.ts');
-          throw new HoldfastError('ERR_UNAVAILABLE', 'connection lost');
-        };
+  /** Loses the answers of some appends, having done them or not. */
+  function unreliable(store: MemoryStore, lose: (append: number) => 'done' | 'not done' | undefined): { store: Store; offered: Append[] } {
+    const offered: Append[] = [];
+    const link = through(store, {
+      async append(call, _id, append) {
+        offered.push(append);
+        const fate = lose(offered.length);
+        if (fate === undefined) return call();
+        if (fate === 'done') await call();
+        throw new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'unknown' });
       },
     });
+    return { store: link, offered };
   }
 
-  it('is settled by the head: it went through', async () => {
+  it.each(['done', 'not done'] as const)('is offered again, the identical record, until the store answers: it was %s', async (fate) => {
     const store = new MemoryStore();
-    const sessions = repository(unreliable(store, 2, true));
+    const link = unreliable(store, (append) => (append === 2 || append === 3 ? fate : undefined));
+    const sessions = repository(link.store);
     await sessions.scope('s', (state) => void (state.visits = 1));
     await sessions.scope('s', (state) => void (state.visits += 1));
     await sessions.scope('s', (state) => void (state.visits += 1));
     expect(await sessions.read('s')).toMatchObject({ visits: 3 });
+    expect(link.offered.map(({ position }) => position.revision)).toEqual([1, 2, 2, 2, 3]);
+    expect(new Set(link.offered.slice(1, 4).map(({ position }) => position.nonce)).size).toBe(1);
   });
 
-  it('is settled by the head: it did not, and may be tried again', async () => {
+  it('that lasts is said, and settled before anything else is done with the session', async () => {
     const store = new MemoryStore();
-    const sessions = repository(unreliable(store, 2, false));
+    let silent = false;
+    const link = unreliable(store, () => (silent ? 'not done' : undefined));
+    const sessions = repository(link.store, { storeTimeoutMs: 60 });
+    await sessions.scope('s', (state) => void (state.visits = 1));
+    const events: string[] = [];
+    sessions.observe(({ type }) => void (type.endsWith('settled') && events.push(type)));
+    silent = true;
+    const error = await sessions.scope('s', (state) => void (state.visits += 1)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'unknown' });
+    expect(await codeOf(sessions.scope('s', () => undefined, { timeoutMs: 40 }))).toBe('ERR_LOCK_TIMEOUT');
+    silent = false;
+    expect(await sessions.scope('s', (state) => state.visits)).toBe(2); // it was stored after all
+    expect(events).toEqual(['unsettled', 'settled']);
+    expect(await sessions.close()).toEqual({ unsettled: [] });
+  });
+
+  it('is known to be void when the lock went to another meanwhile', async () => {
+    const store = new MemoryStore();
+    let silent = false;
+    const link = unreliable(store, () => (silent ? 'not done' : undefined));
+    const one = repository(link.store, { storeTimeoutMs: 30, lock: { leaseMs: 40, maxHoldMs: 1 } });
+    await one.scope('s', (state) => void (state.visits = 1));
+    const outcomes: unknown[] = [];
+    one.observe((event) => void (event.type === 'settled' && outcomes.push(event.outcome)));
+    silent = true;
+    expect(await codeOf(one.scope('s', (state) => void (state.visits = 100)))).toBe('ERR_UNAVAILABLE');
+    await repository(store).scope('s', (state) => void (state.visits += 1), { timeoutMs: 5000 });
+    silent = false;
+    expect(await one.scope('s', (state) => state.visits)).toBe(2);
+    expect(outcomes).toEqual(['none']);
+  });
+
+  it('is reported by close when it stays unknown', async () => {
+    const store = new MemoryStore();
+    let silent = false;
+    const link = unreliable(store, () => (silent ? 'not done' : undefined));
+    const sessions = repository(link.store, { storeTimeoutMs: 30 });
+    await sessions.scope('s', (state) => void (state.visits = 1));
+    silent = true;
+    expect(await codeOf(sessions.scope('s', (state) => void (state.visits += 1)))).toBe('ERR_UNAVAILABLE');
+    expect(await sessions.close()).toEqual({ unsettled: ['s'] });
+    const offers = link.offered.length;
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(link.offered.length).toBe(offers); // nothing goes on behind one's back
+  });
+
+  it('may be followed by another save of the same session', async () => {
+    const store = new MemoryStore();
+    let silent = false;
+    const link = unreliable(store, () => (silent ? 'done' : undefined));
+    const sessions = repository(link.store, { storeTimeoutMs: 60 });
     await sessions.scope('s', (state) => void (state.visits = 1));
     const session = await sessions.open('s');
     session.state.visits += 1;
+    silent = true;
     expect(await codeOf(session.save())).toBe('ERR_UNAVAILABLE');
-    expect(await session.save()).toMatchObject({ kind: 'delta', changed: ['visits'] });
+    silent = false;
+    session.state.visits += 1;
+    expect(await session.save()).toMatchObject({ kind: 'delta', revision: 3 });
     await session.close();
-    expect(await sessions.read('s')).toMatchObject({ visits: 2 });
+    expect(await sessions.read('s')).toMatchObject({ visits: 3 });
   });
 });

@@ -1,9 +1,12 @@
+import { describe, it } from 'vitest';
 import { MemoryStore } from '../../ts/store/memory.ts';
-import { storeSuite } from '../contract/store-suite.ts';
+import { VirtualClock, storeSuite } from '../../ts/testing/index.ts';
 
-storeSuite('MemoryStore', {
+storeSuite({ describe, it }, {
+  name: 'MemoryStore',
   async open() {
-    const store = new MemoryStore();
-    return { one: store, two: store, cleanUp: () => store.close() };
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock, sweepEveryMs: Infinity });
+    return { one: store, two: store, pass: (ms) => clock.pass(ms), jump: (ms) => clock.jump(ms), cleanUp: () => store.close() };
   },
 });

@@ -1,5 +1,6 @@
+import { shortId } from '../errors.ts';
 import { Child } from './child.ts';
-import type { FromWorker, RawLog, ToWorker, Turn, TurnReport, WorkerSetup } from './messages.ts';
+import type { FromWorker, PlacedImage, ToWorker, Turn, TurnReport, WorkerSetup } from './messages.ts';
 
 /** As much is read ahead of the workers, and no more. */
 const AHEAD_TURNS = 1024;
@@ -63,16 +64,16 @@ export class Crew {
   }
 
   /** The logs of one session, from the memory of the only worker. */
-  async logOf(id: string): Promise<readonly RawLog[]> {
+  async logOf(id: string): Promise<readonly PlacedImage[]> {
     return (await (this.#workers[0] as Child<ToWorker, FromWorker>).ask({ kind: 'sendLog', id }, 'log')).logs;
   }
 
   /** Ends the workers in peace. */
-  async finish(): Promise<{ lockGrants: number; backupBytes: number[] }> {
+  async finish(): Promise<{ handOvers: number; backupBytes: number[] }> {
     const parts = await Promise.all(this.#workers.map((worker) => worker.ask({ kind: 'finish' }, 'finished')));
     this.kill();
     return {
-      lockGrants: parts.reduce((sum, part) => sum + part.lockGrants, 0),
+      handOvers: parts.reduce((sum, part) => sum + part.handOvers, 0),
       backupBytes: (parts[0]?.backupBytes ?? []).map((_, backup) => parts.reduce((sum, part) => sum + (part.backupBytes[backup] as number), 0)),
     };
   }
@@ -112,7 +113,7 @@ export class Crew {
   #acknowledge(report: TurnReport): void {
     const line = this.#lines.get(report.id);
     const done = line?.underWay.shift();
-    if (line === undefined || done === undefined) return this.#fail(new Error(`a turn of session '${report.id}' was acknowledged that nobody sent`));
+    if (line === undefined || done === undefined) return this.#fail(new Error(`a turn of session '${shortId(report.id)}' was acknowledged that nobody sent`));
     this.#ahead -= 1;
     this.#aheadBytes -= done.bytes;
     this.#advance(line);

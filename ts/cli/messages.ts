@@ -1,3 +1,4 @@
+import type { SessionImage } from '../store/store.ts';
 import type { Engine } from '../diff/differ.ts';
 import type { TraceHeader } from './trace.ts';
 
@@ -38,13 +39,11 @@ export interface TurnReport {
   readonly tookUs: number;
 }
 
-/** A session's log as one place holds it. */
-export interface RawLog {
+/** A session as one place holds it. */
+export interface PlacedImage {
   readonly place: number;
   readonly id: string;
-  /** Revision of the first record. */
-  readonly first: number;
-  readonly records: readonly Uint8Array[];
+  readonly image: SessionImage;
 }
 
 export type ToWorker =
@@ -57,13 +56,13 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'ready'; readonly engine: Engine }
   | { readonly kind: 'turned'; readonly reports: readonly TurnReport[] }
-  | { readonly kind: 'log'; readonly logs: readonly RawLog[] }
-  | { readonly kind: 'finished'; readonly lockGrants: number; readonly backupBytes: readonly number[] }
+  | { readonly kind: 'log'; readonly logs: readonly PlacedImage[] }
+  | { readonly kind: 'finished'; readonly handOvers: number; readonly backupBytes: readonly number[] }
   | Failed;
 
 export type ToVerifier =
   | { readonly kind: 'begin'; readonly places: Places; readonly binary: readonly string[]; readonly engine: Engine | undefined }
-  | { readonly kind: 'log'; readonly logs: readonly RawLog[] }
+  | { readonly kind: 'log'; readonly logs: readonly PlacedImage[] }
   | { readonly kind: 'check'; readonly sessions: readonly ExpectedSession[] }
   | { readonly kind: 'finish' };
 

@@ -30,7 +30,7 @@ export async function replay(file: string, folder: string, options: ReplayOption
     const engine = await run.begin(places);
     const expected = await run.drive(lines);
     const failures = await verify(places, header.binary, expected, { temporary, engine: options.engine, logOf: options.store === 'memory' ? (id) => run.crew.logOf(id) : undefined });
-    const { lockGrants, backupBytes } = await run.finish();
+    const { handOvers, backupBytes } = await run.finish();
     const { fullBytes, deltaBytes, snapshotBytes, saves, figures } = tally;
     return {
       trace: header.trace,
@@ -43,7 +43,7 @@ export async function replay(file: string, folder: string, options: ReplayOption
       backupBytes,
       stepP50Us: figures.stepP50Us,
       stepP99Us: figures.stepP99Us,
-      handovers: lockGrants - run.sessions,
+      handovers: handOvers,
       engine,
       ok: failures.length === 0,
       snapshotBytes,

@@ -1,8 +1,7 @@
 // A process that took no part: opens the stores and compares what they hold with what they are to hold.
-import { decodeRecord } from '../log/record.ts';
 import { SessionRepository } from '../session/repository.ts';
 import type { Store } from '../store/store.ts';
-import type { ExpectedSession, FromVerifier, RawLog, ToVerifier } from './messages.ts';
+import type { ExpectedSession, FromVerifier, PlacedImage, ToVerifier } from './messages.ts';
 import { definitionOf, nameOfPlace, openStores } from './places.ts';
 import { describe, serve } from './serve.ts';
 import { fingerprint } from './trace.ts';
@@ -20,15 +19,9 @@ class Verifier {
     this.#binary = new Set(binary);
   }
 
-  /** Takes over a log that lives in another process's memory. */
-  async copy({ place, id, first, records }: RawLog): Promise<void> {
-    const store = this.#stores[place] as Store;
-    for (const [index, bytes] of records.entries()) {
-      const { kind, revision, nonce, parentNonce, token } = decodeRecord(id, bytes, first + index);
-      const position = { revision, nonce };
-      if (index === 0) await store.replace(id, { position, kind, bytes, token }, undefined);
-      else await store.append(id, { parent: { revision: revision - 1, nonce: parentNonce }, position, kind, bytes, token });
-    }
+  /** Takes over a session that lives in another process's memory. */
+  async copy({ place, id, image }: PlacedImage): Promise<void> {
+    await (this.#stores[place] as Store).replace(id, image, undefined);
   }
 
   /** What differs, one line for each session and place. */

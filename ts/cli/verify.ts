@@ -1,12 +1,12 @@
 import type { Engine } from '../diff/differ.ts';
 import { Child } from './child.ts';
-import type { ExpectedSession, FromVerifier, Places, RawLog, ToVerifier } from './messages.ts';
+import type { ExpectedSession, FromVerifier, Places, PlacedImage, ToVerifier } from './messages.ts';
 
 const BATCH = 16;
 
 export interface VerifyOptions {
   /** Gets a log that lives in the memory of another process. */
-  readonly logOf?: ((id: string) => Promise<readonly RawLog[]>) | undefined;
+  readonly logOf?: ((id: string) => Promise<readonly PlacedImage[]>) | undefined;
   /** Removed by the verifier if this process dies. */
   readonly temporary?: string | undefined;
   readonly engine?: Engine | undefined;

@@ -1,14 +1,22 @@
 // A process that opens, edits and saves the sessions of a trace; the parent says which and when.
+import { shortId } from '../errors.ts';
+import { systemClock, SteadyTime } from '../clock.ts';
+import { loadDiffer } from '../diff/engine.ts';
 import { ORIGIN } from '../position.ts';
+import type { HoldfastEvent } from '../observe.ts';
 import { SessionRepository } from '../session/repository.ts';
 import type { Session } from '../session/session.ts';
-import type { Store } from '../store/store.ts';
+import type { Head, Store } from '../store/store.ts';
+import { readTail } from '../store/tail.ts';
+import { logReader } from '../sync/log-reader.ts';
 import type { FromWorker, ToWorker, Turn, TurnReport, WorkerSetup } from './messages.ts';
 import { definitionOf, openStores } from './places.ts';
 import { serve } from './serve.ts';
 import { applyEdits, revive } from './trace.ts';
 import type { State, TraceRecord } from './trace.ts';
 
+/** As the repository has it by default. */
+const LIMIT_BYTES = 16 * 1024 * 1024;
 /** Waiting longer for a lock means that its holder hangs. */
 const LOCK_TIMEOUT_MS = 30_000;
 
@@ -17,6 +25,8 @@ class Worker {
   readonly #stores: Store[];
   readonly #repository: SessionRepository<State>;
   readonly #binary: ReadonlySet<string>;
+  readonly #backupBytes: number[];
+  #handOvers = 0;
   #reports: TurnReport[] = [];
 
   constructor(setup: WorkerSetup) {
@@ -32,6 +42,13 @@ class Worker {
       lock: { release: setup.lock },
       ...(setup.engine && { engine: setup.engine }),
     });
+    this.#backupBytes = backups.map(() => 0);
+    this.#repository.observe((event) => this.#count(event));
+  }
+
+  #count(event: HoldfastEvent): void {
+    if (event.type === 'grant' && event.handOver) this.#handOvers += 1;
+    if (event.type === 'sent' && event.place !== 'primary') this.#backupBytes[event.place] = (this.#backupBytes[event.place] as number) + event.bytes;
   }
 
   get ready(): FromWorker {
@@ -56,7 +73,7 @@ class Worker {
     const begun = performance.now();
     const session = first ? await this.#repository.create(undefined, { id, timeoutMs: LOCK_TIMEOUT_MS }) : await this.#repository.open(id, { timeoutMs: LOCK_TIMEOUT_MS });
     try {
-      if (session.isNew !== first) throw new Error(`session '${id}' has been lost`);
+      if (session.isNew !== first) throw new Error(`session '${shortId(id)}' has been lost`);
       for (const record of records) this.#apply(session, record);
       const { kind, bytes } = await session.saveAndClose();
       const tookUs = (performance.now() - begun) * 1000;
@@ -73,18 +90,19 @@ class Worker {
   }
 
   async logOf(id: string): Promise<FromWorker> {
+    const reader = logReader({ differ: loadDiffer(this.#setup.engine), limitBytes: LIMIT_BYTES, clock: systemClock, time: new SteadyTime(systemClock) });
     const logs = this.#stores.map(async (store, place) => {
-      const { head, records } = await store.read(id, ORIGIN);
-      return { place, id, first: (head?.position.revision ?? 0) - records.length + 1, records };
+      const tail = await readTail(store, id, ORIGIN, {});
+      const { createdAt, expiry, token } = tail.head as Head;
+      return { place, id, image: { records: reader.whole(id, tail), createdAt, expiry, token } };
     });
     return { kind: 'log', logs: await Promise.all(logs) };
   }
 
   async finish(): Promise<FromWorker> {
     await this.#repository.close();
-    const { lockGrants, backups } = this.#repository;
     for (const store of this.#stores) await store.close();
-    return { kind: 'finished', lockGrants, backupBytes: backups.bytesSent };
+    return { kind: 'finished', handOvers: this.#handOvers, backupBytes: this.#backupBytes };
   }
 }
 

@@ -22,8 +22,8 @@ let running = 0;
 
 /** Canonical MessagePack by `msgpackr`; the bytes are drawn in `format.ts`. */
 export const msgpackCodec: Codec = {
-  encode(value: unknown, path: string): Uint8Array {
-    const prepared = prepare(value, path);
+  encode(value: unknown, name: string): Uint8Array {
+    const prepared = prepare(value, name);
     let scratch = SCRATCH_LIMIT;
     running++;
     try {
@@ -32,7 +32,7 @@ export const msgpackCodec: Codec = {
       if (scratch > SCRATCH_LIMIT) throw new Fault('is too large to encode: split the attribute', { code: 'ERR_LIMIT' });
       return new Uint8Array(bytes);
     } catch (cause) {
-      throw refusal(cause, value, path);
+      throw refusal(cause, value, name);
     } finally {
       running--;
       if (running === 0 && scratch > KEPT_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(FIRST_BYTES));

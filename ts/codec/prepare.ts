@@ -1,31 +1,31 @@
 import { HoldfastError } from '../errors.ts';
-import { findSteps, formatPath, type Step } from '../path.ts';
+import { findSteps, formatPath, mapValue, type Path, type PathStep } from '../path.ts';
 import { EntriesBox, MapBox, NegativeZero, NullPrototypeBox, SparseBox, String16 } from './boxes.ts';
 import { DEPTH_LIMIT, needsString16, VIEWS } from './format.ts';
 
 /**
  * What msgpackr is given for `value`: the very same reference where it keeps everything, otherwise a copy of the way down to
- * the boxes. Throws `ERR_INVALID` or `ERR_LIMIT` naming the path for what cannot be kept. msgpackr reads what is not copied once
- * more: a getter must answer alike.
+ * the boxes. Throws `ERR_INVALID` or `ERR_LIMIT` naming the path inside the attribute `name` for what cannot be kept. msgpackr
+ * reads what is not copied once more: a getter must answer alike.
  */
-export function prepare(value: unknown, path: string): unknown {
+export function prepare(value: unknown, name: string): unknown {
   try {
     return new Walk().value(value, 0);
   } catch (cause) {
-    throw refusal(cause, value, path);
+    throw refusal(cause, value, name);
   }
 }
 
-/** Whatever stopped `prepare`, or msgpackr after it, as the caller is to see it. */
-export function refusal(cause: unknown, root: unknown, rootPath: string): HoldfastError {
+/** Whatever stopped `prepare`, or msgpackr after it, as the caller is to see it. `root` is the value of the attribute `name`. */
+export function refusal(cause: unknown, root: unknown, name: string): HoldfastError {
   const fault = Fault.from(cause);
   if (fault.cause instanceof HoldfastError) return fault.cause;
-  const path = formatPath(rootPath, fault.steps.reverse());
+  const path: Path = [name, ...fault.steps.toReversed()];
   if (fault.shared === undefined) {
-    return new HoldfastError(fault.code, `${path} ${fault.message}.`, { paths: [path], cause: fault.cause });
+    return new HoldfastError(fault.code, `${formatPath(path)} ${fault.message}.`, { paths: [path], cause: fault.cause });
   }
-  const first = formatPath(rootPath, findSteps(root, fault.shared) ?? []);
-  return new HoldfastError(fault.code, `${path} is the same object as ${first}: ${fault.message}.`, { paths: [path, first] });
+  const first: Path = [name, ...(findSteps(root, fault.shared) ?? [])];
+  return new HoldfastError(fault.code, `${formatPath(path)} is the same object as ${formatPath(first)}: ${fault.message}.`, { paths: [path, first] });
 }
 
 interface FaultDetails {
@@ -38,7 +38,7 @@ interface FaultDetails {
 export class Fault extends Error {
   readonly code: 'ERR_INVALID' | 'ERR_LIMIT';
   readonly shared: object | undefined;
-  readonly steps: Step[] = [];
+  readonly steps: PathStep[] = [];
 
   constructor(message: string, { code = 'ERR_INVALID', cause, shared }: FaultDetails = {}) {
     super(message, { cause });
@@ -53,7 +53,7 @@ export class Fault extends Error {
     return new Fault(`could not be read: ${cause instanceof Error ? cause.message : String(cause)}. Store plain data`, { cause });
   }
 
-  static at(step: Step | undefined, cause: unknown): Fault {
+  static at(step: PathStep | undefined, cause: unknown): Fault {
     const fault = Fault.from(cause);
     if (step !== undefined) fault.steps.push(step);
     return fault;
@@ -168,13 +168,13 @@ class Walk {
   private map(value: ReadonlyMap<unknown, unknown>, depth: number): MapBox {
     refuseProperties(value);
     const flat: unknown[] = [];
-    let step: Step | undefined;
+    let step: PathStep | undefined;
     try {
       let index = 0;
       for (const [key, element] of value) {
-        step = { kind: 'map key', key, index };
+        step = { kind: 'map key', index };
         flat.push(this.value(key, depth));
-        step = { kind: 'map value', key, index: index++ };
+        step = mapValue(key, index++);
         flat.push(this.value(element, depth));
       }
     } catch (cause) {
@@ -187,10 +187,10 @@ class Walk {
     refuseProperties(value);
     const flat: unknown[] = [];
     let changed = false;
-    let step: Step | undefined;
+    let step: PathStep | undefined;
     try {
       for (const key of value) {
-        step = { kind: 'set element', key, index: flat.length };
+        step = { kind: 'set element', index: flat.length };
         const prepared = this.value(key, depth);
         if (prepared !== key) changed = true;
         flat.push(prepared);

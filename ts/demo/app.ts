@@ -12,6 +12,11 @@ const primary = new LmdbStore({ dir: primaryDir });
 const backup = new LmdbStore({ dir: backupDir });
 const sessions = new SessionRepository({ store: primary, backups: [{ store: backup }], definition: shop, lock: { leaseMs: 1000 } });
 
+let handOvers = 0;
+sessions.observe((event) => {
+  if (event.type === 'grant' && event.handOver) handOvers += 1;
+});
+
 /** What a client asks for; `request` names it, so that it may be sent again when its outcome is unknown. */
 interface Change {
   readonly request: string;
@@ -26,7 +31,7 @@ async function change(user: string, wanted: Change): Promise<object> {
     if (session.isNew) session.assign(firstState(user));
     const answer = { ...(session.state.answers[wanted.request] ??= act(session.state, wanted)) };
     const saved = await session.saveAndClose();
-    return { ...answer, revision: saved.revision, sentBytes: saved.bytes, wholeBytes: session.byteLength, lockGrants: sessions.lockGrants };
+    return { ...answer, revision: saved.revision, sentBytes: saved.bytes, wholeBytes: session.byteLength, handOvers };
   } finally {
     await session.close();
   }

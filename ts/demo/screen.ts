@@ -49,7 +49,7 @@ export class Screen {
   }
 
   get #handovers(): number {
-    return Math.max(0, this.#servers.reduce((sum, server) => sum + server.lockGrants, 0) - this.#sessions);
+    return this.#servers.reduce((sum, server) => sum + server.handOvers, 0);
   }
 
   get #ratio(): string {

@@ -15,8 +15,8 @@ export class Server {
   #port = 0;
   #killedAt: number | undefined;
   /** How often the store granted locks to earlier processes, and to this one as it last said. */
-  #earlierGrants = 0;
-  #grants = 0;
+  #earlierHandOvers = 0;
+  #handOvers = 0;
 
   constructor(name: string, dirs: readonly string[]) {
     this.name = name;
@@ -37,17 +37,17 @@ export class Server {
     return this.#killedAt;
   }
 
-  get lockGrants(): number {
-    return this.#earlierGrants + this.#grants;
+  get handOvers(): number {
+    return this.#earlierHandOvers + this.#handOvers;
   }
 
-  noteGrants(grants: number): void {
-    this.#grants = Math.max(this.#grants, grants);
+  noteHandOvers(handOvers: number): void {
+    this.#handOvers = Math.max(this.#handOvers, handOvers);
   }
 
   async start(): Promise<void> {
-    this.#earlierGrants += this.#grants;
-    this.#grants = 0;
+    this.#earlierHandOvers += this.#handOvers;
+    this.#handOvers = 0;
     const child = fork(fileURLToPath(new URL('app.js', import.meta.url)), [...this.#dirs], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
     this.#process = child;
     const started = once(child, 'message', { signal: AbortSignal.timeout(START_TIMEOUT_MS) }) as Promise<[AddressInfo]>;

@@ -17,7 +17,7 @@ export interface Acknowledged {
 interface Reply {
   readonly sentBytes: number;
   readonly wholeBytes: number;
-  readonly lockGrants: number;
+  readonly handOvers: number;
 }
 
 const agent = new Agent({ keepAlive: true });
@@ -59,7 +59,7 @@ export class User {
     const reply = await this.#untilServed(() => this.#send('POST', change));
     this.acknowledged.push(change);
     this.savedBy = this.#server;
-    this.savedBy.noteGrants(reply.lockGrants);
+    this.savedBy.noteHandOvers(reply.handOvers);
     this.#figures.saved(this.name, reply.sentBytes, reply.wholeBytes);
   }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { ByteReader, ByteWriter, VARINT_MAX } from './bytes.ts';
 import type { Directory, Image, Staged } from './image.ts';
 
@@ -11,22 +12,26 @@ export interface AttributeChange {
   readonly bytes: Uint8Array;
 }
 
-/** The body of a delta record as read: attributes by their index in the directory that results. */
+/** The body of a delta record: attributes by their index in the directory that results. */
 export interface DeltaBody {
-  /** Against the directory before; empty: names and order stay. */
+  /** Against the directory before; empty: it stays as it is. */
   readonly directoryDelta: Uint8Array;
   readonly changes: readonly { readonly index: number; readonly op: keyof typeof ATTRIBUTE_OPS; readonly bytes: Uint8Array }[];
 }
 
 export function encodeDeltaBody(directory: Directory, directoryDelta: Uint8Array, changes: readonly AttributeChange[]): Uint8Array {
+  const indexOf = indexer(directory, changes.length);
+  return writeDeltaBody({ directoryDelta, changes: changes.map(({ name, op, bytes }) => ({ index: indexOf(name), op, bytes })) });
+}
+
+export function writeDeltaBody({ directoryDelta, changes }: DeltaBody): Buffer {
   let capacity = VARINT_MAX + directoryDelta.length;
   for (const change of changes) capacity += 2 * VARINT_MAX + change.bytes.length;
   const out = new ByteWriter(capacity);
   out.varint(directoryDelta.length);
   out.raw(directoryDelta);
-  const indexOf = indexer(directory, changes.length);
-  for (const { name, op, bytes } of changes) {
-    out.varint(indexOf(name));
+  for (const { index, op, bytes } of changes) {
+    out.varint(index);
     out.varint(bytes.length * 4 + ATTRIBUTE_OPS[op]);
     out.raw(bytes);
   }
@@ -48,10 +53,14 @@ export function decodeDeltaBody(body: Uint8Array, fail: (what: string) => never)
   while (!reader.done) {
     const index = reader.varint();
     const tag = reader.varint();
-    const op = tag % 4 === ATTRIBUTE_OPS.put ? 'put' : tag % 4 === ATTRIBUTE_OPS.binary ? 'binary' : fail(`unknown operation ${tag % 4}`);
-    changes.push({ index, op, bytes: reader.raw(Math.floor(tag / 4)) });
+    changes.push({ index, op: attributeOp(tag % 4, fail), bytes: reader.raw(Math.floor(tag / 4)) });
   }
   return { directoryDelta, changes };
+}
+
+export function attributeOp(value: number, fail: (what: string) => never): keyof typeof ATTRIBUTE_OPS {
+  if (value === ATTRIBUTE_OPS.put) return 'put';
+  return value === ATTRIBUTE_OPS.binary ? 'binary' : fail(`unknown operation ${value}`);
 }
 
 /** The whole of what `image` will be: directory, then the values in its order. */
@@ -83,4 +92,27 @@ export function decodeSnapshotBody(body: Uint8Array, fail: (what: string) => nev
   const values: Uint8Array[] = [];
   while (!reader.done) values.push(reader.raw(reader.varint()));
   return { directory, values };
+}
+
+/** The id that a session lives on under, and until when (wall clock, whole ms) that is told. */
+export interface Alias {
+  readonly id: string;
+  readonly until: number;
+}
+
+export function encodeAliasBody({ id, until }: Alias): Uint8Array {
+  const bytes = Buffer.from(id);
+  const out = new ByteWriter(6 + bytes.length);
+  out.uint48(until);
+  out.raw(bytes);
+  return out.finish();
+}
+
+/** `fail` must throw. */
+export function decodeAliasBody(body: Uint8Array, fail: (what: string) => never): Alias {
+  const reader = new ByteReader(body, fail);
+  const until = reader.uint48();
+  const id = reader.raw(body.length - 6);
+  if (id.length === 0 || !isUtf8(id)) fail('an alias without an id');
+  return { until, id: id.toString() };
 }

@@ -21,6 +21,11 @@ export class ByteWriter {
     this.byte(rest);
   }
 
+  /** A varint of 0, -1, 1, -2, … as 0, 1, 2, 3, …: for integers between -2^52 and 2^52. */
+  zigzag(value: number): void {
+    this.varint(value < 0 ? -2 * value - 1 : 2 * value);
+  }
+
   uint32(value: number): void {
     this.length = this.bytes.writeUInt32LE(value >>> 0, this.length);
   }
@@ -39,7 +44,7 @@ export class ByteWriter {
   }
 }
 
-/** Reads what `ByteWriter` wrote. Past the end, or at a varint that is none, it calls `fail`, which must throw. */
+/** Reads what `ByteWriter` wrote. Past the end, or at a varint that is none or longer than it need be, it calls `fail`, which must throw. */
 export class ByteReader {
   readonly #bytes: Buffer;
   readonly #fail: (what: string, offset: number) => never;
@@ -64,9 +69,15 @@ export class ByteReader {
     for (let scale = 1; this.offset - start < VARINT_MAX; scale *= 128) {
       const byte = this.byte();
       value += (byte & 0x7f) * scale;
+      if (byte === 0 && scale > 1) break;
       if (byte < 0x80) return Number.isSafeInteger(value) ? value : this.#fail('number too large', start);
     }
     return this.#fail('number too long', start);
+  }
+
+  zigzag(): number {
+    const value = this.varint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
   uint32(): number {

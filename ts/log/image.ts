@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
+import { HoldfastError } from '../errors.ts';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
 import { ByteReader, ByteWriter, VARINT_MAX } from './bytes.ts';
@@ -21,11 +23,15 @@ export interface Staged {
   readonly byteLength: number;
 }
 
-/** The attributes' names in order, and their encoding: per name a varint length and UTF-8. */
+/** The attributes' names in order, the versions of their schemas, and the encoding of both. */
 export interface Directory {
   readonly names: readonly string[];
+  /** Integers from 1 on; an attribute without one is missing here. */
+  readonly versions: ReadonlyMap<string, number>;
   readonly bytes: Uint8Array;
 }
+
+const NO_VERSIONS: ReadonlyMap<string, number> = new Map();
 
 /**
  * A session's state as bytes at one position of its log: the base that the next save is compared with.
@@ -35,7 +41,7 @@ export interface Directory {
  */
 export class Image {
   #position: Position = ORIGIN;
-  #directory: Directory = { names: [], bytes: new Uint8Array(0) };
+  #directory: Directory = { names: [], versions: NO_VERSIONS, bytes: new Uint8Array(0) };
   #values = new Map<string, Value>();
   #digest: Digest = digestOf(this.#directory, []);
   #byteLength = 0;
@@ -124,23 +130,44 @@ function lane(half: number, seed: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-export function encodeDirectory(names: readonly string[]): Directory {
+/** Versions of attributes that are not among `names` are dropped. `ERR_INVALID` for a version that is no integer from 1 on. */
+export function encodeDirectory(names: readonly string[], versions: ReadonlyMap<string, number> = NO_VERSIONS): Directory {
   let capacity = 0;
-  for (const name of names) capacity += VARINT_MAX + 3 * name.length;
+  for (const name of names) capacity += 1 + 2 * VARINT_MAX + 3 * name.length;
   const out = new ByteWriter(capacity);
+  const kept = new Map<string, number>();
   for (const name of names) {
     const bytes = Buffer.from(name);
+    const version = versions.get(name);
+    if (version !== undefined) kept.set(name, checkVersion(name, version));
+    // A length of 0 announces a version; so a name that is empty needs it too, with a version or with a 0 in its place.
+    if (version !== undefined || bytes.length === 0) out.byte(0);
+    if (version !== undefined) out.varint(version);
     out.varint(bytes.length);
     out.raw(bytes);
   }
-  return { names, bytes: new Uint8Array(out.finish()) };
+  return { names, versions: kept.size === 0 ? NO_VERSIONS : kept, bytes: new Uint8Array(out.finish()) };
 }
 
-/** `fail` must throw. Names are unique. */
+function checkVersion(name: string, version: number): number {
+  if (Number.isSafeInteger(version) && version >= 1) return version;
+  throw new HoldfastError('ERR_INVALID', `attribute '${name}': a schema version is an integer from 1 on, not ${version}`, { paths: [[name]] });
+}
+
+/** `fail` must throw. Takes only what `encodeDirectory` gives: names are unique and well-formed, numbers have their shortest form. */
 export function decodeDirectory(bytes: Uint8Array, fail: (what: string) => never): Directory {
   const reader = new ByteReader(bytes, fail);
   const names: string[] = [];
-  while (!reader.done) names.push(reader.raw(reader.varint()).toString());
+  const versions = new Map<string, number>();
+  while (!reader.done) {
+    let length = reader.varint();
+    const version = length === 0 ? reader.varint() : 0;
+    if (version > 0) length = reader.varint();
+    const name = reader.raw(length);
+    if (!isUtf8(name)) fail('the name of an attribute is not UTF-8');
+    names.push(name.toString());
+    if (version > 0) versions.set(name.toString(), version);
+  }
   if (new Set(names).size !== names.length) fail('an attribute is named twice');
-  return { names, bytes };
+  return { names, versions: versions.size === 0 ? NO_VERSIONS : versions, bytes };
 }

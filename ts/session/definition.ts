@@ -89,7 +89,7 @@ export function defineSession(attributes: Attributes, options: { readonly undecl
   if (typeof attributes !== 'object' || attributes === null) throw new HoldfastError('ERR_INVALID', 'defineSession takes an object of attributes');
   for (const [name, spec] of Object.entries(attributes)) {
     if (typeof spec !== 'object' || spec === null || (spec.initial !== undefined && typeof spec.initial !== 'function') || !['mutable', 'immutable', 'unclassified'].includes(spec.class)) {
-      throw new HoldfastError('ERR_INVALID', `attribute '${name}' must be declared with mutable(), immutable() or unclassified(); a default is given as a function, e.g. mutable(() => [])`, { paths: [name] });
+      throw new HoldfastError('ERR_INVALID', `attribute '${name}' must be declared with mutable(), immutable() or unclassified(); a default is given as a function, e.g. mutable(() => [])`, { paths: [[name]] });
     }
   }
   return { attributes, undeclared: options.undeclared };

@@ -1,24 +1,33 @@
-import { randomBytes } from 'node:crypto';
 import { Backups } from '../backup/backups.ts';
-import type { BackupErrorListener, BackupOptions } from '../backup/backups.ts';
-import { systemClock } from '../clock.ts';
+import type { BackupOptions } from '../backup/backup.ts';
+import { SteadyTime, systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { msgpackCodec } from '../codec/msgpack.ts';
+import { within } from '../deadline.ts';
 import { loadDiffer } from '../diff/engine.ts';
 import type { Engine } from '../diff/differ.ts';
-import { HoldfastError } from '../errors.ts';
+import { Draws, systemEntropy } from '../entropy.ts';
+import type { Entropy } from '../entropy.ts';
+import { HoldfastError, shortId } from '../errors.ts';
+import type { Hold, LockOptions } from '../lock/member-lock.ts';
 import { MemberLocks } from '../lock/member-locks.ts';
-import type { AcquireOptions, Hold, LockOptions } from '../lock/member-locks.ts';
+import type { AcquireOptions } from '../lock/member-locks.ts';
 import { sameDigest } from '../log/record.ts';
-import { samePosition } from '../position.ts';
-import type { Store } from '../store/store.ts';
+import { Observers } from '../observe.ts';
+import type { Listener } from '../observe.ts';
+import { ORIGIN, samePosition } from '../position.ts';
+import type { Expiry, Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
+import { logReader } from '../sync/log-reader.ts';
 import { pull } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import { plain, unwrap } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import type { SessionDefinition } from './definition.ts';
+import { KeptSessions } from './kept.ts';
+import type { Kept } from './kept.ts';
 import { Session } from './session.ts';
+import type { ChangeIdOptions, Claimed } from './session.ts';
 import { Slots } from './slots.ts';
 
 export interface RepositoryOptions<S extends object, V extends object> {
@@ -26,8 +35,6 @@ export interface RepositoryOptions<S extends object, V extends object> {
   readonly definition: SessionDefinition<S, V>;
   /** Stores that are fed each record once the primary has it. Default none. */
   readonly backups?: readonly BackupOptions[];
-  /** Told when a backup could not be fed; by default a warning is emitted on the process. */
-  readonly onBackupError?: BackupErrorListener;
   readonly lock?: LockOptions;
   /** What a save compares. Default `write`: what was written. */
   readonly saveMode?: SaveMode;
@@ -35,65 +42,77 @@ export interface RepositoryOptions<S extends object, V extends object> {
   readonly differencing?: 'binary' | 'off';
   /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
   readonly engine?: Engine;
+  /** `auto`: snapshots from 512 bytes on, and values from 16 KB on, are deflated where that saves a tenth. Default `auto`. */
+  readonly compress?: 'auto' | 'off';
   /** A session expires this long after its last save, or half to all of it after it was last opened. Default: never. */
   readonly ttlMs?: number;
+  /** A session expires this long after it was created, used or not. Default: never. */
+  readonly maxAgeMs?: number;
   /** A destroyed id stays refused for this long. Default a day. */
   readonly tombstoneTtlMs?: number;
   /** Bound on the bytes of one session. Default 16 MiB. */
   readonly limitBytes?: number;
   /** Sessions kept in memory between uses, as bytes of their images. Default 64 MiB. */
   readonly cacheBytes?: number;
+  /** Bounds each call to the primary. A save that is not answered in time rejects with `ERR_UNAVAILABLE`, outcome `unknown`. Default 5000. */
+  readonly storeTimeoutMs?: number;
   readonly clock?: Clock;
+  readonly entropy?: Entropy;
 }
 
-/** Bytes that a kept session takes beside its image, about. */
-const KEPT_OVERHEAD = 500;
-
-/** A session's copy in this process, kept between uses. */
-interface Kept {
-  readonly replica: Replica;
-  /** Decoded values that equal the image; undefined: to be decoded again. */
-  slots: Slots | undefined;
-  /** Uses that are going on or waiting for the lock. */
-  pins: number;
-  /** As counted in the cache. */
-  bytes: number;
+/** What a repository could not bring to an end when it was closed. */
+export interface ClosedReport {
+  /** Saves of which nobody knows whether the primary has them: the ids of their sessions. */
+  readonly unsettled: readonly string[];
 }
+
+/** Aliases of aliases are followed so far. */
+const MOST_ALIASES = 8;
 
 /** Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that share the store. */
 export class SessionRepository<S extends object, V extends object = S> {
   readonly #line: Line;
   readonly #definition: SessionDefinition<object, object>;
   readonly #locks: MemberLocks;
+  readonly #engineAsked: boolean;
   readonly #saveMode: SaveMode;
   readonly #tombstoneTtlMs: number;
-  readonly #cacheBytes: number;
-  readonly #clock: Clock;
-  /** In order of last use. */
-  readonly #kept = new Map<string, Kept>();
-  #keptBytes = 0;
+  readonly #kept: KeptSessions;
+  readonly #unsettled = new Set<Replica>();
   readonly backups: Backups;
 
   constructor(options: RepositoryOptions<S, V>) {
     checkOptions(options);
     const { store, clock = systemClock } = options;
-    this.backups = new Backups(store, options.backups ?? [], options.onBackupError ?? warnOfBackup, async (copy, id) => void (await this.#readBack(copy, id)));
+    const observers = new Observers(clock);
+    const time = new SteadyTime(clock, (jumpMs) => observers.emit('clock-jump', () => ({ jumpMs })));
+    const call = { timeoutMs: options.storeTimeoutMs ?? 5000 };
+    const limitBytes = options.limitBytes ?? 16 * 1024 * 1024;
+    const differ = loadDiffer(options.engine);
+    const reader = logReader({ differ, limitBytes, clock, time });
+    this.backups = new Backups(options.backups ?? [], { primary: store, clock, observers, reader, call, onRestored: (id) => this.#locks.doubt(id) });
     this.#line = {
       codec: msgpackCodec,
-      differ: loadDiffer(options.engine),
+      differ,
       differencing: options.differencing ?? 'binary',
+      compress: options.compress ?? 'auto',
       store,
       backups: this.backups,
-      limitBytes: options.limitBytes ?? 16 * 1024 * 1024,
-      ttlMs: options.ttlMs,
+      limitBytes,
+      expiry: ruleOf(options),
       clock,
+      time,
+      draws: new Draws(options.entropy ?? systemEntropy),
+      observers,
+      call,
     };
+    this.#engineAsked = (options.engine ?? process.env['HOLDFAST_ENGINE']) !== undefined;
     this.#definition = options.definition;
-    this.#locks = new MemberLocks(store, clock, options.lock ?? {});
+    this.#locks = new MemberLocks(store, clock, options.lock ?? {}, call, observers);
     this.#saveMode = options.saveMode ?? 'write';
     this.#tombstoneTtlMs = options.tombstoneTtlMs ?? 24 * 3_600_000;
-    this.#cacheBytes = options.cacheBytes ?? 64 * 1024 * 1024;
-    this.#clock = clock;
+    this.#kept = new KeptSessions(options.cacheBytes ?? 64 * 1024 * 1024, (id) => void this.#locks.giveUp(id));
+    this.#tellEngine(); // to who listens by way of diagnostics_channel
   }
 
   /** Which implementation of the differ runs. */
@@ -101,9 +120,16 @@ export class SessionRepository<S extends object, V extends object = S> {
     return this.#line.differ.engine;
   }
 
-  /** How often the store has granted a lock to this process. */
-  get lockGrants(): number {
-    return this.#locks.grants;
+  /** Calls `listener` with each event of this repository from now on, the choice of the engine first; returns a function that ends it. */
+  observe(listener: Listener): () => void {
+    const end = this.#line.observers.observe(listener);
+    this.#tellEngine();
+    return end;
+  }
+
+  #tellEngine(): void {
+    const { engine } = this;
+    this.#line.observers.emit('engine', () => ({ engine, why: this.#engineAsked ? ('option' as const) : engine === 'native' ? ('found' as const) : ('missing' as const) }));
   }
 
   /**
@@ -123,31 +149,26 @@ export class SessionRepository<S extends object, V extends object = S> {
 
   /** Locks and opens the session, or a new one of that id. Close it. */
   async open(id: string, options: AcquireOptions = {}): Promise<Session<S, V>> {
-    const { kept, hold } = await this.#claim(id, options);
-    if (kept.replica.destroyed) {
-      await this.#abandon(kept, hold);
-      throw new HoldfastError('ERR_CLOSED', `session '${id}' was destroyed; begin another under a new id`, { session: id });
+    const claimed = await this.#claim(id, options);
+    if (claimed.replica.state === 'ended') {
+      await claimed.end('keep', undefined);
+      throw new HoldfastError('ERR_CLOSED', `session '${shortId(id)}' was destroyed; begin another under a new id`, { session: id });
     }
-    return this.#session(kept, hold, false);
+    return this.#session(claimed, false);
   }
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
   async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
-    const { kept, hold } = await this.#claim(id, options);
-    if (kept.replica.exists) return this.#session(kept, hold, false);
-    await this.#abandon(kept, hold);
+    const claimed = await this.#claim(id, options);
+    if (claimed.replica.exists) return this.#session(claimed, false);
+    await claimed.end('keep', undefined);
     return undefined;
   }
 
   /** A new session with first values, not saved yet. Without an id it gets a random one of 144 bits. `ERR_CONFLICT` if it exists. */
   async create(values?: V, options: AcquireOptions & { readonly id?: string } = {}): Promise<Session<S, V>> {
-    const id = options.id ?? randomBytes(18).toString('base64url');
-    const { kept, hold } = await this.#claim(id, options);
-    if (kept.replica.exists || kept.replica.destroyed) {
-      await this.#abandon(kept, hold);
-      throw new HoldfastError('ERR_CONFLICT', `session '${id}' exists already, or was destroyed; open it, or choose another id`, { session: id });
-    }
-    const session = this.#session(kept, hold, true);
+    const claimed = await this.#claimNew(options.id ?? this.#line.draws.id(), options);
+    const session = this.#session(claimed, true);
     try {
       if (values !== undefined) session.assign(values);
       return session;
@@ -159,7 +180,8 @@ export class SessionRepository<S extends object, V extends object = S> {
 
   /** The state as last saved, as plain values of the caller's own, without a lock. Undefined: no such session. */
   async read(id: string): Promise<S | undefined> {
-    const replica = await this.#readBack(this.#line.store, id);
+    let replica = await this.#readBack(this.#line.store, id);
+    for (let hops = 0; replica.alias !== undefined && hops < MOST_ALIASES; hops += 1) replica = await this.#readBack(this.#line.store, replica.alias);
     if (!replica.exists) return undefined;
     const slots = new Slots(replica.image, this.#line.codec, this.#definition);
     return Object.fromEntries(slots.names().map((name) => [name, slots.get(name)])) as S;
@@ -177,11 +199,11 @@ export class SessionRepository<S extends object, V extends object = S> {
   }
 
   /** Moves a session to a new id; see `Session.changeId`. False: there was none. */
-  async changeId(id: string, newId: string, options: AcquireOptions = {}): Promise<boolean> {
+  async changeId(id: string, newId: string, options: ChangeIdOptions = {}): Promise<boolean> {
     const session = await this.find(id, options);
     if (session === undefined) return false;
     try {
-      await session.changeId(newId);
+      await session.changeId(newId, options);
       return true;
     } finally {
       await session.close();
@@ -198,8 +220,8 @@ export class SessionRepository<S extends object, V extends object = S> {
       this.backups.stores.map(async (store) => {
         try {
           const backup = await this.#readBack(store, id);
-          const equal = samePosition(backup.image.position, primary.image.position) && sameDigest(backup.image.digest, primary.image.digest);
-          return equal && backup.destroyed === primary.destroyed ? 'equal' : 'behind';
+          const equal = samePosition(backup.head, primary.head) && sameDigest(backup.image.digest, primary.image.digest);
+          return equal && backup.state === primary.state ? 'equal' : 'behind';
         } catch (error) {
           if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return 'damaged';
           throw error;
@@ -214,119 +236,153 @@ export class SessionRepository<S extends object, V extends object = S> {
     return replica;
   }
 
-  /** Ids of the sessions in the primary, in byte order. */
+  /** Ids of the sessions in the primary, in no promised order. */
   async *ids(): AsyncIterable<string> {
-    const pageSize = 1000;
-    for (let page = await this.#line.store.list('', pageSize); page.length > 0; page = await this.#line.store.list(page.at(-1) as string, pageSize)) yield* page;
+    const { store, call } = this.#line;
+    let cursor: string | undefined;
+    do {
+      const page = await store.list({ cursor, limit: 1000 }, call);
+      yield* page.ids;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
   }
 
-  /** Waits for the backups, and gives the locks back. The stores are the caller's to close. */
-  async close(): Promise<void> {
+  /**
+   * After `ERR_FENCED`, outcome `superseded`, every save is refused: a backup was promoted. Asks all stores for their epochs again; saves go on
+   * if no backup has a later one than the primary (the old world was brought back on purpose), else this rejects with `ERR_FENCED`.
+   */
+  rejoin(): Promise<void> {
+    return this.backups.rejoin();
+  }
+
+  /**
+   * Waits for the backups, and gives the locks back; tells of saves whose outcome is still unknown after `storeTimeoutMs`. The stores are
+   * the caller's to close.
+   */
+  async close(): Promise<ClosedReport> {
+    const { clock, call } = this.#line;
     await this.#locks.close();
+    const open = [...this.#unsettled].flatMap(({ unsettled }) => unsettled ?? []);
+    await within(clock, call.timeoutMs, 'the primary', Promise.all(open.map(({ done }) => done))).catch(() => undefined);
+    const left = [...this.#unsettled].flatMap(({ unsettled }) => unsettled ?? []);
+    for (const unsettled of left) unsettled.stop();
     await this.backups.drain();
     this.#kept.clear();
+    return { unsettled: left.map(({ id }) => id) };
   }
 
-  async #claim(id: string, options: AcquireOptions): Promise<{ kept: Kept; hold: Hold }> {
-    const kept = this.#pin(id);
+  /** Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it became. */
+  async #claim(id: string, options: AcquireOptions): Promise<Claimed> {
+    for (let hops = 0, at = id; ; hops += 1) {
+      const claimed = await this.#claimOne(at, options);
+      const { alias } = claimed.replica;
+      if (alias === undefined || hops === MOST_ALIASES) return claimed;
+      await claimed.end('keep', undefined);
+      at = alias;
+    }
+  }
+
+  async #claimOne(id: string, options: AcquireOptions): Promise<Claimed> {
+    const kept = this.#kept.pin(id);
     let hold: Hold;
     try {
-      hold = await this.#locks.acquire(id, () => kept.replica.image.position, options);
+      hold = await this.#locks.acquire(id, () => kept.replica.head, options);
     } catch (error) {
-      this.#unpin(kept);
+      this.#kept.unpin(kept);
       throw error;
     }
     try {
       await this.#bringUpToDate(kept, hold);
-      return { kept, hold };
     } catch (error) {
-      kept.replica.stale = true;
-      this.#unpin(kept);
-      await hold.end('keep');
+      this.#noteDamage(id, error);
+      await this.#endUse(kept, hold, 'keep', undefined);
       throw error;
     }
+    if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
+    return { replica: kept.replica, hold, end: (how, slots) => this.#endUse(kept, hold, how, slots) };
+  }
+
+  #noteDamage(id: string, error: unknown): void {
+    if (!(error instanceof HoldfastError) || error.code !== 'ERR_CORRUPT') return;
+    const { revision, message } = error;
+    this.#line.observers.emit('damage', () => ({ id, place: 'primary' as const, revision, message }));
   }
 
   async #bringUpToDate(kept: Kept, hold: Hold): Promise<void> {
     const { replica } = kept;
-    const { store, ttlMs } = this.#line;
+    const { clock } = this.#line;
     const { granted } = hold;
-    if (granted !== undefined || replica.stale || this.#clock.monotonic() >= replica.expiresAt) {
+    if (granted !== undefined || replica.stale || clock.monotonic() >= replica.expiresAt) {
       // The request may have gone out for another waiter, whose copy was at another revision.
-      const fits = granted !== undefined && samePosition(granted.since, replica.image.position);
+      const fits = granted !== undefined && samePosition(granted.since, replica.head);
       const pulled = await pull(this.#line, replica, fits ? granted.tail : undefined);
       if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
     }
-    if (ttlMs === undefined || !replica.exists || replica.expiresAt - this.#clock.monotonic() > ttlMs / 2) return;
-    replica.expiresAt = this.#clock.monotonic() + ttlMs;
-    await store.expire(replica.id, ttlMs);
-    void this.backups.expire(replica.id, ttlMs);
+    if (replica.exists) await this.#renewExpiry(kept, hold);
   }
 
-  #session(kept: Kept, hold: Hold, create: boolean): Session<S, V> {
+  /** A use counts as one for the expiry once less than half of its time is left. */
+  async #renewExpiry(kept: Kept, hold: Hold): Promise<void> {
     const { replica } = kept;
+    const { store, clock, call, expiry } = this.#line;
+    const { idleMs } = expiry ?? replica.expiry;
+    if (idleMs === undefined || replica.expiresAt - clock.monotonic() > idleMs / 2) return;
+    const touch = { token: hold.token, expiry };
+    const sentAt = clock.monotonic();
+    const touched = await store.touch(replica.id, touch, call);
+    if (touched.touched) {
+      replica.used(sentAt, expiry);
+      void this.backups.touch(replica.id, touch).catch(() => undefined); // it has been told as an event
+    } else if (touched.why === 'gone') {
+      await pull(this.#line, replica); // it expired a moment ago
+      kept.slots = undefined;
+    }
+  }
+
+  #session(claimed: Claimed, create: boolean): Session<S, V> {
+    const { replica } = claimed;
     return new Session<S, V>({
       line: this.#line,
       definition: this.#definition,
       saveMode: this.#saveMode,
       tombstoneTtlMs: this.#tombstoneTtlMs,
-      replica,
-      slots: kept.slots ?? new Slots(replica.image, this.#line.codec, this.#definition),
-      hold,
+      claimed,
+      slots: this.#kept.slotsOf(replica) ?? new Slots(replica.image, this.#line.codec, this.#definition),
       create,
-      claim: async (id) => this.#claimNew(id),
-      onEnd: (ended, slots) => this.#settle(ended, slots),
+      claimNew: (id, options) => this.#claimNew(id, options),
     });
   }
 
-  async #claimNew(id: string): Promise<{ replica: Replica; hold: Hold }> {
-    const { kept, hold } = await this.#claim(id, {});
-    if (!kept.replica.exists && !kept.replica.destroyed) return { replica: kept.replica, hold };
-    await this.#abandon(kept, hold);
-    throw new HoldfastError('ERR_CONFLICT', `session '${id}' exists already or was destroyed; choose another id`, { session: id });
+  /** Looks before it locks: two that change ids crosswise would wait for each other. */
+  async #claimNew(id: string, options: AcquireOptions): Promise<Claimed> {
+    const { store, call } = this.#line;
+    const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
+    if (head === undefined || head.state === 'expired') {
+      const claimed = await this.#claimOne(id, options);
+      if (claimed.replica.state === 'absent' || claimed.replica.state === 'expired') return claimed;
+      await claimed.end('keep', undefined);
+    }
+    throw new HoldfastError('ERR_CONFLICT', `session '${shortId(id)}' exists already, or was destroyed; open it, or choose another id`, { session: id });
   }
 
-  async #abandon(kept: Kept, hold: Hold): Promise<void> {
-    this.#unpin(kept);
-    await hold.end('keep');
-    await this.#locks.giveUp(kept.replica.id); // nothing to come back to
-  }
-
-  /** A use has ended. Without slots its outcome is not certain, or it was discarded: what it decoded is dropped. */
-  #settle(replica: Replica, slots: Slots | undefined): void {
-    const kept = this.#kept.get(replica.id);
-    if (kept?.replica !== replica) return;
+  /** Ends a use in this order: what it leaves behind is settled, the lock is given back, the copy is let go. Never rejects. */
+  async #endUse(kept: Kept, hold: Hold, how: 'keep' | 'released' | 'lost', slots: Slots | undefined): Promise<void> {
+    const { replica } = kept;
+    const { unsettled } = replica;
+    if (unsettled !== undefined) {
+      this.#unsettled.add(replica);
+      const released = unsettled.append.lock === 'release';
+      void unsettled.done.then((settled) => {
+        this.#unsettled.delete(replica);
+        return this.#endUse(kept, hold, settled !== 'appended' ? 'lost' : released ? 'released' : 'keep', undefined);
+      });
+      return;
+    }
     kept.slots = slots;
     if (slots === undefined) replica.stale = true;
-    this.#unpin(kept);
-  }
-
-  #pin(id: string): Kept {
-    const kept = this.#kept.get(id) ?? { replica: new Replica(id), slots: undefined, pins: 0, bytes: 0 };
-    this.#kept.delete(id); // moves to the end
-    this.#kept.set(id, kept);
-    kept.pins += 1;
-    return kept;
-  }
-
-  #unpin(kept: Kept): void {
-    kept.pins -= 1;
-    const bytes = kept.replica.image.byteLength + KEPT_OVERHEAD;
-    this.#keptBytes += bytes - kept.bytes;
-    kept.bytes = bytes;
-    if (kept.pins === 0 && !kept.replica.exists) this.#drop(kept);
-    for (const oldest of this.#kept.values()) {
-      if (this.#keptBytes <= this.#cacheBytes) return;
-      if (oldest.pins > 0) continue;
-      this.#drop(oldest);
-      void this.#locks.giveUp(oldest.replica.id);
-    }
-  }
-
-  #drop(kept: Kept): void {
-    if (this.#kept.get(kept.replica.id) !== kept) return;
-    this.#kept.delete(kept.replica.id);
-    this.#keptBytes -= kept.bytes;
+    await hold.end(how);
+    this.#kept.unpin(kept);
+    if (!replica.exists) await this.#locks.giveUp(replica.id); // nothing to come back to
   }
 }
 
@@ -338,8 +394,8 @@ function withoutState<R>(result: R): R {
   return tracked ? plain(result) : result;
 }
 
-function warnOfBackup({ backup, id, error }: Parameters<BackupErrorListener>[0]): void {
-  process.emitWarning(`backup ${backup} of session '${id}' could not be fed: ${error instanceof Error ? error.message : String(error)}`, 'HoldfastWarning');
+function ruleOf({ ttlMs, maxAgeMs }: Pick<RepositoryOptions<object, object>, 'ttlMs' | 'maxAgeMs'>): Expiry | undefined {
+  return ttlMs === undefined && maxAgeMs === undefined ? undefined : { idleMs: ttlMs, ageMs: maxAgeMs };
 }
 
 function checkOptions(options: RepositoryOptions<object, object>): void {
@@ -349,8 +405,9 @@ function checkOptions(options: RepositoryOptions<object, object>): void {
   checkBackups(store, backups);
   checkChoice('saveMode', options.saveMode, ['write', 'mutable-access', 'access', 'all']);
   checkChoice('differencing', options.differencing, ['binary', 'off']);
+  checkChoice('compress', options.compress, ['auto', 'off']);
   checkChoice('lock.release', lock.release, ['lazy', 'access']);
-  for (const name of ['ttlMs', 'tombstoneTtlMs', 'limitBytes', 'cacheBytes'] as const) {
+  for (const name of ['ttlMs', 'maxAgeMs', 'tombstoneTtlMs', 'limitBytes', 'cacheBytes', 'storeTimeoutMs'] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && value > 0)) throw new HoldfastError('ERR_INVALID', `${name} must be a positive number, not ${String(value)}`);
   }

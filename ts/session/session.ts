@@ -1,9 +1,12 @@
-import { HoldfastError } from '../errors.ts';
-import type { Hold } from '../lock/member-locks.ts';
+import { within } from '../deadline.ts';
+import { HoldfastError, shortId } from '../errors.ts';
+import type { Hold } from '../lock/member-lock.ts';
+import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Line } from '../sync/line.ts';
-import { push, pushCopy, pushTombstone } from '../sync/push.ts';
+import { push, pushCopy, pushEnd } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
+import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import { classOf } from './definition.ts';
@@ -22,22 +25,37 @@ export interface Saved {
   readonly kind: 'delta' | 'snapshot' | 'nothing';
 }
 
+/** A session that is locked and up to date. */
+export interface Claimed {
+  readonly replica: Replica;
+  readonly hold: Hold;
+  /**
+   * Gives lock and replica back; never rejects. `slots`: what they hold is what the primary holds, for the next use. While the outcome of
+   * an append is unknown, both stay as they are until it is not.
+   */
+  end(how: 'keep' | 'released' | 'lost', slots: Slots | undefined): Promise<void>;
+}
+
 /** What a session needs from the repository that opened it. */
 export interface SessionParts {
   readonly line: Line;
   readonly definition: SessionDefinition<object, object>;
   readonly saveMode: SaveMode;
   readonly tombstoneTtlMs: number;
-  readonly replica: Replica;
+  readonly claimed: Claimed;
   readonly slots: Slots;
-  readonly hold: Hold;
   /** Save it even if it has no attributes. */
   readonly create: boolean;
-  /** Takes the member lock of another id, for `changeId`. */
-  readonly claim: (id: string) => Promise<{ replica: Replica; hold: Hold }>;
-  /** Slots that hold what the primary holds, for the next use. */
-  readonly onEnd: (replica: Replica, slots: Slots | undefined) => void;
+  /** Takes another id that nothing is under yet, for `changeId`. */
+  readonly claimNew: (id: string, options: AcquireOptions) => Promise<Claimed>;
 }
+
+export interface ChangeIdOptions extends AcquireOptions {
+  /** For this long the old id leads to the new one: for requests that were sent before the client knew it. At most 60000. Default 0: it has ended at once, as it must at a login. */
+  readonly graceMs?: number;
+}
+
+const LONGEST_GRACE_MS = 60_000;
 
 /**
  * A session that this process has opened and locked. Read and write `state` like any object; `save` sends what changed.
@@ -48,8 +66,7 @@ export class Session<S extends object, V extends object> {
   readonly #tracker: Tracker;
   /** False when the state was never saved before this session was opened. */
   readonly isNew: boolean;
-  #replica: Replica;
-  #hold: Hold;
+  #claimed: Claimed;
   #queue: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
   /** Closed, or in its last save. */
@@ -57,15 +74,18 @@ export class Session<S extends object, V extends object> {
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    this.#replica = parts.replica;
-    this.#hold = parts.hold;
-    this.isNew = !parts.replica.exists;
+    this.#claimed = parts.claimed;
+    this.isNew = !this.#replica.exists;
     const { slots, saveMode, definition } = parts;
     this.#tracker = new Tracker({ slots, saveMode, classOf: (name) => classOf(definition, name) });
   }
 
   get id(): string {
     return this.#replica.id;
+  }
+
+  get #replica(): Replica {
+    return this.#claimed.replica;
   }
 
   /** The state as typed properties. After the session has ended every access throws `ERR_CLOSED`. */
@@ -75,7 +95,7 @@ export class Session<S extends object, V extends object> {
 
   /** Of the last save, or 0. */
   get revision(): number {
-    return this.#replica.image.position.revision;
+    return this.#replica.head.revision;
   }
 
   /** Bytes of the whole state as last saved: what saving all of it would send. */
@@ -109,7 +129,10 @@ export class Session<S extends object, V extends object> {
     slots.arrange(Object.keys(given));
   }
 
-  /** Sends what changed. On an error nothing was saved; after `ERR_FENCED` or `ERR_CONFLICT` the session has ended. */
+  /**
+   * Sends what changed. On an error nothing was saved, but for two outcomes that the error names: `unknown` (saving again waits until it
+   * is known) and `superseded`. After `ERR_FENCED`, `ERR_CONFLICT` or `ERR_CLOSED` the session has ended.
+   */
   save(): Promise<Saved> {
     return this.#alone(() => this.#push(false));
   }
@@ -126,52 +149,72 @@ export class Session<S extends object, V extends object> {
   /** Destroys the session, everywhere and for good, and ends it. */
   delete(): Promise<void> {
     return this.#alone(async () => {
+      const { line, tombstoneTtlMs } = this.#parts;
+      if (this.#replica.unsettled !== undefined) await this.#settled(this.#replica.unsettled);
       this.#shut();
-      if (this.#replica.exists) await pushTombstone(this.#parts.line, this.#replica, this.#hold.token, this.#parts.tombstoneTtlMs);
-      await this.#end(this.#replica.destroyed ? 'released' : 'keep', undefined);
-    });
-  }
-
-  /**
-   * Moves the session to a new id, with what it holds (unsaved changes are saved first), and destroys the old one: against
-   * session fixation, after a login. If it fails in between, both ids exist with the same state.
-   */
-  changeId(newId: string): Promise<void> {
-    return this.#alone(async () => {
-      if (newId === this.id) throw new HoldfastError('ERR_INVALID', `session '${newId}' has this id already`, { session: newId });
-      await this.#push(false);
-      if (!this.#replica.exists) throw new HoldfastError('ERR_INVALID', `session '${this.id}' was never saved: save it before changing its id`, { session: this.id });
-      const old = { replica: this.#replica, hold: this.#hold };
-      await this.#moveTo(await this.#parts.claim(newId));
       try {
-        await pushTombstone(this.#parts.line, old.replica, old.hold.token, this.#parts.tombstoneTtlMs);
+        if (this.#replica.exists) await pushEnd(line, this.#replica, { token: this.#claimed.hold.token, keptMs: tombstoneTtlMs, alias: undefined });
       } finally {
-        this.#parts.onEnd(old.replica, undefined);
-        await old.hold.end(old.replica.destroyed ? 'released' : 'keep');
+        await this.#end(this.#replica.state === 'ended' ? 'released' : 'keep', undefined);
       }
     });
   }
 
-  async #moveTo({ replica, hold }: { replica: Replica; hold: Hold }): Promise<void> {
-    try {
-      await pushCopy(this.#parts.line, this.#replica, replica, hold.token);
-    } catch (error) {
-      this.#parts.onEnd(replica, undefined);
-      await hold.end('keep');
-      throw error;
-    }
-    this.#replica = replica;
-    this.#hold = hold;
-    this.#parts.slots.rebase(replica.image);
+  /**
+   * Moves the session to a new id, with what it holds (unsaved changes are saved first), and ends the old one: against session
+   * fixation, after a login. If it fails in between, both ids exist with the same state.
+   */
+  changeId(newId: string, options: ChangeIdOptions = {}): Promise<void> {
+    return this.#alone(async () => {
+      const { graceMs = 0 } = options;
+      if (!(graceMs >= 0 && graceMs <= LONGEST_GRACE_MS)) throw new HoldfastError('ERR_INVALID', `graceMs must be a number of milliseconds from 0 to ${LONGEST_GRACE_MS}, not ${String(graceMs)}`);
+      if (newId === this.id) throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
+      await this.#push(false);
+      if (!this.#replica.exists) throw new HoldfastError('ERR_INVALID', `session '${shortId(this.id)}' was never saved: save it before changing its id`, { session: this.id });
+      const old = this.#claimed;
+      await this.#moveTo(await this.#parts.claimNew(newId, options));
+      await this.#leave(old, newId, graceMs);
+    });
   }
 
-  /** The saved session expires `ttlMs` from now; undefined: never. A later use counts anew by the repository's `ttlMs`, if it has one. */
+  async #moveTo(to: Claimed): Promise<void> {
+    try {
+      await pushCopy(this.#parts.line, this.#replica, to.replica, to.hold.token);
+    } catch (error) {
+      await to.end('keep', undefined);
+      throw error;
+    }
+    this.#claimed = to;
+    this.#parts.slots.rebase(to.replica.image);
+  }
+
+  async #leave(old: Claimed, newId: string, graceMs: number): Promise<void> {
+    const { line, tombstoneTtlMs } = this.#parts;
+    const alias = graceMs > 0 ? { id: newId, until: Math.round(line.time.now() + graceMs) } : undefined;
+    try {
+      await pushEnd(line, old.replica, { token: old.hold.token, keptMs: tombstoneTtlMs, alias });
+    } finally {
+      await old.end(old.replica.state === 'ended' ? 'released' : 'keep', undefined);
+    }
+  }
+
+  /** The saved session expires `ttlMs` after its last use from now on; undefined: never. A save by a repository with another rule sets that again. */
   expire(ttlMs: number | undefined): Promise<void> {
     return this.#alone(async () => {
-      await this.#parts.line.store.expire(this.id, ttlMs);
-      this.#replica.expiresAt = ttlMs === undefined ? Infinity : this.#parts.line.clock.monotonic() + ttlMs;
-      await this.#parts.line.backups.expire(this.id, ttlMs);
+      const { line } = this.#parts;
+      if (this.#replica.unsettled !== undefined) await this.#settled(this.#replica.unsettled);
+      const touch = { token: this.#claimed.hold.token, expiry: { ...this.#replica.expiry, idleMs: ttlMs } };
+      const touched = await line.store.touch(this.id, touch, line.call);
+      if (!touched.touched) throw this.#untouched(touched.why);
+      this.#replica.used(line.clock.monotonic(), touch.expiry);
+      await line.backups.touch(this.id, touch);
     });
+  }
+
+  #untouched(why: 'fenced' | 'gone'): HoldfastError {
+    const details = { session: this.id };
+    if (why === 'fenced') return new HoldfastError('ERR_FENCED', `session '${shortId(this.id)}': its lock was given to another; its expiry stays as it was: open it again`, details);
+    return new HoldfastError('ERR_CONFLICT', `session '${shortId(this.id)}' is not there (any more): save it before it can expire`, details);
   }
 
   /** Ends the session; what was not saved is discarded. Harmless when it has ended. */
@@ -188,7 +231,7 @@ export class Session<S extends object, V extends object> {
   /** Calls run one after the other. */
   #alone<T>(run: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(() => {
-      if (this.#closed) throw new HoldfastError('ERR_CLOSED', `session '${this.id}' has been closed; open it again`, { session: this.id });
+      if (this.#closed) throw new HoldfastError('ERR_CLOSED', `session '${shortId(this.id)}' has been closed; open it again`, { session: this.id });
       return run();
     });
     this.#queue = result.catch(() => undefined);
@@ -197,39 +240,50 @@ export class Session<S extends object, V extends object> {
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
   async #push(last: boolean): Promise<Saved> {
-    const { line, slots } = this.#parts;
+    if (this.#replica.unsettled !== undefined) await this.#settled(this.#replica.unsettled);
+    const { line, slots, create } = this.#parts;
+    const { hold } = this.#claimed;
     const touched = this.#tracker.capture();
-    const release = last && this.#hold.releaseNow();
+    const release = last && hold.releaseNow();
     const tracked = { touched, names: slots.savedNames(touched), value: (name: string) => slots.get(name) };
-    const pushing = push(line, this.#replica, tracked, { token: this.#hold.token, release, renew: !this.#hold.overdue(), create: this.#parts.create });
+    const pushing = push(line, this.#replica, tracked, { token: hold.token, lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew', create });
     slots.settle(touched);
-    if (last) this.#shut();
+    const sound = !last || this.#shut();
     let pushed: Pushed | undefined;
     try {
       pushed = await pushing;
     } catch (error) {
       slots.unsettle();
-      if (isOver(error)) await this.#end(error.code === 'ERR_CONFLICT' ? 'keep' : 'lost', undefined);
+      if (isOver(error)) await this.#end(error.code === 'ERR_FENCED' && error.outcome !== 'superseded' ? 'lost' : 'keep', undefined);
       throw error;
     }
     this.#tracker.settle();
-    if (last) await this.#end(release && pushed !== undefined ? 'released' : 'keep', slots);
+    if (last) await this.#end(release && pushed !== undefined ? 'released' : 'keep', sound ? slots : undefined);
     if (pushed === undefined) return { revision: this.revision, changed: [], bytes: 0, kind: 'nothing' };
     return { revision: pushed.revision, changed: pushed.changed, bytes: pushed.recordBytes, kind: pushed.kind };
   }
 
-  #shut(): void {
+  /** Waits until the outcome of an earlier save is known: it stands, or what it was to save is still to be saved. */
+  async #settled(unsettled: Unsettled): Promise<void> {
+    const { clock, call } = this.#parts.line;
+    await within(clock, call.timeoutMs, `what became of the save before of session '${shortId(this.id)}' is not known yet: the primary`, unsettled.done);
+  }
+
+  /** No more access to the state. False: what it has decoded cannot be told from what the application has made of it. */
+  #shut(): boolean {
     this.#closed = true;
-    this.#parts.slots.unload(this.#tracker.detach());
-    this.#tracker.close();
+    try {
+      this.#parts.slots.unload(this.#tracker.detach());
+      return true;
+    } catch {
+      return false; // e.g. bytes whose buffer the application has transferred
+    } finally {
+      this.#tracker.close();
+    }
   }
 
   #end(how: 'keep' | 'released' | 'lost', slots: Slots | undefined): Promise<void> {
-    this.#ended ??= (async () => {
-      this.#shut();
-      this.#parts.onEnd(this.#replica, slots);
-      await this.#hold.end(how);
-    })();
+    this.#ended ??= this.#claimed.end(how, this.#shut() ? slots : undefined);
     return this.#ended;
   }
 }

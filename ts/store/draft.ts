@@ -1,4 +1,6 @@
-import type { Draft, Row, StoredRecord, View } from './transactional.ts';
+import type { Draft, Marks, View } from './backend.ts';
+import type { Row, StoredRecord } from './row.ts';
+import type { ListQuery, Page } from './store.ts';
 
 export type RecordChange =
   | { readonly op: 'put'; readonly revision: number; readonly record: StoredRecord }
@@ -7,38 +9,37 @@ export type RecordChange =
 /** Notes down the changes to one session; whoever made it commits them, in their order. */
 export class NotedDraft implements Draft {
   readonly #view: View;
-  readonly #id: string;
-  readonly records: RecordChange[] = [];
-  /** Null: it is to be deleted. Undefined: it stays. */
-  changedRow: Row | null | undefined;
+  /** All that is there goes first. */
+  cleared = false;
+  records: RecordChange[] = [];
+  changedRow: Row | undefined;
 
-  constructor(view: View, id: string) {
+  constructor(view: View) {
     this.#view = view;
-    this.#id = id;
   }
 
   get empty(): boolean {
-    return this.changedRow === undefined && this.records.length === 0;
+    return !this.cleared && this.changedRow === undefined && this.records.length === 0;
+  }
+
+  marks(): Marks {
+    return this.#view.marks();
   }
 
   row(id: string): Row | undefined {
-    return id === this.#id && this.changedRow !== undefined ? (this.changedRow ?? undefined) : this.#view.row(id);
+    return this.#view.row(id);
   }
 
   record(id: string, revision: number): StoredRecord | undefined {
     return this.#view.record(id, revision);
   }
 
-  ids(after: string, limit: number): string[] {
-    return this.#view.ids(after, limit);
+  page(query: ListQuery): Page {
+    return this.#view.page(query);
   }
 
   putRow(row: Row): void {
     this.changedRow = row;
-  }
-
-  deleteRow(): void {
-    this.changedRow = null;
   }
 
   putRecord(revision: number, record: StoredRecord): void {
@@ -47,5 +48,11 @@ export class NotedDraft implements Draft {
 
   deleteRecords(from: number, to: number): void {
     if (from < to) this.records.push({ op: 'delete', from, to });
+  }
+
+  clear(): void {
+    this.cleared = true;
+    this.records = [];
+    this.changedRow = undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, realpathSync, rmdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, realpathSync, rmdirSync, unlinkSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -32,7 +32,7 @@ export class SocketInbox {
   }
 
   /** A member's name says where its socket is: `<process>.<number>`. */
-  async join(listener: (hint: Hint) => void): Promise<Membership> {
+  async join(listener: (hint: Hint) => void): Promise<Pick<Membership, 'member' | 'leave'>> {
     this.#listening ??= this.#listen();
     this.#listening.catch(() => (this.#listening = undefined)); // the next to join tries again
     await this.#listening;
@@ -126,10 +126,12 @@ function socketFolder(dir: string): string {
   return folder;
 }
 
-/** Nobody else may write hints. */
+/** Nobody else may write hints: a folder of that name that is another's is not used. */
 function makeFolder(folder: string): void {
   if (process.platform === 'win32') return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const found = lstatSync(folder);
+  if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`'${folder}' belongs to another user`);
   chmodSync(folder, 0o700);
 }
 
@@ -152,7 +154,7 @@ function unlinkQuietly(path: string): void {
 /** Undefined for a line that is no hint: whoever wrote it is no peer of ours. */
 function parseMessage(line: string): { member: string; hint: Hint } | undefined {
   try {
-    const { member, hint } = JSON.parse(line) as { member?: unknown; hint?: Partial<Hint> | null };
+    const { member, hint } = JSON.parse(line) as { member?: unknown; hint?: { kind?: unknown; id?: unknown; token?: unknown } | null };
     if (typeof member !== 'string' || typeof hint?.id !== 'string' || typeof hint.token !== 'number') return undefined;
     if (hint.kind !== 'recall' && hint.kind !== 'grant') return undefined;
     return { member, hint: { kind: hint.kind, id: hint.id, token: hint.token } };

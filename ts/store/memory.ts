@@ -1,93 +1,148 @@
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { raised } from './backend.ts';
+import type { Backend, Draft, Marks, View } from './backend.ts';
+import type { Deadline } from './deadline.ts';
 import { NotedDraft } from './draft.ts';
+import type { RecordChange } from './draft.ts';
+import { Listing } from './listing.ts';
+import { copyLock } from './lock-row.ts';
+import type { Row, StoredRecord } from './row.ts';
+import type { Hint, ListQuery, Membership, Page } from './store.ts';
+import type { SweepOptions } from './sweeper.ts';
 import { TransactionalStore } from './transactional.ts';
-import type { Backend, Draft, Row, StoredRecord, View } from './transactional.ts';
-import type { Hint, Membership } from './store.ts';
 
 interface Session {
   row: Row;
-  records: Map<number, StoredRecord>;
+  readonly records: Map<number, StoredRecord>;
 }
 
-export interface MemoryStoreOptions {
-  readonly clock?: Clock;
+interface Member {
+  readonly listener: (hint: Hint) => void;
+  watched: ReadonlySet<string> | 'all';
+}
+
+export interface MemoryStoreOptions extends SweepOptions {
+  readonly clock?: Clock | undefined;
 }
 
 /** A store in the process's own memory: for tests and single processes. Nothing outlives the process. */
 export class MemoryStore extends TransactionalStore {
   constructor(options: MemoryStoreOptions = {}) {
-    super(new MemoryBackend(), options.clock ?? systemClock);
+    super(new MemoryBackend(), { ...options, clock: options.clock ?? systemClock, boundMs: Infinity, can: { durability: ['primary'], watch: true, find: true } });
   }
 }
 
-class MemoryBackend implements Backend {
+class MemoryBackend implements Backend, View {
   readonly name = 'memory';
   readonly #sessions = new Map<string, Session>();
-  readonly #listeners = new Map<string, (hint: Hint) => void>();
-  #members = 0;
-  readonly #view: View = memoryView(this.#sessions);
+  readonly #listing = new Listing();
+  readonly #terms = new Map<string, Listing>();
+  readonly #members = new Map<string, Member>();
+  #joined = 0;
+  #marks: Marks = { epoch: 0, births: 0 };
 
-  async write<T>(id: string, run: (draft: Draft) => T): Promise<T> {
-    const draft = new NotedDraft(this.#view, id);
+  async write<T>(id: string, run: (draft: Draft) => T, _deadline: Deadline): Promise<T> {
+    const draft = new NotedDraft(this);
     const result = run(draft);
     this.#commit(id, draft);
     return result;
   }
 
   read<T>(run: (view: View) => T): T {
-    return run(this.#view);
+    return run(this);
   }
 
-  #commit(id: string, { changedRow, records }: NotedDraft): void {
-    if (changedRow === null) this.#sessions.delete(id);
-    let session = this.#sessions.get(id);
-    if (session === undefined) {
-      if (!changedRow) return;
-      this.#sessions.set(id, (session = { row: changedRow, records: new Map() }));
-    } else if (changedRow) session.row = changedRow;
-    for (const change of records) {
-      if (change.op === 'put') session.records.set(change.revision, { nonce: change.record.nonce, bytes: new Uint8Array(change.record.bytes) });
-      else for (let revision = change.from; revision < change.to; revision += 1) session.records.delete(revision);
+  async raise(next: (marks: Marks) => Partial<Marks>): Promise<Marks> {
+    return (this.#marks = raised(this.#marks, next(this.#marks)));
+  }
+
+  marks(): Marks {
+    return this.#marks;
+  }
+
+  /** Copied on its way out, so that a transition that throws changes nothing. */
+  row(id: string): Row | undefined {
+    const row = this.#sessions.get(id)?.row;
+    return row && { ...row, lock: copyLock(row.lock) };
+  }
+
+  record(id: string, revision: number): StoredRecord | undefined {
+    return this.#sessions.get(id)?.records.get(revision);
+  }
+
+  page({ term, cursor, limit }: ListQuery): Page {
+    const listing = term === undefined ? this.#listing : this.#terms.get(term);
+    return listing?.page(cursor, limit) ?? { ids: [] };
+  }
+
+  #commit(id: string, { cleared, changedRow, records }: NotedDraft): void {
+    const before = this.#sessions.get(id);
+    if (cleared && before !== undefined) this.#remove(id, before.row, changedRow);
+    if (changedRow === undefined) return;
+    const { terms } = before?.row ?? { terms: [] };
+    const session = this.#sessions.get(id) ?? { row: changedRow, records: new Map<number, StoredRecord>() };
+    session.row = changedRow;
+    this.#sessions.set(id, session);
+    this.#listing.add(id);
+    this.#index(id, terms, changedRow.terms);
+    for (const change of records) changeRecord(session.records, change);
+  }
+
+  /** One that is replaced keeps its place in the listing. */
+  #remove(id: string, row: Row, next: Row | undefined): void {
+    this.#sessions.delete(id);
+    if (next !== undefined) return;
+    this.#listing.delete(id);
+    this.#index(id, row.terms, []);
+  }
+
+  #index(id: string, before: readonly string[], terms: readonly string[]): void {
+    if (before === terms) return;
+    for (const term of before) {
+      const listing = this.#terms.get(term);
+      if (terms.includes(term) || listing === undefined) continue;
+      listing.delete(id);
+      if (listing.size === 0) this.#terms.delete(term);
+    }
+    for (const term of terms) {
+      const listing = this.#terms.get(term) ?? new Listing();
+      listing.add(id);
+      this.#terms.set(term, listing);
     }
   }
 
-  send(member: string, hint: Hint): void {
-    const listener = this.#listeners.get(member);
-    if (listener !== undefined) queueMicrotask(() => this.#listeners.get(member)?.(hint));
+  send(name: string, hint: Hint): void {
+    if (this.#members.has(name)) queueMicrotask(() => this.#members.get(name)?.listener(hint));
   }
 
-  async join(listener: (hint: Hint) => void): Promise<Membership> {
-    const member = `m${(this.#members += 1)}`;
-    this.#listeners.set(member, listener);
+  changed(id: string): void {
+    for (const [name, { watched }] of this.#members) {
+      if (watched === 'all' || watched.has(id)) this.send(name, { kind: 'changed', id });
+    }
+  }
+
+  async join(listener: (hint: Hint) => void): Promise<Omit<Membership, 'epoch'>> {
+    const name = `m${(this.#joined += 1)}`;
+    const member: Member = { listener, watched: new Set() };
+    this.#members.set(name, member);
     return {
-      member,
+      member: name,
+      watch: async (ids) => {
+        member.watched = ids === 'all' ? ids : new Set(ids);
+      },
       leave: async () => {
-        this.#listeners.delete(member);
+        this.#members.delete(name);
       },
     };
   }
 
   async close(): Promise<void> {
-    this.#listeners.clear();
+    this.#members.clear();
   }
 }
 
-/** Rows are copied on their way out, so that a transition that throws changes nothing. */
-function memoryView(sessions: ReadonlyMap<string, Session>): View {
-  return {
-    row: (id) => {
-      const session = sessions.get(id);
-      return session && copyRow(session.row);
-    },
-    record: (id, revision) => sessions.get(id)?.records.get(revision),
-    ids: (after, limit) => [...sessions.keys()].filter((id) => byBytes(id, after) > 0).sort(byBytes).slice(0, limit),
-  };
-}
-
-const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
-
-function copyRow(row: Row): Row {
-  const { token, holder, queue } = row.lock;
-  return { ...row, lock: { token, ...(holder && { holder: { ...holder } }), queue: queue.map((waiter) => ({ ...waiter })) } };
+function changeRecord(records: Map<number, StoredRecord>, change: RecordChange): void {
+  if (change.op === 'put') records.set(change.revision, { nonce: change.record.nonce, bytes: new Uint8Array(change.record.bytes) });
+  else for (let revision = change.from; revision < change.to; revision += 1) records.delete(revision);
 }

@@ -3,6 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import type { AttributeChange } from '../log/body.ts';
 import { encodeDirectory } from '../log/image.ts';
 import type { Directory, Image, Value } from '../log/image.ts';
+import { ownedBytes } from '../log/owned.ts';
 import type { Line } from './line.ts';
 
 /** What the session hands over to be saved. */
@@ -11,6 +12,8 @@ export interface Tracked {
   readonly touched: readonly string[];
   /** All names, in order; undefined: as in the image. */
   readonly names: readonly string[] | undefined;
+  /** Versions of the attributes' schemas, looked at where `names` are given; undefined: as in the image. */
+  readonly versions?: ReadonlyMap<string, number> | undefined;
   /** The raw value of a touched attribute. */
   value(name: string): unknown;
 }
@@ -31,7 +34,7 @@ export function compare(line: Line, image: Image, tracked: Tracked): Difference 
   const names = touchedNames(image, tracked);
   const targets = names.map((name) => line.codec.encode(tracked.value(name), name));
   const bases = names.map((name, index) => baseFor(line, image, name, targets[index] as Uint8Array));
-  const directory = tracked.names && changedDirectory(image, tracked.names);
+  const directory = tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
   if (names.length === 0 && directory === undefined) return undefined;
 
   const out = scratchFor(targets, directory);
@@ -40,7 +43,7 @@ export function compare(line: Line, image: Image, tracked: Tracked): Difference 
   else line.differ.diffBatch([...bases, image.directory.bytes], [...targets, directory.bytes], out, results);
 
   const changes: AttributeChange[] = [];
-  const values = new Map<string, Value>();
+  const changed: number[] = [];
   let offset = 0;
   names.forEach((name, index) => {
     const target = targets[index] as Uint8Array;
@@ -48,11 +51,18 @@ export function compare(line: Line, image: Image, tracked: Tracked): Difference 
     const delta = out.subarray(offset, (offset += length));
     if (bases[index] !== undefined && length === 0) return; // equal
     changes.push(length === 0 || length > target.length ? { name, op: 'put', bytes: target } : { name, op: 'binary', bytes: delta });
-    values.set(name, { bytes: owned(target), low: results[BATCH_STRIDE * index + 1] as number, high: results[BATCH_STRIDE * index + 2] as number });
+    changed.push(index);
   });
-  if (values.size === 0 && directory === undefined) return undefined;
+  if (changed.length === 0 && directory === undefined) return undefined;
   const directoryDelta = directory === undefined ? NOTHING.directoryDelta : out.subarray(offset, offset + (results[BATCH_STRIDE * names.length] as number));
-  return { directory, directoryDelta, changes, values };
+  return { directory, directoryDelta, changes, values: valuesOf(changed, names, targets, results) };
+}
+
+/** The values at these indices, as the image is to keep them. */
+function valuesOf(changed: readonly number[], names: readonly string[], targets: readonly Uint8Array[], results: Uint32Array): Map<string, Value> {
+  const owned = ownedBytes(changed.map((index) => targets[index] as Uint8Array));
+  const halves = (index: number): Omit<Value, 'bytes'> => ({ low: results[BATCH_STRIDE * index + 1] as number, high: results[BATCH_STRIDE * index + 2] as number });
+  return new Map(changed.map((index, i) => [names[index] as string, { bytes: owned[i] as Uint8Array, ...halves(index) }]));
 }
 
 /** Touched and still there. */
@@ -62,13 +72,14 @@ function touchedNames(image: Image, tracked: Tracked): string[] {
   return tracked.touched.filter((name) => present.has(name));
 }
 
-function changedDirectory(image: Image, names: readonly string[]): Directory | undefined {
-  const old = image.directory.names;
-  if (names.length === old.length && names.every((name, index) => name === old[index])) return undefined;
+function changedDirectory(image: Image, names: readonly string[], versions: ReadonlyMap<string, number>): Directory | undefined {
+  const old = image.directory;
+  const isSame = (name: string, index: number): boolean => name === old.names[index] && versions.get(name) === old.versions.get(name);
+  if (names.length === old.names.length && names.every(isSame)) return undefined;
   for (const name of names) {
-    if (!name.isWellFormed()) throw new HoldfastError('ERR_INVALID', `attribute name ${JSON.stringify(name)} is not well-formed Unicode`, { paths: [name] });
+    if (!name.isWellFormed()) throw new HoldfastError('ERR_INVALID', `attribute name ${JSON.stringify(name)} is not well-formed Unicode`, { paths: [[name]] });
   }
-  return encodeDirectory(names);
+  return encodeDirectory(names, versions);
 }
 
 /** Undefined where the value is to travel whole. */
@@ -77,9 +88,6 @@ function baseFor(line: Line, image: Image, name: string, target: Uint8Array): Ui
   if (line.differencing === 'binary' || base === undefined) return base;
   return Buffer.compare(base, target) === 0 ? base : undefined;
 }
-
-/** Small values must not keep the encoder's large buffer alive. */
-const owned = (bytes: Uint8Array): Uint8Array => (bytes.buffer.byteLength > 2 * bytes.length ? new Uint8Array(bytes) : bytes);
 
 const DELTA_OVERHEAD = 16;
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);

@@ -1,8 +1,10 @@
 import type { Backups } from '../backup/backups.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock, SteadyTime } from '../clock.ts';
 import type { Codec } from '../codec/codec.ts';
 import type { Differ } from '../diff/differ.ts';
-import type { Store } from '../store/store.ts';
+import type { Draws } from '../entropy.ts';
+import type { Observers } from '../observe.ts';
+import type { CallOptions, Expiry, Store } from '../store/store.ts';
 
 /** What a session's state passes through between the application and the primary. */
 export interface Line {
@@ -10,11 +12,17 @@ export interface Line {
   readonly differ: Differ;
   /** `off`: a changed attribute travels whole. */
   readonly differencing: 'binary' | 'off';
+  readonly compress: 'auto' | 'off';
   readonly store: Store;
   readonly backups: Backups;
   /** Bound on the bytes of one session's names and values. */
   readonly limitBytes: number;
-  /** Expiry counts anew from each save; undefined: sessions do not expire. */
-  readonly ttlMs: number | undefined;
+  /** The rule that each save states; undefined: the session keeps its own. */
+  readonly expiry: Expiry | undefined;
   readonly clock: Clock;
+  readonly time: SteadyTime;
+  readonly draws: Draws;
+  readonly observers: Observers;
+  /** Bounds each call to the primary. */
+  readonly call: CallOptions & { readonly timeoutMs: number };
 }

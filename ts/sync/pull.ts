@@ -1,8 +1,11 @@
-import { ORIGIN, samePosition } from '../position.ts';
-import type { Position } from '../position.ts';
-import { corrupt, decodeRecord } from '../log/record.ts';
+import { samePosition } from '../position.ts';
+import { decodeAliasBody } from '../log/body.ts';
+import { NO_PARENT, corrupt, decodeRecord } from '../log/record.ts';
+import type { LogRecord, RecordParent } from '../log/record.ts';
+import { weightOf } from '../log/compaction.ts';
 import { Image } from '../log/image.ts';
-import type { Tail } from '../store/store.ts';
+import type { Head, Tail } from '../store/store.ts';
+import { readTail } from '../store/tail.ts';
 import type { Line } from './line.ts';
 import { Replay } from './replay.ts';
 import type { Replica } from './replica.ts';
@@ -10,64 +13,92 @@ import type { Replica } from './replica.ts';
 /** What a pull did to the replica: nothing, some attributes, or everything. */
 export type Pulled = ReadonlySet<string> | 'all';
 
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** What a pull needs of the line. */
+export type PullLine = Pick<Line, 'store' | 'differ' | 'limitBytes' | 'clock' | 'time' | 'call'>;
+
 /**
  * Brings a replica up to the primary: reads what came after its revision (unless the lock's grant has brought it already),
  * checks that each record follows the one before, and applies them. The replica is as before if anything fails.
  */
-export async function pull(line: Line, replica: Replica, granted?: Tail): Promise<Pulled> {
+export async function pull(line: PullLine, replica: Replica, granted?: Tail): Promise<Pulled> {
   const askedAt = line.clock.monotonic();
-  const tail = granted ?? (await line.store.read(replica.id, replica.image.position));
-  if (tail.head === undefined || tail.head.destroyed) return empty(replica, tail);
-  const expiresAt = tail.head.ttlLeftMs === undefined ? Infinity : askedAt + tail.head.ttlLeftMs;
-  if (tail.records.length === 0) {
-    if (!samePosition(tail.head.position, replica.image.position)) throw corrupt(replica.id, tail.head.position.revision, 'the log is missing');
-    replica.stale = false;
-    replica.expiresAt = expiresAt;
-    return new Set();
-  }
+  const tail = await readTail(line.store, replica.id, replica.head, line.call, granted);
+  const pulled = take(line, replica, tail);
+  replica.stale = false;
+  if (tail.head?.state === 'live') replica.learnExpiry(askedAt, tail.head, ageLeftMs(line, tail.head));
+  return pulled;
+}
 
+const ageLeftMs = ({ time }: PullLine, { createdAt, expiry }: Head): number =>
+  expiry.ageMs === undefined ? Infinity : createdAt + expiry.ageMs - time.now();
+
+/** As `pull`, of what was read already. */
+export function take(line: Omit<PullLine, 'store' | 'call'>, replica: Replica, { head, records, whole }: Tail): Pulled {
+  if (head === undefined) return empty(replica, 'absent', NO_PARENT);
+  if (head.state === 'expired') return empty(replica, 'expired', parentOf(head));
+  if (head.state === 'ended') return takeEnd(line, replica, head, records);
+  if (records.length === 0) {
+    if (!samePosition(head.position, replica.head)) throw corrupt(replica.id, head.position.revision, 'the log is missing');
+    return NOTHING;
+  }
+  return replay(line, replica, head, records, whole);
+}
+
+function empty(replica: Replica, state: 'absent' | 'expired', head: RecordParent): Pulled {
+  const before = replica.state;
+  replica.clear(state, head);
+  return before === 'live' ? 'all' : NOTHING;
+}
+
+/** Where the log goes on after what is no longer to be read. Time and token stand in for the record's own: what follows stands alone. */
+const parentOf = ({ position, token, createdAt }: Head): RecordParent => ({ ...position, token, time: createdAt });
+
+/** An alias is told for a while; from then on the id has ended like any other. */
+function takeEnd(line: Pick<PullLine, 'limitBytes' | 'time'>, replica: Replica, head: Head, records: readonly Uint8Array[]): Pulled {
+  const before = replica.state;
+  const [last] = records.slice(-1);
+  if (last === undefined && !samePosition(head.position, replica.head)) throw corrupt(replica.id, head.position.revision, 'the log is missing');
+  if (last !== undefined) {
+    const record = decodeRecord(replica.id, last, undefined, head.position.revision, line.limitBytes);
+    if (!samePosition(record, head.position)) throw corrupt(replica.id, head.position.revision, 'the head names a record that the log does not have');
+    replica.clear('ended', record);
+    const alias = record.kind === 'alias' ? decodeAliasBody(record.body, (what) => { throw corrupt(replica.id, record.revision, what); }) : undefined;
+    if (alias !== undefined && line.time.now() < alias.until) replica.alias = alias.id;
+  }
+  return before === 'live' ? 'all' : NOTHING;
+}
+
+function replay(line: Pick<PullLine, 'limitBytes' | 'differ'>, replica: Replica, head: Head, records: readonly Uint8Array[], whole: boolean): Pulled {
   // A log read whole replaces what is here: the replica's branch has been outdated, compacted away, or is no branch at all.
-  const image = tail.whole ? new Image() : replica.image;
-  const replay = new Replay(replica.id, image, line.differ, line.limitBytes);
-  let parent: Position = tail.whole ? beforeFirst(replica.id, tail) : image.position;
-  for (const bytes of tail.records) {
-    const record = decodeRecord(replica.id, bytes, parent.revision + 1);
-    if (record.revision !== parent.revision + 1 || record.parentNonce !== parent.nonce) {
-      throw corrupt(replica.id, parent.revision + 1, `the record found there is revision ${record.revision} and does not follow`);
-    }
-    replay.add(record);
-    parent = { revision: record.revision, nonce: record.nonce };
+  const image = whole ? new Image() : replica.image;
+  const replaying = new Replay(replica.id, image, line.differ, line.limitBytes);
+  const weight = whole ? { snapshotBytes: 0, deltaBytes: 0 } : { snapshotBytes: replica.snapshotBytes, deltaBytes: replica.deltaBytes };
+  let parent: RecordParent | undefined = whole ? undefined : replica.head;
+  let revision = head.position.revision - records.length;
+  for (const bytes of records) {
+    const record: LogRecord = decodeRecord(replica.id, bytes, parent, (revision += 1), line.limitBytes);
+    checkPlace(replica.id, record, revision, parent);
+    replaying.add(record);
+    if (record.kind === 'snapshot') Object.assign(weight, { snapshotBytes: weightOf(record.body.length), deltaBytes: 0 });
+    else weight.deltaBytes += weightOf(record.body.length);
+    parent = record;
   }
-  if (!samePosition(parent, tail.head.position)) {
-    throw corrupt(replica.id, tail.head.position.revision, 'the head names a record that the log does not have');
+  if (parent === undefined || !samePosition(parent, head.position)) {
+    throw corrupt(replica.id, head.position.revision, 'the head names a record that the log does not have');
   }
-  const changed = replay.finish();
+  const changed = replaying.finish();
 
-  replica.image = image;
-  replica.snapshotBytes = tail.head.snapshotBytes;
-  replica.deltaBytes = tail.head.deltaBytes;
-  replica.destroyed = false;
-  replica.stale = false;
-  replica.expiresAt = expiresAt;
-  return tail.whole ? 'all' : changed;
+  const { nonce, time, token } = parent;
+  Object.assign(replica, weight, { image, state: 'live', alias: undefined, head: { revision: parent.revision, nonce, time, token } });
+  return whole ? 'all' : changed;
 }
 
-function empty(replica: Replica, tail: Tail): Pulled {
-  const before = replica.image.position;
-  replica.image = new Image();
-  replica.snapshotBytes = 0;
-  replica.deltaBytes = 0;
-  replica.destroyed = tail.head?.destroyed === true;
-  replica.stale = false;
-  replica.expiresAt = Infinity;
-  return samePosition(before, ORIGIN) ? new Set() : 'all';
-}
-
-/** A snapshot stands alone: its own word is taken for the parent that is gone. */
-function beforeFirst(id: string, tail: Tail): Position {
-  const bytes = tail.records[0] as Uint8Array;
-  const revision = (tail.head?.position.revision ?? 0) - tail.records.length + 1;
-  const record = decodeRecord(id, bytes, revision);
-  if (record.kind !== 'snapshot') throw corrupt(id, record.revision, 'the log does not begin with a snapshot');
-  return { revision: record.revision - 1, nonce: record.parentNonce };
+/** Deltas are bound to their parents by their checksums; what stands alone says itself where it belongs. */
+export function checkPlace(id: string, record: LogRecord, revision: number, parent: RecordParent | undefined): void {
+  if (parent === undefined && record.kind !== 'snapshot') throw corrupt(id, revision, 'the log does not begin with a snapshot');
+  if (record.revision !== revision || (parent !== undefined && record.parentNonce !== parent.nonce)) {
+    throw corrupt(id, revision, `the record found there is revision ${record.revision} and does not follow`);
+  }
 }

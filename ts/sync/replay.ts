@@ -4,7 +4,8 @@ import { HoldfastError } from '../errors.ts';
 import { decodeDeltaBody, decodeSnapshotBody } from '../log/body.ts';
 import { Image, decodeDirectory } from '../log/image.ts';
 import type { Directory, Value } from '../log/image.ts';
-import { corrupt, sameDigest } from '../log/record.ts';
+import { ownedBytes } from '../log/owned.ts';
+import { corrupt, overLimit, yields } from '../log/record.ts';
 import type { LogRecord } from '../log/record.ts';
 
 /** Bytes that an attribute starts from, and the deltas that follow: applied together at the end. */
@@ -39,7 +40,8 @@ export class Replay {
       throw corrupt(this.#id, record.revision, what);
     };
     if (record.kind === 'snapshot') this.#addSnapshot(record, fail);
-    else this.#addDelta(record, fail);
+    else if (record.kind === 'delta') this.#addDelta(record, fail);
+    else fail(`the session has ended here (${record.kind})`);
     this.#last = record;
   }
 
@@ -48,10 +50,10 @@ export class Replay {
     const last = this.#last;
     if (last === undefined) return new Set();
     const values = this.#values(last.revision);
-    const directory = this.#directory === this.#image.directory ? undefined : this.#directory;
+    const directory = this.#directory === this.#image.directory ? undefined : { ...this.#directory, bytes: new Uint8Array(this.#directory.bytes) };
     const staged = this.#image.stage(directory, values);
-    if (staged.byteLength > this.#limitBytes) throw this.#tooLarge(last.revision);
-    if (!sameDigest(staged.digest, last.digest)) throw corrupt(this.#id, last.revision, 'the records do not add up to the state that was saved (digest)');
+    if (staged.byteLength > this.#limitBytes) throw overLimit(this.#id, last.revision, this.#limitBytes);
+    if (!yields(last, staged.digest)) throw corrupt(this.#id, last.revision, 'the records do not add up to the state that was saved (digest)');
     this.#image.accept(staged, { revision: last.revision, nonce: last.nonce });
     return new Set(values.keys());
   }
@@ -91,12 +93,13 @@ export class Replay {
 
   #values(revision: number): Map<string, Value> {
     const names = [...this.#touched.keys()];
-    const bytes = this.#guard(revision, () =>
+    const applied = this.#guard(revision, () =>
       names.map((name) => {
         const { base, deltas } = this.#touched.get(name) as Chain;
         return deltas.length === 0 ? base : this.#differ.applyChain(base, deltas, this.#limitBytes);
       }),
     );
+    const bytes = ownedBytes(applied);
     for (const name of this.#directory.names) {
       if (!this.#touched.has(name) && this.#image.value(name) === undefined) throw corrupt(this.#id, revision, `attribute '${name}' has no value`);
     }
@@ -112,14 +115,9 @@ export class Replay {
       return run();
     } catch (cause) {
       if (cause instanceof HoldfastError && cause.code === 'ERR_LIMIT') {
-        throw this.#tooLarge(revision, cause);
+        throw overLimit(this.#id, revision, this.#limitBytes, cause);
       }
       throw corrupt(this.#id, revision, cause instanceof Error ? cause.message : String(cause), cause);
     }
-  }
-
-  #tooLarge(revision: number, cause?: unknown): HoldfastError {
-    const message = `session '${this.#id}', revision ${revision}: it holds more than limitBytes = ${this.#limitBytes}; raise the limit to open it`;
-    return new HoldfastError('ERR_LIMIT', message, { session: this.#id, revision, cause });
   }
 }

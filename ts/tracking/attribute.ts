@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { findSteps, formatPath, type Step } from '../path.ts';
+import { findSteps, formatPath, type Path, type PathStep } from '../path.ts';
 import type { AttributeClass } from './classes.ts';
 import { Exposures } from './exposures.ts';
 import { CollectionHandler, TreeHandler } from './handlers.ts';
@@ -61,7 +61,7 @@ export class Attribute {
   }
 
   /** Before a change of `raw`, at `step`. */
-  noteWrite(raw: object, step?: Step): void {
+  noteWrite(raw: object, step?: PathStep): void {
     if (this.writing) return;
     if (this.class === 'immutable') {
       this.#host.markRead(this); // throws when closed
@@ -70,9 +70,9 @@ export class Attribute {
     this.#host.markWritten(this);
   }
 
-  refuse(raw: object, step: Step | undefined, why: string): never {
-    const path = formatPath(this.name, [...(findSteps(this.#host.rootOf(this.name), raw) ?? []), ...(step === undefined ? [] : [step])]);
-    throw new HoldfastError('ERR_INVALID', `${path} ${why}.`, { paths: [path] });
+  refuse(raw: object, step: PathStep | undefined, why: string): never {
+    const path: Path = [this.name, ...(findSteps(this.#host.rootOf(this.name), raw) ?? []), ...(step === undefined ? [] : [step])];
+    throw new HoldfastError('ERR_INVALID', `${formatPath(path)} ${why}.`, { paths: [path] });
   }
 
   /** How the application sees `value`, which is no part of the tree any more or has no place of its own. */
@@ -166,7 +166,7 @@ export class Attribute {
     if (node !== undefined && node.owner === this.owner) return node.raw instanceof Date ? new Date(node.raw) : node.raw;
     const kind = kindOf(value);
     if (node !== undefined || isState(value)) return this.#adoptCopy(value, kind, depth);
-    if (depth > DEPTH_LIMIT) throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, { paths: [this.name] });
+    if (depth > DEPTH_LIMIT) throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, { paths: [[this.name]] });
     this.aliased = true;
     this.#own(value);
     if (kind === 'opaque') return value;

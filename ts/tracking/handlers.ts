@@ -40,7 +40,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
     if (name === 'length' && Array.isArray(target)) return Reflect.defineProperty(target, key, descriptor);
     const merged = { ...old, ...descriptor };
     if (merged.get !== undefined || merged.set !== undefined || !merged.writable || !merged.enumerable || !merged.configurable) {
-      this.#attribute.refuse(target, name, 'would be an accessor, hidden or read-only, which is not kept: assign a value');
+      this.#attribute.refuse(target, stepOf(target, key), 'would be an accessor, hidden or read-only, which is not kept: assign a value');
     }
     if ('value' in descriptor) merged.value = this.#attribute.adopt(descriptor.value);
     return Reflect.defineProperty(target, key, merged);

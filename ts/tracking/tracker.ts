@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { HoldfastError } from '../errors.ts';
+import { formatPath } from '../path.ts';
 import { Attribute, type Host } from './attribute.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
 import { isObject } from './kinds.ts';
@@ -180,10 +181,10 @@ export class Tracker {
     const name = String(key);
     const attribute = typeof key === 'string' ? this.#attribute(key) : undefined;
     if (attribute === undefined) {
-      throw invalid(name, `attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``);
+      throw invalid(`attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``, name);
     }
     const immutable = attribute.class === 'immutable';
-    if (immutable && this.#options.slots.has(name)) throw invalid(name, `${name} is immutable and already set: it cannot be set again`);
+    if (immutable && this.#options.slots.has(name)) throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
     // A copy, so that whoever still holds the value cannot change it.
     const adopted = attribute.adopt(immutable ? plain(value) : value);
     this.#markWritten(attribute);
@@ -196,7 +197,7 @@ export class Tracker {
   #delete(key: string | symbol): boolean {
     if (!this.#has(key)) return true;
     const attribute = this.#attributes.get(key)!;
-    if (attribute.class === 'immutable') throw invalid(key, `${key} is immutable: it cannot be deleted`);
+    if (attribute.class === 'immutable') throw invalid(`${formatPath([key])} is immutable: it cannot be deleted`, key);
     this.#markWritten(attribute);
     this.#options.slots.delete(key);
     return true;
@@ -216,7 +217,7 @@ export class Tracker {
   #define(key: string | symbol, descriptor: PropertyDescriptor): boolean {
     const flags = { writable: this.#has(key), enumerable: this.#has(key), configurable: this.#has(key), ...descriptor };
     if (!('value' in descriptor) || !flags.writable || !flags.enumerable || !flags.configurable) {
-      throw invalid(String(key), `attribute ${JSON.stringify(String(key))} is an ordinary property: assign a value`);
+      throw invalid(`attribute ${JSON.stringify(String(key))} is an ordinary property: assign a value`, String(key));
     }
     return this.#set(key, descriptor.value);
   }
@@ -230,12 +231,13 @@ export class Tracker {
       ownKeys: () => this.#names(),
       getOwnPropertyDescriptor: (_target, key) => this.#describe(key),
       defineProperty: (_target, key, descriptor) => this.#define(key, descriptor),
-      setPrototypeOf: () => { throw invalid('state', 'The state of a session has no other prototype: store plain data'); },
-      preventExtensions: () => { throw invalid('state', 'The state of a session cannot be frozen'); },
+      setPrototypeOf: () => { throw invalid('The state of a session has no other prototype: store plain data'); },
+      preventExtensions: () => { throw invalid('The state of a session cannot be frozen'); },
     };
   }
 }
 
-function invalid(path: string, message: string): HoldfastError {
-  return new HoldfastError('ERR_INVALID', `${message}.`, { paths: [path] });
+/** `name`: of the attribute at fault, if it is one. */
+function invalid(message: string, name?: string): HoldfastError {
+  return new HoldfastError('ERR_INVALID', `${message}.`, name === undefined ? {} : { paths: [[name]] });
 }

@@ -1,0 +1,140 @@
+// Bytes that one step of a recorded session costs: Holdfast's record whole (envelope and delta or snapshot), beside fossil-delta (pure
+// JavaScript) at its best: the JSON text of the whole state against that of the step before, with no envelope at all. No store, no lock.
+// usage: node bench/steps.mjs [--peer-steps N] [TRACE…]      traces default to ../shared/traces
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { msgpackCodec } from '../dist/codec/msgpack.js';
+import { applyEdits, openTrace, revive } from '../dist/cli/trace.js';
+import { loadDiffer } from '../dist/diff/engine.js';
+import { encodeDeltaBody, encodeSnapshotBody } from '../dist/log/body.js';
+import { compactionDue } from '../dist/log/compaction.js';
+import { Image } from '../dist/log/image.js';
+import { NO_PARENT, RECORD_OVERHEAD, encodeRecord } from '../dist/log/record.js';
+import { compare } from '../dist/sync/compare.js';
+
+const { values: flags, positionals } = parseArgs({ options: { 'peer-steps': { type: 'string', default: '5000' } }, allowPositionals: true });
+const peerSteps = Number(flags['peer-steps']);
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Where a trace has no times, steps are a second apart; so they are in the column that has no times of the trace's. */
+const SECOND = 1000;
+
+const files = positionals.length > 0 ? positionals : recorded();
+if (files.length === 0) {
+  console.error('bench: there are no recorded traces at ../shared/traces, beside this repository; name some: node bench/steps.mjs TRACE…');
+  process.exit(1);
+}
+const { createDelta } = await peer();
+const line = { codec: msgpackCodec, differ: loadDiffer(), differencing: 'binary' };
+
+console.log('Bytes a step after the first of a session, median (mean), over all steps that change something.');
+console.log("  'a second apart': as a process in use saves; 'as recorded': with the trace's own times, where it has any (histories: days apart)");
+console.log(`  'before': the record format before this one, 27 bytes and two numbers around the same bodies; fossil-delta: on at most ${peerSteps} steps, evenly spread`);
+for (const file of files) report(basename(file), await replay(file));
+
+function recorded() {
+  const folder = join(root, '../shared/traces');
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.jsonl.br')).map((name) => join(folder, name)) : [];
+}
+
+/** Lies in bench/, with a lock file of its own: nobody else needs it. */
+async function peer() {
+  if (!existsSync(join(root, 'bench/node_modules/fossil-delta'))) {
+    console.error('bench: installing fossil-delta from bench/package-lock.json');
+    const done = spawnSync('npm', ['ci', '--prefix', join(root, 'bench'), '--no-audit', '--no-fund'], { encoding: 'utf8', shell: process.platform === 'win32' });
+    if (done.status !== 0) {
+      console.error(`bench: npm ci failed:\n${done.stdout}${done.stderr}`);
+      process.exit(1);
+    }
+  }
+  return import('fossil-delta');
+}
+
+async function replay(file) {
+  const total = await countSteps(file);
+  const every = Math.max(1, Math.floor(total / peerSteps));
+  const { header, lines } = await openTrace(file);
+  const binary = new Set(header.binary);
+  const sessions = new Map();
+  const sizes = { 'a second apart': [], 'as recorded': [], before: [], 'fossil-delta': [] };
+  let count = 0;
+  for await (const { record } of lines) {
+    if (record.end !== undefined) sessions.delete(record.sid);
+    const whole = record.new ?? record.s;
+    if (whole === undefined && record.e === undefined) continue;
+    const session = sessions.get(record.sid) ?? begin(record.sid);
+    const isFirst = !sessions.has(record.sid);
+    sessions.set(record.sid, session);
+    const isSampled = !isFirst && count++ % every === 0;
+    const text = isSampled ? textOf(session.state) : undefined;
+    if (whole !== undefined) session.state = revive(whole, binary);
+    else applyEdits(session.state, record.e, binary);
+    const touched = whole === undefined && record.e.every(([, path]) => path.length > 0) ? [...new Set(record.e.map(([, path]) => path[0]))] : Object.keys(session.state);
+    const saved = save(session, touched, record.t);
+    if (isFirst || saved === undefined) continue;
+    sizes['a second apart'].push(saved.apart);
+    if (record.t !== undefined) sizes['as recorded'].push(saved.recorded);
+    sizes.before.push(saved.before);
+    if (isSampled) sizes['fossil-delta'].push(createDelta(text, textOf(session.state)).length);
+  }
+  return sizes;
+}
+
+async function countSteps(file) {
+  const { lines } = await openTrace(file);
+  let steps = 0;
+  for await (const { record } of lines) if (record.e !== undefined || record.s !== undefined) steps += 1;
+  return steps;
+}
+
+function begin(id) {
+  return { id, state: {}, image: new Image(), parent: NO_PARENT, snapshotBytes: 0, deltaBytes: 0 };
+}
+
+function textOf(state) {
+  return Buffer.from(JSON.stringify(state));
+}
+
+/** As a push does it, without the primary. */
+function save(session, touched, time) {
+  const { id, state, image, parent } = session;
+  const difference = compare(line, image, { touched, names: Object.keys(state), value: (name) => state[name] });
+  if (difference === undefined) return undefined;
+  const { directory, directoryDelta, changes, values } = difference;
+  const staged = image.stage(directory, values);
+  const delta = encodeDeltaBody(directory ?? image.directory, directoryDelta, changes);
+  const isSnapshot = parent === NO_PARENT || compactionDue(session, delta.length + RECORD_OVERHEAD);
+  const body = isSnapshot ? encodeSnapshotBody(image, staged) : delta;
+  const record = {
+    kind: isSnapshot ? 'snapshot' : 'delta', revision: parent.revision + 1, nonce: 1, parentNonce: parent.nonce, time: time ?? parent.time + SECOND, token: 1,
+    digest: staged.digest, body,
+  };
+  image.accept(staged, record);
+  session.snapshotBytes = isSnapshot ? body.length : session.snapshotBytes;
+  session.deltaBytes = isSnapshot ? 0 : session.deltaBytes + body.length;
+  session.parent = record;
+  return {
+    apart: encodeRecord(id, { ...record, time: parent.time + SECOND }, parent, 'auto').length,
+    recorded: encodeRecord(id, record, parent, 'auto').length,
+    before: 27 + varintLength(record.revision) + varintLength(record.token) + body.length,
+  };
+}
+
+function varintLength(value) {
+  let length = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) length += 1;
+  return length;
+}
+
+function report(name, sizes) {
+  console.log(`\n${name}, ${sizes.before.length} steps`);
+  for (const [column, all] of Object.entries(sizes)) {
+    if (all.length === 0) continue;
+    const sorted = all.toSorted((a, b) => a - b);
+    const mean = all.reduce((sum, size) => sum + size, 0) / all.length;
+    console.log(`  ${column.padEnd(16)}${String(sorted[Math.floor(sorted.length / 2)]).padStart(7)} ${`(${mean.toFixed(0)})`.padStart(9)}${column === 'fossil-delta' ? `   of ${all.length} steps` : ''}`);
+  }
+}

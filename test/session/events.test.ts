@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import type { HoldfastEvent } from '../../ts/observe.ts';
+import { ORIGIN } from '../../ts/position.ts';
+import { defineSession, mutable } from '../../ts/session/definition.ts';
+import { SessionRepository } from '../../ts/session/repository.ts';
+import type { RepositoryOptions } from '../../ts/session/repository.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+import type { Store } from '../../ts/store/store.ts';
+import { through } from '../store/through.ts';
+
+interface State {
+  n: number;
+}
+const definition = defineSession({ n: mutable<number>(() => 0) });
+const ID = 'a-session-with-a-long-id';
+
+function watched(store: Store, options: Partial<RepositoryOptions<State, object>> = {}): { sessions: SessionRepository<State, object>; events: HoldfastEvent[] } {
+  const sessions = new SessionRepository<State, object>({ store, definition, engine: 'js', ...options });
+  const events: HoldfastEvent[] = [];
+  sessions.observe((event) => void events.push(event));
+  return { sessions, events };
+}
+
+const typesOf = (events: readonly HoldfastEvent[]): string[] => events.map(({ type }) => type);
+
+describe('events of a repository', () => {
+  it('tell of the engine, grants, and bytes sent to each place', async () => {
+    const { sessions, events } = watched(new MemoryStore(), { backups: [{ store: new MemoryStore() }] });
+    await sessions.scope(ID, (state) => void (state.n = 1));
+    await sessions.scope(ID, (state) => void (state.n = 2));
+    expect(typesOf(events)).toEqual(['engine', 'grant', 'sent', 'sent', 'sent', 'sent']);
+    expect(events[0]).toMatchObject({ engine: 'js', why: 'option' });
+    expect(events[1]).toMatchObject({ id: 'a-sessio…', handOver: false });
+    expect(events[4]).toMatchObject({ place: 'primary', kind: 'delta', revision: 2 });
+    expect(events[5]).toMatchObject({ place: 0, kind: 'delta', revision: 2, bytes: (events[4] as { bytes: number }).bytes });
+    expect(JSON.stringify(events)).not.toContain(ID);
+  });
+
+  it('tell of recalls, hand-overs, lost locks, and of who waits for long', async () => {
+    const store = new MemoryStore();
+    const one = watched(store, { lock: { leaseMs: 40, maxHoldMs: 1 } });
+    const two = watched(store, { lock: { leaseMs: 10 } });
+    const slow = await one.sessions.open(ID);
+    slow.state.n = 1;
+    await slow.save();
+    slow.state.n = 2;
+    await two.sessions.scope(ID, (state) => void (state.n += 10));
+    await slow.save().catch(() => undefined);
+    expect(typesOf(one.events)).toContain('recall');
+    expect(one.events.filter(({ type }) => type === 'lock-lost').length).toBeGreaterThan(0);
+    expect(typesOf(two.events)).toEqual(['engine', 'wait', 'grant', 'sent']);
+    expect(two.events.find(({ type }) => type === 'grant')).toMatchObject({ handOver: true });
+  });
+
+  it('tell of backups that fall behind and catch up', async () => {
+    let down = true;
+    const unless = <T>(call: () => Promise<T>): Promise<T> => (down ? Promise.reject(new Error('is down')) : call());
+    const { sessions, events } = watched(new MemoryStore(), { backups: [{ store: through(new MemoryStore(), { append: unless }) }] });
+    await sessions.scope(ID, (state) => void (state.n = 1));
+    down = false;
+    await sessions.scope(ID, (state) => void (state.n = 2));
+    expect(typesOf(events).filter((type) => type.startsWith('backup'))).toEqual(['backup-lag', 'backup-error', 'backup-caught-up']);
+    expect(events.find(({ type }) => type === 'backup-error')).toMatchObject({ backup: 0, message: 'is down', fenced: false });
+  });
+
+  it('tell of damage, where it is, and of its repair', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const first = watched(primary, { backups: [{ store: backup }] });
+    await first.sessions.scope(ID, (state) => void (state.n = 1));
+    await first.sessions.scope(ID, (state) => void (state.n = 2));
+    await first.sessions.close();
+    const record = (await primary.read(ID, { since: ORIGIN })).records[1] as Uint8Array;
+    record[8] = (record[8] as number) ^ 1; // the store's own bytes
+    const { sessions, events } = watched(primary, { backups: [{ store: backup }] });
+    await sessions.scope(ID, () => undefined).catch(() => undefined);
+    await sessions.backups.restore(ID);
+    expect(typesOf(events)).toEqual(['engine', 'grant', 'damage', 'repaired']);
+    expect(events.slice(2)).toMatchObject([{ place: 'primary', revision: 2 }, { place: 'primary', from: 0, revision: 2 }]);
+  });
+
+  it('tell of a session that was found expired, and of a clock that jumped', async () => {
+    let jumpMs = 0;
+    let passedMs = 0;
+    const clock = {
+      now: () => 1e12 + passedMs + jumpMs,
+      monotonic: () => passedMs,
+      after: () => () => undefined,
+    };
+    const { sessions, events } = watched(new MemoryStore({ clock }), { clock, ttlMs: 1000 });
+    await sessions.scope(ID, (state) => void (state.n = 1));
+    passedMs += 1001;
+    const seen = await sessions.scope(ID, (state) => state.n);
+    expect(seen).toBe(0);
+    expect(events.at(-1)).toMatchObject({ type: 'expired', id: 'a-sessio…' });
+    jumpMs = 7_200_000;
+    await sessions.scope(ID, (state) => void (state.n += 1));
+    expect(events.find(({ type }) => type === 'clock-jump')).toMatchObject({ jumpMs: 7_200_000 });
+  });
+});

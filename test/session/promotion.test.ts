@@ -1,0 +1,202 @@
+import { describe, expect, it } from 'vitest';
+import { defineSession, mutable } from '../../ts/session/definition.ts';
+import { SessionRepository } from '../../ts/session/repository.ts';
+import type { RepositoryOptions } from '../../ts/session/repository.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+import type { Store } from '../../ts/store/store.ts';
+import { ORIGIN } from '../../ts/position.ts';
+import { epochOf } from '../../ts/token.ts';
+import { through } from '../store/through.ts';
+
+interface State {
+  n: number;
+}
+const definition = defineSession({ n: mutable<number>(() => 0) });
+const repository = (store: Store, options: Partial<RepositoryOptions<State, object>> = {}): SessionRepository<State, object> => new SessionRepository<State, object>({ store, definition, ...options });
+const add = (sessions: SessionRepository<State, object>, id = 's'): Promise<number> => sessions.scope(id, (state) => (state.n += 1));
+const thrownBy = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => 'no error', (error: unknown) => error);
+
+describe('a promoted backup', () => {
+  it('is not touched by a process that still takes the old primary for it, and tells so', async () => {
+    const [old, backup] = [new MemoryStore(), new MemoryStore()];
+    const outdated = repository(old, { backups: [{ store: backup }] });
+    for (let i = 0; i < 3; i += 1) await add(outdated);
+    await backup.promote(0);
+    const promoted = repository(backup, { backups: [{ store: new MemoryStore() }] });
+    for (let i = 0; i < 200; i += 1) await add(promoted);
+
+    const events: object[] = [];
+    outdated.observe((event) => void (event.type === 'superseded' && events.push(event)));
+    expect(await thrownBy(add(outdated))).toMatchObject({ code: 'ERR_FENCED', outcome: 'superseded', session: 's', revision: 4 });
+    expect(events).toMatchObject([{ id: 's', revision: 4 }]);
+    expect(await thrownBy(add(outdated, 'another'))).toMatchObject({ code: 'ERR_FENCED', outcome: 'none' }); // not even in the old primary
+    expect((await old.read('another', { since: ORIGIN })).head).toBeUndefined();
+    expect(await promoted.read('s')).toEqual({ n: 203 });
+
+    expect(await thrownBy(outdated.rejoin())).toMatchObject({ code: 'ERR_FENCED' });
+    await old.promote(1); // the old world is brought back, on purpose
+    await outdated.rejoin();
+    expect(await outdated.scope('s', (state) => state.n)).toBe(4);
+  });
+
+  it('is not overwritten by a process that starts with the configuration of yesterday', async () => {
+    const [old, backup] = [new MemoryStore(), new MemoryStore()];
+    const before = repository(old, { backups: [{ store: backup }] });
+    for (let i = 0; i < 3; i += 1) await add(before);
+    await before.close();
+    await backup.promote(0);
+    const promoted = repository(backup);
+    for (let i = 0; i < 5; i += 1) await add(promoted);
+
+    const late = repository(old, { backups: [{ store: backup }] });
+    expect(await thrownBy(add(late))).toMatchObject({ code: 'ERR_FENCED', outcome: 'superseded' });
+    expect(await thrownBy(late.backups.catchUp('s'))).toMatchObject({ code: 'ERR_FENCED' });
+    expect(await thrownBy(add(late, 'new'))).toMatchObject({ code: 'ERR_FENCED' });
+    expect(await promoted.read('s')).toEqual({ n: 8 });
+    expect((await backup.read('new', { since: ORIGIN })).head).toBeUndefined();
+  });
+
+  it('that acknowledges asynchronously has each save that it will never have reported', async () => {
+    const [old, backup] = [new MemoryStore(), new MemoryStore()];
+    let open: (() => void) | undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    let held = false;
+    const link = through(backup, {
+      async append(call) {
+        if (held) await gate;
+        return call();
+      },
+    });
+    const sessions = repository(old, { backups: [{ store: link, ack: 'async' }] });
+    await add(sessions);
+    await sessions.backups.drain();
+    await backup.promote(0);
+    const lost: number[] = [];
+    sessions.observe((event) => void (event.type === 'superseded' && lost.push(event.revision)));
+    held = true;
+    for (let i = 0; i < 3; i += 1) await add(sessions);
+    open?.();
+    await sessions.backups.drain();
+    expect(lost.toSorted()).toEqual([2, 3, 4]);
+    expect(await thrownBy(add(sessions))).toMatchObject({ code: 'ERR_FENCED', outcome: 'none' });
+  });
+
+  it('feeds those that were its fellows, with records older than its epoch', async () => {
+    const [old, one, two] = [new MemoryStore(), new MemoryStore(), new MemoryStore()];
+    const before = repository(old, { backups: [{ store: one }] });
+    for (let i = 0; i < 3; i += 1) await add(before);
+    await one.promote(0);
+    const promoted = repository(one, { backups: [{ store: two }, { store: old }] });
+    await promoted.backups.catchUp('s');
+    expect(await promoted.verifyBackups('s')).toEqual(['equal', 'equal']);
+    await add(promoted);
+    expect(await promoted.verifyBackups('s')).toEqual(['equal', 'equal']);
+    expect(epochOf((await two.read('s', { since: ORIGIN })).head?.token ?? 0)).toBe(1);
+    expect(await thrownBy(add(before))).toMatchObject({ code: 'ERR_FENCED' }); // the old primary was fed: it fences too
+  });
+});
+
+describe('a restore', () => {
+  it('is one step, fences who holds the lock, and never lowers the token', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const replaced: unknown[] = [];
+    const link = through(primary, { replace: (call, ...args) => (replaced.push(args[1].records.length), call()) });
+    const sessions = repository(link, { backups: [{ store: backup }] });
+    for (let i = 0; i < 4; i += 1) await add(sessions);
+    const holder = await repository(primary).open('s', { timeoutMs: 2000 });
+    const before = (await primary.read('s', { since: ORIGIN })).head;
+    expect(await sessions.backups.restore('s')).toBe(true);
+    expect(replaced).toEqual([4]);
+    const after = (await primary.read('s', { since: ORIGIN })).head;
+    expect(after?.position).toEqual(before?.position);
+    expect(after?.token).toBeGreaterThan(before?.token ?? Infinity);
+    holder.state.n = 99;
+    expect(await thrownBy(holder.save())).toMatchObject({ code: 'ERR_FENCED' });
+    expect(await add(sessions)).toBe(5);
+    expect(await sessions.verifyBackups('s')).toEqual(['equal']);
+  });
+});
+
+describe('a backup', () => {
+  it('that is sound is never replaced by a primary that cannot be read', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const sessions = repository(primary, { backups: [{ store: backup }] });
+    for (let i = 0; i < 6; i += 1) await add(sessions);
+    const { records } = await primary.read('s', { since: ORIGIN });
+    const record = records[3] as Uint8Array;
+    record[8] = (record[8] as number) ^ 1; // the store's own bytes
+    const other = new MemoryStore();
+    await repository(other).scope('s', (state) => void (state.n = 50));
+    const mending = repository(primary, { backups: [{ store: other }] });
+    const errors: unknown[] = [];
+    mending.observe((event) => void (event.type === 'backup-error' && errors.push(event.code)));
+    await mending.backups.catchUp('s');
+    expect(errors).toEqual(['ERR_CORRUPT']);
+    expect(await repository(other).read('s')).toEqual({ n: 50 });
+    expect(await sessions.backups.restore('s')).toBe(true);
+    expect(await repository(primary).read('s')).toEqual({ n: 6 });
+  });
+
+  it('that is ahead of its primary is left alone, and says how to go on', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const before = repository(primary, { backups: [{ store: backup }] });
+    for (let i = 0; i < 6; i += 1) await add(before);
+    const emptied = new MemoryStore(); // a primary that has lost its memory
+    const after = repository(emptied, { backups: [{ store: backup }] });
+    const errors: string[] = [];
+    after.observe((event) => void (event.type === 'backup-error' && errors.push(event.message)));
+    await add(after);
+    expect(errors).toEqual([expect.stringContaining('backups.restore')]);
+    expect(await repository(backup).read('s')).toEqual({ n: 6 });
+    expect(await after.backups.restore('s')).toBe(true);
+    expect(await add(after)).toBe(7);
+    expect(await after.verifyBackups('s')).toEqual(['equal']);
+  });
+
+  it('that hangs keeps no records, and ends neither saves nor close', async () => {
+    const hanging = through(new MemoryStore(), { append: () => new Promise(() => undefined), read: () => new Promise(() => undefined) });
+    const sessions = repository(new MemoryStore(), { backups: [{ store: hanging, ack: 'async', timeoutMs: 100 }, { store: hanging, timeoutMs: 30 }] });
+    for (let i = 0; i < 5; i += 1) await add(sessions);
+    expect([...sessions.backups.behind(1).keys()]).toEqual(['s']);
+    expect(await sessions.close()).toEqual({ unsettled: [] });
+  });
+});
+
+describe('an id that was changed', () => {
+  it('leads to the new one for as long as was asked for, and never after the session has ended', async () => {
+    let offset = 0;
+    const clock = { now: () => Date.now() + offset, monotonic: () => performance.now() + offset, after: (ms: number, run: () => void) => { const timer = setTimeout(run, ms); return () => clearTimeout(timer); } };
+    const store = new MemoryStore({ clock });
+    const sessions = repository(store, { clock });
+    await add(sessions, 'a');
+    await sessions.changeId('a', 'b', { graceMs: 30_000 });
+    expect(await sessions.read('a')).toEqual({ n: 1 });
+    expect(await sessions.scope('a', (state, session) => [session.id, (state.n += 1)])).toEqual(['b', 2]);
+    expect(await thrownBy(sessions.create({}, { id: 'a' }))).toMatchObject({ code: 'ERR_CONFLICT' });
+    offset += 30_001;
+    expect(await sessions.read('a')).toBeUndefined();
+    expect(await thrownBy(add(sessions, 'a'))).toMatchObject({ code: 'ERR_CLOSED' });
+    await sessions.changeId('b', 'c', { graceMs: 30_000 });
+    await sessions.delete('c');
+    expect(await sessions.read('b')).toBeUndefined();
+    expect(await thrownBy(add(sessions, 'b'))).toMatchObject({ code: 'ERR_CLOSED' });
+  });
+
+  it('has ended at once unless grace is asked for, and no grace is longer than a minute', async () => {
+    const sessions = repository(new MemoryStore());
+    await add(sessions, 'a');
+    expect(await thrownBy(sessions.changeId('a', 'b', { graceMs: 60_001 }))).toMatchObject({ code: 'ERR_INVALID' });
+    await sessions.changeId('a', 'b');
+    expect(await thrownBy(add(sessions, 'a'))).toMatchObject({ code: 'ERR_CLOSED' });
+  });
+
+  it('does not wait for another that is changed crosswise', async () => {
+    const sessions = repository(new MemoryStore());
+    await add(sessions, 'a');
+    await add(sessions, 'b');
+    const begun = performance.now();
+    const both = await Promise.allSettled([sessions.changeId('a', 'b'), sessions.changeId('b', 'a')]);
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(performance.now() - begun).toBeLessThan(5000); // not the ten seconds that a lock waits
+  });
+});

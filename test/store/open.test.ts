@@ -1,0 +1,146 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../ts/clock.ts';
+import { ORIGIN } from '../../ts/position.ts';
+import { openStore } from '../../ts/store/open.ts';
+import type { Store } from '../../ts/store/store.ts';
+
+let folder: string;
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'holdfast-open-'))));
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+  vi.doUnmock('../../ts/store/lmdb.ts');
+  vi.resetModules();
+});
+
+/** Whether nobody had the lock of session `s` there; it has it now. */
+async function locks(store: Store): Promise<boolean> {
+  const { member } = await store.join(() => undefined);
+  return (await store.lock('s', { member, ticket: 1, leaseMs: 60_000, wait: false, since: ORIGIN })).granted;
+}
+
+const refusal = (url: string | URL, code: string, message: RegExp): Promise<void> =>
+  expect(openStore(url)).rejects.toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) as string }));
+
+describe('memory:', () => {
+  it('is a new store each time', async () => {
+    const stores = [await openStore('memory:'), await openStore(new URL('memory:'))];
+    expect([await locks(stores[0] as Store), await locks(stores[1] as Store)]).toEqual([true, true]);
+    expect(stores.map(({ address }) => address)).toEqual([undefined, undefined]);
+    for (const store of stores) await store.close();
+  });
+
+  it('with a name is one store for all who open it, until the last of them closes it', async () => {
+    const one = await openStore('memory:a');
+    const two = await openStore('MEMORY:a');
+    const other = await openStore('memory:b');
+    expect([await locks(one), await locks(two), await locks(other)]).toEqual([true, false, true]);
+    expect([one.address, two.address, other.address]).toEqual(['memory:a', 'memory:a', 'memory:b']);
+
+    await Promise.all([one.close(), one.close()]);
+    await expect(locks(one)).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    expect(await locks(two)).toBe(false);
+    await two.close();
+    const three = await openStore('memory:a');
+    expect(await locks(three)).toBe(true);
+    for (const store of [other, three]) await store.close();
+  });
+
+  it('with a name and another clock than it is open with is refused', async () => {
+    const store = await openStore('memory:c', { clock: systemClock });
+    await expect(openStore('memory:c')).rejects.toMatchObject({ code: 'ERR_INVALID' });
+    await (await openStore('memory:c', { clock: systemClock })).close();
+    await store.close();
+    await (await openStore('memory:c')).close();
+  });
+
+  it('gives nobody hints who has closed it', async () => {
+    const one = await openStore('memory:d');
+    const two = await openStore('memory:d');
+    const hints: string[] = [];
+    const { member } = await one.join(({ kind }) => hints.push(kind));
+    await one.lock('s', { member, ticket: 1, leaseMs: 60_000, wait: false, since: ORIGIN });
+    const second = await two.join(() => undefined);
+    const ask = async (): Promise<void> => {
+      await two.lock('s', { member: second.member, ticket: 1, leaseMs: 60_000, wait: true, since: ORIGIN });
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    await ask();
+    expect(hints.splice(0)).toContain('recall');
+    await one.close();
+    await ask();
+    expect(hints).toEqual([]);
+    await two.close();
+  });
+});
+
+describe('a folder', () => {
+  it.each([
+    ['missing', () => undefined],
+    ['empty', (dir: string) => mkdirSync(dir)],
+    ['with what file systems leave there', (dir: string) => ['', 'lost+found', '.Trash-0'].forEach((name) => mkdirSync(join(dir, name)))],
+    ['that another process is just making', (dir: string) => (mkdirSync(dir), writeFileSync(join(dir, 'lock.mdb'), ''))],
+  ])('%s is opened, and opened again, by path and by URL', async (_name, prepare) => {
+    const dir = join(folder, 'sessions');
+    prepare(dir);
+    const store = await openStore(dir);
+    expect(await locks(store)).toBe(true);
+    await store.close();
+    expect(existsSync(join(dir, 'data.mdb'))).toBe(true);
+    await expect(store.read('s', { since: ORIGIN })).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    writeFileSync(join(dir, 'notes.txt'), 'mine');
+    for (const url of [pathToFileURL(dir), pathToFileURL(dir).href]) {
+      const again = await openStore(url);
+      expect(await locks(again)).toBe(false);
+      await again.close();
+    }
+  });
+
+  it('of another layout is refused, saying what lies there', async () => {
+    const sqlite = Buffer.from('SQLite format 3\0 and so on');
+    mkdirSync(join(folder, 'one'));
+    writeFileSync(join(folder, 'one/sessions.db'), sqlite);
+    await refusal(join(folder, 'one'), 'ERR_INVALID', /holds a SQLite database, 'sessions\.db'/);
+    writeFileSync(join(folder, 'one/data.mdb'), '');
+    await refusal(join(folder, 'one'), 'ERR_INVALID', /SQLite/);
+    mkdirSync(join(folder, 'two/src'), { recursive: true });
+    for (const name of ['c.txt', 'a.txt', 'b.txt']) writeFileSync(join(folder, 'two', name), 'SQLite format');
+    await refusal(join(folder, 'two'), 'ERR_INVALID', /none of Holdfast's: 'a\.txt', 'b\.txt', 'c\.txt' and 1 more/);
+    expect(existsSync(join(folder, 'two/data.mdb'))).toBe(false);
+    await refusal(join(folder, 'two/a.txt'), 'ERR_INVALID', /is a file, not a folder/);
+    await refusal(join(folder, 'one/sessions.db'), 'ERR_INVALID', /is a SQLite database, not a folder/);
+    await refusal(join(folder, 'two/a.txt/below'), 'ERR_UNAVAILABLE', /cannot be read/);
+  });
+});
+
+describe('an address', () => {
+  it.each([
+    ['', /takes the address/],
+    [7 as unknown as string, /takes the address/],
+    ['redis://localhost', /'redis:' is no known kind of store.*memory:.*file:/],
+    ['sqlite:sessions', /'sqlite:'/],
+    ['file:sessions', /must begin with file:/],
+    ['file:///tmp/x?sync=off', /means nothing here/],
+    ['file:///tmp/a%2Fb', /names no folder/],
+    ['file://elsewhere/tmp', /names no folder/],
+  ])('%s is refused', async (url, message) => refusal(url, 'ERR_INVALID', message));
+});
+
+describe('the driver', () => {
+  it('is loaded when a folder is opened, and its lack has a remedy', async () => {
+    const load = vi.fn((): never => {
+      throw new Error('no binary for this machine');
+    });
+    vi.resetModules();
+    vi.doMock('../../ts/store/lmdb.ts', load);
+    const fresh = (await import('../../ts/store/open.ts')).openStore;
+    await (await fresh('memory:')).close();
+    expect(load).not.toHaveBeenCalled();
+    await expect(fresh(join(folder, 'x'))).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none', message: expect.stringContaining('npm install lmdb') as string });
+    expect(load).toHaveBeenCalled();
+    expect(existsSync(join(folder, 'x'))).toBe(false);
+  });
+});

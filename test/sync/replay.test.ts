@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Codec } from '../../ts/codec/codec.ts';
+import { msgpackCodec } from '../../ts/codec/msgpack.ts';
+import { jsDiffer } from '../../ts/diff/js.ts';
+import { encodeAliasBody, encodeDeltaBody, encodeSnapshotBody } from '../../ts/log/body.ts';
+import { Image } from '../../ts/log/image.ts';
+import { NO_PARENT, decodeRecord, encodeRecord } from '../../ts/log/record.ts';
+import type { LogRecord, RecordParent } from '../../ts/log/record.ts';
+import { NOTHING, compare } from '../../ts/sync/compare.ts';
+import type { Line } from '../../ts/sync/line.ts';
+import { Replay } from '../../ts/sync/replay.ts';
+
+const ID = 's';
+const LIMIT = 1 << 24;
+const line = { codec: msgpackCodec as Codec, differ: jsDiffer, differencing: 'binary' } as Line;
+
+type State = Record<string, unknown>;
+
+/** A session's log as its writer makes it: a snapshot first, then deltas. */
+class Writer {
+  readonly image: Image = new Image();
+  readonly log: Buffer[] = [];
+  parent: RecordParent = NO_PARENT;
+
+  save(state: State, options: { versions?: Map<string, number>; snapshot?: boolean; compress?: 'auto' | 'off' } = {}): LogRecord {
+    const names = Object.keys(state);
+    const difference = compare(line, this.image, { touched: names, names, versions: options.versions, value: (name) => state[name] }) ?? NOTHING;
+    const staged = this.image.stage(difference.directory, difference.values);
+    const whole = options.snapshot ?? this.log.length === 0;
+    const body = whole ? encodeSnapshotBody(this.image, staged) : encodeDeltaBody(difference.directory ?? this.image.directory, difference.directoryDelta, difference.changes);
+    const { revision, nonce, time, token } = this.parent;
+    const record: LogRecord = { kind: whole ? 'snapshot' : 'delta', revision: revision + 1, nonce: nonce + 1, parentNonce: nonce, time: time + 5, token, digest: staged.digest, body };
+    this.log.push(encodeRecord(ID, record, this.parent, options.compress ?? 'auto'));
+    this.image.accept(staged, record);
+    this.parent = record;
+    return record;
+  }
+}
+
+/** The image after these records, read in one go from `image` on. */
+function read(log: readonly Uint8Array[], image: Image = new Image(), parent: RecordParent = NO_PARENT): { image: Image; parent: RecordParent; changed: Set<string> } {
+  const replay = new Replay(ID, image, jsDiffer, LIMIT);
+  let last = parent;
+  for (const bytes of log) {
+    const record = decodeRecord(ID, bytes, last, last.revision + 1, LIMIT);
+    replay.add(record);
+    last = record;
+  }
+  return { changed: replay.finish(), image, parent: last };
+}
+
+const stateOf = (image: Image): State => Object.fromEntries(image.directory.names.map((name) => [name, msgpackCodec.decode(image.value(name)?.bytes as Uint8Array)]));
+
+const states: fc.Arbitrary<State[]> = fc.array(
+  fc.dictionary(fc.constantFrom('a', 'b', 'c', 'é', ''), fc.oneof(fc.integer(), fc.string(), fc.constantFrom('long '.repeat(5000), 'long '.repeat(5001)), fc.array(fc.integer())), { noNullPrototype: true }),
+  { minLength: 1, maxLength: 8 },
+);
+
+describe('a log', () => {
+  it('reads as it was saved, in one go and in steps, compressed or not', () => {
+    fc.assert(
+      fc.property(states, fc.constantFrom('auto' as const, 'off' as const), fc.nat(7), (all, compress, cut) => {
+        const writer = new Writer();
+        for (const state of all) writer.save(state, { compress });
+        const whole = read(writer.log);
+        expect(stateOf(whole.image)).toEqual(all.at(-1));
+        expect(whole.image.digest).toEqual(writer.image.digest);
+        const half = read(writer.log.slice(0, cut));
+        const rest = read(writer.log.slice(cut), half.image, half.parent);
+        expect(stateOf(rest.image)).toEqual(all.at(-1));
+        expect(whole.image.byteLength).toBe(writer.image.byteLength);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('carries schema versions: kept where nobody says otherwise, changed alone, dropped with their attribute', () => {
+    const writer = new Writer();
+    writer.save({ a: 1, b: 2 }, { versions: new Map([['a', 3]]) });
+    const first = writer.image.digest;
+    writer.save({ a: 1, b: 2, c: 3 });
+    expect(read(writer.log).image.directory.versions).toEqual(new Map([['a', 3]]));
+    const { body } = writer.save({ a: 1, b: 2, c: 3 }, { versions: new Map([['a', 4]]) });
+    expect(body.length).toBeLessThan(12);
+    expect(read(writer.log).image.directory.versions).toEqual(new Map([['a', 4]]));
+    writer.save({ b: 2 });
+    expect(read(writer.log).image.directory.versions).toEqual(new Map());
+    expect(writer.image.digest).not.toEqual(first);
+  });
+
+  it('weighs the same whether it is compressed or not', () => {
+    const weights = (['auto', 'off'] as const).map((compress) => {
+      const writer = new Writer();
+      writer.save({ text: 'x'.repeat(30_000) }, { compress });
+      writer.save({ text: 'y'.repeat(30_000), more: 'z'.repeat(20_000) }, { compress });
+      let parent = NO_PARENT;
+      const bodies = writer.log.map((bytes) => {
+        const record = decodeRecord(ID, bytes, parent, parent.revision + 1, LIMIT);
+        parent = record;
+        return record.body.length;
+      });
+      return { bodies, stored: writer.log.map(({ length }) => length) };
+    });
+    expect(weights[0]?.bodies).toEqual(weights[1]?.bodies);
+    expect(weights[0]?.stored[0]).toBeLessThan((weights[1]?.stored[0] as number) / 10);
+  });
+});
+
+describe('a replay', () => {
+  it('refuses records whose sum has another digest, in the lane that they carry', () => {
+    const writer = new Writer();
+    const snapshot = writer.save({ a: 1 });
+    const delta = writer.save({ a: 2 });
+    const replayed = (change: (record: LogRecord) => LogRecord): unknown => {
+      const replay = new Replay(ID, new Image(), jsDiffer, LIMIT);
+      replay.add(snapshot);
+      replay.add(change(delta));
+      return replay.finish();
+    };
+    expect(replayed((record) => ({ ...record, digest: { low: record.digest.low, high: 0 } }))).toEqual(new Set(['a']));
+    expect(() => replayed((record) => ({ ...record, digest: { low: record.digest.low ^ 1, high: 0 } }))).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT', revision: 2 }) as Error);
+    const alone = new Replay(ID, new Image(), jsDiffer, LIMIT);
+    alone.add({ ...snapshot, digest: { ...snapshot.digest, high: 0 } });
+    expect(() => alone.finish()).toThrow(/digest/);
+  });
+
+  it.each(['tombstone', 'alias'] as const)('refuses to go on behind a %s', (kind) => {
+    const replay = new Replay(ID, new Image(), jsDiffer, LIMIT);
+    const end = { kind, revision: 1, nonce: 1, parentNonce: 0, time: 0, token: 0, digest: { low: 0, high: 0 }, body: kind === 'alias' ? encodeAliasBody({ id: 'b', until: 1 }) : new Uint8Array(0) };
+    expect(() => replay.add(end)).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT' }) as Error);
+  });
+
+  it('keeps no memory of the records that it was given', () => {
+    const writer = new Writer();
+    const small = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`n${i}`, `value ${i}`]));
+    writer.save({ ...small, large: 'x'.repeat(4_000_000) }, { compress: 'off' });
+    writer.save({ ...small, n3: 'changed' });
+    writer.save({ ...small, n3: 'changed', fresh: 'put '.repeat(10) });
+    const { image } = read(writer.log);
+    const pieces = new Set([image.directory.bytes, ...image.directory.names.map((name) => image.value(name)?.bytes as Uint8Array)].map(({ buffer }) => buffer));
+    expect([...pieces].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(image.byteLength + 16);
+    expect(pieces.size).toBeLessThanOrEqual(3); // the directory, the large value, all others
+    expect(pieces.has((writer.log[0] as Buffer).buffer)).toBe(false);
+  });
+});

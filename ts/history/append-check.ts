@@ -1,0 +1,162 @@
+import type { Token } from '../token.ts';
+import type { Heard, SessionCall } from './call.ts';
+import { checkTail } from './head-check.ts';
+import { placeOf } from './log.ts';
+import type { Offered } from './log.ts';
+import type { Answer, AppendRequest, ReplaceRequest } from './mark.ts';
+
+type Refusal = Extract<Answer, { readonly op: 'append' | 'replace'; readonly appended: false }>;
+
+/** An append is sent: what it offers, and whether that is known to be there already. */
+export function sendAppend(call: Omit<SessionCall, 'records' | 'wasThere' | 'ends'>, request: AppendRequest): Pick<SessionCall, 'records' | 'wasThere'> {
+  const { log, before, index, mark } = call;
+  const record = log.offered(request, request.parent, index, mark.wall);
+  const wasThere = record.branch === log.branch;
+  if (record.open.size === 0 && !wasThere) {
+    record.before = before;
+    record.sentAt = mark.wall;
+  }
+  record.open.add(index);
+  record.offers += 1;
+  if (request.kind === 'end') log.endsOffered += 1;
+  log.life.sent(index, mark.wall, request.expiry);
+  if (typeof request.under !== 'number') log.ask(request.under);
+  else if (request.lock === 'release' || request.kind === 'end') log.leases.release(request.under);
+  return { records: [record], wasThere };
+}
+
+/**
+ * A record was acknowledged. Answers the token under which it was written, where this is certain: it was offered once. Undefined: the record was
+ * written by one of several offers, or was acknowledged before.
+ */
+export function checkAppended(call: SessionCall, request: AppendRequest, token: Token, heard: Heard): Token | undefined {
+  const { log } = call;
+  const [record] = call.records;
+  if (record === undefined) return undefined;
+  const again = record.ackedBy !== undefined;
+  const written = record.offers === 1 ? token : undefined;
+  for (const open of record.open) if (open !== call.index) log.life.failed(open);
+  record.open.clear();
+  if (again) log.life.failed(call.index);
+  else {
+    checkToken(call, request, record, written, heard);
+    record.ackedBy = heard.index;
+    record.seenBy ??= heard.index;
+    if (log.comparable(record.before)) checkPlace(call, request, record, heard);
+    else log.life.used(call.index, record.sentAt, heard.wall, request.expiry);
+  }
+  log.reach(token, heard.index);
+  return again ? undefined : written;
+}
+
+const sayRecord = ({ kind, position }: Offered): string => `the ${kind} ${position.revision} (${position.nonce})`;
+
+function checkToken({ log, index }: SessionCall, request: AppendRequest, record: Offered, written: Token | undefined, heard: Heard): void {
+  const { before, position, parent } = record;
+  const under = typeof request.under === 'number' ? request.under : written;
+  if (under !== undefined && under < before.token) {
+    const detail = `${sayRecord(record)} was accepted under ${under}, when ${before.token} had been reached`;
+    log.findings.say('old token accepted', log.id, detail, [before.tokenBy, index, heard.index]);
+  }
+  if (parent === undefined || (position.revision === parent.revision + 1 && (parent.revision === 0 || log.records.has(placeOf(parent))))) return;
+  log.findings.say('broken chain', log.id, `${sayRecord(record)} was accepted, and follows nothing that was written`, [index, heard.index]);
+}
+
+/** Whether the record may stand where it does. */
+function checkPlace(call: SessionCall, { expiry }: AppendRequest, record: Offered, { index, wall }: Heard): void {
+  const { log } = call;
+  const { before, position, parent, kind, sentAt } = record;
+  const marks = [call.index, index];
+  const over = log.life.mayBeOver(before.earliest, wall);
+  const what = `${sayRecord(record)} was accepted`;
+  const anew = before.expiredAt !== undefined && before.expiredAt === parent?.revision;
+  if (before.endedBy !== undefined && !(over && kind === 'snapshot')) {
+    log.findings.say('resurrected session', log.id, `${what} after the end`, [before.endedBy, ...marks]);
+  } else if (kind !== 'snapshot' && anew) {
+    log.findings.say('resurrected session', log.id, `${what} after the session had expired`, [before.expiredBy, ...marks]);
+  } else if (kind !== 'snapshot' && record.offers === 1 && log.life.mustBeOver(call.mark.wall, call.index)) {
+    log.findings.say('served though expired', log.id, what, marks);
+  }
+  if (over) log.lapsedAt = wall;
+  const { branch } = log;
+  log.present(record, index, over);
+  if (log.branch === branch && position.revision <= before.acked) {
+    log.findings.say('wrong order', log.id, `${what} after ${before.acked} had been acknowledged or seen`, [before.headBy, ...marks]);
+  }
+  log.life.used(call.index, sentAt, wall, expiry);
+  if (parent?.revision === 0 || (kind === 'snapshot' && over)) log.life.began(sentAt, wall, expiry, anew || before.acked === 0);
+  if (placeOf(log.known.head) !== placeOf(position)) return;
+  log.learn({ endedBy: kind === 'end' ? index : undefined, expiredAt: undefined, expiredBy: undefined });
+}
+
+/** An append was refused: what its answer shows, and whether the record can still come. */
+export function checkRefused(call: SessionCall, request: AppendRequest, answer: Refusal, heard: Heard): void {
+  const { log, before } = call;
+  const [record] = call.records;
+  if (answer.why !== 'locked') {
+    log.reach(answer.token, heard.index);
+    checkTail(call, answer.tail, request.parent, heard);
+  }
+  if (record === undefined) return;
+  const head = answer.why === 'locked' ? undefined : answer.tail.head;
+  const { revision } = record.position;
+  const settled = head !== undefined && log.comparable(before) && head.first <= revision && head.position.revision >= revision;
+  if (settled && call.wasThere) {
+    const detail = `${sayRecord(record)} was refused when it was offered again, and it is there`;
+    log.findings.say('failed and present', log.id, detail, [record.ackedBy ?? record.seenBy, call.index, heard.index]);
+  }
+  settleFailed(call, heard, settled);
+}
+
+/** The call did nothing. `settled`: nor can an earlier one of the same record any more. */
+export function settleFailed({ log, records: [record], index }: SessionCall, heard: Heard, settled = false): void {
+  log.life.failed(index);
+  record?.open.delete(index);
+  if (record !== undefined && (settled || record.open.size === 0)) {
+    if (settled) record.open.clear();
+    log.refused(record, heard.index);
+  }
+}
+
+/** An image is sent, which may take the place of all that is there. */
+export function sendImage(call: Omit<SessionCall, 'records' | 'wasThere' | 'ends'>, { records: image }: ReplaceRequest): readonly Offered[] {
+  const { log, index, mark } = call;
+  const records = image.map((written, i) => log.offered(written, image[i - 1]?.position, index, mark.wall));
+  log.leases.freeing();
+  const last = records.at(-1);
+  if (last === undefined) return records;
+  if (last.kind === 'end') log.endsOffered += 1;
+  const place = placeOf(last.position);
+  log.replacing.set(place, (log.replacing.get(place) ?? 0) + 1);
+  return records;
+}
+
+/** An image was answered. Where it took its place, all earlier ones of the same are settled too: they are found, or are no more. */
+export function settleImage({ log, records }: SessionCall, { at }: Heard, replaced: boolean): void {
+  log.leases.freed(at);
+  const last = records.at(-1);
+  if (last === undefined) return;
+  const place = placeOf(last.position);
+  const left = (log.replacing.get(place) ?? 1) - 1;
+  if (replaced || left === 0) log.replacing.delete(place);
+  else log.replacing.set(place, left);
+}
+
+export function checkReplaced(call: SessionCall, { expected, createdAt, expiry, token: asked }: ReplaceRequest, token: Token, heard: Heard): void {
+  const { log, before, mark, records } = call;
+  const marks = [before.headBy, call.index, heard.index];
+  if (token < before.token || asked < call.floor) {
+    const detail = `an image with token ${asked} was accepted and got ${token}, when ${before.token} had been reached`;
+    log.findings.say('old token accepted', log.id, detail, [before.tokenBy, call.index, heard.index]);
+  }
+  const last = records.at(-1);
+  const again = last !== undefined && last.branch === log.branch;
+  if (expected !== undefined && !again && log.comparable(before) && before.acked > expected.revision) {
+    const detail = `an image for revision ${expected.revision} by ${mark.who} took the place of ${before.acked}`;
+    log.findings.say('acknowledged and missing', log.id, detail, marks);
+  }
+  log.replaced(records, heard.index);
+  log.reach(token, heard.index);
+  log.life.replaced(createdAt, expiry, heard.wall);
+}
+

@@ -1,0 +1,41 @@
+import type { Token } from '../token.ts';
+import type { Known, Log, Offered, Place } from './log.ts';
+import type { CallMark } from './mark.ts';
+
+export interface StorePlace extends Place {
+  readonly gone: Set<string>;
+  floor: Token;
+  /** The highest epoch that anybody saw. */
+  epoch: number;
+  readonly logs: Map<string, Log>;
+}
+
+/** A call that has not been answered, or is being. */
+export interface Call {
+  readonly index: number;
+  readonly mark: CallMark;
+  readonly place: StorePlace;
+  /** As known when it was sent. */
+  readonly epoch: number;
+  readonly floor: Token;
+}
+
+/** A call about a session. */
+export interface SessionCall extends Call {
+  readonly log: Log;
+  /** What was known when it was sent. */
+  readonly before: Known;
+  /** The record that an append offers; those that an image brings. */
+  readonly records: readonly Offered[];
+  /** Whether the offered record was known to be there. */
+  readonly wasThere: boolean;
+  /** For an unlock: the grant that it ends. */
+  readonly ends: Token | undefined;
+}
+
+/** When an answer came, and its mark. */
+export interface Heard {
+  readonly index: number;
+  readonly at: number;
+  readonly wall: number;
+}

@@ -1,0 +1,57 @@
+import type { Position } from '../position.ts';
+import type { Heard, SessionCall } from './call.ts';
+import type { HeadMark, TailMark } from './mark.ts';
+
+/** Judges an answer that shows a session's head, and its records after `since` where they were asked for. */
+export function checkTail(call: SessionCall, tail: TailMark, since: Position | undefined, heard: Heard): void {
+  checkHead(call, tail.head, heard);
+  if (since !== undefined && call.log.comparable(call.before)) call.log.compareRecords(tail, since, heard.index);
+}
+
+/** Judges a head (undefined: the store says that there is no session) against what was known when it was asked for. */
+export function checkHead(call: SessionCall, head: HeadMark | undefined, heard: Heard): void {
+  const { log, before } = call;
+  if (head !== undefined && head.token < before.token) {
+    const detail = `the token is ${head.token} after ${before.token}`;
+    log.findings.say('head went back', log.id, detail, [before.tokenBy, call.index, heard.index]);
+  }
+  if (head !== undefined) log.reach(head.token, heard.index);
+  if (!log.comparable(before)) return;
+  const over = log.life.mayBeOver(before.earliest, heard.wall);
+  if (head === undefined) return over ? void (log.lapsedAt = heard.wall) : checkAbsence(call, heard);
+  const record = log.recordAt(head, heard.index);
+  if (record !== undefined && record.branch !== log.branch) log.present(record, heard.index, over);
+  if (log.comparable(before)) checkState(call, head, heard, over);
+}
+
+function checkAbsence({ log, before, index, mark }: SessionCall, heard: Heard): void {
+  if (before.endedBy !== undefined) {
+    const detail = `${mark.request.op} by ${mark.who} finds nothing where its end should be`;
+    log.findings.say('resurrected session', log.id, detail, [before.endedBy, index, heard.index]);
+  } else if (before.acked > 0) lacks({ log, before, index, mark }, 'nothing', heard);
+}
+
+function lacks({ log, before, index, mark }: Pick<SessionCall, 'log' | 'before' | 'index' | 'mark'>, shown: string, heard: Heard): void {
+  const acknowledged = log.records.get(`${before.head.revision}:${before.head.nonce}`)?.ackedBy !== undefined;
+  const detail = `${mark.request.op} by ${mark.who} shows ${shown}, after ${before.acked} was ${acknowledged ? 'acknowledged' : 'seen'}`;
+  log.findings.say(acknowledged ? 'stale read' : 'head went back', log.id, detail, [before.headBy, index, heard.index]);
+}
+
+function checkState(call: SessionCall, head: HeadMark, heard: Heard, over: boolean): void {
+  const { log, before, mark, index } = call;
+  const { revision } = head.position;
+  const marks = [index, heard.index];
+  const what = `${mark.request.op} by ${mark.who} shows revision ${revision} as ${head.state}`;
+  if (head.state === 'live' && before.endedBy !== undefined && (revision <= before.acked || !over)) {
+    return log.findings.say('resurrected session', log.id, `${what} after its end`, [before.endedBy, ...marks]);
+  }
+  if (revision < before.acked) return lacks(call, `revision ${revision}`, heard);
+  if (head.state === 'ended' && log.endsOffered === 0) log.findings.sayOnce('destroyed by nobody', log.id, 'it has ended, and nobody ended it', marks);
+  if (head.state === 'expired') {
+    if (!over) log.findings.say('expired too early', log.id, what, [before.headBy, ...marks]);
+    log.lapsedAt = heard.wall;
+    if (revision === log.known.head.revision) log.learn({ expiredAt: revision, expiredBy: heard.index });
+  } else if (head.state === 'live' && before.expiredAt === revision) {
+    log.findings.say('resurrected session', log.id, `${what} after it had expired there`, [before.expiredBy, ...marks]);
+  } else if (head.state === 'live' && log.life.mustBeOver(mark.wall, index)) log.findings.say('served though expired', log.id, what, marks);
+}

@@ -1,0 +1,260 @@
+import { ORIGIN } from '../position.ts';
+import type { Position } from '../position.ts';
+import type { LockOwner } from '../store/store.ts';
+import type { Token } from '../token.ts';
+import type { Findings } from './finding.ts';
+import { Leases } from './lease.ts';
+import { Life, UNUSED } from './life.ts';
+import type { Earliest, ExpiryBounds } from './life.ts';
+import type { HeadMark, TailMark, Written } from './mark.ts';
+
+export const placeOf = ({ revision, nonce }: Position): string => `${revision}:${nonce}`;
+const sayPlace = ({ revision, nonce }: Position): string => `${revision} (${nonce})`;
+
+/** A record that somebody offered, however often. */
+export interface Offered extends Written {
+  /** Undefined: the first of an image. */
+  parent: Position | undefined;
+  /** What was known, and the wall clock, when the earliest offer was sent that may have written it. */
+  before: Known;
+  sentAt: number;
+  /** Offers under way or of unknown outcome, by the index of their mark; and all offers. */
+  readonly open: Set<number>;
+  offers: number;
+  /** Marks of the first offer, of the answer that acknowledged it, and of what else showed that it is there. */
+  readonly offeredBy: number;
+  ackedBy: number | undefined;
+  seenBy: number | undefined;
+  /** The answer after which it can never be written any more. */
+  refusedBy: number | undefined;
+  /** The world in which it was acknowledged or seen: see `Known`; undefined where an image came between. */
+  branch: number | undefined;
+}
+
+/** What is certain of a session in one store. Never changed once made: a call keeps what was known when it was sent. */
+export interface Known {
+  /** Counts what puts another log in place of this one: images, and new lives after a deletion. */
+  readonly branch: number;
+  /** The highest position that was acknowledged or seen, and the mark that says so. */
+  readonly acked: number;
+  readonly head: Position;
+  readonly headBy: number | undefined;
+  readonly token: Token;
+  readonly tokenBy: number | undefined;
+  /** The acknowledged end. */
+  readonly endedBy: number | undefined;
+  /** The revision at which it was seen expired. */
+  readonly expiredAt: number | undefined;
+  readonly expiredBy: number | undefined;
+  readonly earliest: Earliest;
+}
+
+const NOTHING: Known = {
+  branch: 0, acked: 0, head: ORIGIN, headBy: undefined, token: 0, tokenBy: undefined,
+  endedBy: undefined, expiredAt: undefined, expiredBy: undefined, earliest: UNUSED,
+};
+
+/** What is common to all sessions of a store. */
+export interface Place {
+  /** Members whose leaving was sent. */
+  readonly gone: ReadonlySet<string>;
+  /** The lowest token since the last promotion that was acknowledged. */
+  readonly floor: Token;
+}
+
+/** What a history tells of one session in one store. */
+export class Log {
+  readonly id: string;
+  readonly #place: Place;
+  readonly findings: Findings;
+  readonly records: Map<string, Offered> = new Map();
+  /** By parent: the record that follows it in this branch. */
+  readonly #followers = new Map<string, Offered>();
+  readonly leases: Leases;
+  readonly life: Life;
+  /** Token that was reached before each request for the lock, by member and ticket: before the first call that made it. */
+  readonly #asked = new Map<string, Token>();
+  #known: Known = NOTHING;
+  /** Images on their way, or of unknown outcome: by the last position. Meanwhile nothing can be said of what reads show. */
+  readonly replacing: Map<string, number> = new Map();
+  endsOffered = 0;
+  /** Wall clock of the last time at which it may have expired. */
+  lapsedAt: number = -Infinity;
+
+  constructor(id: string, place: Place, findings: Findings, bounds: ExpiryBounds) {
+    this.id = id;
+    this.#place = place;
+    this.findings = findings;
+    this.leases = new Leases(id, place.gone, findings);
+    this.life = new Life(bounds);
+  }
+
+  get known(): Known {
+    const { floor } = this.#place;
+    if (this.#known.earliest !== this.life.earliest || this.#known.token < floor) {
+      this.#known = { ...this.#known, earliest: this.life.earliest, token: Math.max(this.#known.token, floor) };
+    }
+    return this.#known;
+  }
+
+  get branch(): number {
+    return this.#known.branch;
+  }
+
+  learn(more: Partial<Known>): void {
+    this.#known = { ...this.#known, ...more };
+  }
+
+  reach(token: Token, mark: number): void {
+    if (token > this.#known.token) this.learn({ token, tokenBy: mark });
+  }
+
+  /** The lock is asked for, perhaps again. */
+  ask({ member, ticket }: LockOwner): void {
+    const owner = `${member}/${ticket}`;
+    if (!this.#asked.has(owner)) this.#asked.set(owner, this.known.token);
+  }
+
+  /** The token that had been reached when this owner first asked. */
+  reachedBefore({ member, ticket }: LockOwner): Token {
+    return this.#asked.get(`${member}/${ticket}`) ?? 0;
+  }
+
+  /** Whether what was known `before` can still be compared with what is there. */
+  comparable(before: Known): boolean {
+    return before.branch === this.#known.branch && this.replacing.size === 0;
+  }
+
+  offered(written: Written, parent: Position | undefined, mark: number, wall: number): Offered {
+    const place = placeOf(written.position);
+    let record = this.records.get(place);
+    if (record === undefined) {
+      const { position, kind, digest } = written;
+      record = {
+        position, kind, digest, parent, before: this.known, sentAt: wall, open: new Set(), offers: 0, offeredBy: mark,
+        ackedBy: undefined, seenBy: undefined, refusedBy: undefined, branch: undefined,
+      };
+      this.records.set(place, record);
+    } else if (parent !== undefined && record.parent !== undefined && placeOf(record.parent) !== placeOf(parent)) {
+      this.findings.say('doubled', this.id, `position ${sayPlace(written.position)} was offered after two parents`, [record.offeredBy, mark]);
+    } else record.parent ??= parent;
+    return record;
+  }
+
+  /** The record is there, and so is all that it follows. `over`: the session may have been deleted meanwhile, and have begun again. */
+  present(record: Offered, mark: number, over: boolean): void {
+    const chain: Offered[] = [];
+    for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at)) chain.push(at);
+    const first = chain.at(-1)?.parent;
+    if (over && first?.revision === 0 && this.#followers.has(placeOf(first))) this.renew({});
+    for (const each of chain) {
+      each.branch = this.branch;
+      each.seenBy ??= mark;
+      this.#follow(each, mark);
+    }
+    if (record.position.revision <= this.#known.acked) return;
+    this.learn({ acked: record.position.revision, head: record.position, headBy: mark });
+  }
+
+  #before({ parent }: Offered): Offered | undefined {
+    return parent && this.records.get(placeOf(parent));
+  }
+
+  /** An image took the place of the log. */
+  replaced(image: readonly Offered[], mark: number): void {
+    const last = image.at(-1);
+    if (last === undefined) return;
+    const { position, kind } = last;
+    this.renew({ acked: position.revision, head: position, headBy: mark, endedBy: kind === 'end' ? mark : undefined });
+    for (const record of image) {
+      record.branch = this.branch;
+      record.ackedBy ??= mark;
+      if (record !== image[0]) this.#follow(record, mark);
+    }
+  }
+
+  #follow(record: Offered, mark: number): void {
+    this.#failedButPresent(record, mark);
+    if (record.parent === undefined) return;
+    const place = placeOf(record.parent);
+    const rival = this.#followers.get(place);
+    if (rival === undefined) this.#followers.set(place, record);
+    else if (rival !== record) {
+      const detail = `${sayPlace(rival.position)} and ${sayPlace(record.position)} both follow ${sayPlace(record.parent)}`;
+      this.findings.sayOnce('doubled', this.id, detail, [rival.ackedBy ?? rival.seenBy, mark]);
+    }
+  }
+
+  #failedButPresent(record: Offered, mark: number): void {
+    if (record.refusedBy === undefined || record.ackedBy !== undefined || record.open.size > 0) return;
+    const detail = `record ${sayPlace(record.position)} was refused, or its call failed, and it is there`;
+    this.findings.sayOnce('failed and present', this.id, detail, [record.refusedBy, mark]);
+  }
+
+  /** No offer of it can succeed any more. */
+  refused(record: Offered, mark: number): void {
+    record.refusedBy = mark;
+    if (record.branch === this.branch) this.#failedButPresent(record, record.seenBy ?? mark);
+  }
+
+  /** Another log stands in place of this one from now on. */
+  renew(more: Partial<Known>): void {
+    this.#followers.clear();
+    this.learn({ acked: 0, head: ORIGIN, headBy: undefined, endedBy: undefined, expiredAt: undefined, expiredBy: undefined, ...more, branch: this.branch + 1 });
+  }
+
+  /** A head that was read: its record must have been offered. Undefined: it was not, and that has been said. */
+  recordAt({ position }: HeadMark, mark: number): Offered | undefined {
+    const record = this.records.get(placeOf(position));
+    if (record !== undefined) return record;
+    const twin = this.records.get(placeOf({ revision: position.revision - 1, nonce: position.nonce }));
+    if (twin !== undefined) this.findings.sayOnce('doubled', this.id, `record ${sayPlace(twin.position)} stands again at ${sayPlace(position)}`, [twin.offeredBy, mark]);
+    else this.findings.sayOnce('broken chain', this.id, `nobody wrote the record at ${sayPlace(position)}`, [mark]);
+    return undefined;
+  }
+
+  /** The records of an answer must be those that were written, from the one after `since` (or the snapshot) to the head (or the cut). */
+  compareRecords(tail: TailMark, since: Position, mark: number): void {
+    const { head, records, whole, next } = tail;
+    if (head === undefined || head.state === 'expired') {
+      if (records.length > 0) this.#broken(`records were given of a session that is ${head?.state ?? 'not there'}`, [mark]);
+      return;
+    }
+    const start = whole ? head.snapshot : since.revision + 1;
+    const last = next ?? head.position;
+    if (records.length !== last.revision - start + 1) {
+      return this.#broken(`${records.length} records were given for revisions ${start} to ${last.revision}`, [mark]);
+    }
+    let record = this.records.get(placeOf(last));
+    for (let i = records.length - 1; i >= 0 && record !== undefined; i -= 1) {
+      if (record.digest !== records[i]) this.#broken(`record ${sayPlace(record.position)} was not read as it was written`, [record.offeredBy, mark]);
+      if (i === 0 && whole && record.kind === 'delta') this.#broken(`the whole was given from the delta ${sayPlace(record.position)} on`, [mark]);
+      record = this.#before(record);
+    }
+  }
+
+  #broken(detail: string, marks: readonly number[]): void {
+    this.findings.sayOnce('broken chain', this.id, detail, marks);
+  }
+
+  /** What the judge found at the very end, against all that was promised. */
+  judge(head: HeadMark | undefined, wall: number): void {
+    if (this.replacing.size > 0) return;
+    if (this.life.mayBeOver(this.life.earliest, wall)) this.lapsedAt = wall;
+    const there = new Set<Offered>();
+    let record = head && this.records.get(placeOf(head.position));
+    while (record !== undefined && !there.has(record)) {
+      there.add(record);
+      this.#failedButPresent(record, record.offeredBy);
+      record = this.#before(record);
+    }
+    if (head === undefined && this.lapsedAt === wall) return;
+    for (const each of this.records.values()) {
+      if (each.branch !== this.branch || there.has(each)) continue;
+      const how = each.ackedBy === undefined ? 'was seen' : 'was acknowledged';
+      const detail = `record ${sayPlace(each.position)} ${how}, and is not in the log that ends at ${head === undefined ? 'nothing' : sayPlace(head.position)}`;
+      this.findings.say('acknowledged and missing', this.id, detail, [each.offeredBy, each.ackedBy ?? each.seenBy]);
+    }
+  }
+}
+

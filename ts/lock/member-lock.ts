@@ -1,0 +1,339 @@
+import type { Clock } from '../clock.ts';
+import type { Observers } from '../observe.ts';
+import type { Position } from '../position.ts';
+import type { CallOptions, Grant, LockOwner, Membership, Store, Tail } from '../store/store.ts';
+import type { Token } from '../token.ts';
+
+export interface LockOptions {
+  /** When to give the lock back: `lazy`, when another asks for it; `access`, after each use. Default `lazy`. */
+  readonly release?: 'lazy' | 'access';
+  /** A holder that shows no life for this long may be replaced. Default 2000. */
+  readonly leaseMs?: number;
+  /** After a grant, requests in the same process go first for this long even if others wait. Default 5. */
+  readonly minHoldMs?: number;
+  /** One use may keep others waiting this long; then its lease is left to lapse and its save is fenced off. Default 30000. */
+  readonly maxHoldMs?: number;
+}
+
+export interface Granted {
+  /** The revision that was asked with. */
+  readonly since: Position;
+  readonly tail: Tail;
+}
+
+/** One use of the lock, from its grant to `end`. */
+export interface Hold {
+  readonly token: Token;
+  /** What came after the caller's revision; undefined: the lock was still here, and nobody else wrote. */
+  readonly granted: Granted | undefined;
+  /** Others have waited for longer than `maxHoldMs`: a save must not renew the lease. */
+  readonly overdue: () => boolean;
+  /** Whether a save that ends this use should hand the lock over in the same call. */
+  readonly releaseNow: () => boolean;
+  /** Ends the use; further calls do nothing. `released`: the store has the lock back already. `lost`: another has it. */
+  readonly end: (how: 'keep' | 'released' | 'lost') => Promise<void>;
+}
+
+export interface Waiter {
+  readonly since: () => Position;
+  readonly grant: (hold: Hold) => void;
+  readonly fail: (error: unknown) => void;
+  readonly tryOnly: boolean;
+}
+
+/** What the locks of one member share. */
+export interface LockContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly options: Required<LockOptions>;
+  readonly call: CallOptions;
+  membership(): Promise<Membership>;
+  /** A number that no request of this member has had. */
+  ticket(): number;
+  closed(): boolean;
+  /** Nothing is held, asked for or waited for any more. */
+  forget(lock: MemberLock): void;
+  readonly observers: Observers;
+  timedOut(id: string): Error;
+}
+
+/** A lock that this member has, as far as it knows. */
+interface Held {
+  readonly token: Token;
+  readonly since: number;
+  /** Monotonic ms, counted from before the request was sent. From then on the store must be asked whose the lock is. */
+  leaseUntil: number;
+  /** Since when another wants it. */
+  wantedSince: number | undefined;
+  /** The store has given it to another. */
+  lost: boolean;
+}
+
+/** `asking`: a request is at the store, or waits in its queue. `kept`: ours, and nobody uses it. `used`: a use is going on. */
+type State =
+  | { readonly is: 'free' }
+  | { readonly is: 'asking'; wake: () => void }
+  | { readonly is: 'kept'; readonly held: Held }
+  | { readonly is: 'used'; readonly held: Held; stopRenewing: () => void }
+  | { readonly is: 'releasing' };
+
+const FREE: State = { is: 'free' };
+/** A lease is counted from before the request was sent, less this part of it: the clocks of two machines tick differently. */
+const LEASE_MARGIN = 0.1;
+/** A lost hint costs at most this much of a lease. */
+const ASK_AGAIN = 0.25;
+/** A lease with less than this left is renewed when a use begins. */
+const FRESH = 0.5;
+
+/** The lock of one session, as one member sees it: a queue of this process's uses in front of the store's queue of members. */
+export class MemberLock {
+  readonly id: string;
+  readonly #context: LockContext;
+  readonly #waiters: Waiter[] = [];
+  #state: State = FREE;
+  /** The newest recall: it may overtake the grant that it is about. */
+  #recalled: Token = -1;
+  /** Of the grant before. */
+  #latest: Token | undefined;
+
+  constructor(id: string, context: LockContext) {
+    this.id = id;
+    this.#context = context;
+  }
+
+  /** Adds a waiter; returns a function that takes it out of the queue. */
+  wait(waiter: Waiter): () => void {
+    this.#waiters.push(waiter);
+    const busy = this.#state.is !== 'free' && this.#state.is !== 'kept';
+    if (waiter.tryOnly && busy) waiter.fail(this.#context.timedOut(this.id));
+    else this.#next();
+    return () => {
+      const place = this.#waiters.indexOf(waiter);
+      if (place >= 0) this.#waiters.splice(place, 1);
+      if (this.#waiters.length === 0 && this.#state.is === 'asking') this.#state.wake();
+    };
+  }
+
+  failAll(error: () => unknown): void {
+    for (const waiter of [...this.#waiters]) waiter.fail(error());
+  }
+
+  /** Gives the lock back if nobody here uses it or waits for it; resolves true when this member does not have it. */
+  async giveUp(): Promise<boolean> {
+    if (this.#state.is === 'kept' && this.#waiters.length === 0) await this.#release(this.#state.held);
+    else this.#next();
+    return this.#state.is === 'free';
+  }
+
+  onRecall(token: Token): void {
+    this.#recalled = Math.max(this.#recalled, token);
+    const held = this.#held();
+    if (held?.token !== token) return;
+    held.wantedSince ??= this.#now();
+    this.#context.observers.emit('recall', () => ({ id: this.id, busy: this.#state.is === 'used' }));
+    if (this.#state.is === 'used') void this.#renew(held);
+    else this.#next();
+  }
+
+  /** False: nobody here waits for this grant. */
+  onGrant(token: Token): boolean {
+    if (this.#state.is === 'asking') this.#state.wake();
+    return this.#state.is === 'asking' || this.#held()?.token === token;
+  }
+
+  /** What is held may have been recalled or taken, what is asked for may have been granted. */
+  doubt(): void {
+    const held = this.#held();
+    if (held !== undefined) held.leaseUntil = -Infinity;
+    if (this.#state.is === 'asking') this.#state.wake();
+  }
+
+  /** Goes on with what has come up, unless something is under way whose end calls this again. */
+  #next(): void {
+    const state = this.#state;
+    const first = this.#waiters[0];
+    if (state.is === 'free') {
+      if (first !== undefined) void this.#ask();
+      else this.#context.forget(this);
+    }
+    if (state.is !== 'kept') return;
+    if (this.#mustHandOver(state.held)) void this.#release(state.held);
+    else if (first === undefined) return;
+    else if (this.#now() < state.held.leaseUntil) this.#use(state.held, first, undefined);
+    else void this.#ask(); // it may be another's by now: the store knows
+  }
+
+  /** A use, or whoever waits, has the lock until the store has granted it, or nobody here wants it any more. */
+  async #ask(): Promise<void> {
+    const ticket = this.#context.ticket();
+    this.#state = { is: 'asking', wake: () => undefined };
+    let found: { held: Held; granted: Granted } | undefined;
+    try {
+      found = await this.#askAs(ticket);
+    } catch (error) {
+      void this.#leave(ticket); // the request may be granted yet
+      this.#waiters[0]?.fail(error);
+    }
+    if (found === undefined) this.#state = FREE;
+    else {
+      this.#state = { is: 'kept', held: found.held };
+      const first = this.#waiters[0];
+      if (first !== undefined) return this.#use(found.held, first, found.granted);
+      found.held.leaseUntil = -Infinity; // what the grant brought is lost: the next use asks again
+    }
+    this.#next();
+  }
+
+  async #askAs(ticket: number): Promise<{ held: Held; granted: Granted } | undefined> {
+    const { store, options, call } = this.#context;
+    const { member } = await this.#context.membership();
+    const startedAt = this.#now();
+    let told = false;
+    for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
+      const sentAt = this.#now();
+      const woken = this.#nextWake();
+      const since = first.since();
+      const reply = await store.lock(this.id, { member, ticket, leaseMs: options.leaseMs, wait: !first.tryOnly, since }, call);
+      if (reply.granted) {
+        const held = this.#heldBy(reply, sentAt);
+        if (this.#now() < held.leaseUntil) {
+          this.#noteGrant(held.token, reply.tail.head !== undefined, startedAt);
+          return { held, granted: { since, tail: reply.tail } };
+        }
+        continue; // this process slept past its lease: the same request again makes a new grant
+      }
+      if (this.#now() - startedAt > options.leaseMs && !told) {
+        told = true;
+        this.#context.observers.emit('wait', () => ({ id: this.id, waitMs: this.#now() - startedAt }));
+      }
+      const longest = options.leaseMs * ASK_AGAIN;
+      if (first.tryOnly && sentAt - startedAt + reply.retryMs > longest) first.fail(this.#context.timedOut(this.id));
+      else await this.#sleep(woken, Math.min(reply.retryMs, longest));
+    }
+    await this.#leave(ticket);
+    return undefined;
+  }
+
+  #noteGrant(token: Token, exists: boolean, startedAt: number): void {
+    const handOver = this.#latest === undefined ? exists : token > this.#latest + 1;
+    this.#latest = token;
+    this.#context.observers.emit('grant', () => ({ id: this.id, waitMs: this.#now() - startedAt, handOver }));
+  }
+
+  #heldBy(grant: Grant, sentAt: number): Held {
+    const { leaseMs } = this.#context.options;
+    const now = this.#now();
+    const wanted = grant.wanted || this.#recalled === grant.token;
+    const leaseUntil = sentAt + Math.min(grant.leaseLeftMs, leaseMs) - leaseMs * LEASE_MARGIN;
+    return { token: grant.token, since: now, leaseUntil, wantedSince: wanted ? now : undefined, lost: false };
+  }
+
+  #use(held: Held, waiter: Waiter, granted: Granted | undefined): void {
+    this.#state = { is: 'used', held, stopRenewing: this.#keepAlive(held) };
+    let ended = false;
+    waiter.grant({
+      token: held.token,
+      granted,
+      overdue: () => this.#overdue(held),
+      releaseNow: () => this.#held() === held && this.#mustHandOver(held),
+      end: async (how) => {
+        if (ended) return;
+        ended = true;
+        await this.#endUse(held, how);
+      },
+    });
+  }
+
+  async #endUse(held: Held, how: 'keep' | 'released' | 'lost'): Promise<void> {
+    if (this.#state.is === 'used') this.#state.stopRenewing();
+    if (how === 'lost') this.#lose(held);
+    const kept = how === 'keep' && !held.lost;
+    this.#state = kept ? { is: 'kept', held } : FREE;
+    if (kept && this.#mustHandOver(held)) await this.#release(held);
+    else this.#next();
+  }
+
+  #mustHandOver(held: Held): boolean {
+    if (this.#context.closed() || this.#context.options.release === 'access') return true;
+    if (held.wantedSince === undefined) return false;
+    return this.#waiters.length === 0 || this.#now() - held.since >= this.#context.options.minHoldMs;
+  }
+
+  /** Unreachable: the lease runs out by itself, so whoever waits is served all the same. */
+  async #release(held: Held): Promise<void> {
+    this.#state = { is: 'releasing' };
+    await this.#unlock({ token: held.token });
+    this.#state = FREE;
+    this.#next();
+  }
+
+  async #leave(ticket: number): Promise<void> {
+    const { member } = await this.#context.membership().catch(() => ({ member: undefined }));
+    if (member !== undefined) await this.#unlock({ member, ticket });
+  }
+
+  async #unlock(who: { readonly token: Token } | LockOwner): Promise<void> {
+    await this.#context.store.unlock(this.id, who, this.#context.call).catch(() => undefined);
+  }
+
+  /** While a use goes on, the lease is renewed; not for ever, if others wait. */
+  #keepAlive(held: Held): () => void {
+    const { clock, options } = this.#context;
+    const everyMs = options.leaseMs / 3;
+    let stop = (): void => undefined;
+    const tick = (): void => {
+      stop = clock.after(everyMs, tick, true);
+      void this.#renew(held);
+    };
+    if (held.leaseUntil - this.#now() < options.leaseMs * FRESH) tick();
+    else stop = clock.after(everyMs, tick, true);
+    return () => stop();
+  }
+
+  #overdue(held: Held): boolean {
+    return held.wantedSince !== undefined && this.#now() - held.wantedSince > this.#context.options.maxHoldMs;
+  }
+
+  async #renew(held: Held): Promise<void> {
+    const { store, options, call } = this.#context;
+    const sentAt = this.#now();
+    if (held.lost || this.#overdue(held)) return;
+    try {
+      const touched = await store.touch(this.id, { token: held.token, renew: true }, call);
+      if (this.#held() !== held) return;
+      if (touched.touched || touched.why === 'gone') held.leaseUntil = sentAt + options.leaseMs * (1 - LEASE_MARGIN);
+      else this.#lose(held);
+    } catch {
+      // unreachable: the append at the end of this use will tell
+    }
+  }
+
+  /** Another has the lock: the use learns of it when it saves; what it reads is what it opened. */
+  #lose(held: Held): void {
+    if (!held.lost) this.#context.observers.emit('lock-lost', () => ({ id: this.id, why: 'fenced' as const }));
+    held.lost = true;
+  }
+
+  #held(): Held | undefined {
+    return this.#state.is === 'kept' || this.#state.is === 'used' ? this.#state.held : undefined;
+  }
+
+  #now(): number {
+    return this.#context.clock.monotonic();
+  }
+
+  /** Set up before asking, so that a grant which overtakes the reply is not missed. */
+  #nextWake(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#state.is === 'asking') this.#state.wake = resolve;
+    });
+  }
+
+  async #sleep(woken: Promise<void>, ms: number): Promise<void> {
+    const stop = this.#context.clock.after(Math.max(1, ms), () => {
+      if (this.#state.is === 'asking') this.#state.wake();
+    });
+    await woken;
+    stop();
+  }
+}

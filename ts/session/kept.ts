@@ -1,0 +1,71 @@
+import { Replica } from '../sync/replica.ts';
+import type { Slots } from './slots.ts';
+
+/** A session's copy in this process, kept between uses. */
+export interface Kept {
+  readonly replica: Replica;
+  /** Decoded values that equal the image; undefined: to be decoded again. */
+  slots: Slots | undefined;
+  /** Uses that are going on or waiting for the lock. */
+  pins: number;
+  /** As counted in the cache. */
+  bytes: number;
+}
+
+/** Bytes that a kept session takes beside its image, about. */
+const KEPT_OVERHEAD = 500;
+
+/** The sessions that this process keeps between uses, up to a number of bytes; the longest unused go first. */
+export class KeptSessions {
+  readonly #limitBytes: number;
+  readonly #onEvict: (id: string) => void;
+  /** In order of last use. */
+  readonly #kept = new Map<string, Kept>();
+  #bytes = 0;
+
+  /** `onEvict`: this process no longer knows the session; its lock is of no use to it. */
+  constructor(limitBytes: number, onEvict: (id: string) => void) {
+    this.#limitBytes = limitBytes;
+    this.#onEvict = onEvict;
+  }
+
+  /** The session's copy, an empty one at first, kept at least until it is unpinned. */
+  pin(id: string): Kept {
+    const kept = this.#kept.get(id) ?? { replica: new Replica(id), slots: undefined, pins: 0, bytes: 0 };
+    this.#kept.delete(id); // moves to the end
+    this.#kept.set(id, kept);
+    kept.pins += 1;
+    return kept;
+  }
+
+  /** A use has ended; a session that does not exist is not kept. */
+  unpin(kept: Kept): void {
+    kept.pins -= 1;
+    const bytes = kept.replica.image.byteLength + KEPT_OVERHEAD;
+    this.#bytes += bytes - kept.bytes;
+    kept.bytes = bytes;
+    if (kept.pins === 0 && !kept.replica.exists) this.#evict(kept);
+    for (const oldest of this.#kept.values()) {
+      if (this.#bytes <= this.#limitBytes) return;
+      if (oldest.pins === 0) this.#evict(oldest);
+    }
+  }
+
+  /** The decoded values of a session that is pinned. */
+  slotsOf(replica: Replica): Slots | undefined {
+    return this.#kept.get(replica.id)?.slots;
+  }
+
+  clear(): void {
+    this.#kept.clear();
+    this.#bytes = 0;
+  }
+
+  #evict(kept: Kept): void {
+    const { id } = kept.replica;
+    if (this.#kept.get(id) !== kept) return;
+    this.#kept.delete(id);
+    this.#bytes -= kept.bytes;
+    this.#onEvict(id);
+  }
+}

@@ -1,0 +1,50 @@
+import type { Clock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import type { CallOptions } from './store.ts';
+
+/** The bound of one call: compared with the clock, and waited for only where a store waits. */
+export class Deadline {
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal | undefined;
+  readonly #boundMs: number;
+  readonly #end: number;
+
+  /** Throws `ERR_INVALID` for a time that is no number. */
+  constructor(clock: Clock, { timeoutMs, signal }: CallOptions, defaultMs: number) {
+    if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs))) {
+      throw new HoldfastError('ERR_INVALID', `timeoutMs must be a number of milliseconds above 0, not ${String(timeoutMs)}`);
+    }
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#boundMs = timeoutMs ?? defaultMs;
+    this.#end = this.#boundMs === Infinity ? Infinity : clock.monotonic() + this.#boundMs;
+  }
+
+  /** Throws where the call is to begin nothing any more. */
+  check(): void {
+    if (this.#signal?.aborted === true) throw this.#failure('none', 'was cancelled');
+    if (this.#end !== Infinity && this.#clock.monotonic() >= this.#end) throw this.#failure('none', `was not begun within ${this.#boundMs} ms`);
+  }
+
+  /** What `work` comes to, or a rejection at the deadline: it may still happen. */
+  bound<T>(work: Promise<T>): Promise<T> {
+    if (this.#end === Infinity && this.#signal === undefined) return work;
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => settle(() => reject(this.#failure('unknown', 'was cancelled')));
+      const onTime = (): void => settle(() => reject(this.#failure('unknown', `was not answered within ${this.#boundMs} ms`)));
+      const cancel = this.#end === Infinity ? undefined : this.#clock.after(Math.max(0, this.#end - this.#clock.monotonic()), onTime);
+      const settle = (finish: () => void): void => {
+        cancel?.();
+        this.#signal?.removeEventListener('abort', onAbort);
+        finish();
+      };
+      this.#signal?.addEventListener('abort', onAbort, { once: true });
+      work.then((value) => settle(() => resolve(value)), (error: unknown) => settle(() => reject(error as Error)));
+    });
+  }
+
+  #failure(outcome: 'none' | 'unknown', what: string): HoldfastError {
+    const then = outcome === 'none' ? 'nothing was written: call again' : 'it may have happened, or may still: offer the identical call again';
+    return new HoldfastError('ERR_UNAVAILABLE', `the call to the store ${what}; ${then}`, { outcome, cause: this.#signal?.reason });
+  }
+}

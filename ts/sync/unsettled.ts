@@ -1,0 +1,96 @@
+import { HoldfastError } from '../errors.ts';
+import type { Append, Appended, CallOptions, Store } from '../store/store.ts';
+import type { Clock } from '../clock.ts';
+
+/** How an append of unknown outcome ended. `unknown`: refused, but the log no longer reaches back to where it would be. */
+export type Settled = 'appended' | 'refused' | 'unknown';
+
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 2000;
+
+export interface Offer {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly call: CallOptions & { readonly timeoutMs: number };
+}
+
+/**
+ * Appends, offering the identical record again while the outcome is unknown and `call.timeoutMs` has not passed. Rejects with
+ * `ERR_UNAVAILABLE`: `none`, it never happened; `unknown`, it may have, and may still.
+ */
+export async function offer({ store, clock, call }: Offer, id: string, append: Append): Promise<Appended> {
+  const until = clock.monotonic() + call.timeoutMs;
+  let unknown: HoldfastError | undefined;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    try {
+      return afterUnknown(await store.append(id, append, { ...call, timeoutMs: Math.max(1, until - clock.monotonic()) }), append, unknown);
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'ERR_UNAVAILABLE') throw error;
+      if (unknown === undefined && error.outcome === 'none') throw error;
+      unknown ??= error;
+      if (clock.monotonic() + pauseMs >= until) throw unknown;
+      await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
+    }
+  }
+}
+
+/** A refusal is an answer to the first offer too, unless compaction has hidden what that did. */
+function afterUnknown(answer: Appended, append: Append, unknown: HoldfastError | undefined): Appended {
+  if (unknown !== undefined && !answer.appended && isHidden(answer, append)) throw unknown;
+  return answer;
+}
+
+const isHidden = (answer: Appended, append: Append): boolean =>
+  !answer.appended && answer.why !== 'locked' && (answer.tail.head?.first ?? 0) > append.position.revision;
+
+/** An append of which the store has not said what became of it: the identical record is offered again until it does. */
+export class Unsettled {
+  readonly id: string;
+  readonly append: Append;
+  /** Resolves when the outcome is known, after `onSettled` has run; never rejects. */
+  readonly done: Promise<Settled>;
+  readonly #line: Offer;
+  #stopped = false;
+  #wake: () => void = () => undefined;
+
+  constructor(line: Offer, id: string, append: Append, onSettled: (how: Settled) => Promise<void>) {
+    this.#line = line;
+    this.id = id;
+    this.append = append;
+    this.done = this.#settle(onSettled);
+  }
+
+  /** Stops offering: the outcome stays unknown. */
+  stop(): void {
+    this.#stopped = true;
+    this.#wake();
+  }
+
+  async #settle(onSettled: (how: Settled) => Promise<void>): Promise<Settled> {
+    let how: Settled | undefined;
+    for (let pauseMs = FIRST_PAUSE_MS; how === undefined; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      await this.#pause(pauseMs);
+      how = this.#stopped ? 'unknown' : await this.#offerOnce();
+    }
+    await onSettled(how).catch(() => undefined); // whoever can tell of it has been told
+    return how;
+  }
+
+  async #offerOnce(): Promise<Settled | undefined> {
+    try {
+      const answer = await this.#line.store.append(this.id, this.append, this.#line.call);
+      if (answer.appended) return 'appended';
+      return isHidden(answer, this.append) ? 'unknown' : 'refused';
+    } catch (error) {
+      // Anything but silence means that this store will not say: closed, or damaged.
+      return error instanceof HoldfastError && error.code === 'ERR_UNAVAILABLE' ? undefined : 'unknown';
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.#line.clock.after(ms, resolve, true);
+      this.#wake = () => (stop(), resolve());
+    });
+  }
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { asks, at, begin, everyCall, granted, head, member, record, refused, rejects, whole } from './place.ts';
+import type { Clauses } from './place.ts';
+
+export const callClauses: Clauses = {
+  'a call that was cancelled before it began does nothing': async ({ one, two }) => {
+    const { member: a } = await member(one);
+    await begin(one, 's', 1);
+    const { token } = granted(await one.lock('s', asks(a, 1)));
+    for (const call of everyCall(two, 's', a, token)) await rejects(call({ signal: AbortSignal.abort() }), 'ERR_UNAVAILABLE', 'none');
+    const { head: found, lock } = await one.inspect('s');
+    assert.deepEqual([await whole(one), found?.token, found?.expiry, lock.holder?.member, (await one.ping()).epoch], [['r1'], token, {}, a, 0]);
+  },
+  'a call whose time is over does nothing': async ({ one, two }) => {
+    const { member: a } = await member(one);
+    await begin(one, 's', 1);
+    const { token } = granted(await one.lock('s', asks(a, 1)));
+    for (const timeoutMs of [0, -5]) {
+      for (const call of everyCall(two, 's', a, token)) await rejects(call({ timeoutMs }), 'ERR_UNAVAILABLE', 'none');
+    }
+    const { head: found, lock } = await one.inspect('s');
+    assert.deepEqual([await whole(one), found?.token, found?.expiry, lock.holder?.member, (await one.ping()).epoch], [['r1'], token, {}, a, 0]);
+    for (const call of everyCall(two, 's', a, token)) await rejects(call({ timeoutMs: Number.NaN }), 'ERR_INVALID');
+  },
+  'an ample bound changes nothing': async ({ one }) => {
+    const { member: a } = await member(one);
+    const token = await begin(one, 's', 1);
+    const options = { timeoutMs: 60_000, signal: new AbortController().signal };
+    for (const call of everyCall(one, 's', a, token)) await call(options);
+    assert.equal((await head(one))?.position.revision, 5);
+  },
+  'the store says what it can': async ({ one }) => {
+    assert(one.can.durability.every((level) => ['primary', 'fsync', 'replicas'].includes(level)));
+    assert(typeof one.can.watch === 'boolean' && typeof one.can.find === 'boolean');
+  },
+  'rivals are answers, not errors': async ({ one }) => {
+    const token = await begin(one, 's', 1);
+    refused(await one.append('s', record(2, token, { parent: at(1, 5) })), 'conflict');
+  },
+  'pending calls finish, later ones find the store closed': async ({ one, two }) => {
+    const { member: a } = await member(one);
+    await begin(one, 's', 1);
+    const pending = one.append('s', record(2, 9));
+    const closed = one.close();
+    assert.equal((await pending).appended, true);
+    await closed;
+    await one.close();
+    for (const call of everyCall(one, 's', a, 0)) await rejects(call({}), 'ERR_CLOSED');
+    if (two !== one) assert.deepEqual(await whole(two), ['r1', 'r2']);
+  },
+};

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { ORIGIN } from '../position.ts';
+import { HOUR_MS, LEASE_MS, appended, asks, assertAbout, at, begin, bytesOf, granted, head, ids, jump, member, record, refused, tokenOf, waits, whole } from './place.ts';
+import type { Clauses } from './place.ts';
+
+export const expiryClauses: Clauses = {
+  'a session expires when it was not used for so long': async ({ one, two, pass }) => {
+    const token = await begin(one, 's', 1, { expiry: { idleMs: 1000, ageMs: 60_000 } });
+    await pass(600);
+    assertAbout((await head(two))?.leftMs ?? 0, 400);
+    appended(await one.append('s', record(2, token)));
+    assertAbout((await head(two))?.leftMs ?? 0, 1000);
+    await pass(600);
+    assert.equal((await head(two))?.state, 'live');
+    await pass(500);
+    const found = await head(two);
+    assert.equal(found?.state, 'expired');
+    assert((found?.leftMs ?? 1) <= 0);
+  },
+  'a session expires at its age, however much it is used': async ({ one, two, pass }) => {
+    const token = await begin(one, 's', 1, { expiry: { ageMs: 1000, idleMs: 60_000 } });
+    await pass(600);
+    appended(await one.append('s', record(2, token)));
+    assertAbout((await head(two))?.leftMs ?? 0, 400);
+    await pass(500);
+    assert.equal((await head(two))?.state, 'expired');
+  },
+  'an expired session keeps revision and token, and withholds its records': async ({ one, two, pass }) => {
+    const token = await begin(one, 's', 2, { expiry: { idleMs: 500 } });
+    await pass(600);
+    for (const since of [ORIGIN, at(1), at(2)]) {
+      const tail = await two.read('s', { since });
+      assert.deepEqual([tail.whole, tail.records, tail.head?.position, tail.head?.token], [true, [], at(2), token]);
+    }
+    const { member: a } = await member(one);
+    const grant = granted(await one.lock('s', asks(a, 1)));
+    assert.deepEqual([grant.tail.head?.state, grant.tail.records], ['expired', []]);
+    assert.deepEqual([await ids(one), (await one.inspect('s')).head?.state], [[], 'expired']);
+  },
+  'only a snapshot whose parent is its head begins it anew': async ({ one, two, pass }) => {
+    const token = await begin(one, 's', 2, { expiry: { idleMs: 500 }, terms: ['old'] });
+    await pass(600);
+    const before = await head(two);
+    for (const kind of ['delta', 'end'] as const) {
+      const answer = refused(await two.append('s', record(3, token, { kind })), 'conflict');
+      assert.deepEqual([answer.tail.head?.state, answer.tail.records, answer.tail.whole], ['expired', [], true]);
+    }
+    refused(await two.append('s', record(1, token, { position: at(1, 5) })), 'conflict');
+    refused(await two.append('s', record(3, token, { kind: 'snapshot', parent: at(2, 5) })), 'conflict');
+    appended(await two.append('s', record(3, token, { kind: 'snapshot', first: 1, bytes: bytesOf('anew') })));
+    const found = await head(one);
+    assert.deepEqual([await whole(one), found?.first, found?.snapshot, found?.position, found?.expiry, found?.leftMs], [['anew'], 3, 3, at(3), {}, Infinity]);
+    assert((found?.createdAt ?? 0) > (before?.createdAt ?? 0));
+    assert.deepEqual([await ids(one, 'old'), await ids(one)], [[], ['s']]);
+    assert.equal((await one.read('s', { since: at(2) })).whole, true);
+  },
+  'a session that begins anew takes the rule and terms of its append': async ({ one, two, pass }) => {
+    const token = await begin(one, 's', 1, { expiry: { ageMs: 500 } });
+    await pass(600);
+    appended(await two.append('s', record(2, token, { kind: 'snapshot', expiry: { ageMs: 700 }, terms: ['new'] })));
+    assertAbout((await head(one))?.leftMs ?? 0, 700);
+    assert.deepEqual(await ids(one, 'new'), ['s']);
+  },
+  'what was offered again has succeeded in an expired session too': async ({ one, pass }) => {
+    const token = await begin(one, 's', 1, { expiry: { idleMs: 500 } });
+    await pass(600);
+    appended(await one.append('s', record(1, token, { expiry: { idleMs: 500 } })));
+    assert.equal((await head(one))?.state, 'expired');
+  },
+  'an ended session expires too, and may then begin anew': async ({ one, pass }) => {
+    const token = await begin(one, 's', 1);
+    appended(await one.append('s', record(2, token, { kind: 'end', expiry: { idleMs: 500 } })));
+    await pass(600);
+    assert.equal((await head(one))?.state, 'expired');
+    appended(await one.append('s', record(3, await tokenOf(one, 's'), { kind: 'snapshot' })));
+    assert.deepEqual([await whole(one), (await head(one))?.state], [['r3'], 'live']);
+  },
+  'a lock outlives the expiry of its session': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    const { token } = granted(await one.lock('s', asks(a, 1, { leaseMs: 10 * LEASE_MS })));
+    appended(await one.append('s', record(1, token, { expiry: { idleMs: 500 } })));
+    await pass(600);
+    waits(await two.lock('s', asks(b, 1)));
+    appended(await one.append('s', record(2, token, { kind: 'snapshot', lock: 'release' })));
+    granted(await two.lock('s', asks(b, 1)));
+  },
+  'a wall clock that jumps expires nothing, nor costs more than a lease': async (place) => {
+    const { one, two, pass } = place;
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    const token = await begin(one, 's', 1, { expiry: { idleMs: HOUR_MS, ageMs: 10 * HOUR_MS } });
+    const grant = granted(await one.lock('s', asks(a, 1)));
+    for (const ms of [2 * HOUR_MS, -4 * HOUR_MS, 2 * HOUR_MS]) {
+      await jump(place, ms);
+      assert.equal((await head(two))?.state, 'live');
+      waits(await two.lock('s', asks(b, 1)));
+      assert.equal((await two.inspect('s')).lock.holder?.member, a);
+      assert.equal((await one.touch('s', { token: grant.token, renew: true })).touched, true);
+    }
+    assert(grant.token > token);
+    await pass(LEASE_MS / 2);
+    waits(await two.lock('s', asks(b, 1)));
+    await pass(LEASE_MS / 2 + 300);
+    granted(await two.lock('s', asks(b, 1)));
+  },
+  'a session expires by the monotonic clock while the wall clock is wrong': async (place) => {
+    const { one, pass } = place;
+    await begin(one, 's', 1, { expiry: { idleMs: HOUR_MS } });
+    await jump(place, 2 * HOUR_MS);
+    await pass(HOUR_MS / 2);
+    assert.equal((await head(one))?.state, 'live');
+    await pass(HOUR_MS / 2 + 10);
+    assert.equal((await head(one))?.state, 'expired');
+  },
+  'a use while the wall clock is wrong is not taken for an old one': async (place) => {
+    const { one, pass } = place;
+    const token = await begin(one, 's', 1, { expiry: { idleMs: HOUR_MS } });
+    await jump(place, -2 * HOUR_MS);
+    appended(await one.append('s', record(2, token)));
+    await jump(place, 2 * HOUR_MS);
+    await pass(120_000);
+    assert.equal((await head(one))?.state, 'live');
+  },
+};
