@@ -232,3 +232,37 @@ describe('waiting for a member lock', () => {
     await (await locks.acquire('s', since)).end('keep');
   });
 });
+
+describe('a member whose hints were lost', () => {
+  it('asks the store before it uses what it kept, and joins again where the store has lost its memory', async () => {
+    let inner = new MemoryStore();
+    await inner.promote(3);
+    let tell: ((hint: Hint) => void) | undefined;
+    const joined: number[] = [];
+    const link = through(inner, {
+      lock: (_call, ...args) => inner.lock(...args),
+      unlock: (_call, ...args) => inner.unlock(...args),
+      ping: () => inner.ping(),
+      async join(_call, listener) {
+        tell = listener;
+        const membership = await inner.join(listener);
+        joined.push(membership.epoch);
+        return membership;
+      },
+    });
+    const locks = member(link, { leaseMs: 60_000 });
+    const first = await locks.acquire('s', since);
+    await first.end('keep');
+    tell?.({ kind: 'resync' });
+    const second = await locks.acquire('s', since);
+    expect(second.granted).toBeDefined(); // asked, though the lease had not ended
+    expect(joined).toEqual([4]);
+    await second.end('keep');
+    inner = new MemoryStore();
+    tell?.({ kind: 'resync' });
+    await waitFor(() => joined.length === 1);
+    await new Promise((resolve) => setImmediate(resolve));
+    await (await locks.acquire('s', since)).end('keep');
+    expect(joined).toEqual([4, 0]);
+  });
+});

@@ -102,9 +102,22 @@ export class MemberLocks {
     return this.#membership;
   }
 
+  /** Hints were lost, perhaps with all that the store knew: its epoch is then lower than the one that this member joined under. */
+  async #resync(): Promise<void> {
+    for (const lock of this.#locks.values()) lock.doubt();
+    const { store, call } = this.#context;
+    const before = this.#membership;
+    try {
+      const [membership, { epoch }] = await Promise.all([before, store.ping(call)]);
+      if (membership !== undefined && epoch < membership.epoch && this.#membership === before) this.#membership = undefined;
+    } catch {
+      // unreachable: whoever asks next will tell
+    }
+  }
+
   #onHint(hint: Hint): void {
     if (hint.kind === 'recall') this.#locks.get(hint.id)?.onRecall(hint.token);
-    else if (hint.kind === 'resync') for (const lock of this.#locks.values()) lock.doubt();
+    else if (hint.kind === 'resync') void this.#resync();
     else if (hint.kind === 'grant' && this.#locks.get(hint.id)?.onGrant(hint.token) !== true) {
       // Nobody waits any more. Whoever asks from now on gets a token of its own, which this does not touch.
       void this.#context.store.unlock(hint.id, { token: hint.token }, this.#context.call).catch(() => undefined);

@@ -11,7 +11,9 @@ function invalid(what: string): never {
 
 export function checkId(id: string): void {
   const bytes = typeof id === 'string' ? Buffer.byteLength(id) : 0;
-  if (bytes < 1 || bytes > 255 || id.includes('\0')) invalid('a session id is a string of 1 to 255 bytes of UTF-8 without NUL');
+  if (bytes < 1 || bytes > 255 || id.includes('\0') || !id.isWellFormed()) {
+    invalid('a session id is a string of 1 to 255 bytes of UTF-8 without NUL');
+  }
 }
 
 export const isCount = (value: unknown, least = 0): boolean => Number.isSafeInteger(value) && (value as number) >= least;
@@ -35,7 +37,7 @@ export function checkExpiry(expiry: Expiry | undefined): void {
 }
 
 function checkTerms(terms: readonly string[] | undefined): void {
-  const isTerm = (term: unknown): boolean => typeof term === 'string' && term !== '' && Buffer.byteLength(term) <= 64;
+  const isTerm = (term: unknown): boolean => typeof term === 'string' && term !== '' && term.isWellFormed() && Buffer.byteLength(term) <= 64;
   if (terms !== undefined && !(Array.isArray(terms) && terms.every(isTerm))) invalid('terms are strings of 1 to 64 bytes');
 }
 
@@ -46,7 +48,8 @@ export function checkOwner({ member, ticket }: LockOwner): void {
 
 export function checkAcquire(request: Acquire): void {
   checkOwner(request);
-  if (!Number.isFinite(request.leaseMs) || request.leaseMs <= 0) invalid(`leaseMs must be a number of milliseconds above 0, not ${String(request.leaseMs)}`);
+  const { leaseMs } = request;
+  if (!Number.isFinite(leaseMs) || leaseMs <= 0) invalid(`leaseMs must be a number of milliseconds above 0, not ${String(leaseMs)}`);
 }
 
 export function checkRead({ since, limitBytes }: ReadRequest): void {
@@ -83,18 +86,27 @@ function checkBytes(bytes: Uint8Array): void {
 function checkDurability(durability: Durability | undefined, can: Capabilities): void {
   if (durability === undefined) return;
   const level = typeof durability === 'object' ? 'replicas' : durability;
-  if (!can.durability.includes(level)) invalid(`this store's appends can be durable as ${can.durability.join(' or ')}, not as ${String(level)}: choose one of what store.can.durability names`);
-  if (typeof durability === 'object' && !isCount(durability.replicas, 1)) invalid(`replicas must be a whole number from 1, not ${String(durability.replicas)}`);
+  if (!can.durability.includes(level)) {
+    const levels = can.durability.join(' or ');
+    invalid(`this store's appends can be durable as ${levels}, not as ${String(level)}: choose one that store.can.durability names`);
+  }
+  if (typeof durability === 'object' && !isCount(durability.replicas, 1)) {
+    invalid(`replicas must be a whole number from 1, not ${String(durability.replicas)}`);
+  }
 }
 
 export function checkImage(id: string, { records, createdAt, expiry, terms, token }: SessionImage, expected: Position | undefined): void {
   const session = `session '${shortId(id)}'`;
   const oldest = records[0];
-  if (oldest === undefined || oldest.kind === 'delta' || (oldest.kind === 'end' && records.length > 1)) invalid(`${session}: an image begins with a snapshot, or is an end alone`);
+  if (oldest === undefined || oldest.kind === 'delta' || (oldest.kind === 'end' && records.length > 1)) {
+    invalid(`${session}: an image begins with a snapshot, or is an end alone`);
+  }
   records.forEach(({ position, kind, bytes }, index) => {
     checkPosition('the position of a record', position);
     checkBytes(bytes);
-    if (position.revision !== oldest.position.revision + index || position.revision === 0) invalid(`${session}: the records of an image follow each other, from revision 1 or later`);
+    if (position.revision !== oldest.position.revision + index || position.revision === 0) {
+      invalid(`${session}: the records of an image follow each other, from revision 1 or later`);
+    }
     if (kind === 'end' && index < records.length - 1) invalid(`${session}: nothing follows the end in an image`);
   });
   if (!Number.isFinite(createdAt)) invalid(`${session}: createdAt must be a time in ms, not ${String(createdAt)}`);

@@ -11,7 +11,9 @@ export interface Marks {
 }
 
 /** Marks never fall. */
-export const raised = (marks: Marks, { epoch = 0, births = 0 }: Partial<Marks>): Marks => ({ epoch: Math.max(marks.epoch, epoch), births: Math.max(marks.births, births) });
+export function raised(marks: Marks, { epoch = 0, births = 0 }: Partial<Marks>): Marks {
+  return { epoch: Math.max(marks.epoch, epoch), births: Math.max(marks.births, births) };
+}
 
 /** What a read sees. */
 export interface View {

@@ -1,5 +1,10 @@
-import type { HeadState } from './store.ts';
+import type { Expiry, HeadState } from './store.ts';
 import type { Row } from './row.ts';
+
+/** A rule as it is kept: without what it leaves out. */
+export function ruleOf({ idleMs, ageMs }: Expiry): Expiry {
+  return { ...(idleMs !== undefined && { idleMs }), ...(ageMs !== undefined && { ageMs }) };
+}
 
 /** Ms until the earlier of both expiries; Infinity: never. */
 export function leftMs({ usedAt, createdAt, expiry }: Row, now: number): number {

@@ -52,6 +52,13 @@ export class LmdbStore extends TransactionalStore {
 const MOST_TRIES = 1000;
 
 const MARKS = 'marks';
+
+interface Drafted<T> {
+  readonly result: T;
+  /** Absent: there is nothing to write. False: another was faster. */
+  readonly commit?: () => Promise<boolean>;
+}
+
 type Versioned = Database<Buffer, string>;
 type Records = Database<Buffer, [string, number]>;
 
@@ -103,7 +110,8 @@ class LmdbBackend implements Backend {
       const result = raised(before, next(before));
       if (result.epoch === before.epoch && result.births === before.births) return { result };
       const version = view.marksVersion();
-      return { result, commit: () => this.#marks.ifVersion(MARKS, version as number, () => void this.#marks.put(MARKS, encodeJson(result), this.#versions.nonce())) };
+      const put = (): void => void this.#marks.put(MARKS, encodeJson(result), this.#versions.nonce());
+      return { result, commit: () => this.#marks.ifVersion(MARKS, version as number, put) };
     });
   }
 
@@ -112,13 +120,14 @@ class LmdbBackend implements Backend {
   }
 
   /** Drafts and commits until nobody was faster. */
-  async #try<T>(what: string, deadline: Deadline, draft: (view: LmdbView) => { result: T; commit?: () => Promise<boolean> }): Promise<T> {
+  async #try<T>(what: string, deadline: Deadline, draft: (view: LmdbView) => Drafted<T>): Promise<T> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       deadline.check();
       const { result, commit } = this.#view(draft);
       if (commit === undefined || (await deadline.bound(flushed(commit)))) return result;
     }
-    throw new HoldfastError('ERR_UNAVAILABLE', `LMDB: '${shortId(what)}' was changed by others ${MOST_TRIES} times while this call tried to; retry`, { outcome: 'none' });
+    const message = `LMDB: '${shortId(what)}' was changed by others ${MOST_TRIES} times while this call tried to; retry`;
+    throw new HoldfastError('ERR_UNAVAILABLE', message, { outcome: 'none' });
   }
 
   /** The latest committed state, as it is now. */
@@ -206,7 +215,8 @@ function checkFormat(root: RootDatabase<Buffer, string>, dir: string): void {
   const found = about.get('format');
   if (found === undefined) about.putSync('format', String(FORMAT));
   else if (found !== String(FORMAT)) {
-    throw new HoldfastError('ERR_INVALID', `'${dir}' holds layout ${found} of the LMDB store, this version of Holdfast reads ${FORMAT}: open another directory`);
+    const message = `'${dir}' holds layout ${found} of the LMDB store, this version of Holdfast reads ${FORMAT}: open another directory`;
+    throw new HoldfastError('ERR_INVALID', message);
   }
 }
 

@@ -74,7 +74,9 @@ export function requestLock(row: LockRow, request: Acquire, now: number): LockOu
   const { member, ticket } = request;
   const { holder } = row;
   const own = holder?.member === member ? holder : placeOf(row, member);
-  if (own !== undefined && ticket < own.ticket) return { granted: false, changed: false, retryMs: retryMs(row, request, now), notices: [] };
+  if (own !== undefined && ticket < own.ticket) {
+    return { granted: false, changed: false, retryMs: retryMs(row, request, now), notices: [] };
+  }
   if (holder?.member !== member) return contend(row, request, now);
   if (isTakeable(holder, now) && row.queue.length > 0) return contend(row, request, now);
   return confirm(row, holder, request, now);
@@ -160,14 +162,19 @@ export function leaveLock(row: LockRow, { member, ticket }: LockOwner, now: numb
 }
 
 /** Nobody has a lease or a place. */
-export const isIdle = ({ holder, queue }: LockRow, now: number): boolean => queue.length === 0 && (holder === undefined || holder.leaseUntil <= now);
+export function isIdle({ holder, queue }: LockRow, now: number): boolean {
+  return queue.length === 0 && (holder === undefined || holder.leaseUntil <= now);
+}
 
 /** The grant of the holder. */
-export const grantOf = ({ token, holder, queue }: LockRow, now: number): Grant => ({ token, leaseLeftMs: (holder?.leaseUntil ?? now) - now, wanted: queue.length > 0 });
+export function grantOf({ token, holder, queue }: LockRow, now: number): Grant {
+  return { token, leaseLeftMs: (holder?.leaseUntil ?? now) - now, wanted: queue.length > 0 };
+}
 
 export function lockView({ holder, queue }: LockRow, now: number): LockView {
+  const held = holder && { member: holder.member, leaseLeftMs: holder.leaseUntil - now, recalled: holder.recalledAt !== undefined };
   return {
-    ...(holder && { holder: { member: holder.member, leaseLeftMs: holder.leaseUntil - now, recalled: holder.recalledAt !== undefined } }),
+    ...(held && { holder: held }),
     queue: queue.map(({ member, until }) => ({ member, leftMs: until - now })),
   };
 }

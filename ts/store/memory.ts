@@ -29,7 +29,8 @@ export interface MemoryStoreOptions extends SweepOptions {
 /** A store in the process's own memory: for tests and single processes. Nothing outlives the process. */
 export class MemoryStore extends TransactionalStore {
   constructor(options: MemoryStoreOptions = {}) {
-    super(new MemoryBackend(), { ...options, clock: options.clock ?? systemClock, boundMs: Infinity, can: { durability: ['primary'], watch: true, find: true } });
+    const can = { durability: ['primary'], watch: true, find: true } as const;
+    super(new MemoryBackend(), { ...options, clock: options.clock ?? systemClock, boundMs: Infinity, can });
   }
 }
 
@@ -143,6 +144,6 @@ class MemoryBackend implements Backend, View {
 }
 
 function changeRecord(records: Map<number, StoredRecord>, change: RecordChange): void {
-  if (change.op === 'put') records.set(change.revision, { nonce: change.record.nonce, bytes: new Uint8Array(change.record.bytes) });
+  if (change.op === 'put') records.set(change.revision, change.record);
   else for (let revision = change.from; revision < change.to; revision += 1) records.delete(revision);
 }

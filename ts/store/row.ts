@@ -51,7 +51,7 @@ export const shortId = (id: string): string => (id.length > 8 ? `${id.slice(0, 8
 /** A row that was read back, checked in shape. Throws `ERR_CORRUPT`. */
 export function checkRow(id: string, value: unknown): Row {
   const row = value as Row;
-  const wrong = !isObject(value) ? 'no object' : row.format !== ROW_FORMAT ? `format ${String(row.format)} where ${ROW_FORMAT} is read` : faultOf(row);
+  const wrong = isObject(value) ? faultOf(row) : 'no object';
   if (wrong !== undefined) throw damagedRow(id, wrong);
   return row;
 }
@@ -70,6 +70,7 @@ const isText = (value: unknown): boolean => typeof value === 'string';
 
 /** The name of the first field that is not as it should be. */
 function faultOf(row: Row): string | undefined {
+  if (row.format !== ROW_FORMAT) return `format ${String(row.format)} where ${ROW_FORMAT} is read`;
   const counts = ['revision', 'nonce', 'first', 'snapshot', 'snapshotBytes', 'deltaBytes'] as const;
   const count = counts.find((name) => !isCount(row[name]));
   if (count !== undefined) return count;
@@ -82,9 +83,13 @@ function faultOf(row: Row): string | undefined {
 }
 
 function isLock(lock: LockRow): boolean {
-  return isObject(lock) && isCount(lock.token) && lock.token < floorOf(EPOCHS) && Array.isArray(lock.queue) && lock.queue.every(isWaiter) && isOptional(lock.holder, isHolder);
+  if (!isObject(lock) || !isCount(lock.token) || lock.token >= floorOf(EPOCHS)) return false;
+  return Array.isArray(lock.queue) && lock.queue.every(isWaiter) && isOptional(lock.holder, isHolder);
 }
 
-const isOwner = (value: unknown): value is Holder & Waiter => isObject(value) && isText((value as Holder).member) && isCount((value as Holder).ticket) && isTime((value as Holder).leaseMs);
+function isOwner(value: unknown): value is Holder & Waiter {
+  const { member, ticket, leaseMs } = (isObject(value) ? value : {}) as Partial<Holder>;
+  return isText(member) && isCount(ticket) && isTime(leaseMs);
+}
 const isHolder = (value: unknown): boolean => isOwner(value) && isTime(value.leaseUntil) && isOptional(value.recalledAt, isTime);
 const isWaiter = (value: unknown): boolean => isOwner(value) && isTime(value.until);

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
 import type { Store } from './store.ts';
 
 export interface SweepOptions {
@@ -21,6 +22,10 @@ export class Sweeper {
   #stopped = false;
 
   constructor(store: Pick<Store, 'sweep'>, clock: Clock, { sweepEveryMs = MINUTE_MS, sweepGraceMs = MINUTE_MS }: SweepOptions) {
+    if (!(sweepEveryMs > 0)) {
+      const message = `sweepEveryMs must be a number of milliseconds above 0, or Infinity for never, not ${String(sweepEveryMs)}`;
+      throw new HoldfastError('ERR_INVALID', message);
+    }
     this.#store = store;
     this.#clock = clock;
     this.#everyMs = sweepEveryMs;

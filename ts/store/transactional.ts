@@ -4,7 +4,8 @@ import { HoldfastError } from '../errors.ts';
 import type { Position } from '../position.ts';
 import { EPOCHS } from '../token.ts';
 import type { Token } from '../token.ts';
-import { checkAbove, checkAcquire, checkAppend, checkId, checkImage, checkLimit, checkMs, checkOwner, checkRead, checkToken, checkTouch } from './arguments.ts';
+import { checkAbove, checkAcquire, checkAppend, checkId, checkImage, checkLimit } from './arguments.ts';
+import { checkMs, checkOwner, checkRead, checkToken, checkTouch } from './arguments.ts';
 import type { Backend, Draft, View } from './backend.ts';
 import { Deadline } from './deadline.ts';
 import { lockView } from './lock-row.ts';
@@ -13,8 +14,9 @@ import type { Moment } from './moment.ts';
 import { headOf, tailOf } from './reads.ts';
 import { Sweeper } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
-import type { Append, Appended, CallOptions, Capabilities, Head, Hint, ListQuery, LockOwner, LockReply, LockRequest, LockView, Membership, Page, ReadRequest, SessionImage, Store, SweepRequest, Tail, Touch, Touched } from './store.ts';
-import { forgottenToken, lock, look, touch, unlock } from './uses.ts';
+import type { Append, Appended, CallOptions, Capabilities, Hint, ListQuery, LockOwner, LockReply, LockRequest } from './store.ts';
+import type { Membership, Page, ReadRequest, SessionImage, Store, SweepRequest, Tail, Touch, Touched } from './store.ts';
+import { lock, look, sweepView, touch, unlock } from './uses.ts';
 import { append, replace } from './writes.ts';
 import type { Outcome } from './writes.ts';
 
@@ -59,13 +61,15 @@ export class TransactionalStore implements Store {
   async append(id: string, request: Append, options?: CallOptions): Promise<Appended> {
     const deadline = this.#begin(options, id);
     checkAppend(id, request, this.can);
-    return this.#change(id, (draft) => append(draft, id, request, this.#moment()), deadline);
+    const owned = { ...request, bytes: new Uint8Array(request.bytes) };
+    return this.#change(id, (draft) => append(draft, id, owned, this.#moment()), deadline);
   }
 
   async replace(id: string, image: SessionImage, expected: Position | undefined, options?: CallOptions): Promise<Appended> {
     const deadline = this.#begin(options, id);
     checkImage(id, image, expected);
-    return this.#change(id, (draft) => replace(draft, id, image, expected, this.#moment()), deadline);
+    const owned = { ...image, records: image.records.map((record) => ({ ...record, bytes: new Uint8Array(record.bytes) })) };
+    return this.#change(id, (draft) => replace(draft, id, owned, expected, this.#moment()), deadline);
   }
 
   async lock(id: string, request: LockRequest, options?: CallOptions): Promise<LockReply> {
@@ -91,7 +95,11 @@ export class TransactionalStore implements Store {
   async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
     const deadline = this.#begin(options);
     const { epoch } = this.#backend.read((view) => view.marks());
-    const { member, watch, leave } = await deadline.bound(this.#backend.join(listener));
+    const joining = this.#backend.join(listener);
+    const { member, watch, leave } = await deadline.bound(joining).catch((error: unknown) => {
+      joining.then((late) => late.leave(), () => undefined); // nobody learns of its name any more
+      throw error;
+    });
     return {
       member,
       epoch,
@@ -115,7 +123,7 @@ export class TransactionalStore implements Store {
     });
   }
 
-  async inspect(id: string, options?: CallOptions): Promise<{ readonly head: Head | undefined; readonly lock: LockView }> {
+  async inspect(id: string, options?: CallOptions): ReturnType<Store['inspect']> {
     this.#begin(options, id);
     const moment = this.#moment();
     return this.#backend.read((view) => {
@@ -124,15 +132,20 @@ export class TransactionalStore implements Store {
     });
   }
 
-  async sweep({ cursor, limit, graceMs }: SweepRequest, options?: CallOptions): Promise<{ readonly swept: number; readonly cursor?: string | undefined }> {
+  async sweep({ cursor, limit, graceMs }: SweepRequest, options?: CallOptions): ReturnType<Store['sweep']> {
     const deadline = this.#begin(options);
     checkLimit(limit);
     checkMs('graceMs', graceMs);
     const moment = this.#moment();
-    const page = this.#backend.read((view) => view.page({ limit, ...(cursor !== undefined && { cursor }) }));
-    await this.#raiseBirths(page.ids, graceMs, moment, deadline);
+    const { page, due, births } = this.#backend.read((view) => {
+      const found = view.page({ limit, ...(cursor !== undefined && { cursor }) });
+      const looks = found.ids.map((id) => ({ id, ...sweepView(view, id, graceMs, moment) })).filter((look) => look.due);
+      return { page: found, due: looks.map(({ id }) => id), births: Math.max(0, ...looks.map(({ token }) => token)) };
+    });
+    // What is deleted must not begin again: the mark is there before the first row goes.
+    if (births > 0) await this.#track(this.#backend.raise(() => ({ births }), deadline));
     // Offered at once, so that a backend can commit them together.
-    const looks = page.ids.map((id) => this.#commit(id, (draft) => look(draft, id, graceMs, moment), deadline).catch(passDamage));
+    const looks = due.map((id) => this.#commit(id, (draft) => look(draft, id, graceMs, moment), deadline).catch(passDamage));
     const swept = (await Promise.all(looks)).filter(Boolean).length;
     return { swept, ...(page.cursor !== undefined && { cursor: page.cursor }) };
   }
@@ -140,8 +153,8 @@ export class TransactionalStore implements Store {
   async promote(above: number, options?: CallOptions): Promise<{ readonly epoch: number }> {
     const deadline = this.#begin(options);
     checkAbove(above);
-    const { epoch } = await this.#track(this.#backend.raise((marks) => ({ epoch: nextEpoch(Math.max(above, marks.epoch)) }), deadline));
-    return { epoch };
+    const raising = this.#backend.raise((marks) => ({ epoch: nextEpoch(Math.max(above, marks.epoch)) }), deadline);
+    return { epoch: (await this.#track(raising)).epoch };
   }
 
   async ping(options?: CallOptions): Promise<{ readonly epoch: number }> {
@@ -155,15 +168,6 @@ export class TransactionalStore implements Store {
     this.#sweeper.stop();
     await Promise.allSettled(this.#pending);
     await this.#backend.close();
-  }
-
-  /** What is deleted must not begin again: the mark is there before the first row goes. */
-  async #raiseBirths(ids: readonly string[], graceMs: number, moment: Moment, deadline: Deadline): Promise<void> {
-    const { births, due } = this.#backend.read((view) => {
-      const tokens = ids.map((id) => forgottenToken(view, id, graceMs, moment));
-      return { births: view.marks().births, due: Math.max(0, ...tokens) };
-    });
-    if (due > births) await this.#track(this.#backend.raise(() => ({ births: due }), deadline));
   }
 
   async #change<Reply>(id: string, run: (draft: Draft) => Outcome<Reply>, deadline: Deadline): Promise<Reply> {

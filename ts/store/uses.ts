@@ -1,8 +1,9 @@
 import { floorOf } from '../token.ts';
 import type { Token } from '../token.ts';
 import type { Draft, View } from './backend.ts';
-import { leftMs, stateOf } from './expiry.ts';
+import { leftMs, ruleOf, stateOf } from './expiry.ts';
 import { grantOf, isHeldUnder, isIdle, leaveLock, releaseLock, renewLock, requestLock } from './lock-row.ts';
+import type { Notice } from './lock-row.ts';
 import { birthToken, putUsed, rowAt } from './moment.ts';
 import type { Moment } from './moment.ts';
 import { headOf, tailOf } from './reads.ts';
@@ -23,7 +24,8 @@ export function unlock(draft: Draft, id: string, who: { readonly token: Token } 
   const row = rowAt(draft, id, moment);
   if (row === undefined) return { reply: undefined, notices: [] };
   const now = moment.monotonic;
-  const notices = 'member' in who ? leaveLock(row.lock, who, now) : isHeldUnder(row.lock, who.token) ? releaseLock(row.lock, now) : undefined;
+  const release = (token: Token): readonly Notice[] | undefined => (isHeldUnder(row.lock, token) ? releaseLock(row.lock, now) : undefined);
+  const notices = 'member' in who ? leaveLock(row.lock, who, now) : release(who.token);
   if (notices !== undefined) putUsed(draft, row, moment);
   return { reply: undefined, notices: notices ?? [] };
 }
@@ -41,27 +43,40 @@ export function touch(draft: Draft, id: string, use: Touch, moment: Moment): Out
   const live = head?.state === 'live';
   if (live) noteUse(row, use, moment);
   if (live || use.renew === true) putUsed(draft, row, moment);
-  const reply: Touched = live ? { touched: true, leftMs: leftMs(row, moment.wall) } : { touched: false, why: 'gone', head: headOf(row, moment) };
-  return { reply, notices: [] };
+  if (live) return { reply: { touched: true, leftMs: leftMs(row, moment.wall) }, notices: [] };
+  return { reply: { touched: false, why: 'gone', head: headOf(row, moment) }, notices: [] };
 }
 
 function noteUse(row: Row, { expiry }: Touch, { stamp }: Moment): void {
   row.usedAt = stamp;
-  if (expiry !== undefined) row.expiry = { ...expiry };
+  if (expiry !== undefined) row.expiry = ruleOf(expiry);
 }
 
 /** Whether nobody needs the row: it has expired, or was never written, and nobody has or awaits its lock. */
-const isForgotten = (row: Row, { wall, monotonic }: Moment): boolean => (row.revision === 0 || stateOf(row, wall) === 'expired') && isIdle(row.lock, monotonic);
+function isForgotten(row: Row, { wall, monotonic }: Moment): boolean {
+  return (row.revision === 0 || stateOf(row, wall) === 'expired') && isIdle(row.lock, monotonic);
+}
 
-const wasSeen = ({ lookedAt }: Row, graceMs: number, { monotonic }: Moment): boolean => lookedAt !== undefined && lookedAt <= monotonic && monotonic - lookedAt >= graceMs;
+function wasSeen({ lookedAt }: Row, graceMs: number, { monotonic }: Moment): boolean {
+  return lookedAt !== undefined && lookedAt <= monotonic && monotonic - lookedAt >= graceMs;
+}
 
-/** The token of a row that a sweep is about to delete; 0 for any other. */
-export function forgottenToken(view: View, id: string, graceMs: number, moment: Moment): Token {
+/** What a sweep has to do with a row. */
+export interface SweepView {
+  /** It is to be noted, or the note is void, or it is to be deleted. */
+  readonly due: boolean;
+  /** Of a row that is about to be deleted; 0 for any other. */
+  readonly token: Token;
+}
+
+export function sweepView(view: View, id: string, graceMs: number, moment: Moment): SweepView {
   try {
     const row = rowAt(view, id, moment);
-    return row !== undefined && wasSeen(row, graceMs, moment) && isForgotten(row, moment) ? row.lock.token : 0;
+    if (row === undefined) return { due: false, token: 0 };
+    const forgotten = isForgotten(row, moment);
+    return { due: forgotten || row.lookedAt !== undefined, token: forgotten && wasSeen(row, graceMs, moment) ? row.lock.token : 0 };
   } catch {
-    return 0; // damaged: left for repair
+    return { due: false, token: 0 }; // damaged: left for repair
   }
 }
 

@@ -4,7 +4,7 @@ import { HoldfastError } from '../errors.ts';
 import { epochOf } from '../token.ts';
 import type { Token } from '../token.ts';
 import type { Draft, View } from './backend.ts';
-import { stateOf } from './expiry.ts';
+import { ruleOf, stateOf } from './expiry.ts';
 import { grantOf, isHeldUnder, isIdle, releaseLock, renewLock, requestLock } from './lock-row.ts';
 import type { LockOutcome, Notice } from './lock-row.ts';
 import { birthToken, putUsed, rowAt } from './moment.ts';
@@ -35,7 +35,10 @@ export function append(draft: Draft, id: string, request: Append, moment: Moment
   const token = typeof request.under === 'number' ? request.under : row.lock.token;
   const why = token < row.lock.token ? 'fenced' : fits(row, request, moment) ? undefined : 'conflict';
   if (why !== undefined && lock !== undefined) return refuseGranted(draft, id, row, found !== undefined, request, lock, moment);
-  if (why !== undefined) return { reply: { appended: false, why, token: row.lock.token, tail: tailOf(draft, id, found, { since: request.parent }, moment) }, notices: [] };
+  if (why !== undefined) {
+    const tail = tailOf(draft, id, found, { since: request.parent }, moment);
+    return { reply: { appended: false, why, token: row.lock.token, tail }, notices: [] };
+  }
   const notices = write(draft, row, request, token, moment);
   return { reply: { appended: true, token }, notices: [...(lock?.notices ?? []), ...notices], written: true };
 }
@@ -64,7 +67,7 @@ function write(draft: Draft, row: Row, request: Append, token: Token, moment: Mo
   if (kind === 'delta') row.deltaBytes += bytes.length;
   else Object.assign(row, { snapshot: position.revision, snapshotBytes: bytes.length, deltaBytes: 0 });
   Object.assign(row, { revision: position.revision, nonce: position.nonce, ended: kind === 'end', usedAt: moment.stamp });
-  if (request.expiry !== undefined) row.expiry = { ...request.expiry };
+  if (request.expiry !== undefined) row.expiry = ruleOf(request.expiry);
   if (request.terms !== undefined) row.terms = [...new Set(request.terms)];
   const oldest = Math.max(row.first, Math.min(request.first ?? (kind === 'delta' ? row.first : position.revision), row.snapshot));
   draft.deleteRecords(row.first, oldest);
@@ -131,9 +134,11 @@ function rowOf({ records, createdAt, expiry, terms = [] }: SessionImage, token: 
   const [oldest, last] = [records[0], records.at(-1)] as [ImageRecord, ImageRecord];
   const snapshot = records.findLastIndex(({ kind }) => kind !== 'delta');
   const sizes = records.map(({ bytes }) => bytes.length);
-  Object.assign(row, last.position, { ended: last.kind === 'end', first: oldest.position.revision, snapshot: records[snapshot]?.position.revision });
+  const { revision, nonce } = last.position;
+  Object.assign(row, { revision, nonce, ended: last.kind === 'end', first: oldest.position.revision });
+  Object.assign(row, { snapshot: records[snapshot]?.position.revision });
   Object.assign(row, { snapshotBytes: sizes[snapshot], deltaBytes: sizes.slice(snapshot + 1).reduce((sum, size) => sum + size, 0) });
-  Object.assign(row, { createdAt, usedAt: stamp, expiry: { ...expiry }, terms: [...new Set(terms)] });
+  Object.assign(row, { createdAt, usedAt: stamp, expiry: ruleOf(expiry), terms: [...new Set(terms)] });
   return row;
 }
 

@@ -22,6 +22,7 @@ export interface Written {
  * What the outcome of is unknown is left to `replica.unsettled`.
  */
 export async function commit(line: Line, replica: Replica, written: Written, staged: Staged | undefined): Promise<void> {
+  line.backups.checkCurrent();
   const { append } = written;
   let answer: Appended;
   try {

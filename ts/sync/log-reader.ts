@@ -15,9 +15,12 @@ export function logReader(line: Omit<PullLine, 'store' | 'call'>): LogReader {
       return chain(line, id, undefined, tail);
     },
     // Times and tokens in these records are differences to the parent's, which is not known here; nor are they asked for.
-    after: (id, since, tail) => chain(line, id, { ...NO_PARENT, ...since }, tail),
+    after: (id, since, tail) => chain(line, id, { ...NO_PARENT, time: SOME_TIME, ...since }, tail),
   };
 }
+
+/** Far from both ends: a record may have been written by a clock that was behind its parent's. */
+const SOME_TIME = 2 ** 47;
 
 function chain({ limitBytes }: Pick<PullLine, 'limitBytes'>, id: string, since: RecordParent | undefined, tail: Tail): ImageRecord[] {
   const { position: head, state } = tail.head as Head;

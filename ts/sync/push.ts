@@ -40,7 +40,6 @@ export async function push(line: Line, replica: Replica, tracked: Tracked, optio
   const { image } = replica;
   const difference = compare(line, image, tracked);
   if (difference === undefined && (replica.exists || !options.create)) return undefined;
-  line.backups.checkCurrent();
 
   const { directory, directoryDelta, changes, values } = difference ?? NOTHING;
   const staged = image.stage(directory, values);

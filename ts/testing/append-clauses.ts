@@ -93,7 +93,7 @@ export const appendClauses: Clauses = {
     for (const more of bad) await rejects(one.append('s', record(2, token, more)), 'ERR_INVALID');
     await rejects(one.append('t', record(1, 0, { kind: 'delta' })), 'ERR_INVALID');
     await rejects(one.append('t', record(1, 0, { kind: 'end' })), 'ERR_INVALID');
-    for (const id of ['', 'x'.repeat(256), 'ä'.repeat(128), 'a\0b']) await rejects(one.append(id, record(1, 0)), 'ERR_INVALID');
+    for (const id of ['', 'x'.repeat(256), 'ä'.repeat(128), 'a\0b', 'a\ud800']) await rejects(one.append(id, record(1, 0)), 'ERR_INVALID');
     assert.deepEqual([await whole(one), await head(one, 't')], [['r1'], undefined]);
   },
   'the rule of expiry stays until another is given': async ({ one, two }) => {
@@ -102,7 +102,7 @@ export const appendClauses: Clauses = {
     assert.deepEqual((await head(two))?.expiry, { idleMs: 5000 });
     appended(await one.append('s', record(3, token, { expiry: { ageMs: 9000 } })));
     assert.deepEqual((await head(two))?.expiry, { ageMs: 9000 });
-    appended(await one.append('s', record(4, token, { expiry: {} })));
+    appended(await one.append('s', record(4, token, { expiry: { idleMs: undefined } })));
     assert.deepEqual([(await head(two))?.expiry, (await head(two))?.leftMs], [{}, Infinity]);
   },
   'terms stay until others are given': async ({ one, two }) => {
@@ -138,6 +138,21 @@ export const appendClauses: Clauses = {
     appended(await two.append('s', record(2, next.token, { lock: 'release' })));
     assert((await tokenOf(one, 's')) > next.token);
     assert.equal((await one.inspect('s')).lock.holder, undefined);
+  },
+  'a refused append changes nothing, not even the lock': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const { token } = granted(await one.lock('s', asks(a, 1)));
+    appended(await one.append('s', record(1, token, { expiry: { idleMs: 60_000 }, terms: ['t'] })));
+    await pass(LEASE_MS / 2);
+    for (const lock of ['renew', 'release'] as const) {
+      const more = { lock, expiry: { idleMs: 90_000 }, terms: ['u'], first: 1, kind: 'end' } as const;
+      refused(await one.append('s', record(2, token, { ...more, parent: at(1, 5) })), 'conflict');
+      refused(await two.append('s', record(2, token - 1, more)), 'fenced');
+    }
+    const { head: found, lock } = await two.inspect('s');
+    assert.deepEqual([found?.token, found?.state, found?.expiry, lock.holder?.member, await ids(two, 't')], [token, 'live', { idleMs: 60_000 }, a, ['s']]);
+    assertAbout(found?.leftMs ?? 0, 60_000 - LEASE_MS / 2);
+    assertAbout(lock.holder?.leaseLeftMs ?? 0, LEASE_MS / 2);
   },
   'an end frees the lock for those who wait': async ({ one, two }) => {
     const { member: a } = await member(one);

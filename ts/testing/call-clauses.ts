@@ -22,6 +22,14 @@ export const callClauses: Clauses = {
     assert.deepEqual([await whole(one), found?.token, found?.expiry, lock.holder?.member, (await one.ping()).epoch], [['r1'], token, {}, a, 0]);
     for (const call of everyCall(two, 's', a, token)) await rejects(call({ timeoutMs: Number.NaN }), 'ERR_INVALID');
   },
+  'a watch is bounded like any call': async ({ one }) => {
+    const joined = await member(one);
+    await rejects(joined.watch([], { signal: AbortSignal.abort() }), 'ERR_UNAVAILABLE', 'none');
+    await rejects(joined.watch([], { timeoutMs: 0 }), 'ERR_UNAVAILABLE', 'none');
+  },
+  'two connections to one place say so': async ({ one, two }) => {
+    assert.equal(one.address, two.address);
+  },
   'an ample bound changes nothing': async ({ one }) => {
     const { member: a } = await member(one);
     const token = await begin(one, 's', 1);

@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
-import type { Hint, Store } from '../store/store.ts';
+import type { Hint } from '../store/store.ts';
 import { appended, asks, at, begin, bytesOf, granted, member, quiet, record, rejects, until, waits } from './place.ts';
 import type { Clauses } from './place.ts';
 
 const kinds = (hints: readonly Hint[]): string[] => hints.map((hint) => (hint.kind === 'resync' ? hint.kind : `${hint.kind} ${hint.id}`));
-
-/** A member that hears nothing has no surer sign than another that hears. */
-async function changes(store: Store, id: string, token: number, revision: number): Promise<void> {
-  appended(await store.append(id, record(revision, token)));
-  await quiet();
-}
 
 export const hintClauses: Clauses = {
   'members have names of their own, never used again': async ({ one, two }) => {
@@ -21,26 +15,28 @@ export const hintClauses: Clauses = {
     }
     assert.equal(names.size, 4);
   },
-  'a holder is recalled when another waits': async ({ one, two }) => {
+  'a holder is recalled when another waits': async (place) => {
+    const { one, two } = place;
     const hints: Hint[] = [];
     const { member: a } = await member(one, hints);
     const { member: b } = await member(two);
     const { token } = granted(await one.lock('s', asks(a, 1)));
     assert.deepEqual(hints, []);
     waits(await two.lock('s', asks(b, 1)));
-    await until(() => hints.length > 0);
+    await until(place, () => hints.length > 0);
     assert.deepEqual(hints[0], { kind: 'recall', id: 's', token });
     assert.equal((await two.inspect('s')).lock.holder?.recalled, true);
     assert.equal(granted(await one.lock('s', asks(a, 1))).wanted, true);
   },
-  'who gets the lock is told, and collects it': async ({ one, two }) => {
+  'who gets the lock is told, and collects it': async (place) => {
+    const { one, two } = place;
     const hints: Hint[] = [];
     const { member: a } = await member(one);
     const { member: b } = await member(two, hints);
     const first = granted(await one.lock('s', asks(a, 1)));
     waits(await two.lock('s', asks(b, 1)));
     await one.unlock('s', { token: first.token });
-    await until(() => hints.length > 0);
+    await until(place, () => hints.length > 0);
     const grant = granted(await two.lock('s', asks(b, 1)));
     assert.deepEqual(hints, [{ kind: 'grant', id: 's', token: grant.token }]);
     assert(grant.token > first.token);
@@ -55,33 +51,36 @@ export const hintClauses: Clauses = {
     await quiet();
     assert.deepEqual(hints, []);
   },
-  'those who watch hear of appends and replacements': async ({ one, two }) => {
+  'those who watch hear of appends and replacements': async (place) => {
+    const { one, two } = place;
     const hints: Hint[] = [];
     const watching = await member(two, hints);
     await watching.watch(['s', 't']);
     const token = await begin(one, 's', 1);
     await begin(one, 'other', 1);
-    await until(() => hints.length > 0);
+    await until(place, () => hints.length > 0);
     appended(await one.replace('t', { records: [{ position: at(1), kind: 'snapshot', bytes: bytesOf('t') }], createdAt: 1, expiry: {}, token }, undefined));
-    await until(() => hints.length > 1);
+    await until(place, () => hints.length > 1);
     assert.deepEqual(kinds(hints), ['changed s', 'changed t']);
   },
-  'a watch takes the place of the one before': async ({ one, two }) => {
+  'a watch takes the place of the one before': async (place) => {
+    const { one, two } = place;
     const hints: Hint[] = [];
     const watching = await member(two, hints);
     const token = await begin(one, 's', 1);
     await begin(one, 't', 1);
     await watching.watch(['s']);
     await watching.watch(['t']);
-    await changes(one, 's', token, 2);
-    assert.deepEqual(hints, []);
+    appended(await one.append('s', record(2, token)));
+    appended(await one.append('t', record(2, token)));
+    await until(place, () => hints.length > 0);
     await watching.watch('all');
-    await changes(one, 's', token, 3);
-    await changes(one, 't', token, 2);
-    assert.deepEqual(kinds(hints), ['changed s', 'changed t']);
+    appended(await one.append('s', record(3, token)));
+    await until(place, () => hints.length > 1);
     await watching.watch([]);
-    await changes(one, 's', token, 4);
-    assert.equal(hints.length, 2);
+    appended(await one.append('t', record(3, token)));
+    await quiet();
+    assert.deepEqual(kinds(hints), ['changed t', 'changed s']);
   },
   'nothing is heard of what changed nothing': async ({ one, two }) => {
     const token = await begin(one, 's', 2);

@@ -86,6 +86,10 @@ export const logClauses: Clauses = {
     large.fill(9);
     const [first] = (await two.read('s', { since: ORIGIN })).records;
     assert.equal(Buffer.compare(first as Uint8Array, Buffer.alloc(3_000_000, 7)), 0);
+    const bytes = Buffer.from('image');
+    appended(await one.replace('t', { records: [{ position: at(1), kind: 'snapshot', bytes }], createdAt: 1, expiry: {}, token: 0 }, undefined));
+    bytes.fill(9);
+    assert.deepEqual(await whole(two, 't'), ['image']);
   },
   'an end is the last of an id': async ({ one, two }) => {
     const token = await begin(one, 's', 2);

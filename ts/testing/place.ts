@@ -11,6 +11,8 @@ export interface Place {
   readonly pass: (ms: number) => Promise<void> | void;
   /** Sets the stores' wall clock, their monotonic clock unnoticed. Absent: the clauses that need it must be skipped with a reason. */
   readonly jump?: ((ms: number) => Promise<void> | void) | undefined;
+  /** Hints arrive within this; default 2,000 ms. */
+  readonly hintMs?: number | undefined;
   readonly cleanUp: () => Promise<void>;
 }
 
@@ -93,36 +95,41 @@ export function assertAbout(value: number, ms: number): void {
   assert(value <= ms + 1 && value > ms - SLACK_MS, `${value} is about ${ms}`);
 }
 
-/** Waits for a hint; fails after two seconds. */
-export async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 2000; !condition(); ) {
-    assert(Date.now() < end, 'waited two seconds in vain');
-    await new Promise((resolve) => setTimeout(resolve, 2));
+const QUIET_MS = 15;
+
+/** Waits for a hint. */
+export async function until({ hintMs = 2000 }: Place, condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + hintMs; !condition(); ) {
+    assert(Date.now() < end, `waited ${hintMs} ms for a hint in vain`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 
-/** Long enough for a hint that should not come. */
-export const quiet = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
+/** Long enough for most hints that should not come. */
+export const quiet = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, QUIET_MS));
 
-export async function ids(store: Store, term?: string): Promise<string[]> {
-  const found: string[] = [];
-  for (let cursor: string | undefined, first = true; first || cursor !== undefined; first = false) {
-    const page = await store.list({ limit: 10, ...(term !== undefined && { term }), ...(cursor !== undefined && { cursor }) });
-    found.push(...page.ids);
-    cursor = page.cursor;
+const MOST_PAGES = 1000;
+
+/** Runs through all pages; returns what is on them. */
+export async function pages<Page extends { readonly cursor?: string | undefined }>(next: (from: { readonly cursor?: string }) => Promise<Page>): Promise<Page[]> {
+  const found: Page[] = [await next({})];
+  for (let cursor = found[0]?.cursor; cursor !== undefined; cursor = found.at(-1)?.cursor) {
+    assert(found.length < MOST_PAGES, 'the pages end');
+    found.push(await next({ cursor }));
   }
-  return [...new Set(found)].toSorted();
+  return found;
+}
+
+/** All that is listed, sorted. */
+export async function ids(store: Store, term?: string): Promise<string[]> {
+  const listed = await pages((from) => store.list({ limit: 10, ...(term !== undefined && { term }), ...from }));
+  return [...new Set(listed.flatMap((page) => page.ids))].toSorted();
 }
 
 /** One sweep over all sessions; returns how many went. */
 export async function sweepAll(store: Store, graceMs: number): Promise<number> {
-  let swept = 0;
-  for (let cursor: string | undefined, first = true; first || cursor !== undefined; first = false) {
-    const page = await store.sweep({ limit: 2, graceMs, ...(cursor !== undefined && { cursor }) });
-    swept += page.swept;
-    cursor = page.cursor;
-  }
-  return swept;
+  const swept = await pages((from) => store.sweep({ limit: 2, graceMs, ...from }));
+  return swept.reduce((sum, page) => sum + page.swept, 0);
 }
 
 /** Every call of the contract that takes options, with arguments that would do something. */

@@ -28,6 +28,10 @@ export const queueClauses: Clauses = {
     await one.unlock('s', { token: grant.token });
     waits(await one.lock('s', asks(c, 2, { wait: false })));
     assert.deepEqual([(await one.inspect('s')).lock.holder?.member, (await one.inspect('s')).lock.queue], [b, []]);
+    waits(await one.lock('s', asks(a, 2)));
+    await two.promote(0);
+    waits(await one.lock('s', asks(c, 3, { wait: false })));
+    assert.deepEqual([(await one.inspect('s')).lock.holder?.member, (await one.inspect('s')).lock.queue], [a, []]);
   },
   'a try takes a free lock, and nothing of another\'s': async ({ one, two }) => {
     const { member: a } = await member(one);
@@ -72,6 +76,7 @@ export const queueClauses: Clauses = {
     let waitedMs = 0;
     let reply = await two.lock('s', asks(b, 1));
     for (; !reply.granted; reply = await two.lock('s', asks(b, 1))) {
+      assert(reply.retryMs > 0);
       waitedMs += reply.retryMs;
       assert(waitedMs <= LEASE_MS + 500, 'never longer than a lease and a recall');
       await pass(reply.retryMs);

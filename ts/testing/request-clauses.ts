@@ -32,7 +32,8 @@ export const requestClauses: Clauses = {
     assert(newer.token > token);
     assert.equal((await two.inspect('s')).lock.holder, undefined);
   },
-  'another\'s lock is waited for: place, recall, and the append when it is free': async ({ one, two }) => {
+  'another\'s lock is waited for: place, recall, and the append when it is free': async (place) => {
+    const { one, two } = place;
     const hints: Hint[] = [];
     const { member: a } = await member(one, hints);
     const { member: b } = await member(two, hints);
@@ -40,11 +41,11 @@ export const requestClauses: Clauses = {
     appended(await one.append('s', record(1, grant.token)));
     const { retryMs } = refused(await two.append('s', record(2, wants(b, 4))), 'locked');
     assert(retryMs > 0 && retryMs <= LEASE_MS + 250);
-    await until(() => hints.some(({ kind }) => kind === 'recall'));
+    await until(place, () => hints.some(({ kind }) => kind === 'recall'));
     const { lock } = await one.inspect('s');
     assert.deepEqual([lock.holder?.recalled, lock.queue.map((place) => place.member)], [true, [b]]);
     await one.unlock('s', { token: grant.token });
-    await until(() => hints.some(({ kind }) => kind === 'grant'));
+    await until(place, () => hints.some(({ kind }) => kind === 'grant'));
     const { token } = appended(await two.append('s', record(2, wants(b, 4))));
     assert(token > grant.token);
     assert.deepEqual(await whole(one), ['r1', 'r2']);
@@ -61,7 +62,8 @@ export const requestClauses: Clauses = {
     assert.deepEqual([lock.holder?.recalled, lock.queue, hints], [false, [], []]);
     appended(await one.append('s', record(1, grant.token)));
   },
-  'after its append the lock goes to the next in the queue': async ({ one, two }) => {
+  'after its append the lock goes to the next in the queue': async (place) => {
+    const { one, two } = place;
     const hints: Hint[] = [];
     const { member: a } = await member(one);
     const { member: b } = await member(two, hints);
@@ -71,7 +73,7 @@ export const requestClauses: Clauses = {
     waits(await two.lock('s', asks(c, 1)));
     await one.unlock('s', { token: first.token });
     appended(await two.append('s', record(1, wants(b, 1))));
-    await until(() => hints.filter(({ kind }) => kind === 'grant').length === 2);
+    await until(place, () => hints.filter(({ kind }) => kind === 'grant').length === 2);
     granted(await two.lock('s', asks(c, 1)));
   },
   'an outdated parent is refused, and the lock stays for the rebase': async ({ one, two }) => {

@@ -22,7 +22,7 @@ export interface Runner {
 export interface StoreSuiteOptions {
   /** Of the store. */
   readonly name: string;
-  /** Called for every test: an empty place with two connections. */
+  /** Called for every test: an empty place with two connections, whose stores do not sweep of their own accord. */
   open(): Promise<Place>;
   /** By test name: why this store does not keep that clause. */
   readonly skips?: Readonly<Record<string, string>> | undefined;

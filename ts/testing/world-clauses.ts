@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appended, asks, at, begin, granted, head, ids, member, record, refused, rejects, tokenOf, waits } from './place.ts';
+import { appended, asks, at, begin, granted, head, ids, member, pages, record, refused, rejects, tokenOf, waits } from './place.ts';
 import type { Clauses } from './place.ts';
 
 const FLOOR = 2 ** 32;
@@ -81,15 +81,15 @@ export const worldClauses: Clauses = {
       for (const more of ['x', 'y', 'z', 'w']) await begin(one, `${more}${i}`, 1, { expiry: { idleMs: 100 } });
     }
     await pass(200);
-    const found: string[] = [];
-    let cursor: string | undefined;
-    for (let pages = 0; pages === 0 || cursor !== undefined; pages += 1) {
-      const page = await two.list({ limit: 7, ...(cursor !== undefined && { cursor }) });
-      found.push(...page.ids);
-      cursor = page.cursor;
-      if (pages < 4) await one.sweep({ limit: 1000, graceMs: 0 });
-      await begin(one, `new${pages}`, 1);
-    }
+    let round = 0;
+    const listed = await pages(async (from) => {
+      const page = await two.list({ limit: 7, ...from });
+      round += 1;
+      if (round < 5) await one.sweep({ limit: 1000, graceMs: 0 });
+      if (round < 20) await begin(one, `new${round}`, 1);
+      return page;
+    });
+    const found = listed.flatMap((page) => page.ids);
     assert.deepEqual(stays.filter((id) => !found.includes(id)), []);
     assert.equal(found.filter((id) => /^[xyzw]/.test(id)).length, 0);
   },
