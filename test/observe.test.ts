@@ -11,7 +11,7 @@ const EACH: { readonly [T in EventType]: Fields<T> } = {
   grant: { id, waitMs: 3, handOver: true },
   wait: { id, waitMs: 1000 },
   recall: { id, busy: true },
-  'lock-lost': { id, why: 'lease' },
+  'lock-lost': { id },
   sent: { id, place: 'primary', kind: 'delta', revision: 2, bytes: 28 },
   conflict: { id, revision: 2, paths: [['cart', 0]] },
   'backup-lag': { id, backup: 0 },

@@ -47,11 +47,11 @@ export class SteadyTime {
     this.#offset = clock.now() - clock.monotonic();
   }
 
-  /** To judge by: whether a session has expired. The earlier of both times while they disagree. */
+  /** To judge by: whether a session has expired. A jump back must not bring back to life what has. */
   now(): number {
     const wall = this.#clock.now();
     const steady = this.#look(wall);
-    return this.#jumped ? Math.min(wall, steady) : wall;
+    return this.#jumped ? steady : wall;
   }
 
   /** To note down: when a session was used. The later of both while they disagree, so that nobody takes a use for an old one. */

@@ -39,11 +39,8 @@ export interface RecallEvent extends OfSession<'recall'> {
   readonly busy: boolean;
 }
 
-/** The lock went to another, or may have, before this process gave it up: a save under it is refused. */
-export interface LockLostEvent extends OfSession<'lock-lost'> {
-  /** `lease`: it ended. `fenced`: the store knows a newer token. `epoch`: a backup was promoted, or the store lost its memory. */
-  readonly why: 'lease' | 'fenced' | 'epoch';
-}
+/** The store has given the lock to another under a newer token, before this process gave it back: a save under it is refused. */
+export type LockLostEvent = OfSession<'lock-lost'>;
 
 /** A record went out, and was acknowledged. */
 export interface SentEvent extends OfSession<'sent'> {

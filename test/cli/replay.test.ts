@@ -30,6 +30,8 @@ function holdfast(...args: string[]): Promise<Ended> {
 }
 
 interface Result {
+  readonly history?: { readonly acknowledged: number; readonly unknown: number; readonly findings: readonly string[] };
+  readonly saves: number;
   readonly ok: boolean;
   readonly sessions: number;
   readonly steps: number;
@@ -63,11 +65,18 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     expect(first?.handovers).toBeGreaterThan(20);
     expect(first?.backupBytes).toEqual([first?.sentBytes, first?.sentBytes]);
     expect(first?.fullBytes).toBeGreaterThan(first?.sentBytes as number);
+    for (const { history, saves } of [first, second] as Result[]) {
+      expect(history).toMatchObject({ unknown: 0, findings: [] });
+      // Each record that was sent (a save may have nothing to send) in the primary and in two backups.
+      expect((history?.acknowledged ?? 1) % 3).toBe(0);
+      expect(history?.acknowledged).toBeGreaterThan(2 * saves);
+    }
     expect(leftOver()).toEqual([]);
   });
 
   test.each([
     ['--store', 'memory', '--backups', '1'],
+    ['--store', 'memory', '--record', 'on'],
     ['--lock', 'access', '--processes', '2'],
     ['--differ', 'off'],
     ['--engine', 'js'],
@@ -76,6 +85,7 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
   ])('%s %s %s %s', async (...options) => {
     const found = await results(edits, states, ...options.filter((option) => option !== undefined));
     expect(found.map(({ ok }) => ok)).toEqual([true, true]);
+    expect(found.map(({ history }) => history?.findings)).toEqual(options.includes('--record') || options.includes('--processes') ? [[], []] : [undefined, undefined]);
     if (options[0] === '--max-steps') expect(found.map(({ steps }) => steps)).toEqual([31, 31]);
   });
 
@@ -136,9 +146,29 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     const reference = new Reference();
     for await (const { record: each } of (await openTrace(edits)).lines) reference.follow(each);
     const expected = [...reference.fingerprints()].map(([sid, sha256]) => ({ sid, id: sid, sha256 }));
-    const failures = await verify({ store: 'lmdb', dirs }, ['blob'], expected);
+    const { failures } = await verify({ store: 'lmdb', dirs }, ['blob'], expected);
     expect(failures).toEqual([expect.stringContaining("session 'a', backup 1: ERR_CORRUPT")]);
-    expect(await verify({ store: 'lmdb', dirs: dirs.slice(0, 1) }, ['blob'], expected.slice(1))).toEqual(['primary: 3 sessions, expected 2']);
+    expect((await verify({ store: 'lmdb', dirs: dirs.slice(0, 1) }, ['blob'], expected.slice(1))).failures).toEqual(['primary: 3 sessions, expected 2']);
+  });
+
+  test('what the histories show is found', async () => {
+    const [kept, histories] = [file('judged'), file('histories')];
+    expect((await holdfast('replay', edits, '--dir', kept, '--history', histories, '--processes', '2')).code).toBe(0);
+    const [run] = readdirSync(kept) as [string];
+    const [folder] = readdirSync(histories) as [string];
+    const own = join(histories, folder, 'worker-1.marks');
+    const marks = readFileSync(own, 'utf8').split('\n');
+    const appended = marks.filter((line) => line.includes('"op":"append"') && line.includes('"mark":"call"')).at(-1) as string;
+    const { call } = JSON.parse(appended) as { call: number };
+    // As if nobody had written this record.
+    writeFileSync(own, marks.filter((line) => !line.includes(`"call":${call},`)).join('\n'));
+    const { verify } = (await import(pathToFileURL(join(dist, 'verify.js')).href)) as typeof import('../../ts/cli/verify.ts');
+    const places = { store: 'lmdb', dirs: [join(kept, run, 'primary')] } as const;
+    const { history } = await verify(places, ['blob'], ['a', 'b', 'c'].map((id) => ({ sid: id, id, sha256: '' })), { history: { folder: join(histories, folder), ended: async () => undefined } });
+    expect(history?.findings).toContainEqual(expect.stringMatching(/^broken chain: session '[abc]': nobody wrote the record at/));
+    const { verdict } = (await import(pathToFileURL(join(dist, 'report.js')).href)) as typeof import('../../ts/cli/report.ts');
+    const text = verdict({ trace: 'made', sessions: 3, backups: 0, failures: [], history } as unknown as Parameters<typeof verdict>[0]);
+    expect(text).toMatch(/^ok {2}made: .*\nFAILED {2}made: the history shows \d+ faults?: .*\n {4}broken chain: /);
   });
 
   test('a trace that makes no sense ends the run with its error', async () => {
@@ -186,6 +216,8 @@ describe('holdfast', { timeout: 20_000 }, () => {
     [['replay', 'package.json', '--group', '1.5'], '--group must be'],
     [['replay', 'package.json', '--what'], '--what'],
     [['replay', 'package.json', '--store', 'memory', '--processes', '2'], '--processes must be 1'],
+    [['replay', 'package.json', '--record', 'no'], '--record must be'],
+    [['replay', 'package.json', '--record', 'off', '--history', '.'], '--record must be on'],
   ])('%j is refused with the usage', async (args, message) => {
     const { code, stdout, stderr } = await holdfast(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

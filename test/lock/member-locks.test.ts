@@ -266,3 +266,33 @@ describe('a member whose hints were lost', () => {
     expect(joined).toEqual([4, 0]);
   });
 });
+
+describe('without hints', () => {
+  it('a holder learns that others wait from the answers that it gets, and makes room within maxHoldMs', async () => {
+    const { store } = lossy(new MemoryStore(), () => true);
+    const [one, two] = [member(store, { maxHoldMs: 100, leaseMs: 120 }), member(store, { leaseMs: 120 })];
+    const hold = await one.acquire('s', since);
+    const next = await two.acquire('s', since, { timeoutMs: 5000 }); // renewed for as long as it may, then left to lapse
+    expect(next.token).toBeGreaterThan(hold.token);
+    await hold.end('keep');
+    await next.end('keep');
+  });
+
+  it('a grant that finds nobody is given back, and forgotten', async () => {
+    const store = new MemoryStore();
+    let slow = true;
+    const link = through(store, {
+      async lock(call) {
+        const reply = await call();
+        if (slow) await new Promise((resolve) => setTimeout(resolve, 40));
+        return reply;
+      },
+    });
+    const locks = member(link, { leaseMs: 60_000 });
+    expect(await codeOf(locks.acquire('s', since, { timeoutMs: 10 }))).toBe('ERR_LOCK_TIMEOUT');
+    slow = false;
+    await waitFor(() => grantsOf(locks) === 1);
+    await (await member(store).acquire('s', since, { timeoutMs: 2000 })).end('keep');
+    expect((await store.inspect('s')).lock.queue).toEqual([]);
+  });
+});

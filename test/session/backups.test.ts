@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../ts/clock.ts';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
@@ -93,7 +94,11 @@ describe('backups', () => {
     await repository(backup).scope('s', (state) => void (state.n = 99)); // another branch
     const { store, state: link } = fragile(backup);
     const sessions = repository(primary, { backups: [{ store }] });
+    const errors = errorsOf(sessions);
     await sessions.scope('s', (state) => void (state.n += 1));
+    expect(errors).toEqual([expect.stringContaining('overwrite: true')]); // what only the backup has is not thrown away unasked
+    expect(await repository(backup).read('s')).toMatchObject({ n: 99 });
+    await sessions.backups.catchUp('s', { overwrite: true });
     expect(await sessions.verifyBackups('s')).toEqual(['equal']);
     link.damage = true;
     await sessions.scope('s', (state) => void (state.n += 1));
@@ -142,5 +147,198 @@ describe('a damaged record in the primary', () => {
     expect(await failing()).toMatchObject({ code: 'ERR_CORRUPT', session: 's', revision: 3 });
     await fresh.scope('other', (state) => expect(state.n).toBe(4));
     expect(await repository(backup).read('s')).toMatchObject({ n: 4 });
+  });
+});
+
+/** A clock that goes on when it is told to. */
+function virtual(): { clock: Clock; pass: (ms: number) => void; jump: (ms: number) => void } {
+  const timers = new Set<{ at: number; run: () => void }>();
+  let [now, skew] = [0, 0];
+  const clock: Clock = {
+    now: () => 1.7e12 + now + skew,
+    monotonic: () => now,
+    after(ms, run) {
+      const timer = { at: now + ms, run };
+      timers.add(timer);
+      return () => void timers.delete(timer);
+    },
+  };
+  const pass = (ms: number): void => {
+    now += ms;
+    for (const timer of [...timers]) if (timer.at <= now && timers.delete(timer)) timer.run();
+  };
+  return { clock, pass, jump: (ms) => void (skew += ms) };
+}
+
+/** Fails the calls that `due` names. */
+function failing(store: MemoryStore, due: (call: 'append' | 'touch' | 'read') => boolean): Store {
+  const unless = (name: 'append' | 'touch' | 'read') => <T>(call: () => Promise<T>): Promise<T> => (due(name) ? Promise.reject(new Error(`${name} failed`)) : call());
+  return through(store, { append: unless('append'), touch: unless('touch'), read: unless('read') });
+}
+
+describe('what a backup lacks', () => {
+  it('stays known until it is there: a mere opening does not make good a record that was missed', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    let down = false;
+    const sessions = repository(primary, { backups: [{ store: failing(backup, (call) => down && call !== 'touch') }] });
+    await sessions.scope('s', async (state, session) => {
+      state.n = 1;
+      await session.save();
+      await session.expire(50_000);
+    });
+    down = true;
+    await sessions.scope('s', (state) => void (state.n = 2));
+    await sessions.backups.touch('s', { token: 2 ** 30 });
+    expect([...sessions.backups.behind().keys()]).toEqual(['s']);
+    down = false;
+    await sessions.backups.touch('s', { token: 2 ** 30 });
+    expect(sessions.backups.behind().size).toBe(0);
+    expect(await repository(backup).read('s')).toMatchObject({ n: 2 });
+  });
+
+  it('a rule that was missed is made good by the next use', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    let down = true;
+    const sessions = repository(primary, { backups: [{ store: failing(backup, (call) => down && call === 'touch') }] });
+    const session = await sessions.open('s');
+    session.state.n = 1;
+    await session.save();
+    await session.expire(50_000);
+    expect([...sessions.backups.behind().keys()]).toEqual(['s']);
+    down = false;
+    session.state.n = 2;
+    await session.save();
+    await session.close();
+    expect((await backup.read('s', { since: ORIGIN })).head?.expiry).toEqual({ idleMs: 50_000 });
+    expect(sessions.backups.behind().size).toBe(0);
+  });
+
+  it('is never a session under both its ids: the old one ends when the new one is there', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    let refused = '';
+    const link = through(backup, { append: (call, id) => (id === refused ? Promise.reject(new Error('lost')) : call()) });
+    const sessions = repository(primary, { backups: [{ store: link }] });
+    await sessions.scope('old', (state) => void (state.n = 7));
+    refused = 'new';
+    await sessions.changeId('old', 'new', { graceMs: 1000 });
+    expect(await repository(backup).read('old')).toMatchObject({ n: 7 });
+    refused = '';
+    await sessions.scope('new', (state) => void (state.n += 1));
+    await sessions.backups.drain();
+    expect((await backup.read('old', { since: ORIGIN })).head?.state).toBe('ended');
+    expect(await repository(backup).read('new')).toMatchObject({ n: 8 });
+    expect(sessions.backups.behind().size).toBe(0);
+  });
+
+  it('is said of a session that only the backup has', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    await repository(backup).scope('s', (state) => void (state.n = 1));
+    const sessions = repository(primary, { backups: [{ store: backup }] });
+    await sessions.backups.catchUp('s');
+    expect([...sessions.backups.behind().keys()]).toEqual(['s']);
+    expect(await repository(backup).read('s')).toMatchObject({ n: 1 });
+  });
+
+  it('is no use that lasts: renewals reach it before it would expire', async () => {
+    const { clock, pass } = virtual();
+    const [primary, backup] = [new MemoryStore({ clock }), new MemoryStore({ clock })];
+    const sessions = new SessionRepository({ store: primary, definition, backups: [{ store: backup }], clock, ttlMs: 10_000, lock: { leaseMs: 3000 } });
+    const session = await sessions.open('s');
+    session.state.n = 1;
+    await session.save();
+    for (let i = 0; i < 30; i += 1) {
+      pass(1000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect((await backup.read('s', { since: ORIGIN })).head?.state).toBe('live');
+    expect((await primary.read('s', { since: ORIGIN })).head?.state).toBe('live');
+    await session.close();
+  });
+
+  it('is not waited for: whatever hangs, catching up, restoring, verifying and rejoining end', async () => {
+    const hang = (): Promise<never> => new Promise(() => undefined);
+    const hanging = through(new MemoryStore(), { read: hang, ping: hang, append: hang, replace: hang, touch: hang });
+    const sessions = repository(new MemoryStore(), { backups: [{ store: hanging, timeoutMs: 20 }] });
+    await sessions.scope('s', (state) => void (state.n = 1));
+    await sessions.backups.catchUp('s');
+    const calls = [sessions.backups.restore('s'), sessions.verifyBackups('s'), sessions.rejoin()];
+    expect(await Promise.all(calls.map((call) => call.catch((error: HoldfastError) => error.code)))).toEqual(['ERR_UNAVAILABLE', 'ERR_UNAVAILABLE', 'ERR_UNAVAILABLE']);
+    await sessions.close();
+  });
+
+  it('a restore gives way to a save that came meanwhile', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const sessions = repository(primary, { backups: [{ store: backup }] });
+    await sessions.scope('s', (state) => void (state.n = 1));
+    const other = repository(primary);
+    const slow = through(backup, {
+      async read(call) {
+        await other.scope('s', (state) => void (state.n = 2));
+        return call();
+      },
+    });
+    const restoring = repository(primary, { backups: [{ store: slow }] });
+    expect(await restoring.backups.restore('s').catch((error: HoldfastError) => error.code)).toBe('ERR_CONFLICT');
+    expect(await other.read('s')).toMatchObject({ n: 2 });
+  });
+});
+
+describe('a session that was changed elsewhere', () => {
+  it('is seen without what another deleted, and takes it anew', async () => {
+    const bag = defineSession({ a: mutable<number>(), b: mutable<number>() });
+    const store = new MemoryStore();
+    const [one, two] = [1, 2].map(() => new SessionRepository({ store, definition: bag })) as [SessionRepository<{ a?: number; b?: number }, object>, SessionRepository<{ a?: number; b?: number }, object>];
+    await one.scope('s', (state) => void Object.assign(state, { a: 1, b: 2 }));
+    await two.scope('s', (state) => void delete state.a);
+    await one.scope('s', (state) => {
+      expect(state.a).toBeUndefined();
+      state.a = 5;
+    });
+    expect(await two.read('s')).toEqual({ b: 2, a: 5 });
+  });
+
+  it('is decoded from what it is now, though it was looked at before it was there', async () => {
+    const store = new MemoryStore();
+    const options = { store, definition, lock: { release: 'access' } } as const;
+    const [one, two] = [new SessionRepository(options), new SessionRepository(options)];
+    const looking = one.scope('s', async (state) => (await new Promise((resolve) => setImmediate(resolve)), state.n));
+    const waiting = one.scope('s', (state) => state.n);
+    const creating = two.scope('s', (state) => void (state.n = 4));
+    await Promise.all([looking, waiting, creating]);
+    expect([await one.scope('s', (state) => state.n), await one.scope('s', (state) => [state.n, state.text])]).toEqual([4, [4, '']]);
+  });
+
+  it('keeps its age when its id changes', async () => {
+    const { clock, pass } = virtual();
+    const sessions = new SessionRepository({ store: new MemoryStore({ clock }), definition, clock, maxAgeMs: 3_600_000 });
+    await sessions.scope('a', (state) => void (state.n = 1));
+    pass(3_000_000);
+    await sessions.changeId('a', 'b');
+    pass(500_000);
+    expect(await sessions.scope('b', (state) => state.n)).toBe(1);
+    pass(100_001);
+    expect(await sessions.read('b')).toBeUndefined();
+    expect(await sessions.scope('b', (state) => state.n)).toBe(0);
+  });
+
+  it('is told as an alias until its time is over, however it is asked for, and by the later clock', async () => {
+    const { clock, pass, jump } = virtual();
+    const store = new MemoryStore({ clock });
+    const sessions = new SessionRepository({ store, definition, clock });
+    await sessions.scope('a', (state) => void (state.n = 1));
+    await sessions.changeId('a', 'b', { graceMs: 1000 });
+    expect(await sessions.read('a')).toMatchObject({ n: 1 });
+    jump(-7_200_000);
+    pass(1001);
+    expect(await sessions.read('a')).toBeUndefined();
+    expect(await sessions.find('a')).toBeUndefined();
+    const lonely = new MemoryStore({ clock });
+    const { records, head } = await store.read('a', { since: ORIGIN });
+    if (head === undefined) throw new Error('no alias');
+    jump(7_200_000);
+    pass(-1000);
+    await lonely.replace('a', { records: [{ position: head.position, kind: 'end', bytes: records[0] as Uint8Array }], createdAt: head.createdAt, expiry: head.expiry, token: head.token }, undefined);
+    const error = await new SessionRepository({ store: lonely, definition, clock }).scope('a', () => undefined).catch((thrown: HoldfastError) => thrown);
+    expect(error).toMatchObject({ code: 'ERR_CLOSED', message: expect.stringContaining('another id') as string });
   });
 });

@@ -92,9 +92,113 @@ describe('a promoted backup', () => {
     await add(promoted);
     expect(await promoted.verifyBackups('s')).toEqual(['equal', 'equal']);
     expect(epochOf((await two.read('s', { since: ORIGIN })).head?.token ?? 0)).toBe(1);
-    expect(await thrownBy(add(before))).toMatchObject({ code: 'ERR_FENCED' }); // the old primary was fed: it fences too
+    for (let tries = 0; tries < 3; tries += 1) expect(await thrownBy(add(before))).toMatchObject({ code: 'ERR_FENCED' }); // the old primary was fed: it fences too, and goes on to
+    expect(await thrownBy(add(repository(old)))).toMatchObject({ code: 'ERR_FENCED' });
+    expect(await promoted.read('s')).toEqual({ n: 4 });
+    await old.promote(1);
+    expect(await add(repository(old))).toBe(5); // unless it is promoted in turn
   });
 });
+
+describe('who belongs to which world', () => {
+  it('is not decided by a restore: a promoted backup lends nothing to the old primary', async () => {
+    const [old, backup] = [new MemoryStore(), new MemoryStore()];
+    const outdated = repository(old, { backups: [{ store: backup }] });
+    await add(outdated);
+    await backup.promote(0);
+    const promoted = repository(backup);
+    await add(promoted);
+    expect(await thrownBy(outdated.backups.restore('s'))).toMatchObject({ code: 'ERR_FENCED' });
+    expect((await old.read('s', { since: ORIGIN })).head?.position.revision).toBe(1);
+  });
+
+  it('two that were promoted to one epoch do not overwrite each other', async () => {
+    const [old, b, c] = [new MemoryStore(), new MemoryStore(), new MemoryStore()];
+    const before = repository(old, { backups: [{ store: b }, { store: c }] });
+    await add(before);
+    await before.close();
+    await b.promote(0);
+    await c.promote(0);
+    await repository(c).scope('s', (state) => void (state.n = 100));
+    const other = repository(b, { backups: [{ store: c }] });
+    expect(await thrownBy(add(other))).toMatchObject({ code: 'ERR_FENCED', outcome: 'superseded' });
+    expect(await repository(c).read('s')).toEqual({ n: 100 });
+  });
+
+  it('the later epoch is right, also about a primary that was ahead', async () => {
+    const [old, backup] = [new MemoryStore(), new MemoryStore()];
+    let cut = false;
+    const link = through(backup, { append: (call) => (cut ? Promise.reject(new Error('is cut off')) : call()) });
+    const outdated = repository(old, { backups: [{ store: link }] });
+    await add(outdated);
+    cut = true;
+    for (let i = 0; i < 4; i += 1) await add(outdated);
+    await backup.promote(0);
+    const promoted = repository(backup, { backups: [{ store: old }] });
+    await add(promoted);
+    expect(await promoted.verifyBackups('s')).toEqual(['equal']);
+    expect(await promoted.read('s')).toEqual({ n: 2 });
+  });
+
+  it('a primary that lost its last saves does not take them from the backup', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const before = repository(primary, { backups: [{ store: backup }] });
+    for (let i = 0; i < 3; i += 1) await add(before);
+    await before.close();
+    const back = new MemoryStore(); // as the primary was after its first save
+    const { records, head } = await primary.read('s', { since: ORIGIN });
+    await back.append('s', { parent: ORIGIN, position: await positionOf(backup, 1), kind: 'snapshot', bytes: records[0] as Uint8Array, under: 0 });
+    expect(head?.position.revision).toBe(3);
+    const after = repository(back, { backups: [{ store: backup }] });
+    const errors: string[] = [];
+    after.observe((event) => void (event.type === 'backup-error' && errors.push(event.message)));
+    for (let i = 0; i < 4; i += 1) await add(after);
+    expect(await repository(backup).read('s')).toEqual({ n: 3 });
+    expect(errors.length).toBe(4);
+    expect(errors[0]).toContain('the primary has lost saves');
+  });
+
+  it('a process rejoins only when every store has answered', async () => {
+    const [old, backup] = [new MemoryStore(), new MemoryStore()];
+    let down = false;
+    const link = through(backup, { ping: (call) => (down ? Promise.reject(new Error('is down')) : call()) });
+    const outdated = repository(old, { backups: [{ store: link }] });
+    await add(outdated);
+    await backup.promote(0);
+    await thrownBy(add(outdated));
+    down = true;
+    expect(await thrownBy(outdated.rejoin())).toEqual(new Error('is down'));
+    expect(await thrownBy(add(outdated))).toMatchObject({ code: 'ERR_FENCED' });
+  });
+
+  it('each save that the new world will not have is reported, those of other sessions too', async () => {
+    const [old, backup] = [new MemoryStore(), new MemoryStore()];
+    let down = false;
+    const unless = <T>(call: () => Promise<T>): Promise<T> => (down ? Promise.reject(new Error('is down')) : call());
+    const link = through(backup, { append: unless, read: unless, touch: unless });
+    const sessions = repository(old, { backups: [{ store: link }] });
+    await add(sessions, 'a');
+    await add(sessions, 'b');
+    down = true;
+    await add(sessions, 'a');
+    await add(sessions, 'a');
+    await add(sessions, 'b');
+    await backup.promote(0);
+    down = false;
+    const lost: string[] = [];
+    sessions.observe((event) => void (event.type === 'superseded' && lost.push(`${event.id}@${event.revision}`)));
+    await thrownBy(add(sessions, 'a'));
+    expect(lost.toSorted()).toEqual(['a@2', 'a@3', 'a@4', 'b@2']);
+  });
+});
+
+async function positionOf(store: Store, revision: number): Promise<{ revision: number; nonce: number }> {
+  let at = { revision: 0, nonce: 0 };
+  const inner = await store.read('s', { since: ORIGIN, limitBytes: 1 });
+  at = inner.next ?? at;
+  if (at.revision !== revision) throw new Error(`read on from revision ${at.revision}, not ${revision}`);
+  return at;
+}
 
 describe('a restore', () => {
   it('is one step, fences who holds the lock, and never lowers the token', async () => {
@@ -130,7 +234,7 @@ describe('a backup', () => {
     const mending = repository(primary, { backups: [{ store: other }] });
     const errors: unknown[] = [];
     mending.observe((event) => void (event.type === 'backup-error' && errors.push(event.code)));
-    await mending.backups.catchUp('s');
+    await mending.backups.catchUp('s', { overwrite: true });
     expect(errors).toEqual(['ERR_CORRUPT']);
     expect(await repository(other).read('s')).toEqual({ n: 50 });
     expect(await sessions.backups.restore('s')).toBe(true);

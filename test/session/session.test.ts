@@ -438,4 +438,68 @@ describe('an append of unknown outcome', () => {
     await session.close();
     expect(await sessions.read('s')).toMatchObject({ visits: 3 });
   });
+
+  it('stays unknown, whatever else the store says to a later offer', async () => {
+    const store = new MemoryStore();
+    let answers: (HoldfastError | undefined)[] = [];
+    const link = through(store, {
+      async append(call) {
+        const error = answers.shift();
+        if (error === undefined) return call();
+        if (error.outcome === 'unknown') await call();
+        throw error;
+      },
+    });
+    const sessions = repository(link, { storeTimeoutMs: 200 });
+    await sessions.scope('s', (state) => void (state.visits = 1));
+    answers = [new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'unknown' }), new HoldfastError('ERR_CORRUPT', 'a bad page'), new HoldfastError('ERR_UNAVAILABLE', 'down', { outcome: 'none' })];
+    await sessions.scope('s', (state) => void (state.visits += 1)); // found by the fourth offer
+    expect(await sessions.read('s')).toMatchObject({ visits: 2 });
+    answers = [new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'unknown' }), ...Array.from({ length: 99 }, () => new HoldfastError('ERR_CLOSED', 'closed'))];
+    expect(await sessions.scope('s', (state) => void (state.visits += 1)).catch((error: HoldfastError) => [error.code, error.outcome])).toEqual(['ERR_UNAVAILABLE', 'unknown']);
+  });
+
+  it('is reported by close, and not offered any more, while its session is still open', async () => {
+    const store = new MemoryStore();
+    let silent = false;
+    const link = unreliable(store, () => (silent ? 'not done' : undefined));
+    const sessions = repository(link.store, { storeTimeoutMs: 30 });
+    const session = await sessions.open('s');
+    session.state.visits = 1;
+    silent = true;
+    expect(await codeOf(session.save())).toBe('ERR_UNAVAILABLE');
+    expect(await sessions.close()).toEqual({ unsettled: ['s'] });
+    const offers = link.offered.length;
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(link.offered.length).toBe(offers);
+    await session.close();
+  });
+});
+
+describe('a holder whose session was replaced', () => {
+  it('learns of it, reads what is there, and is not fenced again and again', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const holder = repository(primary, { backups: [{ store: backup }], lock: { leaseMs: 60_000 } });
+    await holder.scope('s', (state) => void (state.visits = 1));
+    await repository(primary).scope('s', (state) => void (state.visits = 2), { timeoutMs: 2000 });
+    await holder.scope('s', (state) => expect(state.visits).toBe(2));
+    const operator = repository(primary, { backups: [{ store: backup }] });
+    await operator.backups.catchUp('s');
+    await backup.touch('s', { token: 2 ** 30 });
+    expect(await operator.backups.restore('s')).toBe(true);
+    await new Promise((resolve) => setImmediate(resolve));
+    await operator.scope('s', (state) => void (state.visits = 50), { timeoutMs: 2000 });
+    expect(await holder.scope('s', (state) => state.visits, { timeoutMs: 2000 })).toBe(50);
+    expect(await holder.delete('s')).toBe(true);
+  });
+
+  it('ends its hold when a delete is fenced', async () => {
+    const store = new MemoryStore();
+    const one = repository(store, { lock: { leaseMs: 30, maxHoldMs: 1 } });
+    await one.scope('s', (state) => void (state.visits = 1));
+    const slow = await one.open('s');
+    await repository(store).scope('s', (state) => void (state.visits = 2), { timeoutMs: 5000 });
+    expect(await codeOf(slow.delete())).toBe('ERR_FENCED');
+    expect(await one.delete('s', { timeoutMs: 2000 })).toBe(true);
+  });
 });

@@ -119,7 +119,8 @@ export class Model {
     const given = lacking.slice(0, fitting);
     const last = given.at(-1);
     const next = last !== undefined && fitting < lacking.length ? { next: last.position } : {};
-    return { head, records: given.map(({ bytes }) => bytes), whole: found < 0, ...next };
+    const terms = found < 0 && s.terms.length > 0 ? { terms: s.terms } : {};
+    return { head, records: given.map(({ bytes }) => bytes), whole: found < 0, ...next, ...terms };
   }
 
   read(id: string, request: ReadRequest): Tail {
@@ -129,7 +130,7 @@ export class Model {
   append(id: string, a: Append): Appended | 'ERR_INVALID' {
     if (a.position.revision !== a.parent.revision + 1 || (a.parent.revision === 0 && a.kind !== 'snapshot')) return 'ERR_INVALID';
     const found = this.#begin(id);
-    if (found?.log.some(({ position }) => same(position, a.position))) return { appended: true, token: found.token };
+    if (found?.log.some(({ position }) => same(position, a.position))) return { appended: true, token: found.token, wanted: found.queue.length > 0 };
     const s = found ?? this.#born();
     const asked = typeof a.under === 'object' ? this.#request(id, s, a.under) : undefined;
     if (asked !== undefined && asked !== true) {
@@ -145,7 +146,7 @@ export class Model {
     this.#sessions.set(id, s);
     this.#write(id, s, a, token);
     this.#changed(id);
-    return { appended: true, token };
+    return { appended: true, token, wanted: s.queue.length > 0 };
   }
 
   /** The lock was given, but there is nothing that the append could follow. */
@@ -160,7 +161,7 @@ export class Model {
 
   #write(id: string, s: Session, a: Append, token: number): void {
     const state = this.#state(s);
-    if (state === 'unwritten' || state === 'expired') Object.assign(s, { log: [], createdAt: this.#stamp, expiry: {}, terms: [] });
+    if (state === 'unwritten' || state === 'expired') Object.assign(s, { log: [], createdAt: a.createdAt ?? this.#stamp, expiry: {}, terms: [] });
     s.log = [...s.log, { position: a.position, kind: a.kind, bytes: a.bytes }];
     const oldest = a.first ?? (a.kind === 'delta' ? 0 : a.position.revision);
     s.log = s.log.filter(({ position }, i) => i >= latestOf(s.log) || position.revision >= oldest);
@@ -186,11 +187,12 @@ export class Model {
     const token = s?.token ?? this.#birth;
     const refusal = (why: 'fenced' | 'conflict'): Appended => ({ appended: false, why, token, tail: this.#tail(s, { since: last, limitBytes: 0 }) });
     if (Math.floor(image.token / FLOOR) < this.#epoch) return refusal('fenced');
-    if (expected !== undefined && !same(this.#position(s), expected)) return same(this.#position(s), last) ? { appended: true, token } : refusal('conflict');
+    if (expected !== undefined && !same(this.#position(s), expected)) return same(this.#position(s), last) ? { appended: true, token, wanted: (s?.queue.length ?? 0) > 0 } : refusal('conflict');
     const next = Math.max(token, image.token) + 1;
+    if (s?.holder !== undefined) this.told.push({ member: s.holder.member, hint: { kind: 'recall', id, token: s.token } });
     this.#sessions.set(id, { token: next, log: [...image.records], createdAt: image.createdAt, usedAt: this.#stamp, expiry: image.expiry, terms: image.terms ?? [], queue: [] });
     this.#changed(id);
-    return { appended: true, token: next };
+    return { appended: true, token: next, wanted: false };
   }
 
   #takeableAt({ until, leaseMs, recalledAt = this.#now }: NonNullable<Session['holder']>): number {
@@ -278,13 +280,14 @@ export class Model {
   touch(id: string, { token, renew = false, expiry }: Touch): Touched {
     const s = this.#begin(id);
     const fenced = token < this.#epoch * FLOOR || (renew && (s?.holder === undefined || s.token !== token)) || (expiry !== undefined && token < (s?.token ?? this.#birth));
-    if (fenced) return { touched: false, why: 'fenced', head: this.#head(s) };
+    const wanted = (s?.queue.length ?? 0) > 0;
+    if (fenced) return { touched: false, why: 'fenced', head: this.#head(s), wanted };
     if (s !== undefined && renew && s.holder !== undefined) s.holder.until = this.#now + s.holder.leaseMs;
     if (s !== undefined && renew) this.#used(s);
-    if (s === undefined || this.#state(s) !== 'live') return { touched: false, why: 'gone', head: this.#head(s) };
+    if (s === undefined || this.#state(s) !== 'live') return { touched: false, why: 'gone', head: this.#head(s), wanted };
     Object.assign(s, { usedAt: this.#stamp, expiry: expiry ?? s.expiry });
     this.#used(s);
-    return { touched: true, leftMs: this.#left(s) };
+    return { touched: true, leftMs: this.#left(s), wanted };
   }
 
   inspect(id: string): { head: Head | undefined; lock: LockView } {
@@ -308,7 +311,7 @@ export class Model {
       return seen;
     });
     for (const id of due) {
-      this.#births = Math.max(this.#births, this.#sessions.get(id)?.token ?? 0);
+      this.#births = Math.max(this.#births, (this.#sessions.get(id)?.token ?? 0) + 1);
       this.#sessions.delete(id);
     }
     return due.length;

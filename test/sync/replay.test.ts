@@ -39,7 +39,7 @@ class Writer {
 }
 
 /** The image after these records, read in one go from `image` on. */
-function read(log: readonly Uint8Array[], image: Image = new Image(), parent: RecordParent = NO_PARENT): { image: Image; parent: RecordParent; changed: Set<string> } {
+function read(log: readonly Uint8Array[], image: Image = new Image(), parent: RecordParent = NO_PARENT): { image: Image; parent: RecordParent; changed: ReadonlySet<string> | 'all' } {
   const replay = new Replay(ID, image, jsDiffer, LIMIT);
   let last = parent;
   for (const bytes of log) {
@@ -118,7 +118,7 @@ describe('a replay', () => {
       replay.add(change(delta));
       return replay.finish();
     };
-    expect(replayed((record) => ({ ...record, digest: { low: record.digest.low, high: 0 } }))).toEqual(new Set(['a']));
+    expect(replayed((record) => ({ ...record, digest: { low: record.digest.low, high: 0 } }))).toBe('all');
     expect(() => replayed((record) => ({ ...record, digest: { low: record.digest.low ^ 1, high: 0 } }))).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT', revision: 2 }) as Error);
     const alone = new Replay(ID, new Image(), jsDiffer, LIMIT);
     alone.add({ ...snapshot, digest: { ...snapshot.digest, high: 0 } });

@@ -1,14 +1,15 @@
 import type { Clock } from '../clock.ts';
-import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Observers } from '../observe.ts';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
-import type { Append, Appended, CallOptions, Head, ImageRecord, Store, Tail, Touch, Touched } from '../store/store.ts';
+import type { Append, Appended, CallOptions, Head, ImageRecord, Store, Tail, Touch } from '../store/store.ts';
 import { readTail } from '../store/tail.ts';
 import { epochOf } from '../token.ts';
 import type { Token } from '../token.ts';
+import { bounded } from './bounded.ts';
+import type { FedStore } from './bounded.ts';
 
 export interface BackupOptions {
   readonly store: Store;
@@ -43,9 +44,14 @@ export interface BackupContext {
 /** What is to be done for one session. */
 interface Plan {
   readonly record?: Fed;
-  readonly catchUp?: 'shallow' | 'deep';
+  /** Another session that must be here first. */
+  readonly after?: string | undefined;
+  readonly catchUp?: CatchUp;
   readonly touch?: Touch;
 }
+
+/** `shallow`: what is missing. `deep`: all of it is read back as well, and replaced where it is damaged. `overwrite`: and where it has gone another way. */
+export type CatchUp = 'shallow' | 'deep' | 'overwrite';
 
 /** One plan at work per session, and one that waits; what comes meanwhile is merged into the latter. */
 interface Queue {
@@ -53,46 +59,64 @@ interface Queue {
   next: { plan: Plan; readonly done: Promise<void> } | undefined;
 }
 
+/** What this backup has been asked to take of a session and has not acknowledged. */
+interface Lack {
+  /** Monotonic ms. */
+  readonly since: number;
+  /** Revisions fed, from the first to the last; 0: a use or a rule alone. */
+  first: number;
+  last: number;
+  /** Something went wrong: only a catch-up makes it good. */
+  failed: boolean;
+}
+
 /** Gives up after this many rounds of catching up with writers that are faster. */
 const CATCH_UP_ROUNDS = 8;
-/** Sessions known to be behind are listed up to here. */
+/** Sessions that a backup has failed to take are remembered up to here. */
 const MOST_BEHIND = 10_000;
 
 /** One backup: fed record by record, in order per session; gaps are filled from the primary. */
 export class Backup {
-  readonly store: Store;
+  readonly store: FedStore;
   readonly sync: boolean;
+  /** The latest epoch above the primary's that this backup was seen to belong to. */
+  laterEpoch = 0;
   readonly #index: number;
-  readonly #timeoutMs: number;
   readonly #context: BackupContext;
   readonly #queues = new Map<string, Queue>();
-  /** Sessions of which this backup lacks something, as far as known, since when (monotonic ms). */
-  readonly #behind = new Map<string, number>();
+  readonly #lacks = new Map<string, Lack>();
+  /** Sessions whose end waits for another to be here, by that one. */
+  readonly #followers = new Map<string, string>();
 
-  constructor(index: number, options: BackupOptions, context: BackupContext) {
+  constructor(index: number, { store, ack, timeoutMs = 5000 }: BackupOptions, context: BackupContext) {
     this.#index = index;
-    this.store = options.store;
-    this.sync = options.ack !== 'async';
-    this.#timeoutMs = options.timeoutMs ?? 5000;
+    this.store = bounded(store, context.clock, timeoutMs, `backup ${index}`);
+    this.sync = ack !== 'async';
     this.#context = context;
   }
 
   /**
    * Sends one record on, after those before it. While one is on its way the next of the same session waits, and further ones turn
-   * it into a catch-up: a backup that hangs holds no records in memory. Resolves also when it failed (that is an event); rejects
-   * with `ERR_FENCED`, outcome `superseded`, when this backup has been promoted.
+   * it into a catch-up: a backup that hangs holds no records in memory. Resolves also when it failed (that is an event, and the next
+   * feed of the session catches up); rejects with `ERR_FENCED`, outcome `superseded`, when this backup has been promoted.
    */
-  feed(id: string, record: Fed): Promise<void> {
-    return this.#ask(id, { record });
+  feed(id: string, record: Fed, after?: string): Promise<void> {
+    const { revision } = record.position;
+    const lack = this.#lack(id);
+    lack.first ||= revision;
+    lack.last = revision;
+    return this.#ask(id, { record, after });
   }
 
-  /** Brings a session up to date; `deep`: reads all of it back as well, and replaces it where it is damaged. */
-  catchUp(id: string, how: 'shallow' | 'deep'): Promise<void> {
+  /** Brings a session up to date. */
+  catchUp(id: string, how: CatchUp): Promise<void> {
+    this.#lack(id);
     return this.#ask(id, { catchUp: how });
   }
 
   /** A use that wrote nothing, or a new rule. */
   touch(id: string, touch: Touch): Promise<void> {
+    this.#lack(id);
     return this.#ask(id, { touch });
   }
 
@@ -104,7 +128,13 @@ export class Backup {
   /** Sessions of which this backup lacks something, as far as this process knows, with the milliseconds since when. */
   behind(): Map<string, number> {
     const now = this.#context.clock.monotonic();
-    return new Map([...this.#behind].map(([id, since]) => [id, now - since]));
+    return new Map([...this.#lacks].filter(([, { failed }]) => failed).map(([id, { since }]) => [id, now - since]));
+  }
+
+  #lack(id: string): Lack {
+    let lack = this.#lacks.get(id);
+    if (lack === undefined) this.#lacks.set(id, (lack = { since: this.#context.clock.monotonic(), first: 0, last: 0, failed: false }));
+    return lack;
   }
 
   #ask(id: string, plan: Plan): Promise<void> {
@@ -129,16 +159,26 @@ export class Backup {
     return next.done;
   }
 
-  async #perform(id: string, { record, catchUp, touch }: Plan): Promise<void> {
+  async #perform(id: string, plan: Plan): Promise<void> {
+    const asked = this.#lacks.get(id)?.last ?? 0;
     try {
-      if (catchUp !== undefined) await this.#catchUp(id, catchUp);
-      else if (record !== undefined) await this.#feedOne(id, record);
-      if (touch !== undefined) await this.#touch(id, touch);
-      this.#noteCurrent(id);
+      if (plan.after !== undefined) await this.#await(id, plan.after);
+      if (plan.catchUp !== undefined || this.#lacks.get(id)?.failed === true) await this.#catchUp(id, plan.catchUp ?? 'shallow');
+      else if (plan.record !== undefined) await this.#feedOne(id, plan.record);
+      if (plan.touch !== undefined && !(await this.#touch(id, plan.touch))) await this.#catchUp(id, 'shallow');
+      this.#noteCurrent(id, asked);
     } catch (error) {
       this.#noteBehind(id, error);
       if (error instanceof HoldfastError && error.outcome === 'superseded') throw error;
     }
+  }
+
+  /** The state of a session that ends under one id must not be lost with it: its copy comes first. */
+  async #await(id: string, after: string): Promise<void> {
+    await this.#queues.get(after)?.last;
+    if (this.#lacks.get(after)?.failed !== true) return;
+    this.#followers.set(after, id);
+    throw new HoldfastError('ERR_UNAVAILABLE', `backup ${this.#index} has not got session '${shortId(after)}' yet, and keeps '${shortId(id)}' until then`, { session: id, outcome: 'none' });
   }
 
   async #feedOne(id: string, record: Fed): Promise<void> {
@@ -148,10 +188,10 @@ export class Backup {
 
   /** Within one epoch the parent decides: the token of what is fed is raised to what this backup has, e.g. after a repair. */
   async #append(id: string, record: Fed): Promise<Appended> {
-    const { parent, position, kind, bytes, expiry, first, terms } = record;
+    const { parent, position, kind, bytes, expiry, createdAt, first, terms } = record;
     const send = async (under: Token): Promise<Appended> => {
-      const answer = await this.#bounded(this.store.append(id, { parent, position, kind, bytes, under, expiry, first, terms }, this.#call));
-      this.#noteSent(id, kind, position.revision, bytes.length);
+      const answer = await this.store.append(id, { parent, position, kind, bytes, under, expiry, createdAt, first, terms });
+      if (answer.appended) this.#noteSent(id, kind, position.revision, bytes.length);
       return answer;
     };
     const answer = await send(record.under);
@@ -160,29 +200,40 @@ export class Backup {
     return send(answer.token);
   }
 
-  async #touch(id: string, touch: Touch): Promise<void> {
-    const send = (token: Token): Promise<Touched> => this.#bounded(this.store.touch(id, { ...touch, token }, this.#call));
-    const touched = await send(touch.token);
-    if (touched.touched || touched.why !== 'fenced' || touched.head === undefined) return;
+  /** False: there is nothing here that could be used. */
+  async #touch(id: string, touch: Touch): Promise<boolean> {
+    const touched = await this.store.touch(id, touch);
+    if (touched.touched) return true;
+    if (touched.why === 'gone' || touched.head === undefined) return false;
     this.#checkEpoch(touched.head.token, touch.token);
-    await send(touched.head.token); // as for appends, the token of what is fed is raised to what is here
+    return (await this.store.touch(id, { ...touch, token: touched.head.token })).touched; // as for appends
   }
 
-  /** A backup of a later epoch than the primary has been promoted: what this process takes for the primary is the old world. */
+  /** What has tokens of a later epoch than the primary's belongs to a promoted store, or is one. */
   #checkEpoch(found: Token, ours: Token): void {
-    if (epochOf(found) <= epochOf(ours)) return;
-    const message = `backup ${this.#index} has been promoted (epoch ${epochOf(found)}, the primary has ${epochOf(ours)}): this process still writes to the outdated primary; start it with the promoted store as \`store\``;
-    throw new HoldfastError('ERR_FENCED', message, { outcome: 'superseded' });
+    if (epochOf(found) > epochOf(ours)) throw this.#superseded(epochOf(found), epochOf(ours));
+  }
+
+  #superseded(theirs: number, ours: number): HoldfastError {
+    this.laterEpoch = Math.max(this.laterEpoch, theirs);
+    const message = `backup ${this.#index} belongs to another world (epoch ${theirs}, the primary has ${ours}): what this process takes for the primary is outdated, or is not the only one that was promoted; start it with the store of the latest epoch as \`store\``;
+    return new HoldfastError('ERR_FENCED', message, { outcome: 'superseded' });
+  }
+
+  /** Before anything is overwritten: a store that was promoted itself, be it to the primary's very epoch, is no backup of it. */
+  async #checkWorld(): Promise<void> {
+    const [theirs, ours] = await Promise.all([this.store.ping(), this.#context.primary.ping(this.#context.call)]);
+    if (theirs.epoch > ours.epoch || (theirs.epoch === ours.epoch && ours.epoch > 0)) throw this.#superseded(theirs.epoch, ours.epoch);
   }
 
   /** Copies what this backup lacks from the primary's log, one time after the other while writers are faster. */
-  async #catchUp(id: string, how: 'shallow' | 'deep'): Promise<void> {
+  async #catchUp(id: string, how: CatchUp): Promise<void> {
     for (let round = 0; round < CATCH_UP_ROUNDS; round += 1) {
       const found = await this.#headOf(id);
       const since = found === 'damaged' || found?.state === 'expired' ? ORIGIN : (found?.position ?? ORIGIN);
       const tail = await readTail(this.#context.primary, id, since, this.#context.call);
-      if (tail.head === undefined || tail.head.state === 'expired') return; // never the reason to empty a backup
-      const answer = tail.whole ? await this.#replace(id, tail, found) : await this.#appendAll(id, since, tail);
+      if (tail.head === undefined || tail.head.state === 'expired') return this.#checkSurplus(id, tail.head, found);
+      const answer = tail.whole ? await this.#replace(id, tail, found, how) : await this.#appendAll(id, since, tail);
       if (answer !== undefined && !answer.appended) continue;
       if (answer === undefined && tail.head.state === 'live') await this.#touch(id, { token: tail.head.token, expiry: tail.head.expiry });
       if (how === 'shallow' || (await this.#isSound(id))) return;
@@ -190,28 +241,35 @@ export class Backup {
     throw new HoldfastError('ERR_CONFLICT', `backup ${this.#index} of session '${shortId(id)}' did not catch up in ${CATCH_UP_ROUNDS} rounds`, { session: id });
   }
 
+  /** What the primary does not have is never the reason to empty a backup. */
+  #checkSurplus(id: string, primary: Head | undefined, found: Head | undefined | 'damaged'): void {
+    if (primary !== undefined || found === 'damaged' || found?.state !== 'live') return;
+    throw new HoldfastError('ERR_CONFLICT', `backup ${this.#index} has session '${shortId(id)}', which the primary does not have: bring it back with backups.restore(id, ${this.#index}), or leave it to expire`, { session: id });
+  }
+
   /** `damaged` when the backup cannot read its own head: it is then replaced. */
   async #headOf(id: string): Promise<Head | undefined | 'damaged'> {
     try {
-      return (await this.#bounded(this.store.read(id, { since: ORIGIN, limitBytes: 0 }, this.#call))).head;
+      return (await this.store.read(id, { since: ORIGIN, limitBytes: 0 })).head;
     } catch (error) {
-      if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return 'damaged';
+      if (isCorrupt(error)) return 'damaged';
       throw error;
     }
   }
 
-  /** False: what is there was damaged, and has been made unreadable for the next round to replace. */
+  /** False: what is there is damaged, and was replaced if it is still where it was seen. */
   async #isSound(id: string): Promise<boolean> {
+    const found = await this.#headOf(id);
     try {
-      const tail = await readTail(this.store, id, ORIGIN, this.#call);
+      const tail = await readTail(this.store, id, ORIGIN, {});
       if (tail.head !== undefined && tail.head.state !== 'expired') this.#context.reader.whole(id, tail);
       return true;
     } catch (error) {
-      if (!(error instanceof HoldfastError) || error.code !== 'ERR_CORRUPT') throw error;
+      if (!isCorrupt(error)) throw error;
       this.#context.observers.emit('damage', () => ({ id, place: this.#index, revision: error.revision, message: error.message }));
       const tail = await readTail(this.#context.primary, id, ORIGIN, this.#context.call);
-      await this.#replace(id, tail, 'damaged');
-      this.#context.observers.emit('repaired', () => ({ id, place: this.#index, from: 'primary' as const, revision: tail.head?.position.revision ?? 0 }));
+      const answer = tail.head === undefined ? undefined : await this.#put(id, tail, found === 'damaged' ? undefined : (found?.position ?? ORIGIN));
+      if (answer?.appended === true) this.#context.observers.emit('repaired', () => ({ id, place: this.#index, from: 'primary' as const, revision: tail.head?.position.revision ?? 0 }));
       return false;
     }
   }
@@ -229,70 +287,86 @@ export class Backup {
     return answer;
   }
 
-  /** What is readable here is replaced only by what is verified, and not older. */
-  async #replace(id: string, tail: Tail, found: Head | undefined | 'damaged'): Promise<Appended> {
+  /** What is readable here is replaced only by what is verified, and not by less: what the primary's log does not lead through is kept. */
+  async #replace(id: string, tail: Tail, found: Head | undefined | 'damaged', how: CatchUp): Promise<Appended> {
+    const head = tail.head as Head;
+    if (found === undefined || found === 'damaged' || found.state === 'expired') return this.#put(id, tail, found === 'damaged' ? undefined : (found?.position ?? ORIGIN));
+    this.#checkEpoch(found.token, head.token);
+    await this.#checkWorld();
+    const outdated = epochOf(found.token) < epochOf(head.token); // what only a primary of an older epoch had is lost to this one's world
+    const reaches = found.position.revision >= head.snapshot; // the log shows that revision, and it is another
+    if (reaches && !outdated && how !== 'overwrite') throw this.#diverged(id, found.position, head.position);
+    return this.#put(id, tail, found.position);
+  }
+
+  async #put(id: string, tail: Tail, expected: Position | undefined): Promise<Appended> {
+    await this.#checkWorld();
     const records = this.#context.reader.whole(id, tail);
     const { token, createdAt, expiry, position } = tail.head as Head;
-    if (found !== undefined && found !== 'damaged' && found.state !== 'expired') {
-      this.#checkEpoch(found.token, token);
-      if (found.position.revision > position.revision) throw this.#ahead(id, found.position, position);
-    }
-    const expected = found === 'damaged' ? undefined : (found?.position ?? ORIGIN);
-    const answer = await this.#bounded(this.store.replace(id, { records, createdAt, expiry, token }, expected, this.#call));
+    const answer = await this.store.replace(id, { records, createdAt, expiry, token, terms: tail.terms }, expected);
     if (!answer.appended && answer.why === 'fenced') this.#checkEpoch(answer.token, token);
     const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
-    this.#noteSent(id, 'snapshot', position.revision, bytes);
+    if (answer.appended) this.#noteSent(id, 'snapshot', position.revision, bytes);
     return answer;
   }
 
-  #ahead(id: string, found: Position, primary: Position): HoldfastError {
-    const message = `backup ${this.#index} has session '${shortId(id)}' at revision ${found.revision}, the primary only at ${primary.revision}: the primary has lost saves; bring them back with backups.restore(id, ${this.#index})`;
+  #diverged(id: string, found: Position, primary: Position): HoldfastError {
+    const message = `backup ${this.#index} has a revision ${found.revision} of session '${shortId(id)}' that the primary, at ${primary.revision}, does not lead to: the primary has lost saves. Bring them back with backups.restore(id, ${this.#index}), or give them up with backups.catchUp(id, { overwrite: true })`;
     return new HoldfastError('ERR_CONFLICT', message, { session: id, revision: found.revision });
-  }
-
-  get #call(): CallOptions {
-    return { timeoutMs: this.#timeoutMs };
-  }
-
-  /** A backup must not hold anybody up, even one that does not keep its own deadline. */
-  #bounded<T>(promise: Promise<T>): Promise<T> {
-    return within(this.#context.clock, 1.1 * this.#timeoutMs, `backup ${this.#index}`, promise);
   }
 
   #noteSent(id: string, kind: Append['kind'], revision: number, bytes: number): void {
     this.#context.observers.emit('sent', () => ({ id, place: this.#index, kind, revision, bytes }));
   }
 
+  /** All that was asked for up to `asked` is here. */
+  #noteCurrent(id: string, asked: number): void {
+    const lack = this.#lacks.get(id);
+    if (lack === undefined) return;
+    if (lack.last > asked) lack.first = asked + 1;
+    else this.#lacks.delete(id);
+    if (lack.failed) this.#context.observers.emit('backup-caught-up', () => ({ id, backup: this.#index, behindMs: this.#context.clock.monotonic() - lack.since }));
+    lack.failed = false;
+    const follower = this.#followers.get(id);
+    if (follower === undefined) return;
+    this.#followers.delete(id);
+    void this.catchUp(follower, 'shallow').catch(() => undefined); // it is told as an event
+  }
+
   #noteBehind(id: string, error: unknown): void {
-    if (!this.#behind.has(id) && this.#behind.size < MOST_BEHIND) {
-      this.#behind.set(id, this.#context.clock.monotonic());
+    const superseded = error instanceof HoldfastError && error.outcome === 'superseded';
+    const lack = this.#lacks.get(id);
+    if (superseded) this.#giveUp();
+    else if (lack !== undefined && !lack.failed) {
+      lack.failed = true;
+      if (this.#lacks.size > MOST_BEHIND) this.#lacks.delete(id);
       this.#context.observers.emit('backup-lag', () => ({ id, backup: this.#index }));
     }
     this.#context.observers.emit('backup-error', () => ({ id, backup: this.#index, ...describeError(error) }));
   }
 
-  #noteCurrent(id: string): void {
-    const since = this.#behind.get(id);
-    if (since === undefined) return;
-    this.#behind.delete(id);
-    this.#context.observers.emit('backup-caught-up', () => ({ id, backup: this.#index, behindMs: this.#context.clock.monotonic() - since }));
+  /** Nothing of this world reaches the backup any more: each save that it lacks is reported. */
+  #giveUp(): void {
+    for (const [id, { first, last }] of this.#lacks) {
+      for (let revision = first; revision > 0 && revision <= last; revision += 1) this.#context.observers.emit('superseded', () => ({ id, revision }));
+    }
+    this.#lacks.clear();
   }
 }
+
+const isCorrupt = (error: unknown): error is HoldfastError => error instanceof HoldfastError && error.code === 'ERR_CORRUPT';
 
 function describeError(error: unknown): { readonly code: ErrorCode | undefined; readonly message: string; readonly fenced: boolean } {
   const known = error instanceof HoldfastError ? error : undefined;
   return { code: known?.code, message: error instanceof Error ? error.message : String(error), fenced: known?.outcome === 'superseded' };
 }
 
-const CATCH_UPS = { shallow: 0, deep: 1 } as const;
+const DEPTHS: Record<CatchUp, number> = { shallow: 0, deep: 1, overwrite: 2 };
 
-/** Two records in wait are a gap to be filled by then: their bytes need not be kept. */
+/** More than one thing in wait is a gap to be filled by then, rule included: no bytes need be kept, and no order among them. */
 function merged(a: Plan, b: Plan): Plan {
-  const both = [a, b].flatMap(({ catchUp, record }) => catchUp ?? (record === undefined ? [] : ['record' as const]));
-  const touch = b.touch ?? a.touch;
-  if (both.length === 2 || !both.includes('record')) {
-    const deepest = both.map((how) => (how === 'record' ? 'shallow' : how)).toSorted((x, y) => CATCH_UPS[y] - CATCH_UPS[x])[0];
-    return { ...(deepest !== undefined && { catchUp: deepest }), ...(touch !== undefined && { touch }) };
-  }
-  return { ...a, ...b };
+  const catchUp = [a.catchUp, b.catchUp].flatMap((how) => how ?? []).toSorted((x, y) => DEPTHS[y] - DEPTHS[x])[0] ?? 'shallow';
+  const touches = [a.touch, b.touch].flatMap((touch) => touch ?? []);
+  const token = Math.max(...touches.map((touch) => touch.token));
+  return { catchUp, after: b.after ?? a.after, ...(touches.length > 0 && { touch: { token } }) };
 }

@@ -1,13 +1,12 @@
 import { HoldfastError } from '../errors.ts';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
-import type { Head, Store, Touch } from '../store/store.ts';
+import type { Head, Touch } from '../store/store.ts';
 import { readTail } from '../store/tail.ts';
-import { floorOf } from '../token.ts';
+import { epochOf, floorOf } from '../token.ts';
 import { Backup } from './backup.ts';
 import type { BackupContext, BackupOptions, Fed } from './backup.ts';
-
-const RESTORE_ROUNDS = 8;
+import type { FedStore } from './bounded.ts';
 
 /** Feeds the records that the primary has accepted to one or more backups, and mends the gaps. */
 export class Backups {
@@ -21,24 +20,28 @@ export class Backups {
     this.#backups = options.map((backup, index) => new Backup(index, backup, context));
   }
 
-  get stores(): Store[] {
+  /** They answer within their own bound. */
+  get stores(): FedStore[] {
     return this.#backups.map(({ store }) => store);
   }
 
   /** Sends one record on; resolves when the backups that acknowledge synchronously have it, or have failed. Rejects with `ERR_FENCED`, outcome `superseded`, when one of these has been promoted. */
-  async feed(id: string, record: Fed): Promise<void> {
-    await this.#toAll(id, record.position.revision, (backup) => backup.feed(id, record));
+  async feed(id: string, record: Fed, after?: string): Promise<void> {
+    await this.#toAll(id, record.position.revision, (backup) => backup.feed(id, record, after));
   }
 
   /** A use without a record, or a new rule, as the primary has noted it. */
   async touch(id: string, touch: Touch): Promise<void> {
-    await this.#toAll(id, 0, (backup) => backup.touch(id, touch));
+    await this.#toAll(id, undefined, (backup) => backup.touch(id, touch));
   }
 
-  /** Brings every backup up to date for one session; resolves when all have been tried. A damaged one is replaced. */
-  async catchUp(id: string): Promise<void> {
-    const done = await Promise.allSettled(this.#backups.map((backup) => backup.catchUp(id, 'deep')));
-    for (const result of done) if (result.status === 'rejected') throw this.#supersede(id, 0, result.reason as HoldfastError);
+  /**
+   * Brings every backup up to date for one session; resolves when all have been tried. A damaged one is replaced; one that has gone
+   * another way is not (an event names both ways on), unless `overwrite` says that the primary is right.
+   */
+  async catchUp(id: string, { overwrite = false }: { readonly overwrite?: boolean } = {}): Promise<void> {
+    const done = await Promise.allSettled(this.#backups.map((backup) => backup.catchUp(id, overwrite ? 'overwrite' : 'deep')));
+    for (const result of done) if (result.status === 'rejected') throw this.#supersede(id, undefined, result.reason as HoldfastError);
   }
 
   /** Sessions of which a backup lacks something, as far as this process knows, with the milliseconds since when. */
@@ -52,20 +55,20 @@ export class Backups {
    * does not have it either.
    */
   async restore(id: string, backup = 0): Promise<boolean> {
-    const { primary, call, reader } = this.#context;
-    const tail = await readTail(this.#backup(backup).store, id, ORIGIN, call);
+    const { primary, call, reader, observers } = this.#context;
+    const expected = await this.#placeInPrimary(id);
+    const { epoch } = await primary.ping(call);
+    const tail = await readTail(this.#backup(backup).store, id, ORIGIN, {});
     if (tail.head === undefined || tail.head.state === 'expired') return false;
-    const records = reader.whole(id, tail);
-    const { createdAt, expiry, token } = tail.head;
-    for (let round = 0; round < RESTORE_ROUNDS; round += 1) {
-      const floor = floorOf((await primary.ping(call)).epoch);
-      const answer = await primary.replace(id, { records, createdAt, expiry, token: Math.max(token, floor) }, await this.#placeInPrimary(id), call);
-      if (!answer.appended) continue;
-      this.#context.onRestored(id);
-      this.#context.observers.emit('repaired', () => ({ id, place: 'primary' as const, from: backup, revision: records.at(-1)?.position.revision ?? 0 }));
-      return true;
-    }
-    throw new HoldfastError('ERR_CONFLICT', `the session changed in the primary ${RESTORE_ROUNDS} times while it was to be restored; call restore while nobody uses it`, { session: id });
+    const { createdAt, expiry, token, position } = tail.head;
+    if (epochOf(token) > epoch) throw new HoldfastError('ERR_FENCED', `backup ${backup} belongs to a later world (epoch ${epochOf(token)}, the primary has ${epoch}): start this process with the promoted store as \`store\``, { session: id, outcome: 'none' });
+    const image = { records: reader.whole(id, tail), createdAt, expiry, token: Math.max(token, floorOf(epoch)), terms: tail.terms };
+    const answer = await primary.replace(id, image, expected, call);
+    if (!answer.appended) throw new HoldfastError('ERR_CONFLICT', 'the session changed in the primary while it was to be restored, and stays as it is: call restore while nobody uses it', { session: id });
+    this.#context.onRestored(id);
+    observers.emit('repaired', () => ({ id, place: 'primary' as const, from: backup, revision: position.revision }));
+    await this.catchUp(id, { overwrite: true }); // the other backups follow what is the primary's state now
+    return true;
   }
 
   /** Throws `ERR_FENCED`, outcome `superseded`, once a backup was found promoted. */
@@ -74,13 +77,13 @@ export class Backups {
     throw new HoldfastError('ERR_FENCED', this.#superseded.message, { outcome: 'none', cause: this.#superseded });
   }
 
-  /** Asks all stores for their epochs: saves go on if no backup has a later one than the primary. Else rejects with `ERR_FENCED`. */
+  /** Asks all stores for their epochs, all of which must answer: saves go on if none is later than the primary's. Else rejects with `ERR_FENCED`. */
   async rejoin(): Promise<void> {
     const { primary, call } = this.#context;
     const { epoch } = await primary.ping(call);
-    const found = await Promise.allSettled(this.stores.map((store) => store.ping(call)));
-    const promoted = found.findIndex((result) => result.status === 'fulfilled' && result.value.epoch > epoch);
-    if (promoted >= 0) throw new HoldfastError('ERR_FENCED', `backup ${promoted} is of a later epoch than the primary: it has been promoted; start this process with it as \`store\``, { outcome: 'none' });
+    const found = await Promise.all(this.stores.map((store) => store.ping()));
+    const latest = Math.max(...this.#backups.map(({ laterEpoch }) => laterEpoch), ...found.map((other) => other.epoch));
+    if (latest > epoch) throw new HoldfastError('ERR_FENCED', `a backup belongs to a later world (epoch ${latest}, the primary has ${epoch}): start this process with the promoted store as \`store\`, or promote the primary above it`, { outcome: 'none' });
     this.#superseded = undefined;
   }
 
@@ -90,7 +93,7 @@ export class Backups {
   }
 
   /** Waits for those that acknowledge synchronously. */
-  async #toAll(id: string, revision: number, run: (backup: Backup) => Promise<void>): Promise<void> {
+  async #toAll(id: string, revision: number | undefined, run: (backup: Backup) => Promise<void>): Promise<void> {
     if (this.#backups.length === 0) return;
     const running = this.#backups.map((backup) => {
       const done = run(backup).catch((error: HoldfastError) => {
@@ -101,9 +104,8 @@ export class Backups {
     for (const result of await Promise.allSettled(running)) if (result.status === 'rejected') throw result.reason;
   }
 
-  #supersede(id: string, revision: number, error: HoldfastError): HoldfastError {
+  #supersede(id: string, revision: number | undefined, error: HoldfastError): HoldfastError {
     this.#superseded ??= error;
-    this.#context.observers.emit('superseded', () => ({ id, revision }));
     return new HoldfastError('ERR_FENCED', error.message, { outcome: 'superseded', session: id, revision, cause: error });
   }
 

@@ -39,9 +39,10 @@ export class Crew {
     for (const worker of this.#workers) worker.failed.catch((error: Error) => this.#fail(error));
   }
 
-  /** Resolves to the differ's engine. */
-  async begin(setup: WorkerSetup): Promise<string> {
-    const ready = await Promise.all(this.#workers.map((worker) => worker.ask({ kind: 'begin', setup }, 'ready')));
+  /** Resolves to the differ's engine. `history`: the folder where every worker writes its own. */
+  async begin(setup: Omit<WorkerSetup, 'history'>, history: string | undefined): Promise<string> {
+    const setupOf = (index: number): WorkerSetup => ({ ...setup, history: history === undefined ? undefined : { folder: history, who: `worker-${index + 1}` } });
+    const ready = await Promise.all(this.#workers.map((worker, index) => worker.ask({ kind: 'begin', setup: setupOf(index) }, 'ready')));
     for (const [index, worker] of this.#workers.entries()) worker.onMessage((message) => this.#receive(index, message));
     return (ready[0] as { engine: string }).engine;
   }

@@ -23,7 +23,7 @@ function version(): string {
 }
 
 async function replayAll(options: ReplayOptions): Promise<number> {
-  if (options.dir !== undefined) mkdirSync(options.dir, { recursive: true });
+  for (const kept of [options.dir, options.history]) if (kept !== undefined) mkdirSync(kept, { recursive: true });
   // Chosen here, so that it is said once if the native differ is missing.
   const { engine } = loadDiffer(options.engine);
   let ok = true;

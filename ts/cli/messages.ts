@@ -15,6 +15,8 @@ export interface WorkerSetup {
   readonly lock: 'lazy' | 'access';
   readonly differ: 'binary' | 'off';
   readonly engine: Engine | undefined;
+  /** The folder for its history, and its name there; undefined: none is recorded. */
+  readonly history: { readonly folder: string; readonly who: string } | undefined;
   /** Turns are reported in batches of this size, at the latest when none is left. */
   readonly reportEvery: number;
 }
@@ -64,6 +66,7 @@ export type ToVerifier =
   | { readonly kind: 'begin'; readonly places: Places; readonly binary: readonly string[]; readonly engine: Engine | undefined }
   | { readonly kind: 'log'; readonly logs: readonly PlacedImage[] }
   | { readonly kind: 'check'; readonly sessions: readonly ExpectedSession[] }
+  | { readonly kind: 'judge'; readonly folder: string }
   | { readonly kind: 'finish' };
 
 export type FromVerifier =
@@ -71,7 +74,18 @@ export type FromVerifier =
   | { readonly kind: 'copied' }
   /** Answers `check`, and `finish` with what is too much. */
   | { readonly kind: 'checked'; readonly failures: readonly string[] }
+  | { readonly kind: 'judged'; readonly history: HistoryVerdict }
   | Failed;
+
+/** What the workers' histories come to. */
+export interface HistoryVerdict {
+  /** Records that a store acknowledged, of the primary and of all backups. */
+  readonly acknowledged: number;
+  /** Calls of which nobody knows what they did. */
+  readonly unknown: number;
+  /** Whatever a store did that it must not, a line each. */
+  readonly findings: readonly string[];
+}
 
 export interface ExpectedSession {
   readonly sid: string;

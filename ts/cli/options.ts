@@ -4,6 +4,8 @@ import type { Engine } from '../diff/differ.ts';
 
 export const USAGE = `holdfast replay FILE…   drives recorded histories (.jsonl, .jsonl.br) through sessions, a primary and backups
   --store lmdb|memory   where the sessions live (lmdb)
+  --record on|off       have each process write down its calls, and judge them (on where there are several)
+  --history DIR         keep what was written down in new folders under DIR
   --dir DIR             keep the stores in new folders under DIR (a temporary directory, removed afterwards)
   --processes N         processes that take turns on every session (1)
   --backups N           backups fed by every save (0)
@@ -19,6 +21,10 @@ export interface ReplayOptions {
   readonly files: readonly string[];
   readonly store: 'memory' | 'lmdb';
   readonly dir: string | undefined;
+  /** Whether the workers write down their calls, to be judged. */
+  readonly record: boolean;
+  /** Where the histories are kept. */
+  readonly history: string | undefined;
   readonly processes: number;
   readonly backups: number;
   readonly lock: 'lazy' | 'access';
@@ -43,11 +49,14 @@ export function parseCommand(args: readonly string[]): Command {
   if (verb !== 'replay') throw new UsageError(verb === undefined ? 'no command is given' : `'${verb}' is no command`);
   if (files.length === 0) throw new UsageError('replay needs at least one file');
   for (const file of files) if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) throw new UsageError(`'${file}' is not a file`);
+  const processes = count('processes', values.processes, 1, 64) ?? 1;
   const options: ReplayOptions = {
     files,
     store: oneOf('store', values.store, ['lmdb', 'memory']) ?? 'lmdb',
     dir: values.dir,
-    processes: count('processes', values.processes, 1, 64) ?? 1,
+    record: (oneOf('record', values.record, ['on', 'off']) ?? (processes > 1 || values.history !== undefined ? 'on' : 'off')) === 'on',
+    history: values.history,
+    processes,
     backups: count('backups', values.backups, 0, 16) ?? 0,
     lock: oneOf('lock', values.lock, ['lazy', 'access']) ?? 'lazy',
     differ: oneOf('differ', values.differ, ['binary', 'off']) ?? 'binary',
@@ -58,13 +67,14 @@ export function parseCommand(args: readonly string[]): Command {
   };
   if (options.store === 'memory' && options.processes > 1) throw new UsageError('--store memory is the memory of one process: --processes must be 1');
   if (options.store === 'memory' && options.dir !== undefined) throw new UsageError('--store memory has no use for --dir');
+  if (options.history !== undefined && !options.record) throw new UsageError('--history keeps what is recorded: --record must be on');
   return { verb: 'replay', options };
 }
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const known = {
-  store: text, dir: text, processes: text, backups: text, lock: text, differ: text, engine: text, group: text,
+  store: text, dir: text, record: text, history: text, processes: text, backups: text, lock: text, differ: text, engine: text, group: text,
   'max-steps': text, json: flag, help: { ...flag, short: 'h' }, version: flag,
 } as const; // prettier-ignore
 

@@ -1,15 +1,15 @@
+import { resolve } from 'node:path';
 import { defineSession, immutable, mutable, unclassified } from '../session/definition.ts';
 import type { AttributeSpec, Attributes, SessionDefinition } from '../session/definition.ts';
-import { LmdbStore } from '../store/lmdb.ts';
-import { MemoryStore } from '../store/memory.ts';
+import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import type { Places } from './messages.ts';
 import type { State, TraceHeader } from './trace.ts';
 
 /** The primary, then the backups. */
-export function openStores({ store, dirs }: Places): Store[] {
-  return dirs.map((dir) => (store === 'memory' ? new MemoryStore() : new LmdbStore({ dir })));
+export function openStores({ store, dirs }: Places): Promise<Store[]> {
+  return Promise.all(dirs.map((dir) => openStore(store === 'memory' ? 'memory:' : resolve(dir))));
 }
 
 /** `primary`, `backup 1`, … */

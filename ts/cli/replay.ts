@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { Crew } from './crew.ts';
 import type { ExpectedSession, Places } from './messages.ts';
@@ -23,13 +24,19 @@ export async function replay(file: string, folder: string, options: ReplayOption
   const { header, lines } = await openTrace(file);
   hooks.onBegin(header);
   const places = placesIn(folder, options);
+  const histories = historyFolder(folder, options);
   const tally = new Tally();
   const temporary = options.dir === undefined ? folder : undefined;
   const run = new Run(header, options, { temporary, tally, onSteps: hooks.onSteps });
   try {
-    const engine = await run.begin(places);
+    const engine = await run.begin(places, histories);
     const expected = await run.drive(lines);
-    const failures = await verify(places, header.binary, expected, { temporary, engine: options.engine, logOf: options.store === 'memory' ? (id) => run.crew.logOf(id) : undefined });
+    const { failures, history } = await verify(places, header.binary, expected, {
+      temporary,
+      engine: options.engine,
+      logOf: options.store === 'memory' ? (id) => run.crew.logOf(id) : undefined,
+      history: histories === undefined ? undefined : { folder: histories, ended: () => run.finish() },
+    });
     const { handOvers, backupBytes } = await run.finish();
     const { fullBytes, deltaBytes, snapshotBytes, saves, figures } = tally;
     return {
@@ -45,13 +52,14 @@ export async function replay(file: string, folder: string, options: ReplayOption
       stepP99Us: figures.stepP99Us,
       handovers: handOvers,
       engine,
-      ok: failures.length === 0,
+      ok: failures.length === 0 && (history?.findings.length ?? 0) === 0,
       snapshotBytes,
       sentBytes: deltaBytes + snapshotBytes,
       saves,
       seconds: Math.round(performance.now() - begun) / 1000,
       backups: options.backups,
       failures,
+      history,
     };
   } finally {
     run.crew.kill();
@@ -61,6 +69,14 @@ export async function replay(file: string, folder: string, options: ReplayOption
 function placesIn(folder: string, { store, backups }: ReplayOptions): Places {
   const names = Array.from({ length: 1 + backups }, (_, place) => nameOfPlace(place).replace(' ', '-'));
   return { store, dirs: names.map((name) => join(folder, name)) };
+}
+
+function historyFolder(folder: string, { record, history }: ReplayOptions): string | undefined {
+  if (!record) return undefined;
+  if (history !== undefined) return mkdtempSync(join(history, 'holdfast-history-'));
+  const own = join(folder, 'history');
+  mkdirSync(own);
+  return own;
 }
 
 interface Pending {
@@ -95,9 +111,9 @@ class Run {
     });
   }
 
-  begin(places: Places): Promise<string> {
+  begin(places: Places, histories: string | undefined): Promise<string> {
     const { lock, differ, engine, processes } = this.#options;
-    return this.crew.begin({ places, header: this.#header, lock, differ, engine, reportEvery: processes === 1 ? REPORT_EVERY : 1 });
+    return this.crew.begin({ places, header: this.#header, lock, differ, engine, reportEvery: processes === 1 ? REPORT_EVERY : 1 }, histories);
   }
 
   /** Resolves when all is saved, to what every session must hold. */

@@ -1,7 +1,8 @@
+import type { HistoryVerdict } from './messages.ts';
 import type { Result } from './result.ts';
 
-/** As many failures of one trace are shown. */
-const FAILURES_SHOWN = 5;
+/** As many lines are shown of what is not well. */
+const DETAILS_SHOWN = 5;
 const LABEL_WIDTH = 14;
 const VALUE_WIDTH = 12;
 
@@ -24,13 +25,27 @@ export function table(result: Result): string {
   return [head, ...rows.map(([label, first = '', ...others]) => `  ${label.padEnd(LABEL_WIDTH)}${first.padStart(VALUE_WIDTH)}${others.map((cell) => `   ${cell.padEnd(VALUE_WIDTH)}`).join('')}`.trimEnd())].join('\n');
 }
 
-/** One line if all is well; else also what is not. */
-export function verdict({ ok, trace, sessions, backups, failures }: Result): string {
+/** A line for the states and one for the histories, and what is not well. */
+export function verdict({ trace, sessions, backups, failures, history }: Result): string {
   const places = `the primary${backups === 0 ? '' : ` and ${plural(backups, 'backup')}`}`;
-  if (ok) return `ok  ${trace}: every final sha256 holds in ${places}, read back by another process`;
-  const shown = failures.slice(0, FAILURES_SHOWN).map((failure) => `    ${failure}`);
-  if (failures.length > shown.length) shown.push(`    and ${failures.length - shown.length} more`);
-  return [`FAILED  ${trace}: ${failures.length} of ${sessions * (1 + backups)} states in ${places} are not what they must be`, ...shown].join('\n');
+  const lines = [
+    failures.length === 0
+      ? `ok  ${trace}: every final sha256 holds in ${places}, read back by another process`
+      : failed(`${trace}: ${failures.length} of ${sessions * (1 + backups)} states in ${places} are not what they must be`, failures),
+  ];
+  if (history !== undefined) lines.push(historyVerdict(trace, history));
+  return lines.join('\n');
+}
+
+function historyVerdict(trace: string, { acknowledged, unknown, findings }: HistoryVerdict): string {
+  const calls = `${plural(acknowledged, 'append')} acknowledged, ${unknown} of unknown outcome`;
+  return findings.length === 0 ? `ok  ${trace}: the history shows no fault: ${calls}` : failed(`${trace}: the history shows ${plural(findings.length, 'fault')}: ${calls}`, findings);
+}
+
+function failed(what: string, details: readonly string[]): string {
+  const shown = details.slice(0, DETAILS_SHOWN).map((detail) => `    ${detail}`);
+  if (details.length > shown.length) shown.push(`    and ${details.length - shown.length} more`);
+  return [`FAILED  ${what}`, ...shown].join('\n');
 }
 
 export function jsonLine(result: Result): string {

@@ -1,4 +1,4 @@
-import type { TurnReport } from './messages.ts';
+import type { HistoryVerdict, TurnReport } from './messages.ts';
 
 /** What came of a trace. Sizes in bytes, times in microseconds. */
 export interface Result {
@@ -19,7 +19,7 @@ export interface Result {
   /** Locks granted, beyond the first of each session. */
   readonly handovers: number;
   readonly engine: string;
-  /** Every session holds the state that it must, everywhere. */
+  /** Every session holds the state that it must, everywhere, and the histories show no fault. */
   readonly ok: boolean;
   /** Records of snapshots, as appended: each session's first, and those that compact its log. */
   readonly snapshotBytes: number;
@@ -30,6 +30,8 @@ export interface Result {
   /** Backups that were checked beside the primary. */
   readonly backups: number;
   readonly failures: readonly string[];
+  /** Undefined: none was recorded. */
+  readonly history: HistoryVerdict | undefined;
 }
 
 /** Sums up turns as they are reported. */

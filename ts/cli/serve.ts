@@ -18,11 +18,13 @@ export function serve<In, Out>(handle: (message: In, reply: (message: Out) => vo
   process.on('message', (message) => {
     queue = queue.then(() => handle(message as In, send)).catch(fail);
   });
-  process.on('disconnect', () => {
+  const abandon = (): void => {
     const [temporary = ''] = process.argv.slice(2);
-    if (temporary !== '') rmSync(temporary, { recursive: true, force: true });
+    if (temporary !== '') rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
     exit();
-  });
+  };
+  process.on('disconnect', abandon);
+  if (!process.connected) abandon(); // while this process was starting
   process.on('uncaughtException', fail);
   // Ctrl-C reaches the whole group of processes; the parent decides.
   process.on('SIGINT', () => undefined);

@@ -1,6 +1,6 @@
 import type { Engine } from '../diff/differ.ts';
 import { Child } from './child.ts';
-import type { ExpectedSession, FromVerifier, Places, PlacedImage, ToVerifier } from './messages.ts';
+import type { ExpectedSession, FromVerifier, HistoryVerdict, Places, PlacedImage, ToVerifier } from './messages.ts';
 
 const BATCH = 16;
 
@@ -10,17 +10,25 @@ export interface VerifyOptions {
   /** Removed by the verifier if this process dies. */
   readonly temporary?: string | undefined;
   readonly engine?: Engine | undefined;
+  /** Where the workers write their histories; they are judged when `ended` has resolved. */
+  readonly history?: { readonly folder: string; ended(): Promise<unknown> } | undefined;
+}
+
+export interface Verified {
+  /** What differs, a line each. */
+  readonly failures: readonly string[];
+  readonly history: HistoryVerdict | undefined;
 }
 
 /**
- * Has a new process read every session back from every place, and compare. Resolves to what differs, a line each.
+ * Has a new process read every session back from every place and compare, and judge the workers' histories.
  */
 export async function verify(
   places: Places,
   binary: readonly string[],
   expected: readonly ExpectedSession[],
-  { logOf, temporary, engine }: VerifyOptions = {},
-): Promise<string[]> {
+  { logOf, temporary, engine, history }: VerifyOptions = {},
+): Promise<Verified> {
   const verifier = new Child<ToVerifier, FromVerifier>('verifier', 'verifier.js', temporary);
   try {
     await verifier.ask({ kind: 'begin', places, binary, engine }, 'ready');
@@ -30,8 +38,10 @@ export async function verify(
       if (logOf !== undefined) for (const { id } of sessions) await verifier.ask({ kind: 'log', logs: await logOf(id) }, 'copied');
       failures.push(...(await verifier.ask({ kind: 'check', sessions }, 'checked')).failures);
     }
+    await history?.ended();
+    const judged = history && (await verifier.ask({ kind: 'judge', folder: history.folder }, 'judged')).history;
     failures.push(...(await verifier.ask({ kind: 'finish' }, 'checked')).failures);
-    return failures;
+    return { failures, history: judged };
   } finally {
     verifier.kill();
   }

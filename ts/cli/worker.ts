@@ -2,6 +2,10 @@
 import { shortId } from '../errors.ts';
 import { systemClock, SteadyTime } from '../clock.ts';
 import { loadDiffer } from '../diff/engine.ts';
+import { historyFile } from '../history/judge.ts';
+import { markFile } from '../history/mark-file.ts';
+import type { MarkFile } from '../history/mark-file.ts';
+import { Recorder } from '../history/record.ts';
 import { ORIGIN } from '../position.ts';
 import type { HoldfastEvent } from '../observe.ts';
 import { SessionRepository } from '../session/repository.ts';
@@ -10,7 +14,7 @@ import type { Head, Store } from '../store/store.ts';
 import { readTail } from '../store/tail.ts';
 import { logReader } from '../sync/log-reader.ts';
 import type { FromWorker, ToWorker, Turn, TurnReport, WorkerSetup } from './messages.ts';
-import { definitionOf, openStores } from './places.ts';
+import { definitionOf, nameOfPlace, openStores } from './places.ts';
 import { serve } from './serve.ts';
 import { applyEdits, revive } from './trace.ts';
 import type { State, TraceRecord } from './trace.ts';
@@ -23,17 +27,24 @@ const LOCK_TIMEOUT_MS = 30_000;
 class Worker {
   readonly #setup: WorkerSetup;
   readonly #stores: Store[];
+  readonly #history: MarkFile | undefined;
   readonly #repository: SessionRepository<State>;
   readonly #binary: ReadonlySet<string>;
   readonly #backupBytes: number[];
   #handOvers = 0;
   #reports: TurnReport[] = [];
 
-  constructor(setup: WorkerSetup) {
+  static async open(setup: WorkerSetup): Promise<Worker> {
+    return new Worker(setup, await openStores(setup.places));
+  }
+
+  private constructor(setup: WorkerSetup, stores: Store[]) {
     this.#setup = setup;
-    this.#stores = openStores(setup.places);
+    this.#stores = stores;
+    // A worker that is killed ends the run: nothing of its history is needed then.
+    this.#history = setup.history && markFile(historyFile(setup.history.folder, setup.history.who), 'batched');
     this.#binary = new Set(setup.header.binary);
-    const [store, ...backups] = this.#stores as [Store, ...Store[]];
+    const [store, ...backups] = recorded(stores, setup.history?.who, this.#history) as [Store, ...Store[]];
     this.#repository = new SessionRepository({
       store,
       backups: backups.map((backup) => ({ store: backup })),
@@ -102,15 +113,23 @@ class Worker {
   async finish(): Promise<FromWorker> {
     await this.#repository.close();
     for (const store of this.#stores) await store.close();
+    this.#history?.close();
     return { kind: 'finished', handOvers: this.#handOvers, backupBytes: this.#backupBytes };
   }
+}
+
+/** The stores, whose calls are written down where there is a history. */
+function recorded(stores: readonly Store[], who: string | undefined, history: MarkFile | undefined): readonly Store[] {
+  if (who === undefined || history === undefined) return stores;
+  const recorder = new Recorder({ who, clock: systemClock, sink: history.sink });
+  return stores.map((store, place) => recorder.store(store, nameOfPlace(place), place === 0 ? 'primary' : 'backup'));
 }
 
 let worker: Worker | undefined;
 
 async function handle(message: ToWorker, reply: (message: FromWorker) => void): Promise<void> {
   if (message.kind === 'begin') {
-    worker = new Worker(message.setup);
+    worker = await Worker.open(message.setup);
     reply(worker.ready);
   } else if (worker === undefined) throw new Error('turns came before the set-up');
   else if (message.kind === 'turns') await worker.take(message.turns, reply);

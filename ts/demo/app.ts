@@ -1,21 +1,37 @@
 // One of several app servers: plain node:http, its users' sessions kept by Holdfast. Any server serves any user.
-//   node app.js PRIMARY_DIR BACKUP_DIR
+//   node app.js PRIMARY BACKUP [HISTORY_DIR]      two addresses of openStore; where to write down what is asked of them
 import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { HoldfastError, SessionRepository } from '../index.ts';
-import { LmdbStore } from '../store/lmdb.ts';
+import { systemClock } from '../clock.ts';
+import { historyFile } from '../history/judge.ts';
+import { markFile } from '../history/mark-file.ts';
+import { Recorder } from '../history/record.ts';
+import { HoldfastError, SessionRepository, openStore } from '../index.ts';
+import type { Store } from '../index.ts';
 import { firstState, shop } from './shop.ts';
 import type { Answer, Profile, Shop } from './shop.ts';
 
-const [primaryDir = './primary', backupDir = './backup'] = process.argv.slice(2);
-const primary = new LmdbStore({ dir: primaryDir });
-const backup = new LmdbStore({ dir: backupDir });
+const [primaryUrl = './primary', backupUrl = './backup', historyDir] = process.argv.slice(2);
+const recorder = historyDir === undefined ? undefined : recorderIn(historyDir);
+const primary = await open(primaryUrl, 'primary');
+const backup = await open(backupUrl, 'backup');
 const sessions = new SessionRepository({ store: primary, backups: [{ store: backup }], definition: shop, lock: { leaseMs: 1000 } });
 
 let handOvers = 0;
 sessions.observe((event) => {
   if (event.type === 'grant' && event.handOver) handOvers += 1;
 });
+
+/** By process: one that is started again writes another history. */
+function recorderIn(dir: string): Recorder {
+  const who = `server-${process.pid}`;
+  return new Recorder({ who, clock: systemClock, sink: markFile(historyFile(dir, who)).sink });
+}
+
+async function open(url: string, role: 'primary' | 'backup'): Promise<Store> {
+  const store = await openStore(url);
+  return recorder?.store(store, role, role) ?? store;
+}
 
 /** What a client asks for; `request` names it, so that it may be sent again when its outcome is unknown. */
 interface Change {

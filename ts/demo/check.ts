@@ -1,7 +1,9 @@
 // A process that took no part: reads the primary and the backup, and checks them against what was acknowledged.
 import { isDeepStrictEqual } from 'node:util';
-import { SessionRepository } from '../index.ts';
-import { LmdbStore } from '../store/lmdb.ts';
+import type { Final } from '../history/check.ts';
+import { judge, readFinal } from '../history/judge.ts';
+import { SessionRepository, openStore } from '../index.ts';
+import type { Store } from '../index.ts';
 import { shop } from './shop.ts';
 import type { Profile, Shop } from './shop.ts';
 import type { Acknowledged } from './user.ts';
@@ -9,6 +11,8 @@ import type { Acknowledged } from './user.ts';
 export interface CheckOrder {
   readonly primaryDir: string;
   readonly backupDir: string;
+  /** Where the servers have written down what they asked of the stores. */
+  readonly historyDir: string;
   readonly users: readonly { readonly name: string; readonly acknowledged: readonly Acknowledged[] }[];
 }
 
@@ -23,10 +27,13 @@ export interface CheckReport {
   /** Sessions that differ between the primary and the backup. */
   readonly unequal: number;
   readonly sessions: number;
+  /** Appends that the stores acknowledged, by the servers' histories, and whatever these show to be wrong. */
+  readonly appends: number;
+  readonly findings: readonly string[];
 }
 
-async function check({ primaryDir, backupDir, users }: CheckOrder): Promise<CheckReport> {
-  const stores = [primaryDir, backupDir].map((dir) => new LmdbStore({ dir }));
+async function check({ primaryDir, backupDir, historyDir, users }: CheckOrder): Promise<CheckReport> {
+  const stores = await Promise.all([openStore(primaryDir), openStore(backupDir)]);
   const [primary, backup] = stores.map((store) => new SessionRepository({ store, definition: shop }));
   const report = { acknowledged: 0, lost: 0, doubled: 0, wrong: 0, unequal: 0, sessions: users.length };
   for (const { name, acknowledged } of users) {
@@ -38,9 +45,13 @@ async function check({ primaryDir, backupDir, users }: CheckOrder): Promise<Chec
     report.doubled += [...times.values()].filter((count) => count > 1).length;
     if (!isRight(state, acknowledged)) report.wrong += 1;
   }
+  const finals = await Promise.all(users.flatMap(({ name }) => finalsOf(name, stores)));
   await Promise.all(stores.map((store) => store.close()));
-  return report;
+  const { counts, findings } = judge(historyDir, finals);
+  return { ...report, appends: counts.acknowledged, findings: findings.map(({ kind, id, detail }) => `${kind}: ${id}: ${detail}`) };
 }
+
+const finalsOf = (name: string, [primary, backup]: readonly [Store, Store]): Promise<Final>[] => [readFinal(primary, 'primary', name), readFinal(backup, 'backup', name)];
 
 /** Requests were sent one after the other and until acknowledged, so they determine the session. */
 function isRight(state: Shop | undefined, acknowledged: readonly Acknowledged[]): boolean {

@@ -2,7 +2,7 @@
 //   npm run demo -- --seconds 16
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +21,7 @@ const CHECK_TIMEOUT_MS = 15_000;
 /** Of the running time: when a server is killed, and when it comes back. */
 const KILL_AT = 0.45;
 const RESTART_AT = 0.7;
+const FINDINGS_SHOWN = 5;
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '16' } } });
 const runMs = 1000 * Math.min(40, Math.max(2, Number(values.seconds) || 16));
@@ -33,16 +34,17 @@ setTimeout(() => {
   process.exit(1);
 }, HARD_LIMIT_MS).unref();
 
-const dirs = { primaryDir: join(folder, 'primary'), backupDir: join(folder, 'backup') };
+const dirs = { primaryDir: join(folder, 'primary'), backupDir: join(folder, 'backup'), historyDir: join(folder, 'history') };
+mkdirSync(dirs.historyDir);
 
 async function run(): Promise<boolean> {
-  const [a, b] = ['A', 'B'].map((name) => new Server(name, [dirs.primaryDir, dirs.backupDir])) as [Server, Server];
+  const [a, b] = ['A', 'B'].map((name) => new Server(name, [dirs.primaryDir, dirs.backupDir, dirs.historyDir])) as [Server, Server];
   await a.start();
   await b.start();
   const figures = new Figures();
   const users = Array.from({ length: USERS }, (_, index) => new User(`user${index + 1}`, [a, b], figures, seededRandom(index + 1)));
   const screen = new Screen(process.stdout, [a, b], figures, USERS);
-  screen.say(`Servers A and B are up; both save to one LMDB primary, which feeds one backup. ${USERS} users begin to click.`);
+  screen.say(`Servers A and B are up; both save to one primary on disk, which feeds one backup. ${USERS} users begin to click.`);
 
   let stopped = false;
   const clicking = Promise.all(users.map((user) => user.clickUntil(() => stopped)));
@@ -72,21 +74,24 @@ async function run(): Promise<boolean> {
 async function check(order: CheckOrder): Promise<CheckReport> {
   const child = fork(fileURLToPath(new URL('check.js', import.meta.url)), [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
   process.prependListener('exit', () => child.kill('SIGKILL'));
-  const died = once(child, 'exit').then(() => Promise.reject(new Error('the check did not finish')));
+  // Its `exit` may be heard of before its last message.
+  const died = once(child, 'disconnect').then(() => Promise.reject(new Error('the check did not finish')));
   died.catch(() => undefined);
   child.send(order);
   const [report] = (await Promise.race([once(child, 'message', { signal: AbortSignal.timeout(CHECK_TIMEOUT_MS) }), died])) as [CheckReport];
   return report;
 }
 
-function judge({ acknowledged, lost, doubled, wrong, unequal, sessions }: CheckReport): boolean {
+function judge({ acknowledged, lost, doubled, wrong, unequal, sessions, appends, findings }: CheckReport): boolean {
   console.log('Checked by a process that took no part:');
   const verdicts = [
     verdict(acknowledged > 0 && lost === 0, `${whole(acknowledged)} changes were acknowledged, ${lost} of them lost`),
     verdict(doubled === 0, `${doubled} changes were done twice`),
     verdict(wrong === 0, `${sessions - wrong} of ${sessions} sessions hold exactly what was acknowledged`),
+    verdict(appends > 0 && findings.length === 0, `${whole(appends)} appends stand in the servers' histories, ${findings.length} faults were found there`),
     verdict(unequal === 0, `${sessions - unequal} of ${sessions} sessions are the same in the primary and in the backup`),
   ];
+  for (const finding of findings.slice(0, FINDINGS_SHOWN)) console.log(`          ${finding}`);
   return verdicts.every((ok) => ok);
 }
 

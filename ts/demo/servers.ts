@@ -10,7 +10,7 @@ const STOP_TIMEOUT_MS = 5_000;
 /** One of the app servers: a process that can be killed and started again. */
 export class Server {
   readonly name: string;
-  readonly #dirs: readonly string[];
+  readonly #places: readonly string[];
   #process: ChildProcess | undefined;
   #port = 0;
   #killedAt: number | undefined;
@@ -18,9 +18,10 @@ export class Server {
   #earlierHandOvers = 0;
   #handOvers = 0;
 
-  constructor(name: string, dirs: readonly string[]) {
+  /** `places`: what the app is started with. */
+  constructor(name: string, places: readonly string[]) {
     this.name = name;
-    this.#dirs = dirs;
+    this.#places = places;
     process.prependListener('exit', () => this.#process?.kill('SIGKILL'));
   }
 
@@ -48,7 +49,7 @@ export class Server {
   async start(): Promise<void> {
     this.#earlierHandOvers += this.#handOvers;
     this.#handOvers = 0;
-    const child = fork(fileURLToPath(new URL('app.js', import.meta.url)), [...this.#dirs], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
+    const child = fork(fileURLToPath(new URL('app.js', import.meta.url)), [...this.#places], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
     this.#process = child;
     const started = once(child, 'message', { signal: AbortSignal.timeout(START_TIMEOUT_MS) }) as Promise<[AddressInfo]>;
     const died = once(child, 'exit').then(() => Promise.reject(new Error(`server ${this.name} did not start`)));

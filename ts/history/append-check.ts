@@ -1,33 +1,36 @@
+import { samePosition } from '../position.ts';
+import type { Position } from '../position.ts';
 import type { Token } from '../token.ts';
 import type { Heard, SessionCall } from './call.ts';
 import { checkTail } from './head-check.ts';
-import { placeOf } from './log.ts';
+import { NOTHING, placeOf } from './log.ts';
 import type { Offered } from './log.ts';
 import type { Answer, AppendRequest, ReplaceRequest } from './mark.ts';
 
 type Refusal = Extract<Answer, { readonly op: 'append' | 'replace'; readonly appended: false }>;
 
-/** An append is sent: what it offers, and whether that is known to be there already. */
-export function sendAppend(call: Omit<SessionCall, 'records' | 'wasThere' | 'ends'>, request: AppendRequest): Pick<SessionCall, 'records' | 'wasThere'> {
+/** An append is sent. */
+export function sendAppend(call: SessionCall, request: AppendRequest): void {
   const { log, before, index, mark } = call;
   const record = log.offered(request, request.parent, index, mark.wall);
-  const wasThere = record.branch === log.branch;
-  if (record.open.size === 0 && !wasThere) {
+  call.records = [record];
+  call.wasThere = record.branch === log.branch;
+  if (record.open === undefined && !call.wasThere) {
     record.before = before;
     record.sentAt = mark.wall;
   }
-  record.open.add(index);
+  record.open = (record.open ?? new Set()).add(index);
+  if (typeof request.under === 'number') record.under = Math.max(record.under, request.under);
   record.offers += 1;
   if (request.kind === 'end') log.endsOffered += 1;
-  log.life.sent(index, mark.wall, request.expiry);
+  log.life.sent(index, mark.wall, request.expiry, request.createdAt);
   if (typeof request.under !== 'number') log.ask(request.under);
   else if (request.lock === 'release' || request.kind === 'end') log.leases.release(request.under);
-  return { records: [record], wasThere };
 }
 
 /**
- * A record was acknowledged. Answers the token under which it was written, where this is certain: it was offered once. Undefined: the record was
- * written by one of several offers, or was acknowledged before.
+ * A record was acknowledged. Answers the token under which it was written, where this is certain: it was offered once.
+ * Undefined: the record was written by one of several offers, or was acknowledged before.
  */
 export function checkAppended(call: SessionCall, request: AppendRequest, token: Token, heard: Heard): Token | undefined {
   const { log } = call;
@@ -35,15 +38,19 @@ export function checkAppended(call: SessionCall, request: AppendRequest, token: 
   if (record === undefined) return undefined;
   const again = record.ackedBy !== undefined;
   const written = record.offers === 1 ? token : undefined;
-  for (const open of record.open) if (open !== call.index) log.life.failed(open);
-  record.open.clear();
-  if (again) log.life.failed(call.index);
+  for (const open of record.open ?? []) if (open !== call.index) log.life.failed(open);
+  record.open = undefined;
+  if (again) log.life.perhaps(call.index, heard.wall);
   else {
     checkToken(call, request, record, written, heard);
     record.ackedBy = heard.index;
     record.seenBy ??= heard.index;
     if (log.comparable(record.before)) checkPlace(call, request, record, heard);
-    else log.life.used(call.index, record.sentAt, heard.wall, request.expiry);
+    else {
+      log.life.used(call.index, record.sentAt, heard.wall, request.expiry);
+      if (record.parent?.revision === 0) log.life.began({ sentAt: record.sentAt, wall: heard.wall, createdAt: request.createdAt }, request.expiry, false);
+    }
+    record.before = NOTHING;
   }
   log.reach(token, heard.index);
   return again ? undefined : written;
@@ -51,19 +58,21 @@ export function checkAppended(call: SessionCall, request: AppendRequest, token: 
 
 const sayRecord = ({ kind, position }: Offered): string => `the ${kind} ${position.revision} (${position.nonce})`;
 
-function checkToken({ log, index }: SessionCall, request: AppendRequest, record: Offered, written: Token | undefined, heard: Heard): void {
+function checkToken({ log, index }: SessionCall, request: AppendRequest, record: Offered, token: Token | undefined, heard: Heard): void {
   const { before, position, parent } = record;
-  const under = typeof request.under === 'number' ? request.under : written;
+  const under = typeof request.under === 'number' ? Math.max(record.under, request.under) : token;
   if (under !== undefined && under < before.token) {
     const detail = `${sayRecord(record)} was accepted under ${under}, when ${before.token} had been reached`;
     log.findings.say('old token accepted', log.id, detail, [before.tokenBy, index, heard.index]);
   }
-  if (parent === undefined || (position.revision === parent.revision + 1 && (parent.revision === 0 || log.records.has(placeOf(parent))))) return;
+  if (parent === undefined || record.under === Infinity) return; // an image brings no parents
+  const written = parent.revision === 0 || log.records.has(placeOf(parent));
+  if (written && position.revision === parent.revision + 1) return;
   log.findings.say('broken chain', log.id, `${sayRecord(record)} was accepted, and follows nothing that was written`, [index, heard.index]);
 }
 
 /** Whether the record may stand where it does. */
-function checkPlace(call: SessionCall, { expiry }: AppendRequest, record: Offered, { index, wall }: Heard): void {
+function checkPlace(call: SessionCall, { expiry, createdAt }: AppendRequest, record: Offered, { index, wall }: Heard): void {
   const { log } = call;
   const { before, position, parent, kind, sentAt } = record;
   const marks = [call.index, index];
@@ -83,8 +92,8 @@ function checkPlace(call: SessionCall, { expiry }: AppendRequest, record: Offere
   if (log.branch === branch && position.revision <= before.acked) {
     log.findings.say('wrong order', log.id, `${what} after ${before.acked} had been acknowledged or seen`, [before.headBy, ...marks]);
   }
+  if (parent?.revision === 0 || (kind === 'snapshot' && over)) log.life.began({ sentAt, wall, createdAt }, expiry, anew || before.acked === 0);
   log.life.used(call.index, sentAt, wall, expiry);
-  if (parent?.revision === 0 || (kind === 'snapshot' && over)) log.life.began(sentAt, wall, expiry, anew || before.acked === 0);
   if (placeOf(log.known.head) !== placeOf(position)) return;
   log.learn({ endedBy: kind === 'end' ? index : undefined, expiredAt: undefined, expiredBy: undefined });
 }
@@ -111,52 +120,64 @@ export function checkRefused(call: SessionCall, request: AppendRequest, answer: 
 /** The call did nothing. `settled`: nor can an earlier one of the same record any more. */
 export function settleFailed({ log, records: [record], index }: SessionCall, heard: Heard, settled = false): void {
   log.life.failed(index);
-  record?.open.delete(index);
-  if (record !== undefined && (settled || record.open.size === 0)) {
-    if (settled) record.open.clear();
-    log.refused(record, heard.index);
-  }
+  if (record === undefined) return;
+  record.open?.delete(index);
+  if (record.open?.size === 0) record.open = undefined;
+  if (settled || record.open === undefined) log.refused(record, heard.index, settled);
 }
 
 /** An image is sent, which may take the place of all that is there. */
-export function sendImage(call: Omit<SessionCall, 'records' | 'wasThere' | 'ends'>, { records: image }: ReplaceRequest): readonly Offered[] {
+export function sendImage(call: SessionCall, { records: image, expiry }: ReplaceRequest): void {
   const { log, index, mark } = call;
   const records = image.map((written, i) => log.offered(written, image[i - 1]?.position, index, mark.wall));
+  call.records = records;
+  // An append may find what the image brought: under which token is unknown.
+  for (const record of records) {
+    record.offers += 1;
+    record.under = Infinity;
+  }
   log.leases.freeing();
+  log.life.sent(index, mark.wall, expiry);
   const last = records.at(-1);
-  if (last === undefined) return records;
+  if (last === undefined) return;
   if (last.kind === 'end') log.endsOffered += 1;
   const place = placeOf(last.position);
   log.replacing.set(place, (log.replacing.get(place) ?? 0) + 1);
-  return records;
 }
 
-/** An image was answered. Where it took its place, all earlier ones of the same are settled too: they are found, or are no more. */
-export function settleImage({ log, records }: SessionCall, { at }: Heard, replaced: boolean): void {
+/** An image was answered. Where it took its place, earlier offers of it are settled too if they can do nothing to this head. */
+export function settleImage({ log, records, index }: SessionCall, { at }: Heard, replaced: boolean, expected?: Position): void {
   log.leases.freed(at);
+  if (!replaced) log.life.failed(index);
   const last = records.at(-1);
   if (last === undefined) return;
   const place = placeOf(last.position);
   const left = (log.replacing.get(place) ?? 1) - 1;
-  if (replaced || left === 0) log.replacing.delete(place);
+  if ((replaced && expected !== undefined) || left === 0) log.replacing.delete(place);
   else log.replacing.set(place, left);
 }
 
-export function checkReplaced(call: SessionCall, { expected, createdAt, expiry, token: asked }: ReplaceRequest, token: Token, heard: Heard): void {
+/** `alone`: no other image was under way or of unknown outcome. */
+export function checkReplaced(call: SessionCall, request: ReplaceRequest, token: Token, alone: boolean, heard: Heard): void {
   const { log, before, mark, records } = call;
+  const { expected, createdAt, expiry, token: asked } = request;
   const marks = [before.headBy, call.index, heard.index];
   if (token < before.token || asked < call.floor) {
     const detail = `an image with token ${asked} was accepted and got ${token}, when ${before.token} had been reached`;
     log.findings.say('old token accepted', log.id, detail, [before.tokenBy, call.index, heard.index]);
   }
-  const last = records.at(-1);
-  const again = last !== undefined && last.branch === log.branch;
-  if (expected !== undefined && !again && log.comparable(before) && before.acked > expected.revision) {
+  // Offered again, or brought by somebody else meanwhile: counts as replaced.
+  const covers = records.some(({ position, parent }) => samePosition(position, before.head) || (parent !== undefined && samePosition(parent, before.head)));
+  const over = log.life.mayBeOver(before.earliest, heard.wall); // then it may have been deleted before
+  if (expected !== undefined && alone && !covers && !over && log.comparable(before) && before.acked > expected.revision) {
     const detail = `an image for revision ${expected.revision} by ${mark.who} took the place of ${before.acked}`;
     log.findings.say('acknowledged and missing', log.id, detail, marks);
   }
-  log.replaced(records, heard.index);
   log.reach(token, heard.index);
-  log.life.replaced(createdAt, expiry, heard.wall);
+  // Answers may cross: each image raises the token, so the one with the higher came last.
+  if (token < log.imageToken) return log.life.failed(call.index);
+  log.imageToken = token;
+  log.replaced(records, heard.index);
+  log.life.replaced(call.index, createdAt, expiry, heard.wall);
 }
 

@@ -26,11 +26,11 @@ export interface SessionCall extends Call {
   /** What was known when it was sent. */
   readonly before: Known;
   /** The record that an append offers; those that an image brings. */
-  readonly records: readonly Offered[];
+  records: readonly Offered[];
   /** Whether the offered record was known to be there. */
-  readonly wasThere: boolean;
+  wasThere: boolean;
   /** For an unlock: the grant that it ends. */
-  readonly ends: Token | undefined;
+  ends: Token | undefined;
 }
 
 /** When an answer came, and its mark. */

@@ -16,8 +16,11 @@ export interface CallBounds {
 }
 
 type Asker = LockOwner & { readonly leaseMs: number };
+type TouchRequest = Extract<Request, { readonly op: 'touch' }>;
 type TouchAnswer = Extract<Answer, { readonly op: 'touch' }>;
 type AppendAnswer = Extract<Answer, { readonly op: 'append' | 'replace' }>;
+
+const NONE: SessionCall['records'] = [];
 
 /** Judges the calls of stores, each session in each store by itself. */
 export class CallsCheck {
@@ -72,12 +75,12 @@ export class CallsCheck {
     let log = place.logs.get(id);
     if (log === undefined) place.logs.set(id, (log = new Log(id, place, this.#findings, this.#bounds.expiry)));
     const { request } = mark;
-    const sent: SessionCall = { ...call, log, before: log.known, records: [], wasThere: false, ends: undefined };
-    if (request.op === 'append') return { ...sent, ...sendAppend(sent, request) };
-    if (request.op === 'replace') return { ...sent, records: sendImage(sent, request) };
-    if (request.op === 'unlock') return { ...sent, ends: sendUnlock(log, request.by) };
-    if (request.op === 'lock') log.ask(request);
-    if (request.op === 'touch') log.life.sent(index, mark.wall, request.expiry);
+    const sent: SessionCall = { ...call, log, before: log.known, records: NONE, wasThere: false, ends: undefined };
+    if (request.op === 'append') sendAppend(sent, request);
+    else if (request.op === 'replace') sendImage(sent, request);
+    else if (request.op === 'unlock') sent.ends = sendUnlock(log, request.by);
+    else if (request.op === 'lock') log.ask(request);
+    else if (request.op === 'touch') log.life.sent(index, mark.wall, request.expiry);
     return sent;
   }
 
@@ -108,7 +111,7 @@ export class CallsCheck {
       checkTail(call, answer.tail, request.limitBytes === 0 ? undefined : request.since, heard);
     } else if (request.op === 'touch' && answer.op === 'touch') checkTouched(call, request, answer, heard);
     else if (answer.op === 'inspect') checkHead(call, answer.head, heard);
-    else if (answer.op === 'unlock' && call.ends !== undefined) call.log.reach(call.ends + 1, heard.index);
+    else if (answer.op === 'unlock') checkUnlocked(call, heard);
   }
 
   #appendAnswered(call: SessionCall, request: AppendRequest, answer: AppendAnswer, heard: Heard): void {
@@ -116,7 +119,8 @@ export class CallsCheck {
     if (!answer.appended) {
       this.#counts.refused += 1;
       checkRefused(call, request, answer, heard);
-      if (typeof under !== 'number' && answer.why !== 'locked' && answer.grant !== undefined) this.#granted(call, under, answer.grant, heard);
+      const grant = answer.why === 'locked' ? undefined : answer.grant;
+      if (typeof under !== 'number' && grant !== undefined) this.#granted(call, under, grant, heard);
       return;
     }
     if (call.records[0]?.ackedBy === undefined) this.#counts.acknowledged += 1;
@@ -127,13 +131,16 @@ export class CallsCheck {
     if (typeof under !== 'number') {
       if (released) leases.release(token);
       this.#granted(call, under, { token, leaseLeftMs: released ? 0 : under.leaseMs }, heard);
-    } else if (lock === 'renew' && !released) leases.renewed(under, call.mark.at);
-    if (lock === 'release') call.log.reach(token + 1, heard.index);
+    } else if (leases.holds(under, heard.at)) {
+      if (released) call.log.reach(under + 1, heard.index);
+      else if (lock === 'renew') leases.renewed(under, call.mark.at);
+    }
   }
 
   #replaceAnswered(call: SessionCall, request: ReplaceRequest, answer: AppendAnswer, heard: Heard): void {
-    settleImage(call, heard, answer.appended);
-    if (answer.appended) return checkReplaced(call, request, answer.token, heard);
+    const alone = call.log.images === 1;
+    settleImage(call, heard, answer.appended, request.expected);
+    if (answer.appended) return checkReplaced(call, request, answer.token, alone, heard);
     this.#counts.refused += 1;
     if (answer.why !== 'locked') checkHead(call, answer.tail.head, heard);
   }
@@ -153,10 +160,15 @@ function sendUnlock({ leases }: Log, by: { readonly token: Token } | LockOwner):
     return leases.tokenOf(by);
   }
   leases.release(by.token);
-  return leases.owner(by.token)?.token;
+  return by.token;
 }
 
-function checkTouched(call: SessionCall, request: Request & { readonly op: 'touch' }, answer: TouchAnswer, heard: Heard): void {
+/** Giving up what was certainly held raises the token. */
+function checkUnlocked({ log, ends }: SessionCall, { index, at }: Heard): void {
+  if (ends !== undefined && log.leases.holds(ends, at)) log.reach(ends + 1, index);
+}
+
+function checkTouched(call: SessionCall, request: TouchRequest, answer: TouchAnswer, heard: Heard): void {
   const { log, before, mark, index, floor } = call;
   if (!answer.touched) {
     log.life.failed(index);
@@ -166,12 +178,16 @@ function checkTouched(call: SessionCall, request: Request & { readonly op: 'touc
   const { token, renew, expiry } = request;
   const least = renew || expiry !== undefined ? before.token : floor;
   const marks = [index, heard.index];
-  if (token < least) log.findings.say('old token accepted', log.id, `touched under ${token}, when ${least} had been reached`, [before.tokenBy, ...marks]);
+  if (token < least) {
+    const detail = `touched under ${token}, when ${least} had been reached`;
+    log.findings.say('old token accepted', log.id, detail, [before.tokenBy, ...marks]);
+  }
   if (log.comparable(before)) {
     const over = log.life.mayBeOver(before.earliest, heard.wall);
     if (over) log.lapsedAt = heard.wall;
-    if (before.endedBy !== undefined && !over) log.findings.say('resurrected session', log.id, 'touched after its end', [before.endedBy, ...marks]);
-    else if (before.expiredAt !== undefined && log.known.expiredBy === before.expiredBy) {
+    if (before.endedBy !== undefined && !over) {
+      log.findings.say('resurrected session', log.id, 'touched after its end', [before.endedBy, ...marks]);
+    } else if (before.expiredAt !== undefined && before.expiredAt === log.highestOffered && !log.life.mayHaveBegun(index)) {
       log.findings.say('resurrected session', log.id, 'touched after it had expired', [before.expiredBy, ...marks]);
     } else if (log.life.mustBeOver(mark.wall, index)) log.findings.say('served though expired', log.id, `touched by ${mark.who}`, marks);
   }

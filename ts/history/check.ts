@@ -30,7 +30,7 @@ export interface Verdict {
 }
 
 const SLACK_MS = 1000;
-const ANY_TIME: ExpiryBounds = { slackMs: Infinity, lateMs: Infinity };
+const ANY_TIME: ExpiryBounds = { slackMs: Infinity, overMs: Infinity, lateMs: Infinity };
 
 /**
  * Judges a history in one pass, in time and memory linear in its length. Knows nothing of the product but marks. What is not certain
@@ -39,7 +39,8 @@ const ANY_TIME: ExpiryBounds = { slackMs: Infinity, lateMs: Infinity };
 export function check(marks: Iterable<Mark>, finals: readonly Final[], options: CheckOptions = {}): Verdict {
   const findings = new Findings();
   const counts: Counts = { marks: 0, calls: 0, unknown: 0, acknowledged: 0, refused: 0, failed: 0, grants: 0, uses: 0, kept: 0 };
-  const expiry = options.expiry === false ? ANY_TIME : { slackMs: SLACK_MS, lateMs: Infinity, ...options.expiry };
+  const { slackMs = SLACK_MS } = options.expiry || {};
+  const expiry = options.expiry === false ? ANY_TIME : { slackMs, overMs: slackMs, lateMs: Infinity, ...options.expiry };
   const calls = new CallsCheck(findings, counts, { expiry, leases: options.leases !== false });
   const uses = new UsesCheck(findings, counts, (store, id) => calls.log(store, id));
   for (const mark of marks) {
@@ -47,7 +48,7 @@ export function check(marks: Iterable<Mark>, finals: readonly Final[], options: 
     counts.marks += 1;
   }
   for (const { store, id, head, wall } of finals) calls.log(store, id)?.judge(head, wall);
-  uses.judge(finals.flatMap(({ id, head, keys }) => (keys === undefined ? [] : [{ id, head, keys }])));
+  uses.judge(finals.flatMap(({ store, id, head, keys }) => (keys === undefined ? [] : [{ store, id, head, keys }])));
   return { findings: findings.list, counts };
 }
 

@@ -1,5 +1,6 @@
 import type { Position } from '../position.ts';
 import type { Heard, SessionCall } from './call.ts';
+import { placeOf } from './log.ts';
 import type { HeadMark, TailMark } from './mark.ts';
 
 /** Judges an answer that shows a session's head, and its records after `since` where they were asked for. */
@@ -18,21 +19,27 @@ export function checkHead(call: SessionCall, head: HeadMark | undefined, heard: 
   if (head !== undefined) log.reach(head.token, heard.index);
   if (!log.comparable(before)) return;
   const over = log.life.mayBeOver(before.earliest, heard.wall);
-  if (head === undefined) return over ? void (log.lapsedAt = heard.wall) : checkAbsence(call, heard);
+  if (head === undefined && over) {
+    log.lapsedAt = heard.wall;
+    if (log.known.acked > 0) log.renew({}); // it was deleted: what comes begins anew
+    return;
+  }
+  if (head === undefined) return checkAbsence(call, heard);
   const record = log.recordAt(head, heard.index);
   if (record !== undefined && record.branch !== log.branch) log.present(record, heard.index, over);
   if (log.comparable(before)) checkState(call, head, heard, over);
 }
 
-function checkAbsence({ log, before, index, mark }: SessionCall, heard: Heard): void {
+function checkAbsence(call: SessionCall, heard: Heard): void {
+  const { log, before, index, mark } = call;
   if (before.endedBy !== undefined) {
     const detail = `${mark.request.op} by ${mark.who} finds nothing where its end should be`;
     log.findings.say('resurrected session', log.id, detail, [before.endedBy, index, heard.index]);
-  } else if (before.acked > 0) lacks({ log, before, index, mark }, 'nothing', heard);
+  } else if (before.acked > 0) lacks(call, 'nothing', heard);
 }
 
-function lacks({ log, before, index, mark }: Pick<SessionCall, 'log' | 'before' | 'index' | 'mark'>, shown: string, heard: Heard): void {
-  const acknowledged = log.records.get(`${before.head.revision}:${before.head.nonce}`)?.ackedBy !== undefined;
+function lacks({ log, before, index, mark }: SessionCall, shown: string, heard: Heard): void {
+  const acknowledged = log.records.get(placeOf(before.head))?.ackedBy !== undefined;
   const detail = `${mark.request.op} by ${mark.who} shows ${shown}, after ${before.acked} was ${acknowledged ? 'acknowledged' : 'seen'}`;
   log.findings.say(acknowledged ? 'stale read' : 'head went back', log.id, detail, [before.headBy, index, heard.index]);
 }
@@ -46,11 +53,15 @@ function checkState(call: SessionCall, head: HeadMark, heard: Heard, over: boole
     return log.findings.say('resurrected session', log.id, `${what} after its end`, [before.endedBy, ...marks]);
   }
   if (revision < before.acked) return lacks(call, `revision ${revision}`, heard);
-  if (head.state === 'ended' && log.endsOffered === 0) log.findings.sayOnce('destroyed by nobody', log.id, 'it has ended, and nobody ended it', marks);
+  if (head.state === 'ended' && log.endsOffered === 0) {
+    log.findings.sayOnce('destroyed by nobody', log.id, 'it has ended, and nobody ended it', marks);
+  }
   if (head.state === 'expired') {
-    if (!over) log.findings.say('expired too early', log.id, what, [before.headBy, ...marks]);
+    // A late answer may tell of an expiry that others saw, and of which nothing is left.
+    if (!over && revision > log.lapsedRevision) log.findings.say('expired too early', log.id, what, [before.headBy, ...marks]);
     log.lapsedAt = heard.wall;
-    if (revision === log.known.head.revision) log.learn({ expiredAt: revision, expiredBy: heard.index });
+    log.lapsedRevision = Math.max(log.lapsedRevision, revision);
+    if (log.life.judged && revision === log.known.head.revision) log.learn({ expiredAt: revision, expiredBy: heard.index });
   } else if (head.state === 'live' && before.expiredAt === revision) {
     log.findings.say('resurrected session', log.id, `${what} after it had expired there`, [before.expiredBy, ...marks]);
   } else if (head.state === 'live' && log.life.mustBeOver(mark.wall, index)) log.findings.say('served though expired', log.id, what, marks);

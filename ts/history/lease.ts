@@ -9,7 +9,7 @@ export interface Granted {
   readonly ticket: number;
   readonly token: Token;
   readonly leaseMs: number;
-  /** Monotonic ms: when it was asked for, when the answer came, and until when the lock is certainly held unless it is given up. */
+  /** Monotonic ms: when it was asked for, when the answer came, until when the lock is certainly held if it is not given up. */
   readonly sentAt: number;
   readonly heardAt: number;
   readonly until: number;
@@ -18,8 +18,8 @@ export interface Granted {
 }
 
 /**
- * The lock of one session. Only what is certain counts: a lease runs from the *sending* of the request that brought or renewed it, and ends for
- * the judge when giving it up is *sent*. So no delay of a message makes two leases overlap that did not.
+ * The lock of one session. Only what is certain counts: a lease runs from the *sending* of the request that brought or renewed
+ * it, and ends for the judge when giving it up is *sent*. So no delay of a message makes two leases overlap that did not.
  */
 export class Leases {
   readonly #id: string;
@@ -58,8 +58,9 @@ export class Leases {
     else if (token === holder.token) this.#holder = { ...holder, until: Math.max(holder.until, grant.until) };
   }
 
-  owner(token: Token): Granted | undefined {
-    return this.#owners.get(token);
+  /** Whether the latest grant that is known has this token, and its lease has not ended by itself. */
+  holds(token: Token, at: number): boolean {
+    return this.#holder?.token === token && at < this.#holder.until;
   }
 
   /** The holder was heard to renew with a call that was sent at `sentAt`. */
@@ -107,8 +108,8 @@ export class Leases {
     if (other === undefined || other.member === grant.member) return;
     const [first, second] = other.token <= grant.token ? [other, grant] : [grant, other];
     if (epochOf(first.token) < epochOf(second.token) || this.#givenUp(first) || second.heardAt >= first.until) return;
-    const left = (first.until - second.heardAt).toFixed(1);
-    const detail = `${second.member} has it under token ${second.token} while ${first.member} has it under ${first.token} for ${left} ms more`;
+    const left = `for ${(first.until - second.heardAt).toFixed(1)} ms more`;
+    const detail = `${second.member} has it under token ${second.token}, ${first.member} under ${first.token} ${left}`;
     this.#findings.say('lock held by two', this.#id, detail, [first.mark, second.mark]);
   }
 }

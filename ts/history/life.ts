@@ -1,8 +1,12 @@
 import type { Expiry } from '../store/store.ts';
 
-/** How expiries are judged: the clocks of the marks may differ by `slackMs`; a call may take effect up to `lateMs` after it was sent. */
+/**
+ * Clocks of marks may differ by `slackMs`; a session may be served up to `overMs` after its expiry; a call may take effect up
+ * to `lateMs` after it was sent.
+ */
 export interface ExpiryBounds {
   readonly slackMs: number;
+  readonly overMs: number;
   readonly lateMs: number;
 }
 
@@ -28,9 +32,16 @@ export const UNUSED: Earliest = { createdAt: Infinity, usedAt: Infinity, rule: N
 
 const earliestEnd = ({ createdAt, usedAt, rule }: Earliest): number => Math.min(createdAt + rule.ageMs, usedAt + rule.idleMs);
 
-/** The expiry of one session in one store, as far as a history tells: between which times it must have come. All times are wall clock ms. */
+/** A call that begins a session: when it was sent and answered, and what it says of the session's age. */
+export interface Beginning {
+  readonly sentAt: number;
+  readonly wall: number;
+  readonly createdAt?: number | undefined;
+}
+
+/** Between which times one session in one store must expire, as far as a history tells. All times are wall clock ms. */
 export class Life {
-  /** Calls that are under way or of unknown outcome, by a number of their own: when they were sent, and whether they change the rule. */
+  /** Calls under way or of unknown outcome, by a number of their own: when they were sent, and whether they change the rule. */
   readonly #pending = new Map<number, { readonly sentAt: number; readonly changes: boolean }>();
   readonly #bounds: ExpiryBounds;
   earliest: Earliest = UNUSED;
@@ -38,6 +49,8 @@ export class Life {
   #usedBefore = -Infinity;
   #longest = NEVER;
   #changing = 0;
+  /** When the last change of the rule was heard of. */
+  #settledAt = -Infinity;
   /** Two changes of the rule were under way together: which came last is unknown. */
   #tangled = false;
 
@@ -45,10 +58,15 @@ export class Life {
     this.#bounds = bounds;
   }
 
+  /** False where clocks jump: then a session that was seen expired may live on by right. */
+  get judged(): boolean {
+    return this.#bounds.slackMs < Infinity;
+  }
+
   /** A call is sent that counts as a use if it succeeds. */
-  sent(call: number, wall: number, expiry: Expiry | undefined): void {
+  sent(call: number, wall: number, expiry: Expiry | undefined, createdAt: number = wall): void {
     this.#pending.set(call, { sentAt: wall, changes: expiry !== undefined });
-    if (this.earliest.usedAt === Infinity) this.earliest = { ...this.earliest, createdAt: wall, usedAt: wall };
+    if (this.earliest.usedAt === Infinity) this.earliest = { ...this.earliest, createdAt, usedAt: wall };
     if (expiry === undefined) return;
     this.#changing += 1;
     if (this.#changing > 1) this.#tangled = true;
@@ -66,46 +84,63 @@ export class Life {
   used(call: number, sentAt: number, wall: number, expiry: Expiry | undefined): void {
     this.earliest = { ...this.earliest, usedAt: Math.max(this.earliest.usedAt, sentAt) };
     this.#usedBefore = Math.max(this.#usedBefore, wall);
+    if (expiry !== undefined) this.#settledAt = wall;
     if (expiry !== undefined && !this.#tangled) this.#rule(ruleOf(expiry));
     this.failed(call);
   }
 
-  /** It began (anew) with a call between these times, which was `used` before; not `certainly`: perhaps it only went on. */
-  began(sentAt: number, wall: number, expiry: Expiry | undefined, certainly: boolean): void {
+  /** It was done, or found what was there: it may have begun with it, if that was gone. */
+  perhaps(call: number, wall: number): void {
+    this.#usedBefore = Math.max(this.#usedBefore, wall);
+    this.#createdBefore = Math.max(this.#createdBefore, wall);
+    this.failed(call);
+  }
+
+  /** It began (anew) with a call between these times, which is yet to be `used`; not `certainly`: perhaps it only went on. */
+  began({ sentAt, wall, createdAt }: Beginning, expiry: Expiry | undefined, certainly: boolean): void {
     const rule = expiry === undefined ? NEVER : ruleOf(expiry);
+    const alone = this.#changing === 0 && this.#settledAt < sentAt;
     if (certainly) {
-      this.earliest = { createdAt: sentAt, usedAt: sentAt, rule: this.earliest.rule };
-      this.#createdBefore = wall;
-      if (this.#changing === 0) return this.#rule(rule);
+      this.earliest = { createdAt: createdAt ?? sentAt, usedAt: sentAt, rule: this.earliest.rule };
+      this.#createdBefore = createdAt ?? wall;
+      if (alone) return this.#rule(rule);
     } else this.#createdBefore = Math.max(this.#createdBefore, wall);
     this.#widen(rule);
   }
 
   /** An image took its place: when that was used is not in it. */
-  replaced(createdAt: number, expiry: Expiry, wall: number): void {
-    this.earliest = { createdAt, usedAt: createdAt, rule: this.earliest.rule };
+  replaced(call: number, createdAt: number, expiry: Expiry, wall: number): void {
+    this.earliest = { ...this.earliest, createdAt, usedAt: Math.min(createdAt, wall) }; // a clock that was set wrong may have dated it ahead
     this.#createdBefore = createdAt;
     this.#usedBefore = wall;
-    if (this.#changing === 0) this.#rule(ruleOf(expiry));
-    else this.#widen(ruleOf(expiry));
+    this.#settledAt = wall;
+    if (!this.#tangled) this.#rule(ruleOf(expiry));
+    this.failed(call);
   }
 
-  /** Whether it may have expired at a time up to `wall`, as it stood at `earliest`. */
+  /** Whether a call other than this may still have begun it anew. */
+  mayHaveBegun(but: number): boolean {
+    for (const call of this.#pending.keys()) if (call !== but) return true;
+    return false;
+  }
+
+  /** Whether it may have expired at a time up to `wall`, as it stood at `earliest` or stands now: its rule may have been changed in between. */
   mayBeOver(earliest: Earliest, wall: number): boolean {
-    const end = earliestEnd(earliest);
+    const end = Math.min(earliestEnd(earliest), earliestEnd(this.earliest));
     return end < Infinity && wall + this.#bounds.slackMs >= end;
   }
 
   /** Whether it had certainly expired at `wall`, apart from what the call `but` did. */
   mustBeOver(wall: number, but?: number): boolean {
-    const { slackMs, lateMs } = this.#bounds;
+    const { overMs, lateMs } = this.#bounds;
+    if (wall <= this.#settledAt) return false; // under which rule is unknown
     for (const [call, { sentAt }] of this.#pending) {
       if (call === but) continue;
       if (!(wall > sentAt + lateMs)) return false;
       this.#usedBefore = Math.max(this.#usedBefore, sentAt + lateMs);
       this.failed(call);
     }
-    return wall - slackMs > Math.min(this.#createdBefore + this.#longest.ageMs, this.#usedBefore + this.#longest.idleMs);
+    return wall - overMs > Math.min(this.#createdBefore + this.#longest.ageMs, this.#usedBefore + this.#longest.idleMs);
   }
 
   #rule(rule: Rule): void {

@@ -15,18 +15,21 @@ const sayPlace = ({ revision, nonce }: Position): string => `${revision} (${nonc
 export interface Offered extends Written {
   /** Undefined: the first of an image. */
   parent: Position | undefined;
-  /** What was known, and the wall clock, when the earliest offer was sent that may have written it. */
+  /** What was known, and the wall clock, when the earliest offer was sent that may have written it; until it is acknowledged. */
   before: Known;
   sentAt: number;
-  /** Offers under way or of unknown outcome, by the index of their mark; and all offers. */
-  readonly open: Set<number>;
+  /** Offers under way or of unknown outcome, by the index of their mark (undefined: none); and how many there were in all. */
+  open: Set<number> | undefined;
   offers: number;
+  /** The highest token that it was offered under, for each offer may have written it. */
+  under: Token;
   /** Marks of the first offer, of the answer that acknowledged it, and of what else showed that it is there. */
   readonly offeredBy: number;
   ackedBy: number | undefined;
   seenBy: number | undefined;
-  /** The answer after which it can never be written any more. */
+  /** The answer that refused it; and the world in which no late offer can succeed after that. */
   refusedBy: number | undefined;
+  refusedIn: number | undefined;
   /** The world in which it was acknowledged or seen: see `Known`; undefined where an image came between. */
   branch: number | undefined;
 }
@@ -49,7 +52,7 @@ export interface Known {
   readonly earliest: Earliest;
 }
 
-const NOTHING: Known = {
+export const NOTHING: Known = {
   branch: 0, acked: 0, head: ORIGIN, headBy: undefined, token: 0, tokenBy: undefined,
   endedBy: undefined, expiredAt: undefined, expiredBy: undefined, earliest: UNUSED,
 };
@@ -68,6 +71,8 @@ export class Log {
   readonly #place: Place;
   readonly findings: Findings;
   readonly records: Map<string, Offered> = new Map();
+  /** The first record of the image that this branch began with: what it followed at the source is not here. */
+  #begun: Offered | undefined;
   /** By parent: the record that follows it in this branch. */
   readonly #followers = new Map<string, Offered>();
   readonly leases: Leases;
@@ -77,9 +82,14 @@ export class Log {
   #known: Known = NOTHING;
   /** Images on their way, or of unknown outcome: by the last position. Meanwhile nothing can be said of what reads show. */
   readonly replacing: Map<string, number> = new Map();
+  /** The token that the latest image got. */
+  imageToken: Token = 0;
   endsOffered = 0;
+  highestOffered = 0;
   /** Wall clock of the last time at which it may have expired. */
   lapsedAt: number = -Infinity;
+  /** The highest revision that was rightly seen as expired. */
+  lapsedRevision = 0;
 
   constructor(id: string, place: Place, findings: Findings, bounds: ExpiryBounds) {
     this.id = id;
@@ -109,8 +119,9 @@ export class Log {
     if (token > this.#known.token) this.learn({ token, tokenBy: mark });
   }
 
-  /** The lock is asked for, perhaps again. */
+  /** The lock is asked for, perhaps again. A newer request may end with what the member was granted before. */
   ask({ member, ticket }: LockOwner): void {
+    this.leases.leave(member, ticket - 1);
     const owner = `${member}/${ticket}`;
     if (!this.#asked.has(owner)) this.#asked.set(owner, this.known.token);
   }
@@ -120,6 +131,13 @@ export class Log {
     return this.#asked.get(`${member}/${ticket}`) ?? 0;
   }
 
+  /** Images under way or of unknown outcome. */
+  get images(): number {
+    let sum = 0;
+    for (const count of this.replacing.values()) sum += count;
+    return sum;
+  }
+
   /** Whether what was known `before` can still be compared with what is there. */
   comparable(before: Known): boolean {
     return before.branch === this.#known.branch && this.replacing.size === 0;
@@ -127,37 +145,41 @@ export class Log {
 
   offered(written: Written, parent: Position | undefined, mark: number, wall: number): Offered {
     const place = placeOf(written.position);
+    this.highestOffered = Math.max(this.highestOffered, written.position.revision);
     let record = this.records.get(place);
     if (record === undefined) {
       const { position, kind, digest } = written;
       record = {
-        position, kind, digest, parent, before: this.known, sentAt: wall, open: new Set(), offers: 0, offeredBy: mark,
-        ackedBy: undefined, seenBy: undefined, refusedBy: undefined, branch: undefined,
+        position, kind, digest, parent, before: this.known, sentAt: wall, open: undefined, offers: 0, under: 0, offeredBy: mark,
+        ackedBy: undefined, seenBy: undefined, refusedBy: undefined, refusedIn: undefined, branch: undefined,
       };
       this.records.set(place, record);
     } else if (parent !== undefined && record.parent !== undefined && placeOf(record.parent) !== placeOf(parent)) {
-      this.findings.say('doubled', this.id, `position ${sayPlace(written.position)} was offered after two parents`, [record.offeredBy, mark]);
+      const detail = `position ${sayPlace(written.position)} was offered after two parents`;
+      this.findings.say('doubled', this.id, detail, [record.offeredBy, mark]);
     } else record.parent ??= parent;
     return record;
   }
 
-  /** The record is there, and so is all that it follows. `over`: the session may have been deleted meanwhile, and have begun again. */
+  /** The record is there, and so is all that it follows. `over`: the session may have been deleted and have begun again. */
   present(record: Offered, mark: number, over: boolean): void {
     const chain: Offered[] = [];
     for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at)) chain.push(at);
     const first = chain.at(-1)?.parent;
-    if (over && first?.revision === 0 && this.#followers.has(placeOf(first))) this.renew({});
+    if (over && first?.revision === 0 && this.#known.acked > 0) this.renew({});
     for (const each of chain) {
       each.branch = this.branch;
       each.seenBy ??= mark;
       this.#follow(each, mark);
     }
-    if (record.position.revision <= this.#known.acked) return;
-    this.learn({ acked: record.position.revision, head: record.position, headBy: mark });
+    const { revision } = record.position;
+    if (revision <= this.#known.acked) return;
+    this.learn({ acked: revision, head: record.position, headBy: mark, ...(over && { endedBy: undefined }) });
+    if (revision > (this.#known.expiredAt ?? revision)) this.learn({ expiredAt: undefined, expiredBy: undefined });
   }
 
-  #before({ parent }: Offered): Offered | undefined {
-    return parent && this.records.get(placeOf(parent));
+  #before(record: Offered): Offered | undefined {
+    return record.parent && record !== this.#begun ? this.records.get(placeOf(record.parent)) : undefined;
   }
 
   /** An image took the place of the log. */
@@ -166,6 +188,7 @@ export class Log {
     if (last === undefined) return;
     const { position, kind } = last;
     this.renew({ acked: position.revision, head: position, headBy: mark, endedBy: kind === 'end' ? mark : undefined });
+    this.#begun = image[0];
     for (const record of image) {
       record.branch = this.branch;
       record.ackedBy ??= mark;
@@ -186,21 +209,25 @@ export class Log {
   }
 
   #failedButPresent(record: Offered, mark: number): void {
-    if (record.refusedBy === undefined || record.ackedBy !== undefined || record.open.size > 0) return;
+    const { refusedBy, refusedIn, ackedBy, open } = record;
+    if (refusedBy === undefined || ackedBy !== undefined || (open !== undefined && refusedIn !== this.branch)) return;
     const detail = `record ${sayPlace(record.position)} was refused, or its call failed, and it is there`;
-    this.findings.sayOnce('failed and present', this.id, detail, [record.refusedBy, mark]);
+    this.findings.sayOnce('failed and present', this.id, detail, [refusedBy, mark]);
   }
 
-  /** No offer of it can succeed any more. */
-  refused(record: Offered, mark: number): void {
+  /** The offer did nothing; `settled`: nor can another that is still on its way, unless the parent becomes the head once more. */
+  refused(record: Offered, mark: number, settled: boolean): void {
     record.refusedBy = mark;
+    record.refusedIn = settled ? this.branch : undefined;
     if (record.branch === this.branch) this.#failedButPresent(record, record.seenBy ?? mark);
   }
 
   /** Another log stands in place of this one from now on. */
   renew(more: Partial<Known>): void {
+    this.#begun = undefined;
     this.#followers.clear();
-    this.learn({ acked: 0, head: ORIGIN, headBy: undefined, endedBy: undefined, expiredAt: undefined, expiredBy: undefined, ...more, branch: this.branch + 1 });
+    const { acked, head, headBy, endedBy, expiredAt, expiredBy } = NOTHING;
+    this.learn({ acked, head, headBy, endedBy, expiredAt, expiredBy, ...more, branch: this.branch + 1 });
   }
 
   /** A head that was read: its record must have been offered. Undefined: it was not, and that has been said. */
@@ -208,12 +235,15 @@ export class Log {
     const record = this.records.get(placeOf(position));
     if (record !== undefined) return record;
     const twin = this.records.get(placeOf({ revision: position.revision - 1, nonce: position.nonce }));
-    if (twin !== undefined) this.findings.sayOnce('doubled', this.id, `record ${sayPlace(twin.position)} stands again at ${sayPlace(position)}`, [twin.offeredBy, mark]);
-    else this.findings.sayOnce('broken chain', this.id, `nobody wrote the record at ${sayPlace(position)}`, [mark]);
+    if (twin === undefined) this.#broken(`nobody wrote the record at ${sayPlace(position)}`, [mark]);
+    else {
+      const detail = `record ${sayPlace(twin.position)} stands again at ${sayPlace(position)}`;
+      this.findings.sayOnce('doubled', this.id, detail, [twin.offeredBy, mark]);
+    }
     return undefined;
   }
 
-  /** The records of an answer must be those that were written, from the one after `since` (or the snapshot) to the head (or the cut). */
+  /** The records of an answer must be those that were written, from after `since` (or the snapshot) to the head (or the cut). */
   compareRecords(tail: TailMark, since: Position, mark: number): void {
     const { head, records, whole, next } = tail;
     if (head === undefined || head.state === 'expired') {
@@ -227,8 +257,9 @@ export class Log {
     }
     let record = this.records.get(placeOf(last));
     for (let i = records.length - 1; i >= 0 && record !== undefined; i -= 1) {
-      if (record.digest !== records[i]) this.#broken(`record ${sayPlace(record.position)} was not read as it was written`, [record.offeredBy, mark]);
-      if (i === 0 && whole && record.kind === 'delta') this.#broken(`the whole was given from the delta ${sayPlace(record.position)} on`, [mark]);
+      const place = sayPlace(record.position);
+      if (record.digest !== records[i]) this.#broken(`record ${place} was not read as it was written`, [record.offeredBy, mark]);
+      if (i === 0 && whole && record.kind === 'delta') this.#broken(`the whole was given from the delta ${place} on`, [mark]);
       record = this.#before(record);
     }
   }
@@ -239,8 +270,8 @@ export class Log {
 
   /** What the judge found at the very end, against all that was promised. */
   judge(head: HeadMark | undefined, wall: number): void {
-    if (this.replacing.size > 0) return;
     if (this.life.mayBeOver(this.life.earliest, wall)) this.lapsedAt = wall;
+    if (this.replacing.size > 0) return;
     const there = new Set<Offered>();
     let record = head && this.records.get(placeOf(head.position));
     while (record !== undefined && !there.has(record)) {
@@ -249,10 +280,11 @@ export class Log {
       record = this.#before(record);
     }
     if (head === undefined && this.lapsedAt === wall) return;
+    const last = head === undefined ? 'nothing' : sayPlace(head.position);
     for (const each of this.records.values()) {
       if (each.branch !== this.branch || there.has(each)) continue;
       const how = each.ackedBy === undefined ? 'was seen' : 'was acknowledged';
-      const detail = `record ${sayPlace(each.position)} ${how}, and is not in the log that ends at ${head === undefined ? 'nothing' : sayPlace(head.position)}`;
+      const detail = `record ${sayPlace(each.position)} ${how}, and is not in the log that ends at ${last}`;
       this.findings.say('acknowledged and missing', this.id, detail, [each.offeredBy, each.ackedBy ?? each.seenBy]);
     }
   }

@@ -19,8 +19,8 @@ interface Moment {
 }
 
 /**
- * `failed`: certainly not done. `unknown`: may have been done, and may still be. `superseded` (of keys only): stored in a primary that has been
- * outdated by a promotion, and reported as such; also said later of keys that were `ok`.
+ * `failed`: certainly not done. `unknown`: may have been done, and may still be. `superseded` (of keys only): stored in a
+ * primary that has been outdated by a promotion, and reported as such; also said later of keys that were `ok`.
  */
 export type Outcome = 'ok' | 'failed' | 'unknown' | 'superseded';
 
@@ -62,6 +62,8 @@ export interface AppendRequest extends Written {
   readonly parent: Position;
   readonly under: Token | Acquire;
   readonly expiry?: Expiry | undefined;
+  /** When the session began under its id before. */
+  readonly createdAt?: number | undefined;
   readonly first?: number | undefined;
   /** As it takes effect: the default is written out. */
   readonly lock: 'renew' | 'leave' | 'release';
@@ -94,7 +96,9 @@ export type Request =
   | { readonly op: 'promote'; readonly above: number };
 
 /** `leftMs` is absent where it is infinite, which JSON does not know. */
-export type HeadMark = Pick<Head, 'state' | 'position' | 'token' | 'first' | 'snapshot' | 'createdAt' | 'expiry'> & { readonly leftMs?: number | undefined };
+export interface HeadMark extends Pick<Head, 'state' | 'position' | 'token' | 'first' | 'snapshot' | 'createdAt' | 'expiry'> {
+  readonly leftMs?: number | undefined;
+}
 
 export interface TailMark {
   /** Absent: no such session. */

@@ -1,4 +1,3 @@
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
@@ -15,6 +14,8 @@ export interface RecorderOptions {
   /** The clock that expiries are judged by, in ms; absent: `clock.now`. */
   readonly wall?: (() => number) | undefined;
 }
+
+type Asked = Pick<CallMark, 'store' | 'role' | 'id' | 'request'>;
 
 /** What a use does, as its first mark has it. */
 export type UseStart = Pick<UseMark, 'store' | 'id' | 'ends' | 'to' | 'graceMs' | 'restores'>;
@@ -48,7 +49,7 @@ export class Recorder {
     return { who, at: clock.monotonic(), wall: this.#wall() };
   }
 
-  async #call<T>(what: Pick<CallMark, 'store' | 'role' | 'id' | 'request'>, run: () => Promise<T>, shorten: (value: T) => Answer): Promise<T> {
+  async #call<T>(what: Asked, run: () => Promise<T>, shorten: (value: T) => Answer): Promise<T> {
     const call = (this.#calls += 1);
     const { sink } = this.#options;
     sink({ mark: 'call', call, ...what, ...this.#moment() });
@@ -97,7 +98,7 @@ export class RecordedUse {
 /** What is no error of Holdfast's is a bug, after which anything may have happened. */
 function outcomeOf(error: unknown): 'failed' | 'unknown' {
   if (!(error instanceof HoldfastError)) return 'unknown';
-  return error.code !== 'ERR_UNAVAILABLE' || ('outcome' in error && error.outcome === 'none') ? 'failed' : 'unknown';
+  return error.code !== 'ERR_UNAVAILABLE' || error.outcome === 'none' ? 'failed' : 'unknown';
 }
 
 type Watched = <T>(id: string | undefined, request: Request, run: () => Promise<T>, shorten: (value: T) => Answer) => Promise<T>;
@@ -119,8 +120,10 @@ class RecordedStore implements Store {
     return this.#inner.can;
   }
 
-  read: Store['read'] = (id, request, options) =>
-    this.#watched(id, { op: 'read', since: request.since, limitBytes: request.limitBytes }, () => this.#inner.read(id, request, options), (tail) => ({ op: 'read', tail: shortTail(tail) }));
+  read: Store['read'] = (id, { since, limitBytes }, options) => {
+    const run = () => this.#inner.read(id, { since, limitBytes }, options);
+    return this.#watched(id, { op: 'read', since, limitBytes }, run, (tail) => ({ op: 'read', tail: shortTail(tail) }));
+  };
 
   append: Store['append'] = (id, append, options) =>
     this.#watched(id, shortAppend(append), () => this.#inner.append(id, append, options), (reply) => shortAppended('append', reply));
@@ -133,7 +136,8 @@ class RecordedStore implements Store {
 
   lock: Store['lock'] = (id, request, options) => {
     const { member, ticket, leaseMs, wait, since, limitBytes } = request;
-    return this.#watched(id, { op: 'lock', member, ticket, leaseMs, wait, since, limitBytes }, () => this.#inner.lock(id, request, options), shortLockReply);
+    const asked: Request = { op: 'lock', member, ticket, leaseMs, wait, since, limitBytes };
+    return this.#watched(id, asked, () => this.#inner.lock(id, request, options), shortLockReply);
   };
 
   unlock: Store['unlock'] = (id, by, options) =>
@@ -177,21 +181,23 @@ class RecordedStore implements Store {
 const shortRecord = ({ position, kind, bytes }: ImageRecord): Written => ({ position, kind, digest: crc32(bytes) });
 
 function shortAppend(append: Append): Request {
-  const { parent, under, expiry, first } = append;
+  const { parent, under, expiry, createdAt, first } = append;
   const lock = append.lock ?? (typeof under === 'number' ? 'renew' : 'release');
-  return { op: 'append', ...shortRecord(append), parent, under, expiry, first, lock };
+  return { op: 'append', ...shortRecord(append), parent, under, expiry, createdAt, first, lock };
 }
 
 /** Infinite times are left out: JSON would make them null. */
 const finite = (ms: number): number | undefined => (Number.isFinite(ms) ? ms : undefined);
 
-function shortHead(head: Head | undefined): HeadMark | undefined {
+export function shortHead(head: Head | undefined): HeadMark | undefined {
   if (head === undefined) return undefined;
   const { state, position, token, first, snapshot, createdAt, expiry, leftMs } = head;
   return { state, position, token, first, snapshot, createdAt, expiry, leftMs: finite(leftMs) };
 }
 
-const shortTail = ({ head, records, whole, next }: Tail): TailMark => ({ head: shortHead(head), records: records.map((bytes) => crc32(bytes)), whole, next });
+function shortTail({ head, records, whole, next }: Tail): TailMark {
+  return { head: shortHead(head), records: records.map((bytes) => crc32(bytes)), whole, next };
+}
 
 function shortAppended(op: 'append' | 'replace', reply: Appended): Answer {
   if (reply.appended) return { op, appended: true, token: reply.token };
@@ -206,61 +212,7 @@ function shortLockReply(reply: LockReply): Answer {
   return { op: 'lock', granted: true, grant: { token, leaseLeftMs }, tail: shortTail(tail) };
 }
 
-const shortTouched = (reply: Touched): Answer =>
-  reply.touched ? { op: 'touch', touched: true, leftMs: finite(reply.leftMs) } : { op: 'touch', touched: false, why: reply.why, head: shortHead(reply.head) };
-
-/** A sink that has given each mark to the operating system before it returns: a killed process loses none that it acted on. */
-export function fileSink(path: string): { readonly sink: Sink; close(): void } {
-  const file = openSync(path, 'a');
-  const sink: Sink = (mark) => {
-    const line = Buffer.from(`${JSON.stringify(mark)}\n`);
-    for (let done = 0; done < line.length; ) done += writeSync(file, line, done);
-  };
-  return { sink, close: () => closeSync(file) };
-}
-
-/**
- * The marks of a file. A last line without its end was torn by a kill and is left out; what it told of had not been acted on.
- * `ERR_CORRUPT` for any other line that is none.
- */
-export function readMarks(path: string): Mark[] {
-  const lines = readFileSync(path, 'utf8').split('\n');
-  lines.pop();
-  return lines.map((line, index) => {
-    try {
-      return JSON.parse(line) as Mark;
-    } catch (cause) {
-      throw new HoldfastError('ERR_CORRUPT', `line ${index + 1} of the history ${path} is no mark; the history cannot be judged, record it anew`, { cause });
-    }
-  });
-}
-
-/** One history of the histories of several processes; each keeps its own order. */
-export function mergeMarks(histories: readonly (readonly Mark[])[]): readonly Mark[] {
-  let lists = histories;
-  while (lists.length > 1) {
-    const halved: (readonly Mark[])[] = [];
-    for (let i = 0; i < lists.length; i += 2) halved.push(mergeTwo(lists[i] ?? [], lists[i + 1] ?? []));
-    lists = halved;
-  }
-  return lists[0] ?? [];
-}
-
-const BEGINS: ReadonlySet<Mark['mark']> = new Set(['call', 'use', 'put']);
-
-/** At the same time what begins comes first: then two calls overlap, and neither must have seen the other. */
-const comesAfter = (a: Mark, b: Mark): boolean => a.at > b.at || (a.at === b.at && !BEGINS.has(a.mark) && BEGINS.has(b.mark));
-
-function mergeTwo(a: readonly Mark[], b: readonly Mark[]): Mark[] {
-  const merged: Mark[] = [];
-  let j = 0;
-  for (const mark of a) {
-    for (let other = b[j]; other !== undefined && comesAfter(mark, other); other = b[j]) {
-      merged.push(other);
-      j += 1;
-    }
-    merged.push(mark);
-  }
-  for (; j < b.length; j += 1) merged.push(b[j] as Mark);
-  return merged;
+function shortTouched(reply: Touched): Answer {
+  if (reply.touched) return { op: 'touch', touched: true, leftMs: finite(reply.leftMs) };
+  return { op: 'touch', touched: false, why: reply.why, head: shortHead(reply.head) };
 }

@@ -4,16 +4,17 @@ import type { DoneMark, HeadMark, KeptMark, Outcome, PutMark, SawMark, UseMark }
 
 /** A session as the application knows it, in whatever store. */
 interface Used {
-  /** The longest list that was seen: by index, as far as it was shown. */
-  longest: string[];
+  /** By store the longest list that was seen: by index, as far as it was shown. */
+  readonly longest: Map<string, string[]>;
   /** Somebody asked for its deletion, or to move it to other ids. */
   deletedBy: number | undefined;
   readonly movedTo: string[];
-  movedBy: number | undefined;
+  /** Older ids, which may lead to this one: what is asked of them is done to it. */
+  readonly movedFrom: string[];
   /** It has ended for every use that begins after this wall clock. */
   goneBy: number | undefined;
   goneAt: number;
-  /** Counts restores: each begins and ends. `restoring`: those under way or of unknown outcome; `restoredBy`: the latest mark. */
+  /** Counts restores, when they begin and end. `restoring`: those under way or of unknown outcome; `restoredBy`: the latest mark. */
   restores: number;
   restoring: number;
   restoredBy: number;
@@ -26,9 +27,9 @@ interface Key {
   readonly store: string;
   readonly putBy: number;
   outcome: Outcome | 'open';
-  /** The mark that told its outcome, and its wall clock. */
+  readonly putAt: number;
+  /** The mark that told its outcome. */
   toldBy: number;
-  toldAt: number;
 }
 
 interface OpenUse {
@@ -44,6 +45,7 @@ interface OpenUse {
 
 /** What the judge found at the end in one session of the store that counts in the end. */
 export interface LastSeen {
+  readonly store: string;
   readonly id: string;
   readonly head: HeadMark | undefined;
   readonly keys: readonly string[];
@@ -75,7 +77,7 @@ export class UsesCheck {
     if (mark.ends === 'delete') used.deletedBy = index;
     if (mark.ends === 'change' && mark.to !== undefined) {
       used.movedTo.push(mark.to);
-      used.movedBy = index;
+      this.#usedOf(mark.to).movedFrom.push(mark.id);
     }
     const { goneBy, goneAt, restores } = used;
     let open = this.#open.get(mark.who);
@@ -97,7 +99,7 @@ export class UsesCheck {
     const { id, store } = use.mark;
     use.keys.push(...mark.keys);
     for (const key of mark.keys) {
-      if (!this.#keys.has(key)) this.#keys.set(key, { id, store, putBy: index, outcome: 'open', toldBy: index, toldAt: mark.wall });
+      if (!this.#keys.has(key)) this.#keys.set(key, { id, store, putBy: index, putAt: mark.wall, outcome: 'open', toldBy: index });
     }
   }
 
@@ -129,12 +131,13 @@ export class UsesCheck {
     for (const last of finals) this.#judgeList(last, holders);
     const gone = new Map<string, boolean>();
     for (const [name, key] of this.#keys) {
-      if (key.outcome === 'failed' && holders.has(name)) {
-        this.#findings.say('failed and present', holders.get(name) as string, `key ${name} is there, its save had failed`, [key.putBy, key.toldBy]);
+      const holder = holders.get(name);
+      if (key.outcome === 'failed' && holder !== undefined) {
+        this.#findings.say('failed and present', holder, `key ${name} is there, its save had failed`, [key.putBy, key.toldBy]);
       }
       if (key.outcome !== 'ok') continue;
       this.#counts.kept += 1;
-      if (holders.has(name) || !judged.has(key.id) || this.#excused(key, judged, gone)) continue;
+      if (holder !== undefined || !judged.has(key.id) || this.#excused(key, judged, gone)) continue;
       this.#findings.say('acknowledged and missing', key.id, `key ${name} is not there at the end`, [key.putBy, key.toldBy]);
     }
   }
@@ -147,7 +150,7 @@ export class UsesCheck {
     let used = this.#used.get(id);
     if (used === undefined) {
       used = {
-        longest: [], deletedBy: undefined, movedTo: [], movedBy: undefined, goneBy: undefined, goneAt: -Infinity,
+        longest: new Map(), deletedBy: undefined, movedTo: [], movedFrom: [], goneBy: undefined, goneAt: -Infinity,
         restores: 0, restoring: 0, restoredBy: -1, least: new Map(),
       };
       this.#used.set(id, used);
@@ -155,12 +158,11 @@ export class UsesCheck {
     return used;
   }
 
-  #told(name: string, { outcome, wall }: KeptMark | DoneMark, index: number): void {
+  #told(name: string, { outcome }: KeptMark | DoneMark, index: number): void {
     const key = this.#keys.get(name);
     if (key === undefined) return;
     key.outcome = outcome;
     key.toldBy = index;
-    key.toldAt = wall;
   }
 
   #grown(use: OpenUse, length: number | undefined, by: number): void {
@@ -181,14 +183,14 @@ export class UsesCheck {
     const { id, store } = use.mark;
     const first = mark.keys?.[0];
     const by = `the use by ${mark.who}`;
-    if (use.goneBy !== undefined && use.mark.wall > use.goneAt && first !== undefined && (this.#keys.get(first)?.putBy ?? -1) < use.goneBy) {
+    const firstBy = first === undefined ? Infinity : (this.#keys.get(first)?.putBy ?? -1);
+    if (use.goneBy !== undefined && use.mark.wall > use.goneAt && firstBy < use.goneBy) {
       return this.#findings.say('resurrected session', id, `${by} saw key ${first} after the end`, [use.goneBy, use.index, index]);
     }
     const length = mark.keys === undefined ? 0 : (mark.from ?? 0) + mark.keys.length;
     const { least } = use;
     if (least === undefined || length >= least.length || mark.id !== undefined || this.#lapsed(store, id, mark.wall)) return;
-    const mayBeGone = used.deletedBy !== undefined || used.movedBy !== undefined;
-    if (length === 0 && mayBeGone) return;
+    if (length === 0 && this.#mayHaveEnded(id)) return;
     const detail = `${by} saw ${length} keys, ${least.length} had been acknowledged before it began`;
     this.#findings.say('stale read', id, detail, [least.by, use.index, index]);
   }
@@ -197,22 +199,24 @@ export class UsesCheck {
   #checkOrder(used: Used, use: OpenUse, { index, mark }: { readonly index: number; readonly mark: SawMark }): void {
     const { keys = [], from = 0 } = mark;
     const id = mark.id ?? use.mark.id;
-    const { longest } = used;
+    const { store } = use.mark;
+    const longest = used.longest.get(store) ?? [];
+    used.longest.set(store, longest);
     for (let i = 0; i < keys.length; i += 1) {
       const there = longest[from + i];
       const key = keys[i] as string;
       if (there === undefined) longest[from + i] = key;
       else if (there !== key) {
-        if (this.#lapsed(use.mark.store, id, mark.wall) || used.goneBy !== undefined) return void (used.longest = []);
+        if (this.#lapsed(use.mark.store, id, mark.wall) || used.goneBy !== undefined) return void used.longest.delete(store);
         const detail = `the use by ${mark.who} saw key ${key} at ${from + i}, where another saw ${there}`;
         return this.#findings.say('wrong order', id, detail, [use.index, index]);
       }
     }
   }
 
-  #judgeList({ id, head, keys }: LastSeen, holders: Map<string, string>): void {
+  #judgeList({ store, id, head, keys }: LastSeen, holders: Map<string, string>): void {
     const used = this.#used.get(id);
-    if (head?.state === 'ended' && used !== undefined && used.deletedBy === undefined && used.movedBy === undefined) {
+    if (head?.state === 'ended' && used !== undefined && !this.#mayHaveEnded(id)) {
       this.#findings.say('destroyed by nobody', id, 'it has ended at the end, and no use asked for it', []);
     }
     const own = new Set<string>();
@@ -223,22 +227,45 @@ export class UsesCheck {
       own.add(key);
       holders.set(key, id);
     }
-    const seen = used?.longest ?? [];
+    const seen = used?.longest.get(store) ?? [];
     const at = seen.findIndex((key, i) => key !== undefined && keys[i] !== undefined && key !== keys[i]);
     if (at === -1 || used === undefined || used.goneBy !== undefined || this.#everLapsed(id)) return;
     this.#findings.say('wrong order', id, `key ${keys[at]} is at ${at} at the end, where a use saw ${seen[at]}`, []);
   }
 
-  #everLapsed(id: string): boolean {
-    return [...(this.#used.get(id)?.least.keys() ?? [])].some((store) => this.#lapsed(store, id, -Infinity));
+  #everLapsed(id: string, judged?: LastSeen): boolean {
+    const stores = [...(this.#used.get(id)?.least.keys() ?? []), ...(judged === undefined ? [] : [judged.store])];
+    return stores.some((store) => this.#lapsed(store, id, -Infinity));
   }
 
   /** Whether an acknowledged key may be missing: its session has been deleted, has expired, or was restored to an older state. */
-  #excused({ id, store, toldAt, toldBy }: Key, judged: ReadonlyMap<string, LastSeen>, gone: Map<string, boolean>): boolean {
+  #excused({ id, store, putAt, putBy }: Key, judged: ReadonlyMap<string, LastSeen>, gone: Map<string, boolean>): boolean {
     const used = this.#used.get(id);
-    if (used !== undefined && (used.restoring > 0 || used.restoredBy > toldBy)) return true;
-    const lapsedAt = this.#logOf(store, id)?.lapsedAt ?? -Infinity;
-    return lapsedAt >= toldAt || this.#isGone(id, judged, gone);
+    if (used !== undefined && (used.restoring > 0 || used.restoredBy > putBy)) return true;
+    const stores = [store, judged.get(id)?.store ?? store];
+    return stores.some((each) => (this.#logOf(each, id)?.lapsedAt ?? -Infinity) >= putAt) || this.#isGone(id, judged, gone);
+  }
+
+  /** The session under this id and the older ones that may lead to it. */
+  #lineage(id: string, lineage: Set<string> = new Set()): ReadonlySet<string> {
+    if (lineage.has(id)) return lineage;
+    lineage.add(id);
+    for (const from of this.#used.get(id)?.movedFrom ?? []) this.#lineage(from, lineage);
+    return lineage;
+  }
+
+  /** Whether somebody asked for its deletion, under this id or an older one. */
+  #mayBeDeleted(id: string): boolean {
+    return [...this.#lineage(id)].some((name) => this.#used.get(name)?.deletedBy !== undefined);
+  }
+
+  /** Where it may have been moved to, under this id or an older one. */
+  #targets(id: string): readonly string[] {
+    return [...this.#lineage(id)].flatMap((name) => this.#used.get(name)?.movedTo ?? []).filter((to) => to !== id);
+  }
+
+  #mayHaveEnded(id: string): boolean {
+    return this.#mayBeDeleted(id) || this.#targets(id).length > 0;
   }
 
   /** Whether a session was ended on purpose, or what it was moved to. */
@@ -246,10 +273,9 @@ export class UsesCheck {
     const told = gone.get(id);
     if (told !== undefined) return told;
     gone.set(id, false);
-    const used = this.#used.get(id);
     const head = judged.get(id)?.head;
-    const deleted = used?.deletedBy !== undefined && (head === undefined || head.state !== 'live');
-    const isGone = deleted || (used?.movedTo ?? []).some((to) => !judged.has(to) || this.#everLapsed(to) || this.#isGone(to, judged, gone));
+    const deleted = this.#mayBeDeleted(id) && (head === undefined || head.state !== 'live');
+    const isGone = deleted || this.#targets(id).some((to) => !judged.has(to) || this.#everLapsed(to, judged.get(to)) || this.#isGone(to, judged, gone));
     gone.set(id, isGone);
     return isGone;
   }
@@ -262,7 +288,7 @@ const comparable = (used: Used, use: OpenUse): boolean => used.restoring === 0 &
 function restart(used: Used, index: number): void {
   used.restores += 1;
   used.restoredBy = index;
-  used.longest = [];
+  used.longest.clear();
   used.least.clear();
   used.goneBy = undefined;
 }

@@ -21,6 +21,9 @@ export interface Granted {
   readonly tail: Tail;
 }
 
+/** `released`: the store has the lock back already. `lost`: another has it. */
+export type EndOfHold = 'keep' | 'released' | 'lost';
+
 /** One use of the lock, from its grant to `end`. */
 export interface Hold {
   readonly token: Token;
@@ -30,8 +33,10 @@ export interface Hold {
   readonly overdue: () => boolean;
   /** Whether a save that ends this use should hand the lock over in the same call. */
   readonly releaseNow: () => boolean;
-  /** Ends the use; further calls do nothing. `released`: the store has the lock back already. `lost`: another has it. */
-  readonly end: (how: 'keep' | 'released' | 'lost') => Promise<void>;
+  /** The store says that others want the lock: as if a recall had come. */
+  readonly wanted: () => void;
+  /** Ends the use; further calls do nothing. */
+  readonly end: (how: EndOfHold) => Promise<void>;
 }
 
 export interface Waiter {
@@ -55,6 +60,10 @@ export interface LockContext {
   forget(lock: MemberLock): void;
   readonly observers: Observers;
   timedOut(id: string): Error;
+  /** The store has noted that the session is in use. */
+  onRenewed(id: string, token: Token): void;
+  /** Rejects when the store gave a lock of a later epoch than it has itself: it is no primary any more. */
+  checkWorld(token: Token): Promise<void>;
 }
 
 /** A lock that this member has, as far as it knows. */
@@ -129,10 +138,15 @@ export class MemberLock {
     this.#recalled = Math.max(this.#recalled, token);
     const held = this.#held();
     if (held?.token !== token) return;
-    held.wantedSince ??= this.#now();
-    this.#context.observers.emit('recall', () => ({ id: this.id, busy: this.#state.is === 'used' }));
+    this.#noteWanted(held);
     if (this.#state.is === 'used') void this.#renew(held);
     else this.#next();
+  }
+
+  #noteWanted(held: Held): void {
+    if (held.wantedSince !== undefined) return;
+    held.wantedSince = this.#now();
+    this.#context.observers.emit('recall', () => ({ id: this.id, busy: this.#state.is === 'used' }));
   }
 
   /** False: nobody here waits for this grant. */
@@ -179,7 +193,7 @@ export class MemberLock {
       this.#state = { is: 'kept', held: found.held };
       const first = this.#waiters[0];
       if (first !== undefined) return this.#use(found.held, first, found.granted);
-      found.held.leaseUntil = -Infinity; // what the grant brought is lost: the next use asks again
+      return this.#release(found.held); // it finds nobody any more, and what it brought would be lost
     }
     this.#next();
   }
@@ -195,6 +209,7 @@ export class MemberLock {
       const since = first.since();
       const reply = await store.lock(this.id, { member, ticket, leaseMs: options.leaseMs, wait: !first.tryOnly, since }, call);
       if (reply.granted) {
+        await this.#context.checkWorld(reply.token);
         const held = this.#heldBy(reply, sentAt);
         if (this.#now() < held.leaseUntil) {
           this.#noteGrant(held.token, reply.tail.head !== undefined, startedAt);
@@ -235,6 +250,7 @@ export class MemberLock {
       token: held.token,
       granted,
       overdue: () => this.#overdue(held),
+      wanted: () => this.#noteWanted(held),
       releaseNow: () => this.#held() === held && this.#mustHandOver(held),
       end: async (how) => {
         if (ended) return;
@@ -244,7 +260,7 @@ export class MemberLock {
     });
   }
 
-  async #endUse(held: Held, how: 'keep' | 'released' | 'lost'): Promise<void> {
+  async #endUse(held: Held, how: EndOfHold): Promise<void> {
     if (this.#state.is === 'used') this.#state.stopRenewing();
     if (how === 'lost') this.#lose(held);
     const kept = how === 'keep' && !held.lost;
@@ -301,8 +317,10 @@ export class MemberLock {
     try {
       const touched = await store.touch(this.id, { token: held.token, renew: true }, call);
       if (this.#held() !== held) return;
-      if (touched.touched || touched.why === 'gone') held.leaseUntil = sentAt + options.leaseMs * (1 - LEASE_MARGIN);
-      else this.#lose(held);
+      if (!touched.touched && touched.why === 'fenced') return this.#lose(held);
+      held.leaseUntil = sentAt + options.leaseMs * (1 - LEASE_MARGIN);
+      if (touched.wanted) this.#noteWanted(held);
+      if (touched.touched) this.#context.onRenewed(this.id, held.token);
     } catch {
       // unreachable: the append at the end of this use will tell
     }
@@ -310,7 +328,7 @@ export class MemberLock {
 
   /** Another has the lock: the use learns of it when it saves; what it reads is what it opened. */
   #lose(held: Held): void {
-    if (!held.lost) this.#context.observers.emit('lock-lost', () => ({ id: this.id, why: 'fenced' as const }));
+    if (!held.lost) this.#context.observers.emit('lock-lost', () => ({ id: this.id }));
     held.lost = true;
   }
 

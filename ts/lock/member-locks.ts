@@ -3,6 +3,8 @@ import { HoldfastError, shortId } from '../errors.ts';
 import type { Observers } from '../observe.ts';
 import type { Position } from '../position.ts';
 import type { CallOptions, Hint, Membership, Store } from '../store/store.ts';
+import { epochOf } from '../token.ts';
+import type { Token } from '../token.ts';
 import { MemberLock } from './member-lock.ts';
 import type { Hold, LockContext, LockOptions, Waiter } from './member-lock.ts';
 
@@ -24,9 +26,11 @@ export class MemberLocks {
   readonly #locks = new Map<string, MemberLock>();
   #membership: Promise<Membership> | undefined;
   #tickets = 0;
+  /** The store's own, as last asked for. */
+  #epoch = 0;
   #closed = false;
 
-  constructor(store: Store, clock: Clock, options: LockOptions, call: CallOptions, observers: Observers) {
+  constructor(store: Store, clock: Clock, options: LockOptions, call: CallOptions, observers: Observers, onRenewed: (id: string, token: Token) => void = () => undefined) {
     this.#context = {
       store,
       clock,
@@ -38,6 +42,8 @@ export class MemberLocks {
       forget: (lock) => void this.#locks.delete(lock.id),
       observers,
       timedOut: (id) => lockTimeout(id, 0),
+      onRenewed,
+      checkWorld: (token) => this.#checkWorld(token),
     };
   }
 
@@ -102,6 +108,18 @@ export class MemberLocks {
     return this.#membership;
   }
 
+  /**
+   * A store whose sessions have tokens of a later epoch than its own mark has been fed by a promoted one: whoever takes it for the
+   * primary is of the old world, also after it was fenced once.
+   */
+  async #checkWorld(token: Token): Promise<void> {
+    if (epochOf(token) <= this.#epoch) return;
+    const { store, call } = this.#context;
+    this.#epoch = (await store.ping(call)).epoch;
+    if (epochOf(token) <= this.#epoch) return; // promoted since
+    throw new HoldfastError('ERR_FENCED', `this store is a backup of a promoted one (epoch ${epochOf(token)}): start this process with the promoted store as \`store\`, or promote this one above it`, { outcome: 'none' });
+  }
+
   /** Hints were lost, perhaps with all that the store knew: its epoch is then lower than the one that this member joined under. */
   async #resync(): Promise<void> {
     for (const lock of this.#locks.values()) lock.doubt();
@@ -110,6 +128,7 @@ export class MemberLocks {
     try {
       const [membership, { epoch }] = await Promise.all([before, store.ping(call)]);
       if (membership !== undefined && epoch < membership.epoch && this.#membership === before) this.#membership = undefined;
+      this.#epoch = epoch;
     } catch {
       // unreachable: whoever asks next will tell
     }

@@ -51,9 +51,15 @@ export class KeptSessions {
     }
   }
 
-  /** The decoded values of a session that is pinned. */
+  /** The copy of a session, if there is one. */
+  replicaOf(id: string): Replica | undefined {
+    return this.#kept.get(id)?.replica;
+  }
+
+  /** The decoded values of a session that is pinned, as far as they are of its image. */
   slotsOf(replica: Replica): Slots | undefined {
-    return this.#kept.get(replica.id)?.slots;
+    const slots = this.#kept.get(replica.id)?.slots;
+    return slots?.isOf(replica.image) === true ? slots : undefined;
   }
 
   clear(): void {

@@ -9,7 +9,7 @@ import type { Engine } from '../diff/differ.ts';
 import { Draws, systemEntropy } from '../entropy.ts';
 import type { Entropy } from '../entropy.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import type { Hold, LockOptions } from '../lock/member-lock.ts';
+import type { EndOfHold, Hold, LockOptions } from '../lock/member-lock.ts';
 import { MemberLocks } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import { sameDigest } from '../log/record.ts';
@@ -17,6 +17,7 @@ import { Observers } from '../observe.ts';
 import type { Listener } from '../observe.ts';
 import { ORIGIN, samePosition } from '../position.ts';
 import type { Expiry, Store } from '../store/store.ts';
+import type { Token } from '../token.ts';
 import type { Line } from '../sync/line.ts';
 import { logReader } from '../sync/log-reader.ts';
 import { pull } from '../sync/pull.ts';
@@ -78,7 +79,6 @@ export class SessionRepository<S extends object, V extends object = S> {
   readonly #saveMode: SaveMode;
   readonly #tombstoneTtlMs: number;
   readonly #kept: KeptSessions;
-  readonly #unsettled = new Set<Replica>();
   readonly backups: Backups;
 
   constructor(options: RepositoryOptions<S, V>) {
@@ -104,11 +104,12 @@ export class SessionRepository<S extends object, V extends object = S> {
       time,
       draws: new Draws(options.entropy ?? systemEntropy),
       observers,
+      unsettled: new Set(),
       call,
     };
     this.#engineAsked = (options.engine ?? process.env['HOLDFAST_ENGINE']) !== undefined;
     this.#definition = options.definition;
-    this.#locks = new MemberLocks(store, clock, options.lock ?? {}, call, observers);
+    this.#locks = new MemberLocks(store, clock, options.lock ?? {}, call, observers, (id, token) => this.#passOnRenewal(id, token));
     this.#saveMode = options.saveMode ?? 'write';
     this.#tombstoneTtlMs = options.tombstoneTtlMs ?? 24 * 3_600_000;
     this.#kept = new KeptSessions(options.cacheBytes ?? 64 * 1024 * 1024, (id) => void this.#locks.giveUp(id));
@@ -181,7 +182,9 @@ export class SessionRepository<S extends object, V extends object = S> {
   /** The state as last saved, as plain values of the caller's own, without a lock. Undefined: no such session. */
   async read(id: string): Promise<S | undefined> {
     let replica = await this.#readBack(this.#line.store, id);
-    for (let hops = 0; replica.alias !== undefined && hops < MOST_ALIASES; hops += 1) replica = await this.#readBack(this.#line.store, replica.alias);
+    for (let hops = 0, at = this.#livesOnAs(replica); at !== undefined && hops < MOST_ALIASES; hops += 1, at = this.#livesOnAs(replica)) {
+      replica = await this.#readBack(this.#line.store, at);
+    }
     if (!replica.exists) return undefined;
     const slots = new Slots(replica.image, this.#line.codec, this.#definition);
     return Object.fromEntries(slots.names().map((name) => [name, slots.get(name)])) as S;
@@ -230,7 +233,7 @@ export class SessionRepository<S extends object, V extends object = S> {
     );
   }
 
-  async #readBack(store: Store, id: string): Promise<Replica> {
+  async #readBack(store: Pick<Store, 'read'>, id: string): Promise<Replica> {
     const replica = new Replica(id);
     await pull({ ...this.#line, store }, replica);
     return replica;
@@ -262,10 +265,10 @@ export class SessionRepository<S extends object, V extends object = S> {
   async close(): Promise<ClosedReport> {
     const { clock, call } = this.#line;
     await this.#locks.close();
-    const open = [...this.#unsettled].flatMap(({ unsettled }) => unsettled ?? []);
-    await within(clock, call.timeoutMs, 'the primary', Promise.all(open.map(({ done }) => done))).catch(() => undefined);
-    const left = [...this.#unsettled].flatMap(({ unsettled }) => unsettled ?? []);
-    for (const unsettled of left) unsettled.stop();
+    const { unsettled } = this.#line;
+    await within(clock, call.timeoutMs, 'the primary', Promise.all([...unsettled].map(({ done }) => done))).catch(() => undefined);
+    const left = [...unsettled];
+    for (const one of left) one.stop();
     await this.backups.drain();
     this.#kept.clear();
     return { unsettled: left.map(({ id }) => id) };
@@ -275,11 +278,18 @@ export class SessionRepository<S extends object, V extends object = S> {
   async #claim(id: string, options: AcquireOptions): Promise<Claimed> {
     for (let hops = 0, at = id; ; hops += 1) {
       const claimed = await this.#claimOne(at, options);
-      const { alias } = claimed.replica;
-      if (alias === undefined || hops === MOST_ALIASES) return claimed;
+      const next = this.#livesOnAs(claimed.replica);
+      const lost = hops > 0 && claimed.replica.state === 'absent';
+      if (!lost && (next === undefined || hops === MOST_ALIASES)) return claimed;
       await claimed.end('keep', undefined);
-      at = alias;
+      if (next === undefined) throw new HoldfastError('ERR_CLOSED', `session '${shortId(id)}' goes on under another id, which is not here (any more)`, { session: id });
+      at = next;
     }
+  }
+
+  /** The id that a session goes on under, for as long as that is told: by the later clock, so that none that is set back prolongs it. */
+  #livesOnAs({ alias }: Replica): string | undefined {
+    return alias !== undefined && this.#line.time.stamp() < alias.until ? alias.id : undefined;
   }
 
   async #claimOne(id: string, options: AcquireOptions): Promise<Claimed> {
@@ -331,12 +341,22 @@ export class SessionRepository<S extends object, V extends object = S> {
     const sentAt = clock.monotonic();
     const touched = await store.touch(replica.id, touch, call);
     if (touched.touched) {
-      replica.used(sentAt, expiry);
+      replica.used(sentAt, this.#line.time.now(), expiry);
       void this.backups.touch(replica.id, touch).catch(() => undefined); // it has been told as an event
     } else if (touched.why === 'gone') {
       await pull(this.#line, replica); // it expired a moment ago
       kept.slots = undefined;
     }
+  }
+
+  /** A use that lasts renews its lease, and with it the idle time in the primary: backups hear of that once in half of it. */
+  #passOnRenewal(id: string, token: Token): void {
+    const replica = this.#kept.replicaOf(id);
+    const now = this.#line.clock.monotonic();
+    const { idleMs } = replica?.expiry ?? {};
+    if (replica === undefined || !replica.exists || idleMs === undefined || replica.expiresAt - now > idleMs / 2) return;
+    replica.used(now, this.#line.time.now(), undefined);
+    void this.backups.touch(id, { token }).catch(() => undefined); // it has been told as an event
   }
 
   #session(claimed: Claimed, create: boolean): Session<S, V> {
@@ -366,16 +386,12 @@ export class SessionRepository<S extends object, V extends object = S> {
   }
 
   /** Ends a use in this order: what it leaves behind is settled, the lock is given back, the copy is let go. Never rejects. */
-  async #endUse(kept: Kept, hold: Hold, how: 'keep' | 'released' | 'lost', slots: Slots | undefined): Promise<void> {
+  async #endUse(kept: Kept, hold: Hold, how: EndOfHold, slots: Slots | undefined): Promise<void> {
     const { replica } = kept;
     const { unsettled } = replica;
     if (unsettled !== undefined) {
-      this.#unsettled.add(replica);
-      const released = unsettled.append.lock === 'release';
-      void unsettled.done.then((settled) => {
-        this.#unsettled.delete(replica);
-        return this.#endUse(kept, hold, settled !== 'appended' ? 'lost' : released ? 'released' : 'keep', undefined);
-      });
+      const appended = unsettled.append.lock === 'release' ? 'released' : 'keep';
+      void unsettled.done.then((settled) => this.#endUse(kept, hold, settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep', undefined));
       return;
     }
     kept.slots = slots;

@@ -1,6 +1,6 @@
 import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import type { Hold } from '../lock/member-lock.ts';
+import type { EndOfHold, Hold } from '../lock/member-lock.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Line } from '../sync/line.ts';
 import { push, pushCopy, pushEnd } from '../sync/push.ts';
@@ -33,7 +33,7 @@ export interface Claimed {
    * Gives lock and replica back; never rejects. `slots`: what they hold is what the primary holds, for the next use. While the outcome of
    * an append is unknown, both stay as they are until it is not.
    */
-  end(how: 'keep' | 'released' | 'lost', slots: Slots | undefined): Promise<void>;
+  end(how: EndOfHold, slots: Slots | undefined): Promise<void>;
 }
 
 /** What a session needs from the repository that opened it. */
@@ -71,6 +71,8 @@ export class Session<S extends object, V extends object> {
   #ended: Promise<void> | undefined;
   /** Closed, or in its last save. */
   #closed = false;
+  /** A save of this session of which it has told that its outcome is unknown. */
+  #doubt: Unsettled | undefined;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -150,12 +152,19 @@ export class Session<S extends object, V extends object> {
   delete(): Promise<void> {
     return this.#alone(async () => {
       const { line, tombstoneTtlMs } = this.#parts;
-      if (this.#replica.unsettled !== undefined) await this.#settled(this.#replica.unsettled);
+      const unsettled = this.#doubt ?? this.#replica.unsettled;
+    if (unsettled !== undefined) await this.#settled(unsettled);
       this.#shut();
+      let how: EndOfHold = 'keep';
       try {
-        if (this.#replica.exists) await pushEnd(line, this.#replica, { token: this.#claimed.hold.token, keptMs: tombstoneTtlMs, alias: undefined });
+        if (!this.#replica.exists) return;
+        await pushEnd(line, this.#replica, { token: this.#claimed.hold.token, keptMs: tombstoneTtlMs, alias: undefined });
+        how = 'released';
+      } catch (error) {
+        how = endAfter(error);
+        throw error;
       } finally {
-        await this.#end(this.#replica.state === 'ended' ? 'released' : 'keep', undefined);
+        await this.#end(how, undefined);
       }
     });
   }
@@ -181,7 +190,7 @@ export class Session<S extends object, V extends object> {
     try {
       await pushCopy(this.#parts.line, this.#replica, to.replica, to.hold.token);
     } catch (error) {
-      await to.end('keep', undefined);
+      await to.end(endAfter(error), undefined);
       throw error;
     }
     this.#claimed = to;
@@ -191,10 +200,14 @@ export class Session<S extends object, V extends object> {
   async #leave(old: Claimed, newId: string, graceMs: number): Promise<void> {
     const { line, tombstoneTtlMs } = this.#parts;
     const alias = graceMs > 0 ? { id: newId, until: Math.round(line.time.now() + graceMs) } : undefined;
+    let how: EndOfHold = 'released';
     try {
-      await pushEnd(line, old.replica, { token: old.hold.token, keptMs: tombstoneTtlMs, alias });
+      await pushEnd(line, old.replica, { token: old.hold.token, keptMs: tombstoneTtlMs, alias, movedTo: newId });
+    } catch (error) {
+      how = endAfter(error);
+      throw error;
     } finally {
-      await old.end(old.replica.state === 'ended' ? 'released' : 'keep', undefined);
+      await old.end(how, undefined);
     }
   }
 
@@ -202,11 +215,12 @@ export class Session<S extends object, V extends object> {
   expire(ttlMs: number | undefined): Promise<void> {
     return this.#alone(async () => {
       const { line } = this.#parts;
-      if (this.#replica.unsettled !== undefined) await this.#settled(this.#replica.unsettled);
+      const unsettled = this.#doubt ?? this.#replica.unsettled;
+    if (unsettled !== undefined) await this.#settled(unsettled);
       const touch = { token: this.#claimed.hold.token, expiry: { ...this.#replica.expiry, idleMs: ttlMs } };
       const touched = await line.store.touch(this.id, touch, line.call);
       if (!touched.touched) throw this.#untouched(touched.why);
-      this.#replica.used(line.clock.monotonic(), touch.expiry);
+      this.#replica.used(line.clock.monotonic(), line.time.now(), touch.expiry);
       await line.backups.touch(this.id, touch);
     });
   }
@@ -240,7 +254,8 @@ export class Session<S extends object, V extends object> {
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
   async #push(last: boolean): Promise<Saved> {
-    if (this.#replica.unsettled !== undefined) await this.#settled(this.#replica.unsettled);
+    const unsettled = this.#doubt ?? this.#replica.unsettled;
+    if (unsettled !== undefined) await this.#settled(unsettled);
     const { line, slots, create } = this.#parts;
     const { hold } = this.#claimed;
     const touched = this.#tracker.capture();
@@ -254,19 +269,29 @@ export class Session<S extends object, V extends object> {
       pushed = await pushing;
     } catch (error) {
       slots.unsettle();
-      if (isOver(error)) await this.#end(error.code === 'ERR_FENCED' && error.outcome !== 'superseded' ? 'lost' : 'keep', undefined);
+      this.#doubt = this.#replica.unsettled;
+      if (isOver(error)) await this.#end(endAfter(error), undefined);
       throw error;
     }
     this.#tracker.settle();
+    if (pushed?.wanted === true) hold.wanted();
     if (last) await this.#end(release && pushed !== undefined ? 'released' : 'keep', sound ? slots : undefined);
     if (pushed === undefined) return { revision: this.revision, changed: [], bytes: 0, kind: 'nothing' };
     return { revision: pushed.revision, changed: pushed.changed, bytes: pushed.recordBytes, kind: pushed.kind };
   }
 
-  /** Waits until the outcome of an earlier save is known: it stands, or what it was to save is still to be saved. */
+  /**
+   * Waits until the outcome of an earlier save is known: it stands, or what it was to save is still to be saved. Where that will never be known,
+   * the session ends: what it holds may be stored already, so that no later refusal could say that it is not.
+   */
   async #settled(unsettled: Unsettled): Promise<void> {
     const { clock, call } = this.#parts.line;
-    await within(clock, call.timeoutMs, `what became of the save before of session '${shortId(this.id)}' is not known yet: the primary`, unsettled.done);
+    const how = await within(clock, call.timeoutMs, `what became of the save before of session '${shortId(this.id)}' is not known yet: the primary`, unsettled.done);
+    this.#doubt = undefined;
+    if (how !== 'unknown') return;
+    await this.#end('lost', undefined);
+    const message = `session '${shortId(this.id)}': nobody can tell any more whether the save before was stored; open it again and look`;
+    throw new HoldfastError('ERR_UNAVAILABLE', message, { session: this.id, outcome: 'unknown' });
   }
 
   /** No more access to the state. False: what it has decoded cannot be told from what the application has made of it. */
@@ -282,11 +307,14 @@ export class Session<S extends object, V extends object> {
     }
   }
 
-  #end(how: 'keep' | 'released' | 'lost', slots: Slots | undefined): Promise<void> {
+  #end(how: EndOfHold, slots: Slots | undefined): Promise<void> {
     this.#ended ??= this.#claimed.end(how, this.#shut() ? slots : undefined);
     return this.#ended;
   }
 }
+
+/** Only the primary's own word for it makes a lock a lost one. */
+const endAfter = (error: unknown): EndOfHold => (error instanceof HoldfastError && error.code === 'ERR_FENCED' && error.outcome === undefined ? 'lost' : 'keep');
 
 /** The primary has moved on without this session, or has outdated it. */
 const isOver = (error: unknown): error is HoldfastError => error instanceof HoldfastError && ['ERR_FENCED', 'ERR_CONFLICT', 'ERR_CLOSED'].includes(error.code);

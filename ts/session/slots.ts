@@ -117,6 +117,11 @@ export class Slots implements AttributeSlots {
     this.#reshaped = true;
   }
 
+  /** Whether what is decoded here, and what is not yet, is of this image. */
+  isOf(image: Image): boolean {
+    return this.#image === image;
+  }
+
   /** The same state lives in another image from now on. */
   rebase(image: Image): void {
     this.#image = image;

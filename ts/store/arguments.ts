@@ -74,6 +74,7 @@ export function checkAppend(id: string, append: Append, can: Capabilities): void
   if (typeof under === 'object') checkAcquire(under);
   else checkToken(under);
   if (append.first !== undefined && !isCount(append.first)) invalid(`first must be a revision, not ${String(append.first)}`);
+  if (append.createdAt !== undefined && !Number.isFinite(append.createdAt)) invalid(`createdAt must be a time in ms, not ${String(append.createdAt)}`);
   checkExpiry(append.expiry);
   checkTerms(append.terms);
   checkDurability(append.durability, can);

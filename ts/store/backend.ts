@@ -6,7 +6,7 @@ import type { Hint, ListQuery, Membership, Page } from './store.ts';
 /** What holds for the whole store. Both only rise. */
 export interface Marks {
   readonly epoch: number;
-  /** At least the token of every row that was swept: a new row's token begins here. */
+  /** Above the token of every row that was swept: a new row's token begins here. */
   readonly births: Token;
 }
 

@@ -166,6 +166,12 @@ export function isIdle({ holder, queue }: LockRow, now: number): boolean {
   return queue.length === 0 && (holder === undefined || holder.leaseUntil <= now);
 }
 
+/** Others queue. */
+export const isWanted = (row: LockRow | undefined): boolean => row !== undefined && row.queue.length > 0;
+
+/** What a holder is told whose lock is taken away. */
+export const recallOf = (row: LockRow | undefined): Notice[] => (row?.holder === undefined ? [] : [{ kind: 'recall', member: row.holder.member, token: row.token }]);
+
 /** The grant of the holder. */
 export function grantOf({ token, holder, queue }: LockRow, now: number): Grant {
   return { token, leaseLeftMs: (holder?.leaseUntil ?? now) - now, wanted: queue.length > 0 };

@@ -35,7 +35,8 @@ export function tailOf(view: View, id: string, row: Row | undefined, { since, li
   const head = headOf(row, moment);
   if (row === undefined || head === undefined || head.state === 'expired') return { head, records: [], whole: true };
   const whole = !samePosition(head.position, since) && !isKept(view, id, row, since);
-  if (limitBytes === 0) return { head, records: [], whole };
+  const terms = whole && row.terms.length > 0 ? { terms: row.terms } : {};
+  if (limitBytes === 0) return { head, records: [], whole, ...terms };
   const records: Uint8Array[] = [];
   let last: Position | undefined;
   let bytes = 0;
@@ -43,9 +44,9 @@ export function tailOf(view: View, id: string, row: Row | undefined, { since, li
     const record = view.record(id, revision);
     if (record === undefined) continue; // a hole is left for the reader to find, by the parent that the next record names
     bytes += record.bytes.length;
-    if (last !== undefined && bytes > limitBytes) return { head, records, whole, next: last };
+    if (last !== undefined && bytes > limitBytes) return { head, records, whole, next: last, ...terms };
     records.push(record.bytes);
     last = { revision, nonce: record.nonce };
   }
-  return { head, records, whole };
+  return { head, records, whole, ...terms };
 }

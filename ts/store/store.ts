@@ -55,6 +55,8 @@ export interface Tail {
   readonly whole: boolean;
   /** Cut by `limitBytes`: read on since this position. If that answer is `whole`, the log was compacted meanwhile: start over. */
   readonly next?: Position | undefined;
+  /** With `whole`: the lookup terms, so that an image of the session has them; absent: none. */
+  readonly terms?: readonly string[] | undefined;
   /** Opaque; see `Append.version`. */
   readonly version?: string | undefined;
 }
@@ -108,6 +110,8 @@ export interface Append {
   readonly under: Token | Acquire;
   /** Absent: the rule stays. Every append counts as a use. */
   readonly expiry?: Expiry | undefined;
+  /** Of a session that goes on under another id: when it began. Only the record that begins a session looks at it; absent: now. */
+  readonly createdAt?: number | undefined;
   /** Oldest revision to keep, never above the latest snapshot; absent: a snapshot or an end drops all before it, a delta nothing. */
   readonly first?: number | undefined;
   /** All lookup terms of the session from now on (opaque keyed hashes, 1 to 64 bytes each); absent: they stay. */
@@ -121,11 +125,11 @@ export interface Append {
 }
 
 export type Appended =
-  /** `token`: under which it was appended (or, when offered again, the session's). */
-  | { readonly appended: true; readonly token: Token; readonly version?: string | undefined }
+  /** `token`: under which it was appended (or, when offered again, the session's). `wanted`: others queue for the lock, as if recalled. */
+  | { readonly appended: true; readonly token: Token; readonly wanted: boolean; readonly version?: string | undefined }
   /** `fenced`: an outdated token: discard. `conflict`: rebase on `tail` (what `parent` lacks), or see by its head that the session has expired or ended. `token`: the session's, also where none is written. `grant`: a requested lock that was given, and stays for the rebase. */
   | { readonly appended: false; readonly why: 'fenced' | 'conflict'; readonly token: Token; readonly tail: Tail; readonly grant?: Grant | undefined }
-  /** A requested lock is another's: offer again on a `grant` hint, or after `retryMs`. */
+  /** A requested lock is another's: offer again on a `grant` hint, or after `retryMs`. It says nothing of what an earlier offer of the same record may have done. */
   | { readonly appended: false; readonly why: 'locked'; readonly retryMs: number };
 
 /** One record of an image, at its position in the source. */
@@ -155,7 +159,10 @@ export interface Touch {
 }
 
 /** `head`: the session as it is, for `fenced` and for one that is gone, expired or ended. A lock of a session that was never written is renewed all the same (`gone`, without head). */
-export type Touched = { readonly touched: true; readonly leftMs: number } | { readonly touched: false; readonly why: 'fenced' | 'gone'; readonly head: Head | undefined };
+export type Touched =
+  /** `wanted`: others queue for the lock, as if recalled. */
+  | { readonly touched: true; readonly leftMs: number; readonly wanted: boolean }
+  | { readonly touched: false; readonly why: 'fenced' | 'gone'; readonly head: Head | undefined; readonly wanted: boolean };
 
 /** Hints may be lost, late or doubled: they only save waiting. `resync`: some were lost; check what you hold and watch. */
 export type Hint =
@@ -233,8 +240,10 @@ export interface Store {
   append(id: string, append: Append, options?: CallOptions): Promise<Appended>;
 
   /**
-   * Puts `image` in place of what is there if that is at `expected`; undefined: whatever it is, damage included. The token
-   * becomes max(both) + 1 and the lock is free. Offered again when `expected` is gone and the image's last record is the head:
+   * Puts `image` in place of what is there if that is at `expected`; undefined: whatever it is, damage included (and a late call then
+   * destroys what came since: name a place wherever one can be read). The token
+   * becomes max(both) + 1 (where the row is damaged and its token with it, well above the image's) and the lock is free; its holder is
+   * recalled, to learn of it. Offered again when `expected` is gone and the image's last record is the head:
    * replaced. Refused as `fenced` (older epoch) or `conflict`, with the head alone as tail.
    */
   replace(id: string, image: SessionImage, expected: Position | undefined, options?: CallOptions): Promise<Appended>;
@@ -263,7 +272,7 @@ export interface Store {
   /** Holder, lease and queue. Sizes are in the head; kinds and times of records are in the records. */
   inspect(id: string, options?: CallOptions): Promise<{ readonly head: Head | undefined; readonly lock: LockView }>;
 
-  /** Notes what looks expired (or only held a lock that nobody has any more); deletes what was noted `graceMs` ago and still is so. The only call that deletes. */
+  /** Notes what looks expired (or only held a lock that nobody has any more); deletes what was noted `graceMs` ago and still is so. The only call that deletes. `graceMs` must exceed how late a call can arrive: a first record that comes after the sweep begins the session again. */
   sweep(request: SweepRequest, options?: CallOptions): Promise<{ readonly swept: number; readonly cursor?: string | undefined }>;
 
   /** Raises the epoch above `above` and its own; resolves when every id is fenced by it. Repeat after an unknown outcome: harmless. `ERR_LIMIT` at 2^20. */

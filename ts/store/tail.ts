@@ -2,7 +2,7 @@ import type { Position } from '../position.ts';
 import type { CallOptions, Store, Tail } from './store.ts';
 
 /** What `since` lacks, whole: reads on where an answer was cut. `first`: an answer that is here already. */
-export async function readTail(store: Store, id: string, since: Position, call: CallOptions, first?: Tail): Promise<Tail> {
+export async function readTail(store: Pick<Store, 'read'>, id: string, since: Position, call: CallOptions, first?: Tail): Promise<Tail> {
   let tail = first ?? (await store.read(id, { since }, call));
   while (tail.next !== undefined) {
     const more = await store.read(id, { since: tail.next }, call);

@@ -140,7 +140,7 @@ export class TransactionalStore implements Store {
     const { page, due, births } = this.#backend.read((view) => {
       const found = view.page({ limit, ...(cursor !== undefined && { cursor }) });
       const looks = found.ids.map((id) => ({ id, ...sweepView(view, id, graceMs, moment) })).filter((look) => look.due);
-      return { page: found, due: looks.map(({ id }) => id), births: Math.max(0, ...looks.map(({ token }) => token)) };
+      return { page: found, due: looks.map(({ id }) => id), births: Math.max(0, ...looks.map((look) => look.births)) };
     });
     // What is deleted must not begin again: the mark is there before the first row goes.
     if (births > 0) await this.#track(this.#backend.raise(() => ({ births }), deadline));

@@ -2,7 +2,7 @@ import { floorOf } from '../token.ts';
 import type { Token } from '../token.ts';
 import type { Draft, View } from './backend.ts';
 import { leftMs, ruleOf, stateOf } from './expiry.ts';
-import { grantOf, isHeldUnder, isIdle, leaveLock, releaseLock, renewLock, requestLock } from './lock-row.ts';
+import { grantOf, isHeldUnder, isIdle, isWanted, leaveLock, releaseLock, renewLock, requestLock } from './lock-row.ts';
 import type { Notice } from './lock-row.ts';
 import { birthToken, putUsed, rowAt } from './moment.ts';
 import type { Moment } from './moment.ts';
@@ -34,17 +34,18 @@ export function touch(draft: Draft, id: string, use: Touch, moment: Moment): Out
   const marks = draft.marks();
   const row = rowAt(draft, id, moment);
   const head = headOf(row, moment);
+  const wanted = isWanted(row?.lock);
   const outdated = use.token < (use.expiry === undefined ? floorOf(marks.epoch) : (row?.lock.token ?? birthToken(marks)));
   if (outdated || (use.renew === true && !(row !== undefined && isHeldUnder(row.lock, use.token)))) {
-    return { reply: { touched: false, why: 'fenced', head }, notices: [] };
+    return { reply: { touched: false, why: 'fenced', head, wanted }, notices: [] };
   }
-  if (row === undefined) return { reply: { touched: false, why: 'gone', head }, notices: [] };
+  if (row === undefined) return { reply: { touched: false, why: 'gone', head, wanted }, notices: [] };
   if (use.renew === true) renewLock(row.lock, moment.monotonic);
   const live = head?.state === 'live';
   if (live) noteUse(row, use, moment);
   if (live || use.renew === true) putUsed(draft, row, moment);
-  if (live) return { reply: { touched: true, leftMs: leftMs(row, moment.wall) }, notices: [] };
-  return { reply: { touched: false, why: 'gone', head: headOf(row, moment) }, notices: [] };
+  if (live) return { reply: { touched: true, leftMs: leftMs(row, moment.wall), wanted }, notices: [] };
+  return { reply: { touched: false, why: 'gone', head: headOf(row, moment), wanted }, notices: [] };
 }
 
 function noteUse(row: Row, { expiry }: Touch, { stamp }: Moment): void {
@@ -65,18 +66,18 @@ function wasSeen({ lookedAt }: Row, graceMs: number, { monotonic }: Moment): boo
 export interface SweepView {
   /** It is to be noted, or the note is void, or it is to be deleted. */
   readonly due: boolean;
-  /** Of a row that is about to be deleted; 0 for any other. */
-  readonly token: Token;
+  /** Of a row that is about to be deleted, where its id begins again: above its token. 0 for any other. */
+  readonly births: Token;
 }
 
 export function sweepView(view: View, id: string, graceMs: number, moment: Moment): SweepView {
   try {
     const row = rowAt(view, id, moment);
-    if (row === undefined) return { due: false, token: 0 };
+    if (row === undefined) return { due: false, births: 0 };
     const forgotten = isForgotten(row, moment);
-    return { due: forgotten || row.lookedAt !== undefined, token: forgotten && wasSeen(row, graceMs, moment) ? row.lock.token : 0 };
+    return { due: forgotten || row.lookedAt !== undefined, births: forgotten && wasSeen(row, graceMs, moment) ? row.lock.token + 1 : 0 };
   } catch {
-    return { due: false, token: 0 }; // damaged: left for repair
+    return { due: false, births: 0 }; // damaged: left for repair
   }
 }
 
@@ -89,7 +90,7 @@ export function look(draft: Draft, id: string, graceMs: number, moment: Moment):
   const { monotonic, boot } = moment;
   if (lookedAt === undefined || lookedAt > monotonic) draft.putRow({ ...row, boot, lookedAt: monotonic });
   // A token that the mark does not cover yet was raised since: the next sweep comes by.
-  else if (wasSeen(row, graceMs, moment) && row.lock.token <= draft.marks().births) {
+  else if (wasSeen(row, graceMs, moment) && row.lock.token < draft.marks().births) {
     draft.clear();
     return true;
   }

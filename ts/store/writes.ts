@@ -5,7 +5,7 @@ import { epochOf } from '../token.ts';
 import type { Token } from '../token.ts';
 import type { Draft, View } from './backend.ts';
 import { ruleOf, stateOf } from './expiry.ts';
-import { grantOf, isHeldUnder, isIdle, releaseLock, renewLock, requestLock } from './lock-row.ts';
+import { grantOf, isHeldUnder, isIdle, isWanted, recallOf, releaseLock, renewLock, requestLock } from './lock-row.ts';
 import type { LockOutcome, Notice } from './lock-row.ts';
 import { birthToken, putUsed, rowAt } from './moment.ts';
 import type { Moment } from './moment.ts';
@@ -24,7 +24,7 @@ export interface Outcome<Reply> {
 export function append(draft: Draft, id: string, request: Append, moment: Moment): Outcome<Appended> {
   const found = rowAt(draft, id, moment);
   if (found !== undefined && isKept(draft, id, found, request.position)) {
-    return { reply: { appended: true, token: found.lock.token }, notices: [] };
+    return { reply: { appended: true, token: found.lock.token, wanted: isWanted(found.lock) }, notices: [] };
   }
   const row = found ?? newRow(birthToken(draft.marks()));
   const lock = typeof request.under === 'number' ? undefined : requestLock(row.lock, request.under, moment.monotonic);
@@ -40,7 +40,7 @@ export function append(draft: Draft, id: string, request: Append, moment: Moment
     return { reply: { appended: false, why, token: row.lock.token, tail }, notices: [] };
   }
   const notices = write(draft, row, request, token, moment);
-  return { reply: { appended: true, token }, notices: [...(lock?.notices ?? []), ...notices], written: true };
+  return { reply: { appended: true, token, wanted: isWanted(row.lock) }, notices: [...(lock?.notices ?? []), ...notices], written: true };
 }
 
 function fits(row: Row, { parent, kind }: Append, { wall }: Moment): boolean {
@@ -63,7 +63,7 @@ function refuseGranted(draft: Draft, id: string, row: Row, found: boolean, { par
 
 function write(draft: Draft, row: Row, request: Append, token: Token, moment: Moment): Notice[] {
   const { position, kind, bytes } = request;
-  if (row.revision === 0 || stateOf(row, moment.wall) === 'expired') beginAnew(draft, row, position, moment);
+  if (row.revision === 0 || stateOf(row, moment.wall) === 'expired') beginAnew(draft, row, request, moment);
   if (kind === 'delta') row.deltaBytes += bytes.length;
   else Object.assign(row, { snapshot: position.revision, snapshotBytes: bytes.length, deltaBytes: 0 });
   Object.assign(row, { revision: position.revision, nonce: position.nonce, ended: kind === 'end', usedAt: moment.stamp });
@@ -79,9 +79,9 @@ function write(draft: Draft, row: Row, request: Append, token: Token, moment: Mo
 }
 
 /** Nothing of what has expired shows in the session that takes its place, but revision and token. */
-function beginAnew(draft: Draft, row: Row, position: Position, { stamp }: Moment): void {
+function beginAnew(draft: Draft, row: Row, { position, createdAt }: Append, { stamp }: Moment): void {
   draft.deleteRecords(row.first, row.revision + 1);
-  Object.assign(row, { first: position.revision, createdAt: stamp, expiry: {}, terms: [] });
+  Object.assign(row, { first: position.revision, createdAt: createdAt ?? stamp, expiry: {}, terms: [] });
 }
 
 /** An append proves that its writer is alive; an end outdates every token given so far. */
@@ -102,29 +102,33 @@ export function replace(draft: Draft, id: string, image: SessionImage, expected:
   const marks = draft.marks();
   const last = image.records.at(-1) as ImageRecord;
   const row = expected === undefined ? readableRow(draft, id, moment) : rowAt(draft, id, moment);
-  const token = row?.lock.token ?? birthToken(marks);
+  const token = row === 'damaged' ? image.token + DAMAGE_LEAP : (row?.lock.token ?? birthToken(marks));
+  const found = row === 'damaged' ? undefined : row;
   const refuse = (why: 'fenced' | 'conflict'): Outcome<Appended> => {
-    const tail = tailOf(draft, id, row, { since: last.position, ...HEAD_ALONE }, moment);
+    const tail = tailOf(draft, id, found, { since: last.position, ...HEAD_ALONE }, moment);
     return { reply: { appended: false, why, token, tail }, notices: [] };
   };
   if (epochOf(image.token) < marks.epoch) return refuse('fenced');
-  const head = row ?? ORIGIN;
+  const head = found ?? ORIGIN;
   if (expected !== undefined && !samePosition(head, expected)) {
-    return samePosition(head, last.position) ? { reply: { appended: true, token }, notices: [] } : refuse('conflict');
+    return samePosition(head, last.position) ? { reply: { appended: true, token, wanted: isWanted(found?.lock) }, notices: [] } : refuse('conflict');
   }
   const next = rowOf(image, Math.max(token, image.token) + 1, moment);
   draft.clear();
   putUsed(draft, next, moment);
   for (const { position, bytes } of image.records) draft.putRecord(position.revision, { nonce: position.nonce, bytes });
-  return { reply: { appended: true, token: next.lock.token }, notices: [], written: true };
+  return { reply: { appended: true, token: next.lock.token, wanted: false }, notices: recallOf(found?.lock), written: true };
 }
 
+/** The token of a damaged row cannot be read: nobody has been granted this many since its copy was made. */
+const DAMAGE_LEAP = 2 ** 20;
+
 /** A damaged row is as good as none: it is about to be replaced. */
-function readableRow(view: View, id: string, moment: Moment): Row | undefined {
+function readableRow(view: View, id: string, moment: Moment): Row | undefined | 'damaged' {
   try {
     return rowAt(view, id, moment);
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return undefined;
+    if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return 'damaged';
     throw error;
   }
 }

@@ -2,7 +2,6 @@ import { HoldfastError, shortId } from '../errors.ts';
 import type { Staged } from '../log/image.ts';
 import type { RecordParent } from '../log/record.ts';
 import type { Append, Appended } from '../store/store.ts';
-import { epochOf } from '../token.ts';
 import type { Token } from '../token.ts';
 import type { Line } from './line.ts';
 import type { Replica } from './replica.ts';
@@ -15,13 +14,15 @@ export interface Written {
   readonly head: RecordParent;
   /** See `compactionDue`. */
   readonly weight: number;
+  /** Backups must have this session first. */
+  readonly after?: string | undefined;
 }
 
 /**
  * Appends the record to the primary, makes it the replica's own, and feeds the backups. `staged` undefined: the session ends.
  * What the outcome of is unknown is left to `replica.unsettled`.
  */
-export async function commit(line: Line, replica: Replica, written: Written, staged: Staged | undefined): Promise<void> {
+export async function commit(line: Line, replica: Replica, written: Written, staged: Staged | undefined): Promise<Appended & { appended: true }> {
   line.backups.checkCurrent();
   const { append } = written;
   let answer: Appended;
@@ -33,39 +34,43 @@ export async function commit(line: Line, replica: Replica, written: Written, sta
   }
   if (!answer.appended) throw refused(line, replica.id, append, answer);
   await accept(line, replica, written, staged);
+  return answer;
 }
 
-async function accept(line: Line, replica: Replica, { append, head, weight }: Written, staged: Staged | undefined): Promise<void> {
+async function accept(line: Line, replica: Replica, { append, head, weight, after }: Written, staged: Staged | undefined): Promise<void> {
   const kind = append.kind;
   if (kind === 'end' || staged === undefined) replica.clear('ended', head);
   else {
+    if (!replica.exists) replica.createdAt = append.createdAt ?? head.time;
     replica.image.accept(staged, append.position);
     replica.advance(head, kind, weight);
-    replica.used(line.clock.monotonic(), append.expiry);
+    replica.used(line.clock.monotonic(), line.time.now(), append.expiry);
   }
   line.observers.emit('sent', () => ({ id: replica.id, place: 'primary' as const, kind, revision: head.revision, bytes: append.bytes.length }));
-  await line.backups.feed(replica.id, append);
+  await line.backups.feed(replica.id, append, after);
 }
 
-const OUTCOMES = { appended: 'stored', refused: 'none', unknown: 'unknown' } as const;
+const OUTCOMES = { appended: 'stored', fenced: 'none', conflict: 'none', unknown: 'unknown' } as const;
 
 /** The repository owns the record from now on; nothing else is done with the session until its outcome is known. */
 function leaveUnsettled(line: Line, replica: Replica, written: Written, staged: Staged | undefined): void {
   const { revision } = written.append.position;
   const since = line.clock.monotonic();
   line.observers.emit('unsettled', () => ({ id: replica.id, revision }));
-  replica.unsettled = new Unsettled(line, replica.id, written.append, async (how: Settled) => {
+  const unsettled = new Unsettled(line, replica.id, written.append, async (how: Settled) => {
+    line.unsettled.delete(unsettled);
     replica.unsettled = undefined;
     if (how !== 'appended') replica.stale = true;
     line.observers.emit('settled', () => ({ id: replica.id, revision, outcome: OUTCOMES[how], tookMs: line.clock.monotonic() - since }));
     if (how === 'appended') await accept(line, replica, written, staged);
   });
+  line.unsettled.add(unsettled);
+  replica.unsettled = unsettled;
 }
 
 function refused(line: Line, id: string, append: Append, answer: Appended & { appended: false }): HoldfastError {
   if (answer.why === 'locked') throw new HoldfastError('ERR_UNAVAILABLE', `session '${shortId(id)}': the store has answered a save under a token as if it asked for the lock`, { session: id });
   if (answer.why === 'fenced') {
-    line.observers.emit('lock-lost', () => ({ id, why: epochOf(answer.token) > epochOf(append.under as Token) ? ('epoch' as const) : ('fenced' as const) }));
     return new HoldfastError('ERR_FENCED', `session '${shortId(id)}': its lock was given to another under a newer token; nothing was written: discard this copy and open the session again`, { session: id });
   }
   const { head } = answer.tail;

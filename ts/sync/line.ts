@@ -5,6 +5,7 @@ import type { Differ } from '../diff/differ.ts';
 import type { Draws } from '../entropy.ts';
 import type { Observers } from '../observe.ts';
 import type { CallOptions, Expiry, Store } from '../store/store.ts';
+import type { Unsettled } from './unsettled.ts';
 
 /** What a session's state passes through between the application and the primary. */
 export interface Line {
@@ -23,6 +24,8 @@ export interface Line {
   readonly time: SteadyTime;
   readonly draws: Draws;
   readonly observers: Observers;
+  /** Records of which nobody knows yet whether the primary has them. */
+  readonly unsettled: Set<Unsettled>;
   /** Bounds each call to the primary. */
   readonly call: CallOptions & { readonly timeoutMs: number };
 }

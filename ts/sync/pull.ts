@@ -4,7 +4,7 @@ import { NO_PARENT, corrupt, decodeRecord } from '../log/record.ts';
 import type { LogRecord, RecordParent } from '../log/record.ts';
 import { weightOf } from '../log/compaction.ts';
 import { Image } from '../log/image.ts';
-import type { Head, Tail } from '../store/store.ts';
+import type { Head, Store, Tail } from '../store/store.ts';
 import { readTail } from '../store/tail.ts';
 import type { Line } from './line.ts';
 import { Replay } from './replay.ts';
@@ -16,7 +16,7 @@ export type Pulled = ReadonlySet<string> | 'all';
 const NOTHING: ReadonlySet<string> = new Set();
 
 /** What a pull needs of the line. */
-export type PullLine = Pick<Line, 'store' | 'differ' | 'limitBytes' | 'clock' | 'time' | 'call'>;
+export type PullLine = Pick<Line, 'differ' | 'limitBytes' | 'clock' | 'time' | 'call'> & { readonly store: Pick<Store, 'read'> };
 
 /**
  * Brings a replica up to the primary: reads what came after its revision (unless the lock's grant has brought it already),
@@ -27,12 +27,9 @@ export async function pull(line: PullLine, replica: Replica, granted?: Tail): Pr
   const tail = await readTail(line.store, replica.id, replica.head, line.call, granted);
   const pulled = take(line, replica, tail);
   replica.stale = false;
-  if (tail.head?.state === 'live') replica.learnExpiry(askedAt, tail.head, ageLeftMs(line, tail.head));
+  if (tail.head?.state === 'live') replica.learnExpiry(askedAt, line.time.now(), tail.head);
   return pulled;
 }
-
-const ageLeftMs = ({ time }: PullLine, { createdAt, expiry }: Head): number =>
-  expiry.ageMs === undefined ? Infinity : createdAt + expiry.ageMs - time.now();
 
 /** As `pull`, of what was read already. */
 export function take(line: Omit<PullLine, 'store' | 'call'>, replica: Replica, { head, records, whole }: Tail): Pulled {
@@ -55,8 +52,7 @@ function empty(replica: Replica, state: 'absent' | 'expired', head: RecordParent
 /** Where the log goes on after what is no longer to be read. Time and token stand in for the record's own: what follows stands alone. */
 const parentOf = ({ position, token, createdAt }: Head): RecordParent => ({ ...position, token, time: createdAt });
 
-/** An alias is told for a while; from then on the id has ended like any other. */
-function takeEnd(line: Pick<PullLine, 'limitBytes' | 'time'>, replica: Replica, head: Head, records: readonly Uint8Array[]): Pulled {
+function takeEnd(line: Pick<PullLine, 'limitBytes'>, replica: Replica, head: Head, records: readonly Uint8Array[]): Pulled {
   const before = replica.state;
   const [last] = records.slice(-1);
   if (last === undefined && !samePosition(head.position, replica.head)) throw corrupt(replica.id, head.position.revision, 'the log is missing');
@@ -64,8 +60,7 @@ function takeEnd(line: Pick<PullLine, 'limitBytes' | 'time'>, replica: Replica, 
     const record = decodeRecord(replica.id, last, undefined, head.position.revision, line.limitBytes);
     if (!samePosition(record, head.position)) throw corrupt(replica.id, head.position.revision, 'the head names a record that the log does not have');
     replica.clear('ended', record);
-    const alias = record.kind === 'alias' ? decodeAliasBody(record.body, (what) => { throw corrupt(replica.id, record.revision, what); }) : undefined;
-    if (alias !== undefined && line.time.now() < alias.until) replica.alias = alias.id;
+    if (record.kind === 'alias') replica.alias = decodeAliasBody(record.body, (what) => { throw corrupt(replica.id, record.revision, what); });
   }
   return before === 'live' ? 'all' : NOTHING;
 }

@@ -29,6 +29,8 @@ export interface Pushed {
   /** Bytes of the record, as appended to the primary. */
   readonly recordBytes: number;
   readonly kind: 'delta' | 'snapshot';
+  /** Others queue for the lock. */
+  readonly wanted: boolean;
 }
 
 /**
@@ -50,18 +52,18 @@ export async function push(line: Line, replica: Replica, tracked: Tracked, optio
   const written = write(line, replica, { kind, body, digest: staged.digest }, options.token, options.lock);
 
   const deleted = directory === undefined ? [] : image.directory.names.filter((name) => !directory.names.includes(name));
-  await commit(line, replica, written, staged);
-  return { revision: written.head.revision, changed: [...values.keys(), ...deleted], recordBytes: written.append.bytes.length, kind };
+  const { wanted } = await commit(line, replica, written, staged);
+  return { revision: written.head.revision, changed: [...values.keys(), ...deleted], recordBytes: written.append.bytes.length, kind, wanted };
 }
 
-/** Saves the state of `from` as the first revision of `to`; the expiry moves along. */
+/** Saves the state of `from` as the first revision of `to`; expiry and age move along. */
 export async function pushCopy(line: Line, from: Replica, to: Replica, token: Token): Promise<void> {
   const { directory } = from.image;
   const values = new Map(directory.names.map((name) => [name, from.image.value(name) as Value]));
   const staged = to.image.stage(directory, values);
   const content = { kind: 'snapshot', body: encodeSnapshotBody(to.image, staged), digest: staged.digest } as const;
   const written = write(line, to, content, token, 'renew');
-  await commit(line, to, { ...written, append: { ...written.append, expiry: line.expiry ?? from.expiry } }, staged);
+  await commit(line, to, { ...written, append: { ...written.append, expiry: line.expiry ?? from.expiry, createdAt: from.createdAt } }, staged);
 }
 
 export interface EndOptions {
@@ -69,15 +71,17 @@ export interface EndOptions {
   /** The end itself is forgotten so long after it was written. */
   readonly keptMs: number;
   readonly alias: Alias | undefined;
+  /** The id that has its state now: no backup is told of the end before it has that. */
+  readonly movedTo?: string;
 }
 
 const NO_BYTES = new Uint8Array(0);
 
 /** Ends the session for good: a tombstone or an alias, which outdates every token. */
-export async function pushEnd(line: Line, replica: Replica, { token, keptMs, alias }: EndOptions): Promise<void> {
+export async function pushEnd(line: Line, replica: Replica, { token, keptMs, alias, movedTo }: EndOptions): Promise<void> {
   const content = alias === undefined ? { kind: 'tombstone', body: NO_BYTES } as const : { kind: 'alias', body: encodeAliasBody(alias) } as const;
   const written = write(line, replica, { ...content, digest: { low: 0, high: 0 } }, token, 'release');
-  await commit(line, replica, { ...written, append: { ...written.append, expiry: { idleMs: keptMs } } }, undefined);
+  await commit(line, replica, { ...written, append: { ...written.append, expiry: { idleMs: keptMs } }, after: movedTo }, undefined);
 }
 
 function write(line: Line, replica: Replica, content: Pick<LogRecord, 'kind' | 'body' | 'digest'>, token: Token, lock: PushOptions['lock']): Written {

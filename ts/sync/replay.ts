@@ -45,8 +45,8 @@ export class Replay {
     this.#last = record;
   }
 
-  /** The names of the attributes that changed; the image passed in has become the result. */
-  finish(): Set<string> {
+  /** The names of the attributes that changed, or `all` where names came or went; the image passed in has become the result. */
+  finish(): ReadonlySet<string> | 'all' {
     const last = this.#last;
     if (last === undefined) return new Set();
     const values = this.#values(last.revision);
@@ -55,7 +55,7 @@ export class Replay {
     if (staged.byteLength > this.#limitBytes) throw overLimit(this.#id, last.revision, this.#limitBytes);
     if (!yields(last, staged.digest)) throw corrupt(this.#id, last.revision, 'the records do not add up to the state that was saved (digest)');
     this.#image.accept(staged, { revision: last.revision, nonce: last.nonce });
-    return new Set(values.keys());
+    return directory === undefined ? new Set(values.keys()) : 'all';
   }
 
   #addSnapshot(record: LogRecord, fail: (what: string) => never): void {

@@ -1,3 +1,4 @@
+import type { Alias } from '../log/body.ts';
 import { Image } from '../log/image.ts';
 import { NO_PARENT } from '../log/record.ts';
 import type { RecordParent } from '../log/record.ts';
@@ -11,8 +12,10 @@ export class Replica {
   /** The record that the next one follows: also of a session that has expired or ended, whose image is empty. */
   head: RecordParent = NO_PARENT;
   state: 'absent' | Head['state'] = 'absent';
-  /** Of a session that has ended: the id that it lives on under, for as long as that is told. */
-  alias: string | undefined;
+  /** Of a session that has ended: the id that it lives on under, and until when that is told. */
+  alias: Alias | undefined;
+  /** Wall clock of the primary, in ms, as far as this process knows. */
+  createdAt = 0;
   /** Weights, in uncompressed bytes: of the latest snapshot, and of the deltas after it. */
   snapshotBytes = 0;
   deltaBytes = 0;
@@ -22,8 +25,6 @@ export class Replica {
   expiry: Expiry = {};
   /** Monotonic ms, as far as this process knows; Infinity: never. */
   expiresAt: number = Infinity;
-  /** The absolute one of both expiries. */
-  #agesAt: number = Infinity;
   /** A record of which nobody knows yet whether the primary has it. */
   unsettled: Unsettled | undefined;
 
@@ -45,21 +46,24 @@ export class Replica {
     this.deltaBytes = 0;
     this.expiry = {};
     this.expiresAt = Infinity;
-    this.#agesAt = Infinity;
+    this.createdAt = 0;
   }
 
-  /** What the primary said of the expiry when it was asked: `now` is monotonic, `ageLeftMs` until the absolute one. */
-  learnExpiry(now: number, { expiry, leftMs }: Head, ageLeftMs: number): void {
+  /** What the primary said of the expiry when it was asked, at `now` (monotonic) or `wall`. */
+  learnExpiry(now: number, wall: number, { expiry, leftMs, createdAt }: Head): void {
     this.expiry = expiry;
-    this.#agesAt = now + ageLeftMs;
-    this.expiresAt = Math.min(now + leftMs, this.#agesAt);
+    this.createdAt = createdAt;
+    this.expiresAt = Math.min(now + leftMs, this.#agesAt(now, wall));
   }
 
-  /** A use that the primary has noted, at `now` or before; with a rule, that is the session's from then on. */
-  used(now: number, rule: Expiry | undefined): void {
-    if (rule !== undefined && rule.ageMs !== this.expiry.ageMs) this.#agesAt = now + (rule.ageMs ?? Infinity);
+  /** A use that the primary has noted, at `now` (monotonic) or `wall`, or before; with a rule, that is the session's from then on. */
+  used(now: number, wall: number, rule: Expiry | undefined): void {
     this.expiry = rule ?? this.expiry;
-    this.expiresAt = Math.min(now + (this.expiry.idleMs ?? Infinity), this.#agesAt);
+    this.expiresAt = Math.min(now + (this.expiry.idleMs ?? Infinity), this.#agesAt(now, wall));
+  }
+
+  #agesAt(now: number, wall: number): number {
+    return this.expiry.ageMs === undefined ? Infinity : now + this.createdAt + this.expiry.ageMs - wall;
   }
 
   /** The record after `head` has been accepted by the primary. */

@@ -3,7 +3,7 @@ import type { Append, Appended, CallOptions, Store } from '../store/store.ts';
 import type { Clock } from '../clock.ts';
 
 /** How an append of unknown outcome ended. `unknown`: refused, but the log no longer reaches back to where it would be. */
-export type Settled = 'appended' | 'refused' | 'unknown';
+export type Settled = 'appended' | 'fenced' | 'conflict' | 'unknown';
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 2000;
@@ -22,26 +22,26 @@ export async function offer({ store, clock, call }: Offer, id: string, append: A
   const until = clock.monotonic() + call.timeoutMs;
   let unknown: HoldfastError | undefined;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    try {
-      return afterUnknown(await store.append(id, append, { ...call, timeoutMs: Math.max(1, until - clock.monotonic()) }), append, unknown);
-    } catch (error) {
-      if (!(error instanceof HoldfastError) || error.code !== 'ERR_UNAVAILABLE') throw error;
-      if (unknown === undefined && error.outcome === 'none') throw error;
-      unknown ??= error;
-      if (clock.monotonic() + pauseMs >= until) throw unknown;
-      await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
-    }
+    const answer = await store.append(id, append, { ...call, timeoutMs: Math.max(1, until - clock.monotonic()) }).catch((error: unknown) => {
+      // Whatever the store says to a later offer: what the first one did is not known.
+      unknown ??= asUnknown(error);
+      return undefined;
+    });
+    if (answer !== undefined && (unknown === undefined || !isHidden(answer, append))) return answer;
+    if (answer !== undefined || clock.monotonic() + pauseMs >= until) throw unknown as HoldfastError;
+    await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
   }
 }
 
-/** A refusal is an answer to the first offer too, unless compaction has hidden what that did. */
-function afterUnknown(answer: Appended, append: Append, unknown: HoldfastError | undefined): Appended {
-  if (unknown !== undefined && !answer.appended && isHidden(answer, append)) throw unknown;
-  return answer;
+/** Rethrows what is a definite answer. A driver that does not say so leaves it open. */
+function asUnknown(error: unknown): HoldfastError {
+  if (!(error instanceof HoldfastError) || error.code !== 'ERR_UNAVAILABLE' || error.outcome === 'none') throw error;
+  return error.outcome === 'unknown' ? error : new HoldfastError('ERR_UNAVAILABLE', error.message, { outcome: 'unknown', session: error.session, cause: error });
 }
 
+/** No trace is left of where the record would be: compacted, or swept with its session. */
 const isHidden = (answer: Appended, append: Append): boolean =>
-  !answer.appended && answer.why !== 'locked' && (answer.tail.head?.first ?? 0) > append.position.revision;
+  !answer.appended && answer.why !== 'locked' && (answer.tail.head?.first ?? Infinity) > append.position.revision;
 
 /** An append of which the store has not said what became of it: the identical record is offered again until it does. */
 export class Unsettled {
@@ -80,7 +80,8 @@ export class Unsettled {
     try {
       const answer = await this.#line.store.append(this.id, this.append, this.#line.call);
       if (answer.appended) return 'appended';
-      return isHidden(answer, this.append) ? 'unknown' : 'refused';
+      if (isHidden(answer, this.append)) return 'unknown';
+      return answer.why === 'fenced' ? 'fenced' : 'conflict';
     } catch (error) {
       // Anything but silence means that this store will not say: closed, or damaged.
       return error instanceof HoldfastError && error.code === 'ERR_UNAVAILABLE' ? undefined : 'unknown';

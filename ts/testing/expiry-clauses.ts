@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
-import { HOUR_MS, LEASE_MS, appended, asks, assertAbout, at, begin, bytesOf, granted, head, ids, jump, member, record, refused, tokenOf, waits, whole } from './place.ts';
+import { HOUR_MS, LEASE_MS, appended, asks, assertAbout, at, begin, bytesOf, granted, head, ids, jump, member, record, refused, rejects, tokenOf, waits, whole } from './place.ts';
 import type { Clauses } from './place.ts';
 
 export const expiryClauses: Clauses = {
+  'a session that goes on under another id may say when it began': async ({ one, pass }) => {
+    const token = await begin(one, 's', 1, { expiry: { ageMs: 1000 } });
+    await pass(600);
+    const began = (await head(one))?.createdAt as number;
+    appended(await one.append('t', record(1, token, { expiry: { ageMs: 1000 }, createdAt: began })));
+    assert.equal((await head(one, 't'))?.createdAt, began);
+    appended(await one.append('t', record(2, token, { createdAt: began + 99_000 }))); // the first alone says it
+    assert.equal((await head(one, 't'))?.createdAt, began);
+    await pass(600);
+    assert.equal((await head(one, 't'))?.state, 'expired');
+    await rejects(one.append('u', record(1, token, { createdAt: Number.NaN })), 'ERR_INVALID');
+  },
   'a session expires when it was not used for so long': async ({ one, two, pass }) => {
     const token = await begin(one, 's', 1, { expiry: { idleMs: 1000, ageMs: 60_000 } });
     await pass(600);

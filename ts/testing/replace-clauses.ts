@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
-import type { ImageRecord, RecordKind, SessionImage } from '../store/store.ts';
-import { appended, asks, at, begin, bytesOf, granted, head, ids, member, record, refused, rejects, texts, tokenOf, waits, whole } from './place.ts';
+import type { Hint, ImageRecord, RecordKind, SessionImage } from '../store/store.ts';
+import { appended, asks, at, begin, bytesOf, granted, head, ids, member, record, refused, rejects, texts, tokenOf, until, waits, whole } from './place.ts';
 import type { Clauses } from './place.ts';
 
 const entry = (revision: number, kind: RecordKind, text = `i${revision}`): ImageRecord => ({ position: at(revision), kind, bytes: bytesOf(text) });
@@ -19,6 +19,24 @@ export const replaceClauses: Clauses = {
     assert.deepEqual([await whole(one), await ids(one, 'new')], [['back'], []]);
     appended(await two.replace('t', image(0), undefined));
     assert.deepEqual(await whole(one, 't'), ['i5', 'i6', 'i7']);
+  },
+  'a reader of the whole learns the terms, so that an image of it has them': async ({ one, two }) => {
+    await begin(one, 's', 2, { terms: ['x', 'y'] });
+    await begin(one, 't', 1);
+    assert.deepEqual((await two.read('s', { since: ORIGIN })).terms?.toSorted(), ['x', 'y']);
+    assert.equal((await two.read('s', { since: at(1) })).terms, undefined);
+    assert.equal((await two.read('t', { since: ORIGIN })).terms, undefined);
+  },
+  'who has the lock is recalled when its session is replaced': async (place) => {
+    const { one, two } = place;
+    const hints: Hint[] = [];
+    const { member: a } = await member(one, hints);
+    await begin(one, 's', 1);
+    const { token } = granted(await one.lock('s', asks(a, 1)));
+    appended(await two.replace('s', image(0), undefined));
+    await until(place, () => hints.length > 0);
+    assert.deepEqual(hints, [{ kind: 'recall', id: 's', token }]);
+    assert.equal((await two.inspect('s')).lock.holder, undefined);
   },
   'the source\'s next delta follows an image, and its readers read on': async ({ one, two }) => {
     const { token } = appended(await two.replace('s', image(3), undefined));

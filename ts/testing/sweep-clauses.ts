@@ -107,8 +107,10 @@ export const sweepClauses: Clauses = {
     await pass(600);
     await sweepAll(two, 0);
     assert.equal(await sweepAll(two, 0), 1);
-    refused(await one.append('s', record(2, token)), 'conflict');
-    refused(await one.append('s', record(2, token, { kind: 'snapshot' })), 'conflict');
+    const current = await tokenOf(one, 's');
+    refused(await one.append('s', record(2, current)), 'conflict');
+    refused(await one.append('s', record(2, current, { kind: 'snapshot' })), 'conflict');
+    refused(await one.append('s', record(1, token)), 'fenced'); // offered again, it is not the first of a new session
     assert.equal(await head(two), undefined);
   },
   'a use voids the look of a clock that was wrong': async (place) => {

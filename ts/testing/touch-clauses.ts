@@ -23,6 +23,19 @@ export const touchClauses: Clauses = {
     await begin(one, 't', 1);
     assert.equal(touched(await one.touch('t', { token })), Infinity);
   },
+  'who uses or appends learns that others queue': async ({ one, two }) => {
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    const { token } = granted(await one.lock('s', asks(a, 1)));
+    assert.equal(untouched(await one.touch('s', { token, renew: true }), 'gone').wanted, false);
+    assert.equal(appended(await one.append('s', record(1, token))).wanted, false);
+    waits(await two.lock('s', asks(b, 1)));
+    assert.equal(appended(await one.append('s', record(2, token))).wanted, true);
+    assert.equal(appended(await one.append('s', record(2, token))).wanted, true); // offered again
+    assert.equal((await one.touch('s', { token, renew: true })).wanted, true);
+    assert.equal((await one.touch('s', { token: token - 1, renew: true })).wanted, true);
+    assert.equal(appended(await one.append('s', record(3, token, { lock: 'release' }))).wanted, false);
+  },
   'a plain use needs no current token, only one of the epoch': async ({ one, two }) => {
     const token = await begin(one, 's', 1);
     const { member: b } = await member(two);
