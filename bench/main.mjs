@@ -40,7 +40,7 @@ function repositoryWith(store, options) {
   const sessions = new SessionRepository({ store, definition, lock: { leaseMs: 3_600_000 }, ...options });
   return {
     async step(id, edit) {
-      const session = await sessions.open(id);
+      const session = await sessions.open(id, { create: true });
       edit(session.state, (state) => session.replace(state));
       return (await session.saveAndClose()).bytes;
     },

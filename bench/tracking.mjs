@@ -68,5 +68,5 @@ const show = (name, time) => console.log(name.padEnd(56), `${(time / 1e3).toFixe
 console.log();
 show('request on a plain object', medianRequest(() => make(100), request));
 show('request on a fresh tracker, its making included', medianRequest(() => make(100), (values) => request(track(values).state)));
-show('request on a tracker in use, with capture and settle', medianRequest(() => held, (t) => { request(t.state); t.capture(); t.settle(); }));
+show('request on a tracker in use, with capture and settle', medianRequest(() => held, (t) => { request(t.state); t.settle(t.capture()); }));
 if (sink === 42) console.log('');

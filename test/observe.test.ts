@@ -25,6 +25,7 @@ const EACH: { readonly [T in EventType]: Fields<T> } = {
   unsettled: { id, revision: 4 },
   settled: { id, revision: 4, outcome: 'stored', tookMs: 20 },
   superseded: { id, revision: 4 },
+  unclosed: { id, openedAt: 'open (file:///app.js:1:1)' },
 };
 const TYPES = Object.keys(EACH) as EventType[];
 

@@ -17,7 +17,7 @@ const LONGEST_FUNCTION = 70;
 
 /** Who may import whom: only from a lower rank, or from the same folder. */
 const RANKS: Record<string, number> = { demo: 7, cli: 6, '.': 5, web: 5, session: 4, sync: 3, lock: 2, backup: 2, testing: 2, history: 2, simulation: 6, tracking: 1, codec: 1, diff: 1, log: 1, store: 1 };
-const LEAVES = ['errors.ts', 'clock.ts', 'deadline.ts', 'entropy.ts', 'observe.ts', 'position.ts', 'path.ts', 'token.ts'];
+const LEAVES = ['errors.ts', 'clock.ts', 'deadline.ts', 'entropy.ts', 'observe.ts', 'options.ts', 'position.ts', 'path.ts', 'token.ts'];
 
 function importsOf(path: string, types: boolean): string[] {
   const pattern = types ? /(?:from|import)\s+'(\.[^']+)'/g : /^(?:import|export)\s+(?!type\b)(?:[^;]*?from\s+)?'(\.[^']+)'/gm;
@@ -109,6 +109,8 @@ const DEPENDENCIES: Readonly<Record<string, string>> = {
   '@napi-rs/cli': 'builds the addon',
   '@types/node': 'types',
   'fast-check': 'property tests',
+  immer: 'the tests show what it makes of a state',
+  lodash: 'as immer',
   oxlint: 'lint',
   typescript: 'build',
   vitest: 'tests',
@@ -172,6 +174,15 @@ describe('the documents', () => {
       }
     }
     expect(missing).toEqual([]);
+  });
+
+  it('draw a protocol each of whose sections is shown by tests', () => {
+    const sections = [...read('docs/protocol.md').matchAll(/^## (.+)$/gm)].map(([, name]) => name as string);
+    expect(sections.length).toBeGreaterThan(8);
+    const citing = tracked.filter((path) => /^(?:test|ts\/testing)\/.*\.ts$/.test(path)).flatMap((path) => [...read(path).matchAll(/docs\/protocol\.md: (.+)$/gm)]);
+    const cited = new Set(citing.flatMap(([, names]) => (names as string).split(', ')));
+    expect(sections.filter((name) => !cited.has(name))).toEqual([]);
+    expect([...cited].filter((name) => !sections.includes(name) && !name.includes('['))).toEqual([]);
   });
 
   it('explain every error code, and no other', () => {

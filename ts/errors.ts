@@ -6,8 +6,12 @@ export type ErrorCode =
   | 'ERR_CONFLICT'
   /** You lost the lock to a newer holder, or the store its place to a promoted backup: discard your copy. `outcome` is `none` or `superseded`. */
   | 'ERR_FENCED'
+  /** There is no such session: create one, or send the user to the login. */
+  | 'ERR_NOT_FOUND'
   /** The lock was not granted in time: retry later or give up. */
   | 'ERR_LOCK_TIMEOUT'
+  /** The wait could never end: a scope of a session inside itself. Use what is open already. */
+  | 'ERR_DEADLOCK'
   /** The store cannot be reached: retry; nothing acknowledged is lost. `outcome` is `none` or `unknown`. */
   | 'ERR_UNAVAILABLE'
   /** Stored or received bytes are damaged: restore from a backup. `session` and `revision` say where. */

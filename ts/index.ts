@@ -3,9 +3,12 @@ export type { ErrorCode, ErrorDetails, Outcome } from './errors.ts';
 export { formatPath, parsePath } from './path.ts';
 export type { CollectionStep, Path, PathStep } from './path.ts';
 export { defineSession, immutable, mutable, unclassified } from './session/definition.ts';
-export type { AttributeSpec, DeepReadonly, SessionDefinition, SessionState, StateOf, ValuesOf } from './session/definition.ts';
+export type {
+  Attributes, AttributeOptions, AttributeSpec, AttributesState, AttributesValues, DeepReadonly, DefinitionOptions, Migrate, Presence, SessionDefinition, SessionOf, StateOf,
+  ValuesOf, WithUndeclared,
+} from './session/definition.ts';
 export { SessionRepository } from './session/repository.ts';
-export type { ClosedReport, RepositoryOptions } from './session/repository.ts';
+export type { ClosedReport, CreateOptions, RepositoryOptions, UseOptions } from './session/repository.ts';
 export type { ChangeIdOptions, Saved, Session } from './session/session.ts';
 export type { LockOptions } from './lock/member-lock.ts';
 export type { AcquireOptions } from './lock/member-locks.ts';
@@ -29,5 +32,5 @@ export type { Clock } from './clock.ts';
 export type { Entropy } from './entropy.ts';
 export type {
   BackupCaughtUpEvent, BackupErrorEvent, BackupLagEvent, ClockJumpEvent, ConflictEvent, DamageEvent, EngineEvent, EventType, ExpiredEvent, GrantEvent,
-  HoldfastEvent, Listener, LockLostEvent, Place, RecallEvent, RepairedEvent, SentEvent, SettledEvent, SupersededEvent, UnsettledEvent, WaitEvent,
+  HoldfastEvent, Listener, LockLostEvent, Place, RecallEvent, RepairedEvent, SentEvent, SettledEvent, SupersededEvent, UnclosedEvent, UnsettledEvent, WaitEvent,
 } from './observe.ts';

@@ -130,11 +130,17 @@ export interface SupersededEvent extends OfSession<'superseded'> {
   readonly revision: number;
 }
 
+/** An open session was dropped without having been closed: what was not saved is lost, and its lock was kept until now. */
+export interface UnclosedEvent extends OfSession<'unclosed'> {
+  /** The line of code; undefined for the first of a repository, from which on this is noted. */
+  readonly openedAt: string | undefined;
+}
+
 /** What happens in a repository. Times are in ms, sizes in bytes. No event carries a value, or more of an id than 8 characters. */
 export type HoldfastEvent =
   | GrantEvent | WaitEvent | RecallEvent | LockLostEvent | SentEvent | ConflictEvent
   | BackupLagEvent | BackupErrorEvent | BackupCaughtUpEvent | DamageEvent | RepairedEvent
-  | ExpiredEvent | ClockJumpEvent | EngineEvent | UnsettledEvent | SettledEvent | SupersededEvent;
+  | ExpiredEvent | ClockJumpEvent | EngineEvent | UnsettledEvent | SettledEvent | SupersededEvent | UnclosedEvent;
 
 export type EventType = HoldfastEvent['type'];
 type EventOf<T extends EventType> = Extract<HoldfastEvent, { readonly type: T }>;

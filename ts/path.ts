@@ -114,6 +114,11 @@ export function findSteps(root: unknown, sought: object): PathStep[] | undefined
   return undefined;
 }
 
+/** The step from `parent` to its very child `child`; undefined when it is none. */
+export function stepTo(parent: object, child: object): PathStep | undefined {
+  return childrenOf(parent).find(([, value]) => value === child)?.[0];
+}
+
 interface Visit {
   readonly value: unknown;
   readonly from: Visit | undefined;

@@ -31,7 +31,7 @@ async function use(index) {
   const id = idOf(index);
   const use = recorder.use({ store: 'primary', id });
   try {
-    const session = await sessions.open(id, { timeoutMs: 5000 });
+    const session = await sessions.open(id, { create: true, timeoutMs: 5000 });
     try {
       const length = change(session, use, plays[index % plays.length]);
       await session.saveAndClose();

@@ -52,6 +52,7 @@ async function waitFor(condition: () => boolean): Promise<void> {
   }
 }
 
+// docs/protocol.md: Locks, Hints
 describe('a member lock', () => {
   it('serves requests of one process in order, one at a time', async () => {
     const locks = member(new MemoryStore());

@@ -40,6 +40,7 @@ function errorsOf(sessions: SessionRepository<{ n: number; text: string }, objec
 
 const logOf = async (store: Store, id: string): Promise<string[]> => (await store.read(id, { since: ORIGIN })).records.map((record) => Buffer.from(record).toString('hex'));
 
+// docs/protocol.md: Backups
 describe('backups', () => {
   it('are fed the same records, delta by delta', async () => {
     const [primary, first, second] = [new MemoryStore(), new MemoryStore(), new MemoryStore()];
@@ -48,7 +49,7 @@ describe('backups', () => {
     sessions.observe((event) => {
       if (event.type === 'sent' && event.place !== 'primary') sent[event.place] = (sent[event.place] as number) + event.bytes;
     });
-    for (let i = 0; i < 40; i += 1) await sessions.scope('s', (state) => void ((state.n += 1), (state.text += `line ${i}\n`)));
+    for (let i = 0; i < 40; i += 1) await sessions.scope('s', (state) => void ((state.n += 1), (state.text += `line ${i}\n`)), { create: true });
     await sessions.backups.drain();
     expect(await logOf(first, 's')).toEqual(await logOf(primary, 's'));
     expect(await logOf(second, 's')).toEqual(await logOf(primary, 's'));
@@ -60,12 +61,12 @@ describe('backups', () => {
   it('can be opened as the primary', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const before = repository(primary, { backups: [{ store: backup }] });
-    for (let i = 0; i < 5; i += 1) await before.scope('s', (state) => void (state.n += 1));
+    for (let i = 0; i < 5; i += 1) await before.scope('s', (state) => void (state.n += 1), { create: true });
     const after = repository(backup);
     await after.scope('s', (state) => {
       expect(state.n).toBe(5);
       state.n += 1;
-    });
+    }, { create: true });
     expect(await after.read('s')).toMatchObject({ n: 6 });
   });
 
@@ -74,14 +75,14 @@ describe('backups', () => {
     const { store, state: link } = fragile(backup);
     const sessions = repository(primary, { backups: [{ store }] });
     const errors = errorsOf(sessions);
-    await sessions.scope('s', (state) => void (state.n += 1));
+    await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     link.down = true;
-    for (let i = 0; i < 3; i += 1) await sessions.scope('s', (state) => void (state.n += 1)); // the primary goes on
+    for (let i = 0; i < 3; i += 1) await sessions.scope('s', (state) => void (state.n += 1), { create: true }); // the primary goes on
     expect(errors).toEqual(['backup is down', 'backup is down', 'backup is down']);
     expect([...sessions.backups.behind().keys()]).toEqual(['s']);
     link.down = false;
     expect(await sessions.verifyBackups('s')).toEqual(['behind']);
-    await sessions.scope('s', (state) => void (state.n += 1));
+    await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     expect(await logOf(backup, 's')).toEqual(await logOf(primary, 's'));
     expect(await sessions.verifyBackups('s')).toEqual(['equal']);
     expect(errors.length).toBe(3);
@@ -90,18 +91,18 @@ describe('backups', () => {
 
   it('that come late, went astray or are damaged are mended from the primary', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
-    await repository(primary).scope('s', (state) => void (state.n = 5));
-    await repository(backup).scope('s', (state) => void (state.n = 99)); // another branch
+    await repository(primary).scope('s', (state) => void (state.n = 5), { create: true });
+    await repository(backup).scope('s', (state) => void (state.n = 99), { create: true }); // another branch
     const { store, state: link } = fragile(backup);
     const sessions = repository(primary, { backups: [{ store }] });
     const errors = errorsOf(sessions);
-    await sessions.scope('s', (state) => void (state.n += 1));
+    await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     expect(errors).toEqual([expect.stringContaining('overwrite: true')]); // what only the backup has is not thrown away unasked
     expect(await repository(backup).read('s')).toMatchObject({ n: 99 });
     await sessions.backups.catchUp('s', { overwrite: true });
     expect(await sessions.verifyBackups('s')).toEqual(['equal']);
     link.damage = true;
-    await sessions.scope('s', (state) => void (state.n += 1));
+    await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     link.damage = false;
     expect(await sessions.verifyBackups('s')).toEqual(['damaged']);
     const error = await repository(backup).read('s').catch((thrown: HoldfastError) => thrown);
@@ -115,7 +116,7 @@ describe('backups', () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const both = [1, 2].map(() => repository(primary, { backups: [{ store: backup, ack: 'async' }] }));
     const errors = both.map(errorsOf);
-    for (let i = 0; i < 60; i += 1) await both[i % 2]?.scope('s', (state) => void (state.n += 1));
+    for (let i = 0; i < 60; i += 1) await both[i % 2]?.scope('s', (state) => void (state.n += 1), { create: true });
     await Promise.all(both.map((sessions) => sessions.backups.drain()));
     expect(errors.flat()).toEqual([]);
     expect(await both[0]?.verifyBackups('s')).toEqual(['equal']);
@@ -124,8 +125,8 @@ describe('backups', () => {
   it('learn of the end of a session, and of its expiry', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const sessions = repository(primary, { backups: [{ store: backup }] });
-    await sessions.scope('s', (state) => void (state.n += 1));
-    await sessions.scope('t', (state, session) => ((state.n += 1), session.save().then(() => session.expire(50_000))));
+    await sessions.scope('s', (state) => void (state.n += 1), { create: true });
+    await sessions.scope('t', (state, session) => ((state.n += 1), session.save().then(() => session.expire(50_000))), { create: true });
     expect((await backup.read('t', { since: ORIGIN })).head?.leftMs).toBeGreaterThan(40_000);
     expect((await backup.read('t', { since: ORIGIN })).head?.leftMs).toBeLessThanOrEqual(50_000);
     await sessions.delete('s');
@@ -138,14 +139,14 @@ describe('a damaged record in the primary', () => {
   it('is named by session and revision; others go on; the backup has the state', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const sessions = repository(primary, { backups: [{ store: backup }] });
-    for (let i = 0; i < 4; i += 1) for (const id of ['s', 'other']) await sessions.scope(id, (state) => void (state.n += 1));
+    for (let i = 0; i < 4; i += 1) for (const id of ['s', 'other']) await sessions.scope(id, (state) => void (state.n += 1), { create: true });
     const { records } = await primary.read('s', { since: ORIGIN });
     (records[2] as Uint8Array)[8] = ((records[2] as Uint8Array)[8] as number) ^ 4; // the store's own bytes
     const fresh = repository(primary);
-    const failing = (): Promise<unknown> => fresh.scope('s', () => undefined, { timeoutMs: 5000 }).catch((thrown: HoldfastError) => thrown);
+    const failing = (): Promise<unknown> => fresh.scope('s', () => undefined, { create: true, timeoutMs: 5000 }).catch((thrown: HoldfastError) => thrown);
     expect(await failing()).toMatchObject({ code: 'ERR_CORRUPT', session: 's', revision: 3 });
     expect(await failing()).toMatchObject({ code: 'ERR_CORRUPT', session: 's', revision: 3 });
-    await fresh.scope('other', (state) => expect(state.n).toBe(4));
+    await fresh.scope('other', (state) => expect(state.n).toBe(4), { create: true });
     expect(await repository(backup).read('s')).toMatchObject({ n: 4 });
   });
 });
@@ -185,9 +186,9 @@ describe('what a backup lacks', () => {
       state.n = 1;
       await session.save();
       await session.expire(50_000);
-    });
+    }, { create: true });
     down = true;
-    await sessions.scope('s', (state) => void (state.n = 2));
+    await sessions.scope('s', (state) => void (state.n = 2), { create: true });
     await sessions.backups.touch('s', { token: 2 ** 30 });
     expect([...sessions.backups.behind().keys()]).toEqual(['s']);
     down = false;
@@ -200,7 +201,7 @@ describe('what a backup lacks', () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     let down = true;
     const sessions = repository(primary, { backups: [{ store: failing(backup, (call) => down && call === 'touch') }] });
-    const session = await sessions.open('s');
+    const session = await sessions.open('s', { create: true });
     session.state.n = 1;
     await session.save();
     await session.expire(50_000);
@@ -218,12 +219,12 @@ describe('what a backup lacks', () => {
     let refused = '';
     const link = through(backup, { append: (call, id) => (id === refused ? Promise.reject(new Error('lost')) : call()) });
     const sessions = repository(primary, { backups: [{ store: link }] });
-    await sessions.scope('old', (state) => void (state.n = 7));
+    await sessions.scope('old', (state) => void (state.n = 7), { create: true });
     refused = 'new';
     await sessions.changeId('old', 'new', { graceMs: 1000 });
     expect(await repository(backup).read('old')).toMatchObject({ n: 7 });
     refused = '';
-    await sessions.scope('new', (state) => void (state.n += 1));
+    await sessions.scope('new', (state) => void (state.n += 1), { create: true });
     await sessions.backups.drain();
     expect((await backup.read('old', { since: ORIGIN })).head?.state).toBe('ended');
     expect(await repository(backup).read('new')).toMatchObject({ n: 8 });
@@ -232,7 +233,7 @@ describe('what a backup lacks', () => {
 
   it('is said of a session that only the backup has', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
-    await repository(backup).scope('s', (state) => void (state.n = 1));
+    await repository(backup).scope('s', (state) => void (state.n = 1), { create: true });
     const sessions = repository(primary, { backups: [{ store: backup }] });
     await sessions.backups.catchUp('s');
     expect([...sessions.backups.behind().keys()]).toEqual(['s']);
@@ -243,7 +244,7 @@ describe('what a backup lacks', () => {
     const { clock, pass } = virtual();
     const [primary, backup] = [new MemoryStore({ clock }), new MemoryStore({ clock })];
     const sessions = new SessionRepository({ store: primary, definition, backups: [{ store: backup }], clock, ttlMs: 10_000, lock: { leaseMs: 3000 } });
-    const session = await sessions.open('s');
+    const session = await sessions.open('s', { create: true });
     session.state.n = 1;
     await session.save();
     for (let i = 0; i < 30; i += 1) {
@@ -259,7 +260,7 @@ describe('what a backup lacks', () => {
     const hang = (): Promise<never> => new Promise(() => undefined);
     const hanging = through(new MemoryStore(), { read: hang, ping: hang, append: hang, replace: hang, touch: hang });
     const sessions = repository(new MemoryStore(), { backups: [{ store: hanging, timeoutMs: 20 }] });
-    await sessions.scope('s', (state) => void (state.n = 1));
+    await sessions.scope('s', (state) => void (state.n = 1), { create: true });
     await sessions.backups.catchUp('s');
     const calls = [sessions.backups.restore('s'), sessions.verifyBackups('s'), sessions.rejoin()];
     expect(await Promise.all(calls.map((call) => call.catch((error: HoldfastError) => error.code)))).toEqual(['ERR_UNAVAILABLE', 'ERR_UNAVAILABLE', 'ERR_UNAVAILABLE']);
@@ -269,11 +270,11 @@ describe('what a backup lacks', () => {
   it('a restore gives way to a save that came meanwhile', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const sessions = repository(primary, { backups: [{ store: backup }] });
-    await sessions.scope('s', (state) => void (state.n = 1));
+    await sessions.scope('s', (state) => void (state.n = 1), { create: true });
     const other = repository(primary);
     const slow = through(backup, {
       async read(call) {
-        await other.scope('s', (state) => void (state.n = 2));
+        await other.scope('s', (state) => void (state.n = 2), { create: true });
         return call();
       },
     });
@@ -288,12 +289,12 @@ describe('a session that was changed elsewhere', () => {
     const bag = defineSession({ a: mutable<number>(), b: mutable<number>() });
     const store = new MemoryStore();
     const [one, two] = [1, 2].map(() => new SessionRepository({ store, definition: bag })) as [SessionRepository<{ a?: number; b?: number }, object>, SessionRepository<{ a?: number; b?: number }, object>];
-    await one.scope('s', (state) => void Object.assign(state, { a: 1, b: 2 }));
-    await two.scope('s', (state) => void delete state.a);
+    await one.scope('s', (state) => void Object.assign(state, { a: 1, b: 2 }), { create: true });
+    await two.scope('s', (state) => void delete state.a, { create: true });
     await one.scope('s', (state) => {
       expect(state.a).toBeUndefined();
       state.a = 5;
-    });
+    }, { create: true });
     expect(await two.read('s')).toEqual({ b: 2, a: 5 });
   });
 
@@ -301,31 +302,31 @@ describe('a session that was changed elsewhere', () => {
     const store = new MemoryStore();
     const options = { store, definition, lock: { release: 'access' } } as const;
     const [one, two] = [new SessionRepository(options), new SessionRepository(options)];
-    const looking = one.scope('s', async (state) => (await new Promise((resolve) => setImmediate(resolve)), state.n));
-    const waiting = one.scope('s', (state) => state.n);
-    const creating = two.scope('s', (state) => void (state.n = 4));
+    const looking = one.scope('s', async (state) => (await new Promise((resolve) => setImmediate(resolve)), state.n), { create: true });
+    const waiting = one.scope('s', (state) => state.n, { create: true });
+    const creating = two.scope('s', (state) => void (state.n = 4), { create: true });
     await Promise.all([looking, waiting, creating]);
-    expect([await one.scope('s', (state) => state.n), await one.scope('s', (state) => [state.n, state.text])]).toEqual([4, [4, '']]);
+    expect([await one.scope('s', (state) => state.n, { create: true }), await one.scope('s', (state) => [state.n, state.text], { create: true })]).toEqual([4, [4, '']]);
   });
 
   it('keeps its age when its id changes', async () => {
     const { clock, pass } = virtual();
     const sessions = new SessionRepository({ store: new MemoryStore({ clock }), definition, clock, maxAgeMs: 3_600_000 });
-    await sessions.scope('a', (state) => void (state.n = 1));
+    await sessions.scope('a', (state) => void (state.n = 1), { create: true });
     pass(3_000_000);
     await sessions.changeId('a', 'b');
     pass(500_000);
-    expect(await sessions.scope('b', (state) => state.n)).toBe(1);
+    expect(await sessions.scope('b', (state) => state.n, { create: true })).toBe(1);
     pass(100_001);
     expect(await sessions.read('b')).toBeUndefined();
-    expect(await sessions.scope('b', (state) => state.n)).toBe(0);
+    expect(await sessions.scope('b', (state) => state.n, { create: true })).toBe(0);
   });
 
   it('is told as an alias until its time is over, however it is asked for, and by the later clock', async () => {
     const { clock, pass, jump } = virtual();
     const store = new MemoryStore({ clock });
     const sessions = new SessionRepository({ store, definition, clock });
-    await sessions.scope('a', (state) => void (state.n = 1));
+    await sessions.scope('a', (state) => void (state.n = 1), { create: true });
     await sessions.changeId('a', 'b', { graceMs: 1000 });
     expect(await sessions.read('a')).toMatchObject({ n: 1 });
     jump(-7_200_000);
@@ -338,7 +339,7 @@ describe('a session that was changed elsewhere', () => {
     jump(7_200_000);
     pass(-1000);
     await lonely.replace('a', { records: [{ position: head.position, kind: 'end', bytes: records[0] as Uint8Array }], createdAt: head.createdAt, expiry: head.expiry, token: head.token }, undefined);
-    const error = await new SessionRepository({ store: lonely, definition, clock }).scope('a', () => undefined).catch((thrown: HoldfastError) => thrown);
+    const error = await new SessionRepository({ store: lonely, definition, clock }).scope('a', () => undefined, { create: true }).catch((thrown: HoldfastError) => thrown);
     expect(error).toMatchObject({ code: 'ERR_CLOSED', message: expect.stringContaining('another id') as string });
   });
 });

@@ -41,13 +41,13 @@ describe('a lock', () => {
         },
       }),
     );
-    await two.scope('s', (state) => void (state.n = 1));
-    await one.scope('s', (state) => void (state.n = 2));
+    await two.scope('s', (state) => void (state.n = 1), { create: true });
+    await one.scope('s', (state) => void (state.n = 2), { create: true });
     slow = true;
-    expect(await codeOf(two.scope('s', (state) => state.n, { timeoutMs: 30 }))).toBe('ERR_LOCK_TIMEOUT');
+    expect(await codeOf(two.scope('s', (state) => state.n, { create: true, timeoutMs: 30 }))).toBe('ERR_LOCK_TIMEOUT');
     slow = false;
     await wait(80);
-    expect(await two.scope('s', (state) => (state.n += 10))).toBe(12);
+    expect(await two.scope('s', (state) => (state.n += 10), { create: true })).toBe(12);
   });
 
   it('is freed when a delete fails', async () => {
@@ -55,33 +55,33 @@ describe('a lock', () => {
     const sessions = repository(
       through(new MemoryStore(), { append: (call, _id, append) => (failing && append.kind === 'end' ? Promise.reject(unavailable()) : call()) }),
     );
-    await sessions.scope('s', (state) => void (state.n = 1));
+    await sessions.scope('s', (state) => void (state.n = 1), { create: true });
     failing = true;
     expect(await codeOf(sessions.delete('s'))).toBe('ERR_UNAVAILABLE');
     failing = false;
-    expect(await sessions.scope('s', (state) => state.n, { timeoutMs: 500 })).toBe(1);
+    expect(await sessions.scope('s', (state) => state.n, { create: true, timeoutMs: 500 })).toBe(1);
     expect(await sessions.delete('s')).toBe(true);
   });
 
   it('stays with its holder when the session expires in its hands', async () => {
     const store = new MemoryStore();
-    const [one, two] = [repository(store, { ttlMs: 60, lock: { leaseMs: 300 } }), repository(store, { ttlMs: 60 })];
-    const session = await one.open('s');
+    const [one, two] = [repository(store, { maxAgeMs: 60, lock: { leaseMs: 300 } }), repository(store, { maxAgeMs: 60 })];
+    const session = await one.open('s', { create: true });
     session.state.n = 1;
     await session.save();
     await wait(100);
-    expect(await codeOf(two.open('s', { timeoutMs: 0 }))).toBe('ERR_LOCK_TIMEOUT');
+    expect(await codeOf(two.open('s', { create: true, timeoutMs: 0 }))).toBe('ERR_LOCK_TIMEOUT');
     await session.close();
-    await two.scope('s', (state) => expect(state.n).toBe(0));
+    await two.scope('s', (state) => expect(state.n).toBe(0), { create: true });
   });
 
   it('is left at once by one who deletes what was never saved, or who conflicts', async () => {
     const store = new MemoryStore();
     const [one, two] = [repository(store, { lock: { leaseMs: 60_000 } }), repository(store)];
-    const session = await one.open('s');
+    const session = await one.open('s', { create: true });
     await session.delete();
-    await two.scope('s', (state) => void (state.n = 1), { timeoutMs: 1000 });
-    expect(await codeOf((await one.open('s')).changeId('s'))).toBe('ERR_INVALID');
+    await two.scope('s', (state) => void (state.n = 1), { create: true, timeoutMs: 1000 });
+    expect(await codeOf((await one.open('s', { create: true })).changeId('s'))).toBe('ERR_INVALID');
   });
 });
 
@@ -101,13 +101,13 @@ describe('an append of unknown outcome', () => {
       }),
     );
     const two = repository(store);
-    await one.scope('s', (state) => void (state.n = 0));
+    await one.scope('s', (state) => void (state.n = 0), { create: true });
     armed = true;
-    const other = wait(5).then(() => two.scope('s', (state) => void state.log.push('b')));
+    const other = wait(5).then(() => two.scope('s', (state) => void state.log.push('b'), { create: true }));
     await one.scope('s', async (state) => {
       state.n += 1;
       await wait(15);
-    });
+    }, { create: true });
     await other;
     expect(await two.read('s')).toEqual({ n: 1, log: ['b'] });
   });
@@ -118,7 +118,7 @@ describe('backups', () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const options = { backups: [{ store: backup }] };
     const [one, two] = [repository(primary, options), repository(primary, options)];
-    for (const sessions of [one, one, two, one]) await sessions.scope('s', (state) => void (state.n += 1));
+    for (const sessions of [one, one, two, one]) await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     const damage = async (store: Store): Promise<void> => {
       const record = (await store.read('s', { since: ORIGIN })).records[1] as Uint8Array;
       record[15] = (record[15] as number) ^ 1;
@@ -130,7 +130,7 @@ describe('backups', () => {
     const fresh = repository(primary, options);
     expect(await codeOf(fresh.read('s'))).toBe('ERR_CORRUPT');
     expect(await fresh.backups.restore('s')).toBe(true);
-    expect(await fresh.scope('s', (state) => (state.n += 1))).toBe(5);
+    expect(await fresh.scope('s', (state) => (state.n += 1), { create: true })).toBe(5);
     expect(await fresh.verifyBackups('s')).toEqual(['equal']);
     expect(await fresh.backups.restore('nobody')).toBe(false);
   });
@@ -141,14 +141,15 @@ describe('backups', () => {
     await closed.close();
     const sessions = repository(new MemoryStore(), {
       ttlMs: 600,
+      lock: { leaseMs: 1000 },
       backups: [{ store: hanging, ack: 'async' }, { store: closed }],
     });
     sessions.observe(() => {
       throw new Error('the listener itself');
     });
-    await sessions.scope('s', (state) => void (state.n += 1));
+    await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     await wait(350);
-    expect(await sessions.scope('s', (state) => (state.n += 1), { timeoutMs: 500 })).toBe(2);
+    expect(await sessions.scope('s', (state) => (state.n += 1), { create: true, timeoutMs: 500 })).toBe(2);
   });
 
   it('follow the expiry when they catch up', async () => {
@@ -156,7 +157,7 @@ describe('backups', () => {
     let down = false;
     const link = through(backup, { touch: (call) => (down ? Promise.reject(unavailable()) : call()) });
     const sessions = repository(primary, { ttlMs: 60_000, backups: [{ store: link }] });
-    const session = await sessions.open('s');
+    const session = await sessions.open('s', { create: true });
     session.state.n = 1;
     await session.save();
     down = true;
@@ -177,11 +178,11 @@ describe('backups', () => {
 describe('a scope', () => {
   it('returns plain copies of what it returns of the state', async () => {
     const sessions = repository(new MemoryStore());
-    expect(await sessions.scope('s', (state) => (state.log.push('a'), state.log))).toEqual(['a']);
-    expect(await sessions.scope('s', (state) => ({ log: state.log, n: 3 }))).toEqual({ log: ['a'], n: 3 });
-    expect(await sessions.scope('s', (state) => state)).toEqual({ log: ['a'], n: 0 });
+    expect(await sessions.scope('s', (state) => (state.log.push('a'), state.log), { create: true })).toEqual(['a']);
+    expect(await sessions.scope('s', (state) => ({ log: state.log, n: 3 }), { create: true })).toEqual({ log: ['a'], n: 3 });
+    expect(await sessions.scope('s', (state) => state, { create: true })).toEqual({ log: ['a'], n: 0 });
     const own = new Map([['k', 1]]);
-    expect(await sessions.scope('s', () => own)).toBe(own);
+    expect(await sessions.scope('s', () => own, { create: true })).toBe(own);
   });
 });
 
@@ -189,7 +190,7 @@ describe('expiry', () => {
   it('takes no number that is none, and moves with the id', async () => {
     const store = new MemoryStore();
     const sessions = repository(store);
-    const session = await sessions.open('s');
+    const session = await sessions.open('s', { create: true });
     session.state.n = 1;
     await session.save();
     for (const wrong of [Infinity, NaN, 0, -1, '1000' as unknown as number]) expect(await codeOf(session.expire(wrong))).toBe('ERR_INVALID');

@@ -21,7 +21,7 @@ for (let i = 0; i < Number(count); ) {
         state.n += 1;
         state.marks.push(mark);
       },
-      { timeoutMs: 30_000 },
+      { create: true, timeoutMs: 30_000 },
     );
     writeSync(1, `${mark}\n`);
     i += 1;

@@ -17,8 +17,8 @@ async function log(): Promise<{ appends: Append[]; store: MemoryStore }> {
   const append = store.append.bind(store);
   store.append = (id, one) => (appends.push({ ...one, bytes: new Uint8Array(one.bytes) }), append(id, one));
   const sessions = new SessionRepository({ store, definition });
-  await sessions.scope('s', (state) => void (state.text = 'the quick brown fox '.repeat(40)));
-  for (let i = 0; i < 3; i += 1) await sessions.scope('s', (state) => void ((state.text = state.text.replace('quick', `slow${i}`)), (state.n = i)));
+  await sessions.scope('s', (state) => void (state.text = 'the quick brown fox '.repeat(40)), { create: true });
+  for (let i = 0; i < 3; i += 1) await sessions.scope('s', (state) => void ((state.text = state.text.replace('quick', `slow${i}`)), (state.n = i)), { create: true });
   return { appends, store };
 }
 

@@ -13,9 +13,10 @@ interface State {
 }
 const definition = defineSession({ n: mutable<number>(() => 0) });
 const repository = (store: Store, options: Partial<RepositoryOptions<State, object>> = {}): SessionRepository<State, object> => new SessionRepository<State, object>({ store, definition, ...options });
-const add = (sessions: SessionRepository<State, object>, id = 's'): Promise<number> => sessions.scope(id, (state) => (state.n += 1));
+const add = (sessions: SessionRepository<State, object>, id = 's'): Promise<number> => sessions.scope(id, (state) => (state.n += 1), { create: true });
 const thrownBy = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => 'no error', (error: unknown) => error);
 
+// docs/protocol.md: Worlds, Ends, Restoring
 describe('a promoted backup', () => {
   it('is not touched by a process that still takes the old primary for it, and tells so', async () => {
     const [old, backup] = [new MemoryStore(), new MemoryStore()];
@@ -36,7 +37,7 @@ describe('a promoted backup', () => {
     expect(await thrownBy(outdated.rejoin())).toMatchObject({ code: 'ERR_FENCED' });
     await old.promote(1); // the old world is brought back, on purpose
     await outdated.rejoin();
-    expect(await outdated.scope('s', (state) => state.n)).toBe(4);
+    expect(await outdated.scope('s', (state) => state.n, { create: true })).toBe(4);
   });
 
   it('is not overwritten by a process that starts with the configuration of yesterday', async () => {
@@ -119,7 +120,7 @@ describe('who belongs to which world', () => {
     await before.close();
     await b.promote(0);
     await c.promote(0);
-    await repository(c).scope('s', (state) => void (state.n = 100));
+    await repository(c).scope('s', (state) => void (state.n = 100), { create: true });
     const other = repository(b, { backups: [{ store: c }] });
     expect(await thrownBy(add(other))).toMatchObject({ code: 'ERR_FENCED', outcome: 'superseded' });
     expect(await repository(c).read('s')).toEqual({ n: 100 });
@@ -207,7 +208,7 @@ describe('a restore', () => {
     const link = through(primary, { replace: (call, ...args) => (replaced.push(args[1].records.length), call()) });
     const sessions = repository(link, { backups: [{ store: backup }] });
     for (let i = 0; i < 4; i += 1) await add(sessions);
-    const holder = await repository(primary).open('s', { timeoutMs: 2000 });
+    const holder = await repository(primary).open('s', { create: true, timeoutMs: 2000 });
     const before = (await primary.read('s', { since: ORIGIN })).head;
     expect(await sessions.backups.restore('s')).toBe(true);
     expect(replaced).toEqual([4]);
@@ -230,7 +231,7 @@ describe('a backup', () => {
     const record = records[3] as Uint8Array;
     record[8] = (record[8] as number) ^ 1; // the store's own bytes
     const other = new MemoryStore();
-    await repository(other).scope('s', (state) => void (state.n = 50));
+    await repository(other).scope('s', (state) => void (state.n = 50), { create: true });
     const mending = repository(primary, { backups: [{ store: other }] });
     const errors: unknown[] = [];
     mending.observe((event) => void (event.type === 'backup-error' && errors.push(event.code)));
@@ -275,7 +276,7 @@ describe('an id that was changed', () => {
     await add(sessions, 'a');
     await sessions.changeId('a', 'b', { graceMs: 30_000 });
     expect(await sessions.read('a')).toEqual({ n: 1 });
-    expect(await sessions.scope('a', (state, session) => [session.id, (state.n += 1)])).toEqual(['b', 2]);
+    expect(await sessions.scope('a', (state, session) => [session.id, (state.n += 1)], { create: true })).toEqual(['b', 2]);
     expect(await thrownBy(sessions.create({}, { id: 'a' }))).toMatchObject({ code: 'ERR_CONFLICT' });
     offset += 30_001;
     expect(await sessions.read('a')).toBeUndefined();

@@ -1,6 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { defineSession, immutable, mutable, unclassified } from '../../ts/session/definition.ts';
-import type { SessionState } from '../../ts/session/definition.ts';
+import type { SessionOf, StateOf, ValuesOf } from '../../ts/session/definition.ts';
+import type { Session } from '../../ts/session/session.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 
@@ -22,7 +27,7 @@ const definition = defineSession({
   theme: unclassified<'light' | 'dark'>(() => 'light'),
   visits: mutable(() => 0),
 });
-type State = SessionState<typeof definition>;
+type State = StateOf<typeof definition>;
 
 it('gives the state the declared types', async () => {
   holds<Same<State['cart'], Item[]>>();
@@ -48,7 +53,7 @@ it('gives the state the declared types', async () => {
     // @ts-expect-error no such theme
     state.theme = 'blue';
     state.theme = 'light';
-  });
+  }, { create: true });
 
   const compiledOnly = (state: State): void => {
     // @ts-expect-error immutable
@@ -74,7 +79,7 @@ it('gives the state the declared types', async () => {
   const state = await sessions.read('s');
   const read: string | undefined = state?.cart[0]?.sku;
   expect(read).toBe('a');
-  expect(await sessions.scope('s', ({ cart }) => cart.length)).toBe(1);
+  expect(await sessions.scope('s', ({ cart }) => cart.length, { create: true })).toBe(1);
 });
 
 it('gives undeclared attributes the type of the option', async () => {
@@ -87,6 +92,89 @@ it('gives undeclared attributes the type of the option', async () => {
     // @ts-expect-error neither number nor strings
     state['wrong'] = true;
     delete state['wrong'];
-  });
+  }, { create: true });
   expect(await sessions.read('s')).toEqual({ anything: ['x'], more: 0, n: 0 });
 });
+
+it('lets undeclared attributes be of another type than the declared ones', async () => {
+  const mixed = defineSession({ n: mutable<number>(() => 0), at: immutable<Date>() }, { undeclared: mutable<string>() });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: mixed });
+  const session = await sessions.create({ n: 1, at: new Date(1), colour: 'red' });
+  const n: number = session.state.n;
+  const colour = session.state['colour'];
+  if (typeof colour === 'string') session.state['shade'] = colour;
+  // @ts-expect-error neither a string nor what is declared
+  session.state['wrong'] = { no: true };
+  delete session.state['wrong'];
+  await session.saveAndClose();
+  expect([n, await sessions.read(session.id)]).toEqual([1, { n: 1, at: new Date(1), colour: 'red', shade: 'red' }]);
+});
+
+it('asks for types that nothing says', () => {
+  const untyped = defineSession({ any: mutable(), list: mutable(() => []), inner: mutable(() => ({ a: 1 })) });
+  type Untyped = StateOf<typeof untyped>;
+  holds<Same<Untyped['any'], unknown>>();
+  holds<Same<Untyped['list'], unknown[]>>();
+  holds<Same<Untyped['inner'], { a: number }>>();
+  const migrated = defineSession({ list: mutable<string[]>(() => [], { version: 2, migrate: (old) => [String(old)] }) });
+  holds<Same<StateOf<typeof migrated>['list'], string[]>>();
+  // @ts-expect-error migrates to another type
+  const wrong = (): unknown => mutable<string[]>(() => [], { version: 2, migrate: () => 5 });
+  expect(wrong).toBeTypeOf('function');
+});
+
+const owned = defineSession({ user: immutable<{ roles: string[] }>(undefined, { required: true }), plan: mutable<string>(undefined, { required: true }), n: mutable<number>(() => 0) });
+
+it('requires what is required when a session is made, and only then', async () => {
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: owned });
+  holds<Same<StateOf<typeof owned>, { plan: string; n: number; readonly user: { readonly roles: readonly string[] } }>>();
+  holds<Same<ValuesOf<typeof owned>, { user: { roles: string[] }; plan: string; n?: number }>>();
+  const compiledOnly = (): unknown[] => [
+    // @ts-expect-error without values
+    sessions.create(),
+    // @ts-expect-error without plan
+    sessions.create({ user: { roles: [] } }),
+    // @ts-expect-error values are required
+    sessions.open('s', { create: true }),
+    // @ts-expect-error so they are here
+    sessions.scope('s', () => undefined, { create: true }),
+    // @ts-expect-error replaced by a state without plan
+    sessions.scope('s', (_, session) => session.replace({ user: { roles: [] } })),
+    sessions.scope('s', (_, session) => session.assign({ n: 2 })),
+    sessions.open('s'),
+    sessions.find('s'),
+  ];
+  expect(compiledOnly).toBeTypeOf('function');
+  await sessions.scope('s', ({ plan }) => expect(plan).toBe('free'), { create: { user: { roles: [] }, plan: 'free' } });
+});
+
+it('names sessions and repositories by their state alone', async () => {
+  const sessions: SessionRepository<State> = new SessionRepository<State>({ store: new MemoryStore(), definition });
+  const count = (session: Session<State>): number => session.state.cart.length;
+  const mine = (session: SessionOf<typeof owned>): string => session.state.plan;
+  expect(await sessions.scope('s', (_, session) => count(session), { create: true })).toBe(0);
+  const exact = new SessionRepository({ store: new MemoryStore(), definition });
+  expect(await exact.scope('s', (_, session) => count(session), { create: true })).toBe(0);
+  const made = await new SessionRepository({ store: new MemoryStore(), definition: owned }).create({ user: { roles: [] }, plan: 'p' });
+  expect(mine(made)).toBe('p');
+  await made.close();
+});
+
+it('shows a state written out, in messages as in hovers', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const folder = mkdtempSync(join(root, 'node_modules/.types-'));
+  try {
+    const code = [
+      `import { defineSession, immutable, mutable } from '../../ts/index.ts';`,
+      `import type { StateOf } from '../../ts/index.ts';`,
+      `const shop = defineSession({ user: immutable<string>(), n: mutable<number>(() => 0) });`,
+      `export const wrong = (state: StateOf<typeof shop>): void => void state.basket;`,
+    ];
+    writeFileSync(join(folder, 'wrong.ts'), code.join('\n'));
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: { isolatedDeclarations: false }, include: ['*.ts'] }));
+    const compiled = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' });
+    expect(compiled.stdout).toContain(`Property 'basket' does not exist on type '{ n: number; readonly user?: string | undefined; }'`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, 60_000);

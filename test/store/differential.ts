@@ -131,7 +131,7 @@ class Client {
   #read(id: string): Call {
     const random = this.#random;
     const since = random.maybe(0.7) ? (this.#known.get(id) as Known).position : ORIGIN;
-    const request = { since, ...(random.maybe(0.4) && { limitBytes: random.below(300) }) };
+    const request = { since, ...(random.maybe(0.3) && { kept: random.maybe(0.7) }), ...(random.maybe(0.4) && { limitBytes: random.below(300) }) };
     return this.#call('read', id, request, (store) => store.read(id, request), (model) => model.read(id, request), (answer) => this.#learn(id, answer as Tail));
   }
 

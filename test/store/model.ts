@@ -109,11 +109,11 @@ export class Model {
     };
   }
 
-  #tail(s: Session | undefined, { since, limitBytes = Infinity }: ReadRequest): Tail {
+  #tail(s: Session | undefined, { since, kept = false, limitBytes = Infinity }: ReadRequest): Tail {
     const head = this.#head(s);
     if (s === undefined || head === undefined || head.state === 'expired') return { head, records: [], whole: true };
     const found = s.log.findIndex(({ position }) => same(position, since));
-    const lacking = found < 0 ? s.log.slice(latestOf(s.log)) : s.log.slice(found + 1);
+    const lacking = found < 0 ? s.log.slice(kept ? 0 : latestOf(s.log)) : s.log.slice(found + 1);
     let fitting = limitBytes === 0 ? 0 : lacking.length;
     while (fitting > 1 && sizeOf(lacking.slice(0, fitting)) > limitBytes) fitting -= 1;
     const given = lacking.slice(0, fitting);

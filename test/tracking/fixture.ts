@@ -74,3 +74,8 @@ export function expectCode(run: () => unknown, code: ErrorCode): HoldfastError {
   if (error.code !== code) throw error;
   return error;
 }
+
+/** As if all that was touched were saved. */
+export function settle(tracker: Tracker): void {
+  tracker.settle(tracker.capture());
+}

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { plain } from '../../ts/tracking/tracker.ts';
-import { encoded, track, type Loose } from './fixture.ts';
+import { encoded, settle, track, type Loose } from './fixture.ts';
 
 const start = (): Loose => ({
   a: { x: { y: { z: 1 } }, list: [{ n: 1 }, { n: 2 }], text: 'hello' },
@@ -127,8 +127,7 @@ describe('a tracked state', () => {
         const tracked = new Set(tracker.tracked());
         for (const name of NAMES) if (now.get(name) !== saved.get(name)) expect(tracked.has(name)).toBe(true);
         if (save > 0) continue;
-        tracker.capture();
-        tracker.settle();
+        settle(tracker);
         saved = now;
       }
       expect(isDeepStrictEqual(plain(s), mirror)).toBe(true);

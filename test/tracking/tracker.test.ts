@@ -2,7 +2,7 @@ import { inspect, isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { formatPath } from '../../ts/path.ts';
 import { plain, unwrap } from '../../ts/tracking/tracker.ts';
-import { encoded, expectCode, track, type Loose } from './fixture.ts';
+import { encoded, expectCode, settle, track, type Loose } from './fixture.ts';
 
 const sample = (): Loose => ({
   user: { name: 'Ada', address: { city: 'London' } },
@@ -79,7 +79,7 @@ describe('writes', () => {
     expect([...tracker.writeSet]).toEqual([attribute]);
     expect(tracker.tracked()).toEqual([attribute]);
     expect(encoded(slots, attribute)).not.toBe('');
-    tracker.settle();
+    settle(tracker);
     expect([tracker.tracked(), [...tracker.readSet], [...tracker.writeSet]]).toEqual([[], [], []]);
   });
 
@@ -87,7 +87,7 @@ describe('writes', () => {
     const { tracker, s } = track(sample());
     const { address } = s.user;
     address.city = 'Rome';
-    tracker.settle();
+    settle(tracker);
     address.city = 'Oslo';
     expect(tracker.tracked()).toEqual(['user']);
   });
@@ -96,16 +96,28 @@ describe('writes', () => {
     const { tracker, s } = track(sample(), { saveMode: 'mutable-access' });
     s.user.name = 'Bob';
     s.count = 3;
-    expect(tracker.capture()).toEqual(['user', 'count']);
+    const capture = tracker.capture();
+    expect(capture.touched).toEqual(['user', 'count']);
     s.user.name = 'Eve';
     void s.list.length;
-    tracker.settle();
+    tracker.settle(capture);
     expect([tracker.tracked(), [...tracker.writeSet]]).toEqual([['user', 'list'], ['user']]);
     tracker.capture();
     expect(tracker.tracked()).toEqual(['user', 'list']); // the save failed: settle was not called
-    tracker.capture();
-    tracker.settle();
+    settle(tracker);
     expect(tracker.tracked()).toEqual([]);
+  });
+
+  it('that were captured cost a save nothing for the attributes that were not', () => {
+    const { tracker, slots, s } = track(Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`a${i}`, { n: i }])));
+    for (let i = 0; i < 1000; i++) void s[`a${i}`].n;
+    settle(tracker);
+    s.a7.n = 0;
+    slots.names = () => { throw new Error('all were looked at'); };
+    const capture = tracker.capture();
+    expect(capture.touched).toEqual(['a7']);
+    tracker.settle(capture);
+    expect(tracker.capture().touched).toEqual([]);
   });
 });
 
@@ -138,7 +150,7 @@ describe('reads', () => {
     const { tracker, s } = track(sample());
     expect(isDeepStrictEqual(plain(read(s)), read(sample()))).toBe(true);
     expect([...tracker.writeSet]).toEqual([]);
-    tracker.settle();
+    settle(tracker);
     expect(tracker.tracked().filter((name) => name !== 'bytes')).toEqual([]);
   });
 
@@ -147,7 +159,7 @@ describe('reads', () => {
     const { user } = s;
     Object.keys(s);
     expect([...tracker.readSet]).toEqual(['user']);
-    tracker.settle();
+    settle(tracker);
     void user.name;
     expect([...tracker.readSet]).toEqual(['user']);
   });
@@ -278,7 +290,7 @@ describe('frozen values', () => {
     const { tracker, slots, s } = track({});
     const value = deepFreeze({ list: [{ n: 1 }, { n: 2 }], bare: Object.assign(Object.create(null), { x: {} }) });
     assign(s, value);
-    tracker.settle();
+    settle(tracker);
     expect([s.a.list[0].n, tracker.tracked()]).toEqual([1, []]);
     s.a.list[1].n = 5;
     s.a.bare.x.y = 1;
@@ -319,23 +331,35 @@ describe('opaque values', () => {
     expect(tracker.tracked()).toEqual([]);
     for (let save = 0; save < 3; save++) {
       at.setTime(100 + save);
-      expect(tracker.capture()).toEqual(['when']);
-      tracker.settle();
+      const capture = tracker.capture();
+      expect(capture.touched).toEqual(['when']);
+      tracker.settle(capture);
       expect(tracker.tracked()).toEqual([]);
     }
     s.bytes[0] = 1;
     expect(tracker.tracked()).toEqual(['bytes']);
-    tracker.settle();
+    settle(tracker);
     expect(tracker.tracked()).toEqual(['bytes']);
   });
 
   it('a Date changed between capture and settle is noticed', () => {
     const { tracker, s } = track({ at: new Date(1) });
     s.at.setTime(2);
-    tracker.capture();
+    const capture = tracker.capture();
     s.at.setTime(3);
-    tracker.settle();
+    tracker.settle(capture);
     expect(tracker.tracked()).toEqual(['at']);
+  });
+
+  it('a Date first read between capture and settle, and changed there, is noticed', () => {
+    const { tracker, s } = track({ at: new Date(1), other: new Date(1) });
+    s.other.setTime(2);
+    const capture = tracker.capture();
+    s.at.setTime(3);
+    tracker.settle(capture);
+    expect(tracker.tracked()).toEqual(['at']);
+    settle(tracker);
+    expect(tracker.tracked()).toEqual([]);
   });
 
   it('through collections, callbacks and iteration', () => {
@@ -350,7 +374,7 @@ describe('opaque values', () => {
       s.a.at = new Date(i);
       s.a.at.setTime(i + 1);
     }
-    tracker.settle();
+    settle(tracker);
     s.a.at.setTime(0);
     expect(tracker.tracked()).toEqual(['a']);
   });
@@ -378,6 +402,24 @@ describe('classes', () => {
     expect(tracker.writeSet.size).toBe(0);
   });
 
+  it('a refusal names the place where a part is now, and looks only on the way there', () => {
+    const { s, slots } = track({ im: { big: Array.from({ length: 5 }, (_, n) => ({ n })), deep: { list: [{ n: 1 }, { n: 2 }] }, m: new Map([[{ k: 1 }, { v: 1 }]]) } }, { classes: { im: 'immutable' } });
+    const held = s.im.deep.list[1];
+    const pathOf = (write: () => unknown): string | undefined => expectCode(write, 'ERR_INVALID').paths?.map(formatPath)[0];
+    const raw = slots.get('im') as Loose;
+    const unread = Object.defineProperty({}, 'trap', { enumerable: true, get: () => { throw new Error('was looked at'); } });
+    raw.big.push(unread);
+    expect(pathOf(() => (held.n = 5))).toBe('im.deep.list[1].n');
+    raw.big.pop();
+    raw.deep.list.unshift({ n: 0 }); // behind its back
+    expect(pathOf(() => (held.n = 5))).toBe('im.deep.list[2].n');
+    raw.moved = raw.deep;
+    delete raw.deep;
+    expect(pathOf(() => (held.n = 5))).toBe('im.moved.list[2].n');
+    expect(pathOf(() => ([...s.im.m.keys()][0].k = 5))).toBe('im.m.keys()[0].k');
+    expect(pathOf(() => ([...s.im.m.values()][0].v = 5))).toBe('im.m.values()[0].v');
+  });
+
   it('immutable: set once while absent, then read-only at once; opaque values are copies', () => {
     const { tracker, slots, s } = track({}, { classes, saveMode: 'access' });
     const mine = { a: [1], at: new Date(1) };
@@ -386,7 +428,7 @@ describe('classes', () => {
     s.im.at.setTime(5);
     expectCode(() => s.im.a.push(3), 'ERR_INVALID');
     expect([tracker.tracked(), slots.get('im')]).toEqual([['im'], { a: [1], at: new Date(1) }]);
-    tracker.settle();
+    settle(tracker);
     void s.im.a[0];
     expect(tracker.tracked()).toEqual([]);
   });
@@ -398,11 +440,11 @@ describe('classes', () => {
     void [s.im.list[0].n, s.un.n, s.mu.n];
     s.other.n = 2;
     expect(tracker.tracked()).toEqual(expected);
-    tracker.settle();
+    settle(tracker);
     expect(tracker.tracked()).toEqual(saveMode === 'all' ? expected : []);
     delete s.other;
     s.un.n = 3;
-    expect(tracker.tracked()).toEqual(saveMode === 'all' ? ['un', 'mu', 'idle', 'other'] : ['un', 'other']);
+    expect(tracker.tracked()).toEqual(saveMode === 'all' ? ['un', 'mu', 'idle', 'other'] : ['other', 'un']);
   });
 
   it('undeclared names read as undefined and cannot be set', () => {
@@ -420,13 +462,11 @@ describe('what would be lost is refused', () => {
     ['symbol key', (s: Loose) => (s.user[Symbol('x')] = 1)],
     ['named property of an array', (s: Loose) => (s.list.total = 1)],
     ['negative index', (s: Loose) => (s.list[-1] = 1)],
-    ['property of a Map', (s: Loose) => (s.map.total = 1)],
     ['accessor', (s: Loose) => Object.defineProperty(s.user, 'x', { get: () => 1, enumerable: true, configurable: true })],
     ['hidden property', (s: Loose) => Object.defineProperty(s.user, 'x', { value: 1 })],
     ['prototype', (s: Loose) => Object.setPrototypeOf(s.user, Array.prototype)],
     ['__proto__', (s: Loose) => (s.user.__proto__ = { a: 1 })],
     ['freezing in place', (s: Loose) => Object.freeze(s.user)],
-    ['freezing a Map', (s: Loose) => Object.freeze(s.map)],
     ['prototype of the state', (s: Loose) => Object.setPrototypeOf(s, null)],
     ['freezing the state', (s: Loose) => Object.freeze(s)],
     ['accessor on the state', (s: Loose) => Object.defineProperty(s, 'x', { get: () => 1 })],
@@ -434,6 +474,25 @@ describe('what would be lost is refused', () => {
     const { slots, s } = track(sample());
     expectCode(() => write(s), 'ERR_INVALID');
     expect(isDeepStrictEqual(Object.fromEntries(slots.values), sample())).toBe(true);
+  });
+
+  it.each<[string, (s: Loose, array: Loose) => unknown]>([
+    ['assigned', (s, array) => (s.fresh = array)], ['inside', (s, array) => (s.user.in = { array })], ['pushed', (s, array) => s.list.push(array)],
+    ['in a Map', (s, array) => s.map.set('k', array)], ['frozen', (s, array) => (s.fresh = Object.freeze(array))],
+  ])('a named property of an array that is %s', (_name, assign) => {
+    const { slots, s } = track(sample());
+    const error = expectCode(() => assign(s, Object.assign([1, 2], { total: 3 })), 'ERR_INVALID');
+    expect(error.message).toContain('"total"');
+    expect(isDeepStrictEqual(Object.fromEntries(slots.values), sample())).toBe(true);
+    expect(() => assign(s, ['1x'])).not.toThrow();
+  });
+
+  it('properties of a Map, also of its methods\u2019 names', () => {
+    const { slots, s } = track(sample());
+    expect(() => (s.map.total = 1)).toThrow(TypeError);
+    expect(() => (s.map.set = 1)).toThrow(TypeError);
+    expect(Object.freeze(s.map).set('c', 1).size).toBe(3); // freezes no entries, as ever
+    expect(isDeepStrictEqual(slots.get('map'), new Map<unknown, unknown>([...sample().map, ['c', 1]]))).toBe(true);
   });
 
   it('prototypes are not part of the state', () => {

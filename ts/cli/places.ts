@@ -21,7 +21,7 @@ export function definitionOf({ classes }: Pick<TraceHeader, 'classes'>): Session
   return defineSession(attributes, { undeclared: unclassified<unknown>() });
 }
 
-function specOf(name: string, which: string): AttributeSpec<unknown, AttributeClass, false> {
+function specOf(name: string, which: string): AttributeSpec<unknown, AttributeClass, 'optional'> {
   if (which === 'immutable') return immutable<unknown>();
   if (which === 'mutable') return mutable<unknown>();
   if (which === 'unclassified') return unclassified<unknown>();

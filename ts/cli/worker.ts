@@ -1,5 +1,4 @@
 // A process that opens, edits and saves the sessions of a trace; the parent says which and when.
-import { shortId } from '../errors.ts';
 import { systemClock, SteadyTime } from '../clock.ts';
 import { loadDiffer } from '../diff/engine.ts';
 import { historyFile } from '../history/judge.ts';
@@ -84,7 +83,6 @@ class Worker {
     const begun = performance.now();
     const session = first ? await this.#repository.create(undefined, { id, timeoutMs: LOCK_TIMEOUT_MS }) : await this.#repository.open(id, { timeoutMs: LOCK_TIMEOUT_MS });
     try {
-      if (session.isNew !== first) throw new Error(`session '${shortId(id)}' has been lost`);
       for (const record of records) this.#apply(session, record);
       const { kind, bytes } = await session.saveAndClose();
       const tookUs = (performance.now() - begun) * 1000;

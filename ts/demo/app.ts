@@ -42,9 +42,8 @@ interface Change {
 
 /** Opens the user's session under its lock, changes it unless that was done before, and sends what changed. */
 async function change(user: string, wanted: Change): Promise<object> {
-  const session = await sessions.open(user);
+  const session = await sessions.open(user, { create: firstState(user) });
   try {
-    if (session.isNew) session.assign(firstState(user));
     const answer = { ...(session.state.answers[wanted.request] ??= act(session.state, wanted)) };
     const saved = await session.saveAndClose();
     return { ...answer, revision: saved.revision, sentBytes: saved.bytes, wholeBytes: session.byteLength, handOvers };

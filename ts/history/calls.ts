@@ -106,9 +106,9 @@ export class CallsCheck {
     else if (request.op === 'replace' && answer.op === 'replace') this.#replaceAnswered(call, request, answer, heard);
     else if (request.op === 'lock' && answer.op === 'lock' && answer.granted) {
       this.#granted(call, request, answer.grant, heard);
-      checkTail(call, answer.tail, request.limitBytes === 0 ? undefined : request.since, heard);
+      checkTail(call, answer.tail, request.limitBytes === 0 || request.kept === true ? undefined : request.since, heard);
     } else if (request.op === 'read' && answer.op === 'read') {
-      checkTail(call, answer.tail, request.limitBytes === 0 ? undefined : request.since, heard);
+      checkTail(call, answer.tail, request.limitBytes === 0 || request.kept === true ? undefined : request.since, heard);
     } else if (request.op === 'touch' && answer.op === 'touch') checkTouched(call, request, answer, heard);
     else if (answer.op === 'inspect') checkHead(call, answer.head, heard);
     else if (answer.op === 'unlock') checkUnlocked(call, heard);

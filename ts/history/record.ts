@@ -120,9 +120,10 @@ class RecordedStore implements Store {
     return this.#inner.can;
   }
 
-  read: Store['read'] = (id, { since, limitBytes }, options) => {
-    const run = () => this.#inner.read(id, { since, limitBytes }, options);
-    return this.#watched(id, { op: 'read', since, limitBytes }, run, (tail) => ({ op: 'read', tail: shortTail(tail) }));
+  read: Store['read'] = (id, request, options) => {
+    const { since, kept, limitBytes } = request;
+    const run = () => this.#inner.read(id, request, options);
+    return this.#watched(id, { op: 'read', since, kept, limitBytes }, run, (tail) => ({ op: 'read', tail: shortTail(tail) }));
   };
 
   append: Store['append'] = (id, append, options) =>
@@ -135,8 +136,8 @@ class RecordedStore implements Store {
   };
 
   lock: Store['lock'] = (id, request, options) => {
-    const { member, ticket, leaseMs, wait, since, limitBytes } = request;
-    const asked: Request = { op: 'lock', member, ticket, leaseMs, wait, since, limitBytes };
+    const { member, ticket, leaseMs, wait, since, kept, limitBytes } = request;
+    const asked: Request = { op: 'lock', member, ticket, leaseMs, wait, since, kept, limitBytes };
     return this.#watched(id, asked, () => this.#inner.lock(id, request, options), shortLockReply);
   };
 

@@ -10,12 +10,13 @@ import type { Hold, LockContext, LockOptions, Waiter } from './member-lock.ts';
 
 export interface AcquireOptions {
   /** How long to wait for the lock: 0 only tries, Infinity waits for ever. Default 10000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Stops the wait; it then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
-const DEFAULTS: Required<LockOptions> = { release: 'lazy', leaseMs: 2000, minHoldMs: 5, maxHoldMs: 30_000 };
+export const DEFAULT_LEASE_MS = 2000;
+const DEFAULTS: Required<LockOptions> = { release: 'lazy', leaseMs: DEFAULT_LEASE_MS, minHoldMs: 5, maxHoldMs: 30_000 };
 
 /**
  * The member locks of one process. Requests of this process queue here in order, those of all processes queue in the store.
@@ -51,7 +52,6 @@ export class MemberLocks {
   acquire(id: string, since: () => Position, options: AcquireOptions = {}): Promise<Hold> {
     if (this.#closed) return Promise.reject(new HoldfastError('ERR_CLOSED', 'the session repository is closed'));
     const { timeoutMs = 10_000, signal } = options;
-    if (Number.isNaN(timeoutMs)) return Promise.reject(new HoldfastError('ERR_INVALID', 'timeoutMs must be a number of milliseconds, 0 or Infinity'));
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       let leave: (() => void) | undefined;

@@ -1,26 +1,62 @@
 import { HoldfastError } from '../errors.ts';
+import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
+import type { Session } from './session.ts';
+
+/** `default`: an absent attribute is shown as one. `required`: a session cannot be created without it. */
+export type Presence = 'default' | 'optional' | 'required';
 
 /** What an attribute is: the type of its values, its class, and what it is before it is first written. */
-export interface AttributeSpec<T, C extends AttributeClass, D extends boolean> {
+export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> {
   readonly class: C;
   /** Makes the value of an attribute that was never written; a fresh one each time. */
   readonly initial: (() => T) | undefined;
+  readonly required: boolean;
+  /** Of its schema; 0: none. */
+  readonly version: number;
+  readonly migrate: Migrate<T> | undefined;
   /** Carries the types only. */
-  readonly type?: [T, D];
+  readonly type?: [T, P];
 }
 
-// oxlint-disable-next-line no-explicit-any -- the one place where the values' type does not matter
-type AnySpec = AttributeSpec<any, AttributeClass, boolean>;
+type AnySpec = AttributeSpec<unknown, AttributeClass, Presence>;
+
+/** Makes a value of the present schema from one of version `from`, 0 where none was given; `old` is the caller's to change. */
+export type Migrate<T> = (old: unknown, from: number) => T;
+
+export interface AttributeOptions<T> {
+  /** Of the schema of its values, from 1 on. A stored value of a newer one is read-only, and stays as it is. */
+  readonly version?: number;
+  /** Called when a value of an older version is read; the result is stored when the attribute is next written. Without it older values are taken as they are. */
+  readonly migrate?: Migrate<T>;
+  /** A session cannot be created without it. Not together with a default. */
+  readonly required?: boolean;
+}
+
+/** `() => []` says nothing of the elements. */
+type Filled<T> = [T] extends [readonly never[]] ? unknown[] : T;
 
 interface Builder<C extends AttributeClass> {
-  <T>(): AttributeSpec<T, C, false>;
-  <T>(initial: () => T): AttributeSpec<T, C, true>;
+  <T>(): AttributeSpec<T, C, 'optional'>;
+  <T>(initial: () => T, options?: Omit<AttributeOptions<T>, 'required'>): AttributeSpec<Filled<T>, C, 'default'>;
+  <T>(initial: undefined, options: AttributeOptions<T> & { readonly required: true }): AttributeSpec<T, C, 'required'>;
+  <T>(initial: undefined, options: AttributeOptions<T>): AttributeSpec<T, C, 'optional'>;
 }
 
-const builder =
-  <C extends AttributeClass>(attributeClass: C): Builder<C> =>
-  <T, D extends boolean>(initial?: () => T): AttributeSpec<T, C, D> => ({ class: attributeClass, initial });
+function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
+  const build = (initial?: () => unknown, options: AttributeOptions<unknown> = {}): AttributeSpec<unknown, C, Presence> => {
+    const what = `${attributeClass}(initial, options)`;
+    if (initial !== undefined && typeof initial !== 'function') {
+      throw new HoldfastError('ERR_INVALID', `${what} takes a default as a function, e.g. ${attributeClass}(() => [])`);
+    }
+    checkOptions(what, options, { version: count(1), migrate: func, required: flag });
+    const { version = 0, migrate, required = false } = options;
+    if (required && initial !== undefined) throw new HoldfastError('ERR_INVALID', `${what}: an attribute with a default is never absent, and so not required`);
+    if (migrate !== undefined && version === 0) throw new HoldfastError('ERR_INVALID', `${what}: migrate needs a version, the one that it leads to`);
+    return { class: attributeClass, initial, required, version, migrate };
+  };
+  return build as Builder<C>;
+}
 
 /** Compared whenever the save mode has it so; changed in place or assigned at will. */
 export const mutable: Builder<'mutable'> = builder('mutable');
@@ -42,36 +78,53 @@ export type DeepReadonly<T> = T extends (...args: never[]) => unknown
           ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
           : T;
 
-type ValueOf<S> = S extends AttributeSpec<infer T, AttributeClass, boolean> ? T : never;
-type NamesOf<A, C extends AttributeClass, D extends boolean> = {
-  [K in keyof A]: A[K] extends AttributeSpec<infer _T, infer SC, infer SD> ? (SC extends C ? (SD extends D ? K : never) : never) : never;
+type ValueOf<S> = S extends AttributeSpec<infer T, AttributeClass, Presence> ? T : never;
+type NamesOf<A, C extends AttributeClass, P extends Presence> = {
+  [K in keyof A]: A[K] extends AttributeSpec<infer _T, infer SC, infer SP> ? (SC extends C ? (SP extends P ? K : never) : never) : never;
 }[keyof A];
-type Flat<T> = { [K in keyof T]: T[K] };
+/** Written out, for hovers and messages. */
+type Flat<T> = { [K in keyof T]: T[K] } & {};
 
 export type Attributes = Readonly<Record<string, AnySpec>>;
 
-/** The state of a session as the application sees it: one property per attribute. */
-export type StateOf<A extends Attributes> = Flat<
-  { [K in NamesOf<A, 'mutable' | 'unclassified', true>]: ValueOf<A[K]> } & {
-    [K in NamesOf<A, 'mutable' | 'unclassified', false>]?: ValueOf<A[K]>;
-  } & { readonly [K in NamesOf<A, 'immutable', true>]: DeepReadonly<ValueOf<A[K]>> } & {
-    readonly [K in NamesOf<A, 'immutable', false>]?: DeepReadonly<ValueOf<A[K]>>;
+/** The state that attributes make: one property each. */
+export type AttributesState<A extends Attributes> = Flat<
+  { [K in NamesOf<A, 'mutable' | 'unclassified', 'default' | 'required'>]: ValueOf<A[K]> } & {
+    [K in NamesOf<A, 'mutable' | 'unclassified', 'optional'>]?: ValueOf<A[K]>;
+  } & { readonly [K in NamesOf<A, 'immutable', 'default' | 'required'>]: DeepReadonly<ValueOf<A[K]>> } & {
+    readonly [K in NamesOf<A, 'immutable', 'optional'>]?: DeepReadonly<ValueOf<A[K]>>;
   }
 >;
 
 /** First values for attributes, immutable ones too. */
-export type ValuesOf<A extends Attributes> = { [K in keyof A]?: ValueOf<A[K]> };
+export type AttributesValues<A extends Attributes> = Flat<
+  { [K in NamesOf<A, AttributeClass, 'required'>]: ValueOf<A[K]> } & { [K in NamesOf<A, AttributeClass, 'default' | 'optional'>]?: ValueOf<A[K]> }
+>;
+
+/** Attributes of any name beside the declared ones. TypeScript wants their type to cover those as well. */
+export type WithUndeclared<T, U> = Flat<T & { [name: string]: U | T[keyof T] }>;
 
 export interface SessionDefinition<S extends object, V extends object> {
   readonly attributes: Attributes;
   /** For attributes that are not declared; undefined: they are refused. */
   readonly undeclared: AnySpec | undefined;
+  /** Deleted by the next save of a session that has them. */
+  readonly drop: ReadonlySet<string>;
   /** Carries the types only. */
   readonly types?: [S, V];
 }
 
-/** The state's type behind a definition: `type Shop = SessionState<typeof shop>`. */
-export type SessionState<Def> = Def extends SessionDefinition<infer S, infer _V> ? S : never;
+/** The state behind a definition, as the application sees it: `type Shop = StateOf<typeof shop>`. */
+export type StateOf<Def> = Def extends SessionDefinition<infer S, infer _V> ? S : never;
+/** First values of a session of this definition, as `create` takes them. */
+export type ValuesOf<Def> = Def extends SessionDefinition<infer _S, infer V> ? V : never;
+/** An open session of this definition. */
+export type SessionOf<Def> = Def extends SessionDefinition<infer S, infer V> ? Session<S, V> : never;
+
+export interface DefinitionOptions {
+  /** Names of attributes that there are no more: deleted from a session by its next save. What is neither declared nor named here is kept, and not seen. */
+  readonly drop?: readonly string[];
+}
 
 /**
  * Declares what sessions hold:
@@ -80,25 +133,47 @@ export type SessionState<Def> = Def extends SessionDefinition<infer S, infer _V>
  *
  * `undeclared` allows attributes of other names as well, all of one type and class.
  */
-export function defineSession<const A extends Attributes>(attributes: A): SessionDefinition<StateOf<A>, ValuesOf<A>>;
-export function defineSession<const A extends Attributes, U, C extends AttributeClass, D extends boolean>(
+export function defineSession<const A extends Attributes>(attributes: A, options?: DefinitionOptions): SessionDefinition<AttributesState<A>, AttributesValues<A>>;
+export function defineSession<const A extends Attributes, U, C extends AttributeClass, P extends Presence>(
   attributes: A,
-  options: { readonly undeclared: AttributeSpec<U, C, D> },
-): SessionDefinition<StateOf<A> & Record<string, U>, ValuesOf<A> & Record<string, U>>;
-export function defineSession(attributes: Attributes, options: { readonly undeclared?: AnySpec } = {}): SessionDefinition<object, object> {
-  if (typeof attributes !== 'object' || attributes === null) throw new HoldfastError('ERR_INVALID', 'defineSession takes an object of attributes');
-  for (const [name, spec] of Object.entries(attributes)) {
-    if (typeof spec !== 'object' || spec === null || (spec.initial !== undefined && typeof spec.initial !== 'function') || !['mutable', 'immutable', 'unclassified'].includes(spec.class)) {
-      throw new HoldfastError('ERR_INVALID', `attribute '${name}' must be declared with mutable(), immutable() or unclassified(); a default is given as a function, e.g. mutable(() => [])`, { paths: [[name]] });
-    }
+  options: DefinitionOptions & { readonly undeclared: AttributeSpec<U, C, P> },
+): SessionDefinition<WithUndeclared<AttributesState<A>, U>, WithUndeclared<AttributesValues<A>, U>>;
+export function defineSession(attributes: Attributes, options: DefinitionOptions & { readonly undeclared?: AnySpec } = {}): SessionDefinition<object, object> {
+  if (typeof attributes !== 'object' || attributes === null || Array.isArray(attributes)) throw new HoldfastError('ERR_INVALID', 'defineSession takes an object of attributes, each by its name');
+  for (const [name, spec] of Object.entries(attributes)) if (!isSpec(spec)) throw undeclarable(`attribute '${name}'`, [[name]]);
+  checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text) });
+  const { undeclared, drop = [] } = options;
+  if (undeclared !== undefined && (!isSpec(undeclared) || undeclared.required)) throw undeclarable('undeclared', []);
+  for (const name of drop) {
+    if (Object.hasOwn(attributes, name)) throw new HoldfastError('ERR_INVALID', `attribute '${name}' is declared, and so cannot be dropped`, { paths: [[name]] });
   }
-  return { attributes, undeclared: options.undeclared };
+  return { attributes, undeclared, drop: new Set(drop) };
+}
+
+const isSpec = (spec: unknown): spec is AnySpec => typeof spec === 'object' && spec !== null && ['mutable', 'immutable', 'unclassified'].includes((spec as AnySpec).class);
+
+function undeclarable(what: string, paths: readonly [string][]): HoldfastError {
+  return new HoldfastError('ERR_INVALID', `${what} must be declared with mutable(), immutable() or unclassified()`, { paths });
 }
 
 export function classOf(definition: SessionDefinition<object, object>, name: string): AttributeClass | undefined {
   return specOf(definition, name)?.class;
 }
 
-export function specOf(definition: SessionDefinition<object, object>, name: string): AnySpec | undefined {
-  return Object.hasOwn(definition.attributes, name) ? definition.attributes[name] : definition.undeclared;
+/** Undefined: not part of the state, though a session may have it. */
+export function specOf({ attributes, undeclared, drop }: SessionDefinition<object, object>, name: string): AnySpec | undefined {
+  if (Object.hasOwn(attributes, name)) return attributes[name];
+  return drop.has(name) ? undefined : undeclared;
+}
+
+/** `ERR_INVALID` unless `values` are attributes by their names, and none that is required and `isNeeded` is missing. */
+export function checkValues({ attributes }: SessionDefinition<object, object>, what: string, values: unknown, isNeeded: (name: string) => boolean): void {
+  if (typeof values !== 'object' || values === null || Array.isArray(values) || values instanceof Map || values instanceof Set) {
+    throw new HoldfastError('ERR_INVALID', `${what} takes an object of attributes' values, not ${describe(values)}`);
+  }
+  const given = values as Readonly<Record<string, unknown>>;
+  const missing = Object.keys(attributes).filter((name) => attributes[name]?.required === true && given[name] === undefined && isNeeded(name));
+  if (missing.length === 0) return;
+  const message = `${what} needs a value for ${missing.map((name) => `'${name}'`).join(' and ')}, which the definition requires`;
+  throw new HoldfastError('ERR_INVALID', message, { paths: missing.map((name) => [name]) });
 }

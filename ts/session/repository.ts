@@ -10,26 +10,32 @@ import { Draws, systemEntropy } from '../entropy.ts';
 import type { Entropy } from '../entropy.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold, Hold, LockOptions } from '../lock/member-lock.ts';
-import { MemberLocks } from '../lock/member-locks.ts';
+import { DEFAULT_LEASE_MS, MemberLocks } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import { sameDigest } from '../log/record.ts';
 import { Observers } from '../observe.ts';
 import type { Listener } from '../observe.ts';
+import { checkOptions } from '../options.ts';
 import { ORIGIN, samePosition } from '../position.ts';
+import { checkId } from '../store/arguments.ts';
 import type { Expiry, Store } from '../store/store.ts';
 import type { Token } from '../token.ts';
 import type { Line } from '../sync/line.ts';
 import { logReader } from '../sync/log-reader.ts';
 import { pull } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
-import { plain, unwrap } from '../tracking/tracker.ts';
+import { withoutState } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
+import { checkValues, specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
 import { KeptSessions } from './kept.ts';
 import type { Kept } from './kept.ts';
+import { checkNesting, inScope } from './nesting.ts';
+import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepository } from './rules.ts';
 import { Session } from './session.ts';
 import type { ChangeIdOptions, Claimed } from './session.ts';
 import { Slots } from './slots.ts';
+import { UnclosedSessions } from './unclosed.ts';
 
 export interface RepositoryOptions<S extends object, V extends object> {
   readonly store: Store;
@@ -67,11 +73,23 @@ export interface ClosedReport {
   readonly unsettled: readonly string[];
 }
 
+export interface UseOptions<V extends object> extends AcquireOptions {
+  /** First values of the session, which is made if there is none; `true`: without any, where the definition requires none. */
+  readonly create?: V | NoneRequired<V, true, never> | undefined;
+}
+
+export interface CreateOptions extends AcquireOptions {
+  readonly id?: string;
+}
+
+type NoneRequired<V, Yes, No> = Record<never, never> extends V ? Yes : No;
+type CreateArguments<V> = NoneRequired<V, [values?: V, options?: CreateOptions], [values: V, options?: CreateOptions]>;
+
 /** Aliases of aliases are followed so far. */
 const MOST_ALIASES = 8;
 
 /** Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that share the store. */
-export class SessionRepository<S extends object, V extends object = S> {
+export class SessionRepository<S extends object, V extends object = Partial<S>> {
   readonly #line: Line;
   readonly #definition: SessionDefinition<object, object>;
   readonly #locks: MemberLocks;
@@ -79,10 +97,12 @@ export class SessionRepository<S extends object, V extends object = S> {
   readonly #saveMode: SaveMode;
   readonly #tombstoneTtlMs: number;
   readonly #kept: KeptSessions;
+  readonly #leaseMs: number;
+  readonly #unclosed: UnclosedSessions;
   readonly backups: Backups;
 
   constructor(options: RepositoryOptions<S, V>) {
-    checkOptions(options);
+    checkRepository(options);
     const { store, clock = systemClock } = options;
     const observers = new Observers(clock);
     const time = new SteadyTime(clock, (jumpMs) => observers.emit('clock-jump', () => ({ jumpMs })));
@@ -110,9 +130,11 @@ export class SessionRepository<S extends object, V extends object = S> {
     this.#engineAsked = (options.engine ?? process.env['HOLDFAST_ENGINE']) !== undefined;
     this.#definition = options.definition;
     this.#locks = new MemberLocks(store, clock, options.lock ?? {}, call, observers, (id, token) => this.#passOnRenewal(id, token));
+    this.#leaseMs = options.lock?.leaseMs ?? DEFAULT_LEASE_MS;
     this.#saveMode = options.saveMode ?? 'write';
     this.#tombstoneTtlMs = options.tombstoneTtlMs ?? 24 * 3_600_000;
     this.#kept = new KeptSessions(options.cacheBytes ?? 64 * 1024 * 1024, (id) => void this.#locks.giveUp(id));
+    this.#unclosed = new UnclosedSessions(observers, clock === systemClock);
     this.#tellEngine(); // to who listens by way of diagnostics_channel
   }
 
@@ -135,43 +157,71 @@ export class SessionRepository<S extends object, V extends object = S> {
 
   /**
    * Locks and opens the session, runs `use`, saves what changed, and unlocks. If `use` throws, nothing of it is saved and the
-   * error is passed on. Parts of the state that it returns are returned as plain copies. The session is created by its first save; a destroyed one gives `ERR_CLOSED`.
+   * error is passed on. Parts of the state that it returns are returned as plain copies. `ERR_NOT_FOUND` when there is no such session and `create` makes none; a destroyed one gives `ERR_CLOSED`.
    */
-  async scope<R>(id: string, use: (state: S, session: Session<S, V>) => R | Promise<R>, options: AcquireOptions = {}): Promise<R> {
+  async scope<R>(id: string, use: (state: S, session: Session<S, V>) => R | Promise<R>, options: UseOptions<V> = {}): Promise<R> {
+    if (typeof use !== 'function') throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
     const session = await this.open(id, options);
     try {
-      const result = withoutState(await use(session.state, session));
-      if (!session.closed) await session.saveAndClose();
-      return result;
+      const result = await inScope(this.#line.store, session, () => use(session.state, session));
+      if (session.closed) return result; // the use has ended it: there is no state to copy from
+      const copied = withoutState(result);
+      await session.saveAndClose();
+      return copied;
     } finally {
       await session.close();
     }
   }
 
-  /** Locks and opens the session, or a new one of that id. Close it. */
-  async open(id: string, options: AcquireOptions = {}): Promise<Session<S, V>> {
+  /**
+   * Locks and opens the session. `ERR_NOT_FOUND` when there is none and `create` does not make one: an id that a client sends is no reason
+   * to. Close it.
+   */
+  async open(id: string, options: UseOptions<V> = {}): Promise<Session<S, V>> {
+    const place = this.#unclosed.place();
+    checkOptions('open', options, USE_RULES);
+    const values = this.#checkCreate(options.create);
     const claimed = await this.#claim(id, options);
-    if (claimed.replica.state === 'ended') {
-      await claimed.end('keep', undefined);
-      throw new HoldfastError('ERR_CLOSED', `session '${shortId(id)}' was destroyed; begin another under a new id`, { session: id });
-    }
-    return this.#session(claimed, false);
+    const { replica } = claimed;
+    if (replica.exists) return this.#session(claimed, false, place);
+    if (replica.state !== 'ended' && values !== undefined) return this.#created(claimed, values, place);
+    await claimed.end('keep', undefined);
+    if (replica.state === 'ended') throw new HoldfastError('ERR_CLOSED', `session '${shortId(id)}' was destroyed; begin another under a new id`, { session: id });
+    throw new HoldfastError('ERR_NOT_FOUND', `there is no session '${shortId(id)}': make one with create(), or with the option \`create\` if its id is yours`, { session: id });
+  }
+
+  /** First values, or undefined: not to be created. */
+  #checkCreate(create: V | boolean | undefined): V | undefined {
+    if (create === undefined || create === false) return undefined;
+    const values = create === true ? ({} as V) : create;
+    checkValues(this.#definition, 'create', values, () => true);
+    return values;
   }
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
   async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
+    const place = this.#unclosed.place();
+    checkOptions('find', options, ACQUIRE_RULES);
     const claimed = await this.#claim(id, options);
-    if (claimed.replica.exists) return this.#session(claimed, false);
+    if (claimed.replica.exists) return this.#session(claimed, false, place);
     await claimed.end('keep', undefined);
     return undefined;
   }
 
   /** A new session with first values, not saved yet. Without an id it gets a random one of 144 bits. `ERR_CONFLICT` if it exists. */
-  async create(values?: V, options: AcquireOptions & { readonly id?: string } = {}): Promise<Session<S, V>> {
+  async create(...[values, options = {}]: CreateArguments<V>): Promise<Session<S, V>> {
+    const place = this.#unclosed.place();
+    const first = values === undefined ? ({} as V) : values;
+    checkValues(this.#definition, 'create', first, () => true);
+    checkOptions('create', options, CREATE_RULES);
     const claimed = await this.#claimNew(options.id ?? this.#line.draws.id(), options);
-    const session = this.#session(claimed, true);
+    return this.#created(claimed, first, place);
+  }
+
+  async #created(claimed: Claimed, values: V, place: string | undefined): Promise<Session<S, V>> {
+    const session = this.#session(claimed, true, place);
     try {
-      if (values !== undefined) session.assign(values);
+      session.assign(values);
       return session;
     } catch (error) {
       await session.close();
@@ -187,11 +237,13 @@ export class SessionRepository<S extends object, V extends object = S> {
     }
     if (!replica.exists) return undefined;
     const slots = new Slots(replica.image, this.#line.codec, this.#definition);
-    return Object.fromEntries(slots.names().map((name) => [name, slots.get(name)])) as S;
+    const seen = slots.names().filter((name) => specOf(this.#definition, name) !== undefined);
+    return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as S;
   }
 
   /** Destroys the session everywhere; false: there was none. */
   async delete(id: string, options: AcquireOptions = {}): Promise<boolean> {
+    checkOptions('delete', options, ACQUIRE_RULES);
     const session = await this.find(id, options);
     try {
       await session?.delete();
@@ -203,7 +255,9 @@ export class SessionRepository<S extends object, V extends object = S> {
 
   /** Moves a session to a new id; see `Session.changeId`. False: there was none. */
   async changeId(id: string, newId: string, options: ChangeIdOptions = {}): Promise<boolean> {
-    const session = await this.find(id, options);
+    checkOptions('changeId', options, CHANGE_ID_RULES);
+    const { timeoutMs, signal } = options;
+    const session = await this.find(id, { timeoutMs, signal });
     if (session === undefined) return false;
     try {
       await session.changeId(newId, options);
@@ -293,6 +347,8 @@ export class SessionRepository<S extends object, V extends object = S> {
   }
 
   async #claimOne(id: string, options: AcquireOptions): Promise<Claimed> {
+    checkId(id);
+    checkNesting(this.#line.store, id);
     const kept = this.#kept.pin(id);
     let hold: Hold;
     try {
@@ -359,7 +415,7 @@ export class SessionRepository<S extends object, V extends object = S> {
     void this.backups.touch(id, { token }).catch(() => undefined); // it has been told as an event
   }
 
-  #session(claimed: Claimed, create: boolean): Session<S, V> {
+  #session(claimed: Claimed, create: boolean, place: string | undefined): Session<S, V> {
     const { replica } = claimed;
     return new Session<S, V>({
       line: this.#line,
@@ -367,9 +423,12 @@ export class SessionRepository<S extends object, V extends object = S> {
       saveMode: this.#saveMode,
       tombstoneTtlMs: this.#tombstoneTtlMs,
       claimed,
-      slots: this.#kept.slotsOf(replica) ?? new Slots(replica.image, this.#line.codec, this.#definition),
+      slots: this.#kept.takeSlots(replica) ?? new Slots(replica.image, this.#line.codec, this.#definition),
       create,
       claimNew: (id, options) => this.#claimNew(id, options),
+      leaseMs: this.#leaseMs,
+      unclosed: this.#unclosed,
+      place,
     });
   }
 
@@ -402,49 +461,6 @@ export class SessionRepository<S extends object, V extends object = S> {
   }
 }
 
-/** What is returned outlives the session: tracked parts, the value itself or what it directly holds, are copied. */
-function withoutState<R>(result: R): R {
-  if (typeof result !== 'object' || result === null) return result;
-  const parts = unwrap(result) !== result ? [] : Object.values(result);
-  const tracked = unwrap(result) !== result || parts.some((part) => unwrap(part) !== part);
-  return tracked ? plain(result) : result;
-}
-
 function ruleOf({ ttlMs, maxAgeMs }: Pick<RepositoryOptions<object, object>, 'ttlMs' | 'maxAgeMs'>): Expiry | undefined {
   return ttlMs === undefined && maxAgeMs === undefined ? undefined : { idleMs: ttlMs, ageMs: maxAgeMs };
-}
-
-function checkOptions(options: RepositoryOptions<object, object>): void {
-  const { store, definition, backups = [], lock = {} } = options ?? {};
-  if (typeof store?.append !== 'function') throw new HoldfastError('ERR_INVALID', 'SessionRepository needs `store`: a MemoryStore, a LmdbStore, or another that keeps the contract');
-  if (typeof definition?.attributes !== 'object') throw new HoldfastError('ERR_INVALID', 'SessionRepository needs `definition`: what defineSession() returns');
-  checkBackups(store, backups);
-  checkChoice('saveMode', options.saveMode, ['write', 'mutable-access', 'access', 'all']);
-  checkChoice('differencing', options.differencing, ['binary', 'off']);
-  checkChoice('compress', options.compress, ['auto', 'off']);
-  checkChoice('lock.release', lock.release, ['lazy', 'access']);
-  for (const name of ['ttlMs', 'maxAgeMs', 'tombstoneTtlMs', 'limitBytes', 'cacheBytes', 'storeTimeoutMs'] as const) {
-    const value = options[name];
-    if (value !== undefined && !(Number.isFinite(value) && value > 0)) throw new HoldfastError('ERR_INVALID', `${name} must be a positive number, not ${String(value)}`);
-  }
-  for (const name of ['leaseMs', 'minHoldMs', 'maxHoldMs'] as const) {
-    const value = lock[name];
-    if (value !== undefined && !(Number.isFinite(value) && value >= (name === 'minHoldMs' ? 0 : 1))) throw new HoldfastError('ERR_INVALID', `lock.${name} must be a positive number of milliseconds, not ${String(value)}`);
-  }
-}
-
-function checkChoice(name: string, value: string | undefined, choices: readonly string[]): void {
-  if (value !== undefined && !choices.includes(value)) throw new HoldfastError('ERR_INVALID', `${name} must be one of ${choices.join(', ')}, not ${String(value)}`);
-}
-
-function checkBackups(primary: Store, backups: readonly BackupOptions[]): void {
-  if (!Array.isArray(backups)) throw new HoldfastError('ERR_INVALID', 'backups must be an array of { store, ack? }');
-  for (const [index, backup] of backups.entries()) {
-    const { store, ack } = (backup ?? {}) as Partial<BackupOptions>;
-    if (typeof store?.append !== 'function') throw new HoldfastError('ERR_INVALID', `backups[${index}] needs a store: { store, ack? }`);
-    checkChoice(`backups[${index}].ack`, ack, ['sync', 'async']);
-    if (store === primary || (store.address !== undefined && store.address === primary.address)) {
-      throw new HoldfastError('ERR_INVALID', `backups[${index}] is the primary itself: a backup must be another store`);
-    }
-  }
 }

@@ -2,6 +2,7 @@ import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold, Hold } from '../lock/member-lock.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
+import { checkOptions } from '../options.ts';
 import type { Line } from '../sync/line.ts';
 import { push, pushCopy, pushEnd } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
@@ -9,9 +10,11 @@ import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
-import { classOf } from './definition.ts';
+import { checkValues, classOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
+import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import type { Slots } from './slots.ts';
+import type { Opened, UnclosedSessions } from './unclosed.ts';
 
 /** What a save did. */
 export interface Saved {
@@ -48,6 +51,10 @@ export interface SessionParts {
   readonly create: boolean;
   /** Takes another id that nothing is under yet, for `changeId`. */
   readonly claimNew: (id: string, options: AcquireOptions) => Promise<Claimed>;
+  readonly leaseMs: number;
+  readonly unclosed: UnclosedSessions;
+  /** Where it was opened, as `UnclosedSessions` notes it. */
+  readonly place: string | undefined;
 }
 
 export interface ChangeIdOptions extends AcquireOptions {
@@ -55,18 +62,16 @@ export interface ChangeIdOptions extends AcquireOptions {
   readonly graceMs?: number;
 }
 
-const LONGEST_GRACE_MS = 60_000;
-
 /**
  * A session that this process has opened and locked. Read and write `state` like any object; `save` sends what changed.
  * Close it when done (`close` discards what was not saved), or use `SessionRepository.scope`, which does.
  */
-export class Session<S extends object, V extends object> {
+export class Session<S extends object, V extends object = Partial<S>> {
   readonly #parts: SessionParts;
   readonly #tracker: Tracker;
   /** False when the state was never saved before this session was opened. */
   readonly isNew: boolean;
-  #claimed: Claimed;
+  readonly #opened: Opened;
   #queue: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
   /** Closed, or in its last save. */
@@ -76,14 +81,19 @@ export class Session<S extends object, V extends object> {
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
-    this.#claimed = parts.claimed;
+    this.#opened = { claimed: parts.claimed, place: parts.place };
     this.isNew = !this.#replica.exists;
     const { slots, saveMode, definition } = parts;
     this.#tracker = new Tracker({ slots, saveMode, classOf: (name) => classOf(definition, name) });
+    parts.unclosed.watch(this.#tracker, this.#opened);
   }
 
   get id(): string {
     return this.#replica.id;
+  }
+
+  get #claimed(): Claimed {
+    return this.#opened.claimed;
   }
 
   get #replica(): Replica {
@@ -116,16 +126,21 @@ export class Session<S extends object, V extends object> {
   }
 
   /** Gives several attributes their values; the way to give immutable ones their first. */
-  assign(values: V): void {
+  assign(values: Partial<V>): void {
+    checkValues(this.#parts.definition, 'assign', values, () => false);
     Object.assign(this.#tracker.state, values);
   }
 
-  /** Makes `values` the whole state, in their order: other attributes are deleted, immutable ones that have a value stay. */
+  /**
+   * Makes `values` the whole state, in their order: other attributes are deleted. What cannot be changed stays: immutable ones that have a
+   * value, those of a newer schema, and those that the definition does not have.
+   */
   replace(values: V): void {
     const { state } = this.#tracker;
     const { definition, slots } = this.#parts;
+    const stays = (name: string): boolean => (classOf(definition, name) === 'immutable' && slots.has(name)) || slots.readOnly(name) !== undefined;
+    checkValues(definition, 'replace', values, (name) => !stays(name));
     const given = values as Record<string, unknown>;
-    const stays = (name: string): boolean => classOf(definition, name) === 'immutable' && slots.has(name);
     for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
     for (const name of Object.keys(given)) if (!stays(name)) state[name] = given[name];
     slots.arrange(Object.keys(given));
@@ -175,8 +190,8 @@ export class Session<S extends object, V extends object> {
    */
   changeId(newId: string, options: ChangeIdOptions = {}): Promise<void> {
     return this.#alone(async () => {
+      checkOptions('changeId', options, CHANGE_ID_RULES);
       const { graceMs = 0 } = options;
-      if (!(graceMs >= 0 && graceMs <= LONGEST_GRACE_MS)) throw new HoldfastError('ERR_INVALID', `graceMs must be a number of milliseconds from 0 to ${LONGEST_GRACE_MS}, not ${String(graceMs)}`);
       if (newId === this.id) throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
       await this.#push(false);
       if (!this.#replica.exists) throw new HoldfastError('ERR_INVALID', `session '${shortId(this.id)}' was never saved: save it before changing its id`, { session: this.id });
@@ -193,7 +208,7 @@ export class Session<S extends object, V extends object> {
       await to.end(endAfter(error), undefined);
       throw error;
     }
-    this.#claimed = to;
+    this.#opened.claimed = to;
     this.#parts.slots.rebase(to.replica.image);
   }
 
@@ -214,9 +229,10 @@ export class Session<S extends object, V extends object> {
   /** The saved session expires `ttlMs` after its last use from now on; undefined: never. A save by a repository with another rule sets that again. */
   expire(ttlMs: number | undefined): Promise<void> {
     return this.#alone(async () => {
-      const { line } = this.#parts;
+      const { line, leaseMs } = this.#parts;
+      if (ttlMs !== undefined) checkIdle('expire: ttlMs', ttlMs, leaseMs);
       const unsettled = this.#doubt ?? this.#replica.unsettled;
-    if (unsettled !== undefined) await this.#settled(unsettled);
+      if (unsettled !== undefined) await this.#settled(unsettled);
       const touch = { token: this.#claimed.hold.token, expiry: { ...this.#replica.expiry, idleMs: ttlMs } };
       const touched = await line.store.touch(this.id, touch, line.call);
       if (!touched.touched) throw this.#untouched(touched.why);
@@ -258,9 +274,10 @@ export class Session<S extends object, V extends object> {
     if (unsettled !== undefined) await this.#settled(unsettled);
     const { line, slots, create } = this.#parts;
     const { hold } = this.#claimed;
-    const touched = this.#tracker.capture();
+    const capture = this.#tracker.capture();
+    const { touched } = capture;
     const release = last && hold.releaseNow();
-    const tracked = { touched, names: slots.savedNames(touched), value: (name: string) => slots.get(name) };
+    const tracked = { touched, names: slots.savedNames(touched), versions: slots.savedVersions(touched), value: (name: string) => slots.get(name) };
     const pushing = push(line, this.#replica, tracked, { token: hold.token, lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew', create });
     slots.settle(touched);
     const sound = !last || this.#shut();
@@ -273,7 +290,7 @@ export class Session<S extends object, V extends object> {
       if (isOver(error)) await this.#end(endAfter(error), undefined);
       throw error;
     }
-    this.#tracker.settle();
+    this.#tracker.settle(capture);
     if (pushed?.wanted === true) hold.wanted();
     if (last) await this.#end(release && pushed !== undefined ? 'released' : 'keep', sound ? slots : undefined);
     if (pushed === undefined) return { revision: this.revision, changed: [], bytes: 0, kind: 'nothing' };
@@ -308,7 +325,10 @@ export class Session<S extends object, V extends object> {
   }
 
   #end(how: EndOfHold, slots: Slots | undefined): Promise<void> {
-    this.#ended ??= this.#claimed.end(how, this.#shut() ? slots : undefined);
+    if (this.#ended === undefined) {
+      this.#parts.unclosed.unwatch(this.#tracker);
+      this.#ended = this.#claimed.end(how, this.#shut() ? slots : undefined);
+    }
     return this.#ended;
   }
 }

@@ -27,7 +27,10 @@ export class Slots implements AttributeSlots {
     this.#image = image;
     this.#codec = codec;
     this.#definition = definition;
-    for (const name of image.directory.names) this.#slots.set(name, { loaded: false, value: undefined, provisional: false });
+    for (const name of image.directory.names) {
+      if (definition.drop.has(name)) this.#reshaped = true;
+      else this.#slots.set(name, { loaded: false, value: undefined, provisional: false });
+    }
     for (const [name, spec] of Object.entries(definition.attributes)) if (spec.initial !== undefined) this.#addDefault(name);
   }
 
@@ -41,10 +44,28 @@ export class Slots implements AttributeSlots {
     if (!slot.loaded) {
       const bytes = this.#image.value(name)?.bytes;
       // A default may be a constant of the application's: it must not be changed through a session.
-      slot.value = slot.provisional || bytes === undefined ? plain(specOf(this.#definition, name)?.initial?.()) : this.#codec.decode(bytes);
+      slot.value = slot.provisional || bytes === undefined ? plain(specOf(this.#definition, name)?.initial?.()) : this.#migrated(name, this.#codec.decode(bytes));
       slot.loaded = true;
     }
     return slot.value;
+  }
+
+  #migrated(name: string, old: unknown): unknown {
+    const spec = specOf(this.#definition, name);
+    const from = this.#storedVersion(name);
+    return spec?.migrate === undefined || from >= spec.version ? old : plain(spec.migrate(old, from));
+  }
+
+  #storedVersion(name: string): number {
+    return this.#image.directory.versions.get(name) ?? 0;
+  }
+
+  /** Why an attribute cannot be changed here: its value is of a newer schema than the definition's. Undefined: it can. */
+  readOnly(name: string): string | undefined {
+    const stored = this.#storedVersion(name);
+    const { version } = specOf(this.#definition, name) ?? { version: Infinity };
+    if (stored <= version || !this.#slots.has(name)) return undefined;
+    return `is of version ${stored} of its schema, newer than this definition's (${version === 0 ? 'none' : version}), and so read-only here: update this process`;
   }
 
   set(name: string, value: unknown): void {
@@ -96,11 +117,22 @@ export class Slots implements AttributeSlots {
     return [...this.#slots.keys()];
   }
 
-  /** Names to be saved: all but the defaults that nobody touched. Undefined: as in the image. */
+  /** Names to be saved: all but the defaults that nobody touched. Undefined: names and versions are as in the image. */
   savedNames(touched: readonly string[]): string[] | undefined {
-    if (!this.#reshaped && !touched.some((name) => this.#slots.get(name)?.provisional === true)) return undefined;
+    const isNew = (name: string): boolean => this.#slots.get(name)?.provisional === true;
+    if (!this.#reshaped && !touched.some(isNew) && this.savedVersions(touched) === undefined) return undefined;
     const kept = new Set(touched);
     return [...this.#slots].filter(([name, slot]) => !slot.provisional || (kept.has(name) && slot.loaded)).map(([name]) => name);
+  }
+
+  /** Versions of the attributes' schemas once what was touched is saved: that is of the definition's. Undefined: as in the image. */
+  savedVersions(touched: readonly string[]): ReadonlyMap<string, number> | undefined {
+    let versions: Map<string, number> | undefined;
+    for (const name of touched) {
+      const version = specOf(this.#definition, name)?.version ?? 0;
+      if (version > this.#storedVersion(name)) (versions ??= new Map(this.#image.directory.versions)).set(name, version);
+    }
+    return versions;
   }
 
   /** What was touched has been saved. */

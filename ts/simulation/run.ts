@@ -90,8 +90,9 @@ function build(world: World, knobs: Knobs, { plant, every = 20 }: RunOptions): C
   return cluster;
 }
 
-function drawExpiry({ app }: World, { expiry }: Knobs): Expiry {
+function drawExpiry({ app }: World, { expiry, leaseMs }: Knobs): Expiry {
   if (expiry === 'none') return {};
   if (expiry === 'far') return { idleMs: 600_000, ageMs: 1_200_000 };
-  return { idleMs: pick(app, [500, 3000, 60_000]), ...(app() < 0.3 && { ageMs: pick(app, [1000, 5000]) }) };
+  // Repositories take no shorter ttl than half a lease.
+  return { idleMs: Math.max(pick(app, [500, 3000, 60_000]), leaseMs / 2), ...(app() < 0.3 && { ageMs: pick(app, [1000, 5000]) }) };
 }

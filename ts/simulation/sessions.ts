@@ -1,6 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import type { Outcome } from '../history/mark.ts';
 import type { RecordedUse, Recorder, UseStart } from '../history/record.ts';
+import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { HoldfastEvent } from '../observe.ts';
 import { ORIGIN } from '../position.ts';
 import { defineSession, mutable, unclassified } from '../session/definition.ts';
@@ -32,7 +33,6 @@ const DEFINITION: SessionDefinition<State, Partial<State>> = defineSession({
 });
 
 type Sessions = SessionRepository<State, Partial<State>>;
-type UseOptions = Parameters<Sessions['open']>[1];
 
 /** What users must be ready for. */
 const EXPECTED = new Set(['ERR_UNAVAILABLE', 'ERR_LOCK_TIMEOUT', 'ERR_FENCED', 'ERR_CONFLICT', 'ERR_CLOSED', 'thrown', 'aborted']);
@@ -92,7 +92,12 @@ export class SessionApplication implements Application {
 
   async sees(id: string): Promise<readonly string[] | undefined> {
     const timeoutMs = 8000 + 2 * this.#cluster.knobs.leaseMs;
-    return keysOf(await this.#repository.scope(id, (state) => ({ keys: [...state.keys] }), { timeoutMs }));
+    const session = await this.#repository.find(id, { timeoutMs });
+    try {
+      return keysOf(session?.state);
+    } finally {
+      await session?.close();
+    }
   }
 
   async close(): Promise<void> {
@@ -179,7 +184,7 @@ export class SessionApplication implements Application {
       if (lingersMs > 0) await world.sleep(this.#actor, lingersMs);
       if (throws) throw new Error('thrown');
       return state.keys.length;
-    }, this.#useOptions());
+    }, { ...this.#useOptions(), create: true });
     this.#keep(use, id, revision(), [key], length);
   }
 
@@ -187,7 +192,7 @@ export class SessionApplication implements Application {
   async #session(id: string, use: RecordedUse): Promise<void> {
     const { world } = this.#cluster;
     const { app } = world;
-    const session = await this.#repository.open(id, this.#useOptions());
+    const session = await this.#repository.open(id, { ...this.#useOptions(), create: true });
     try {
       use.saw(keysOf(session.state), session.id === id ? {} : { id: session.id });
       const open: string[] = [];
@@ -270,7 +275,7 @@ export class SessionApplication implements Application {
     return `${this.#actor.name}.${(this.#keys += 1)}`;
   }
 
-  #useOptions(): UseOptions {
+  #useOptions(): AcquireOptions {
     const { world } = this.#cluster;
     const draw = world.app();
     if (draw < 0.2) return { timeoutMs: 1 + world.app() * 60 };

@@ -52,8 +52,9 @@ export function checkAcquire(request: Acquire): void {
   if (!Number.isFinite(leaseMs) || leaseMs <= 0) invalid(`leaseMs must be a number of milliseconds above 0, not ${String(leaseMs)}`);
 }
 
-export function checkRead({ since, limitBytes }: ReadRequest): void {
+export function checkRead({ since, kept, limitBytes }: ReadRequest): void {
   checkPosition('since', since);
+  if (kept !== undefined && typeof kept !== 'boolean') invalid(`kept must be true or false, not ${String(kept)}`);
   if (limitBytes !== undefined && !(limitBytes >= 0)) invalid(`limitBytes must be a number from 0, not ${String(limitBytes)}`);
 }
 

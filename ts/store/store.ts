@@ -49,7 +49,7 @@ export interface Head {
 export interface Tail {
   /** Undefined: no such session (or long swept). */
   readonly head: Head | undefined;
-  /** In order. They follow `since`, unless `whole`: then they begin with the latest snapshot, or are an end. */
+  /** In order. They follow `since`, unless `whole`: then they begin with the latest snapshot (with `kept`, the oldest record), or are an end. */
   readonly records: readonly Uint8Array[];
   /** Also true where there is nothing, and for an expired session. */
   readonly whole: boolean;
@@ -63,6 +63,8 @@ export interface Tail {
 
 export interface ReadRequest {
   readonly since: Position;
+  /** What is `whole` begins with the oldest record kept, for history: the records before the latest snapshot come along. Default false. */
+  readonly kept?: boolean | undefined;
   /** Whole records up to this many bytes, but at least one; 0: the head alone. Absent: all. */
   readonly limitBytes?: number | undefined;
 }

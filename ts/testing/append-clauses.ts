@@ -5,6 +5,7 @@ import type { Append, Store } from '../store/store.ts';
 import { LEASE_MS, appended, asks, assertAbout, at, begin, bytesOf, granted, head, ids, member, record, refused, rejects, texts, tokenOf, waits, wants, whole } from './place.ts';
 import type { Clauses } from './place.ts';
 
+// docs/protocol.md: Appends
 export const appendClauses: Clauses = {
   'only the head is appended to; others get what they lack': async ({ one, two }) => {
     const token = await begin(one, 's', 3);

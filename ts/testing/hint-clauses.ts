@@ -5,6 +5,7 @@ import type { Clauses } from './place.ts';
 
 const kinds = (hints: readonly Hint[]): string[] => hints.map((hint) => (hint.kind === 'resync' ? hint.kind : `${hint.kind} ${hint.id}`));
 
+// docs/protocol.md: Hints
 export const hintClauses: Clauses = {
   'members have names of their own, never used again': async ({ one, two }) => {
     const names = new Set<string>();

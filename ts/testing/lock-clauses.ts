@@ -3,6 +3,7 @@ import { LEASE_MS, appended, asks, assertAbout, at, begin, granted, member, reco
 import type { Clauses } from './place.ts';
 import type { LockRequest } from '../store/store.ts';
 
+// docs/protocol.md: Tokens, Locks
 export const lockClauses: Clauses = {
   'a grant brings what its member lacks, and raises the token': async ({ one, two }) => {
     const before = await begin(one, 's', 2);

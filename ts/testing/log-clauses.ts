@@ -1,9 +1,23 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
-import { appended, at, begin, bytesOf, head, record, refused, texts, tokenOf, whole } from './place.ts';
+import type { Position } from '../position.ts';
+import { appended, at, begin, bytesOf, head, record, refused, rejects, texts, tokenOf, whole } from './place.ts';
 import type { Clauses } from './place.ts';
 
 export const logClauses: Clauses = {
+  'a reader of the history gets what is kept before the latest snapshot, too': async ({ one, two }) => {
+    const token = await begin(one, 's', 3);
+    appended(await one.append('s', record(4, token, { kind: 'snapshot', first: 2 })));
+    appended(await one.append('s', record(5, token)));
+    const history = await two.read('s', { since: ORIGIN, kept: true });
+    assert.deepEqual([history.whole, history.head?.first, history.head?.snapshot, texts(history.records)], [true, 2, 4, ['r2', 'r3', 'r4', 'r5']]);
+    assert.deepEqual(texts((await two.read('s', { since: ORIGIN, kept: false })).records), ['r4', 'r5']);
+    assert.deepEqual(texts((await two.read('s', { since: at(4), kept: true })).records), ['r5']);
+    const cut = await two.read('s', { since: ORIGIN, kept: true, limitBytes: 4 });
+    assert.deepEqual([texts(cut.records), cut.next], [['r2', 'r3'], at(3)]);
+    assert.deepEqual(texts((await two.read('s', { since: cut.next as Position, kept: true })).records), ['r4', 'r5']);
+    await rejects(two.read('s', { since: ORIGIN, kept: 1 as unknown as boolean }), 'ERR_INVALID');
+  },
   'nothing is there before something was written': async ({ one }) => {
     assert.deepEqual(await one.read('s', { since: ORIGIN }), { head: undefined, records: [], whole: true });
     assert.equal((await one.read('s', { since: at(3) })).whole, true);

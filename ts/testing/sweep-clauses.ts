@@ -4,6 +4,7 @@ import type { Clauses } from './place.ts';
 
 const GRACE_MS = 5000;
 
+// docs/protocol.md: Expiry, Tokens
 export const sweepClauses: Clauses = {
   'what has expired goes after two looks, nothing else does': async ({ one, two, pass }) => {
     for (const id of ['a', 'b', 'c', 'd', 'e']) await begin(one, id, 2, { expiry: { idleMs: 500 } });

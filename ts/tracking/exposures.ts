@@ -35,10 +35,10 @@ export class Exposures {
     for (const exposed of this.#dates) exposed.captured = exposed.date.deref()?.getTime();
   }
 
-  /** What was captured has been saved; what was not is taken as it is now. */
+  /** What was captured has been saved. What was handed out since is compared with what it was then. */
   settle(): void {
     for (const exposed of this.#dates) {
-      exposed.saved = exposed.captured ?? exposed.date.deref()?.getTime() ?? exposed.saved;
+      exposed.saved = exposed.captured ?? exposed.saved;
       exposed.captured = undefined;
     }
   }

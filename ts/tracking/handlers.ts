@@ -1,13 +1,11 @@
 import type { Attribute } from './attribute.ts';
 import { ARRAY_METHODS } from './array-methods.ts';
 import type { Tree } from './kinds.ts';
-import { MAP_METHODS } from './map-methods.ts';
 import type { Method } from './method.ts';
 import { NODE, nodeOfRaw } from './nodes.ts';
-import { SET_METHODS } from './set-methods.ts';
 
 /** What stands in for each built-in method that reads or changes what a Proxy does not see. */
-const METHODS: ReadonlyMap<unknown, Method> = new Map<unknown, Method>([...ARRAY_METHODS, ...MAP_METHODS, ...SET_METHODS]);
+const METHODS: ReadonlyMap<unknown, Method> = new Map<unknown, Method>(ARRAY_METHODS);
 
 /** Proxies of plain objects and arrays. Their targets are the values themselves; one handler serves a whole attribute. */
 export class TreeHandler implements ProxyHandler<Tree> {
@@ -20,7 +18,10 @@ export class TreeHandler implements ProxyHandler<Tree> {
   get(target: Tree, key: string | symbol): unknown {
     if (key === NODE) return nodeOfRaw(target);
     const attribute = this.#attribute;
-    if (!attribute.reading) attribute.noteRead();
+    if (!attribute.reading) {
+      if (attribute.isAwaited(key)) return undefined;
+      attribute.noteRead();
+    }
     const value = target[key];
     if (typeof value === 'object') return value === null ? null : attribute.reach(value, target, key);
     return typeof value === 'function' ? (METHODS.get(value) ?? value) : value;
@@ -79,7 +80,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
   }
 
   preventExtensions(target: Tree): never {
-    return this.#attribute.refuse(target, undefined, 'cannot be frozen in place: freeze a copy and assign it');
+    return this.#attribute.refuse(target, undefined, 'cannot be frozen in place, as immer and others do: give them a copy, plain(value), and assign what they make of it');
   }
 
   /** Notes the write, and refuses what an encoding would lose. */
@@ -91,53 +92,6 @@ export class TreeHandler implements ProxyHandler<Tree> {
     }
     if (Array.isArray(target) && !isElementKey(key)) return this.#attribute.refuse(target, key, 'is no element of the array: use an object beside it');
     return key;
-  }
-}
-
-/** Proxies of Maps and Sets: all is done by methods, which stand in `METHODS`. */
-export class CollectionHandler implements ProxyHandler<object> {
-  readonly #attribute: Attribute;
-
-  constructor(attribute: Attribute) {
-    this.#attribute = attribute;
-  }
-
-  get(target: object, key: string | symbol): unknown {
-    if (key === NODE) return nodeOfRaw(target);
-    this.#attribute.noteRead();
-    const value = (target as Tree)[key];
-    return typeof value === 'function' ? (METHODS.get(value) ?? value) : value;
-  }
-
-  has(target: object, key: string | symbol): boolean {
-    this.#attribute.noteRead();
-    return key in target;
-  }
-
-  ownKeys(target: object): (string | symbol)[] {
-    this.#attribute.noteRead();
-    return Reflect.ownKeys(target);
-  }
-
-  set(target: object, key: string | symbol): never {
-    return this.#refuseProperty(target, key);
-  }
-
-  defineProperty(target: object, key: string | symbol): never {
-    return this.#refuseProperty(target, key);
-  }
-
-  setPrototypeOf(target: object): never {
-    return this.#attribute.refuse(target, undefined, 'has no prototype that could be kept: store plain data');
-  }
-
-  preventExtensions(target: object): never {
-    return this.#attribute.refuse(target, undefined, 'cannot be frozen in place: freeze a copy and assign it');
-  }
-
-  #refuseProperty(target: object, key: string | symbol): never {
-    this.#attribute.noteRead();
-    return this.#attribute.refuse(target, String(key), 'would be a property of a Map or Set, which is not kept: use an entry');
   }
 }
 

@@ -1,5 +1,6 @@
 /** A plain object or array: tracked property by property. */
 export type Tree = Record<PropertyKey, unknown>;
+export type Collection = Map<unknown, unknown> | Set<unknown>;
 export type Kind = 'tree' | 'map' | 'set' | 'opaque';
 
 /** Deeper values could not be encoded either. */

@@ -1,5 +1,5 @@
 import { isObject } from './kinds.ts';
-import { standIn, type Call, type Method } from './method.ts';
+import { recorders, type Call } from './method.ts';
 import { locate } from './nodes.ts';
 
 type RawMap = Map<unknown, unknown>;
@@ -22,43 +22,46 @@ function* iterate<T>(call: MapCall, pick: (key: unknown) => T): Generator<T, und
   return undefined;
 }
 
+/** The prototype of what `keys`, `values` and `entries` return. */
+export const MAP_ITERATOR: unknown = iterate.prototype;
+
 const entries = (call: MapCall): Generator<unknown, undefined> => iterate(call, (key) => [call.attribute.show(key), valueAt(call, key)]);
 
 /** Keys are taken, and found, as themselves or as their proxies. */
-export const MAP_METHODS: readonly [unknown, Method][] = [
-  standIn<RawMap>(Map.prototype, 'get', (call, [key]) => {
+export const MAP_RECORDERS: PropertyDescriptorMap = recorders<RawMap>(Map.prototype, ({ attribute, raw }) => (attribute.noteRead(), raw.size), [
+  ['get', (call, [key]) => {
     call.attribute.noteRead();
-    return valueAt(call, keyIn(call.raw, key));
-  }),
-  standIn<RawMap>(Map.prototype, 'has', ({ attribute, raw }, [key]) => {
+    return valueAt(call, isObject(key) ? keyIn(call.raw, key) : key);
+  }],
+  ['has', ({ attribute, raw }, [key]) => {
     attribute.noteRead();
     return raw.has(keyIn(raw, key));
-  }),
-  standIn<RawMap>(Map.prototype, 'set', ({ attribute, raw, proxy }, [key, value]) => {
+  }],
+  ['set', ({ attribute, raw, proxy }, [key, value]) => {
     attribute.noteWrite(raw);
     const known = keyIn(raw, key);
     const member = raw.has(known) ? known : attribute.adoptMember(key);
     raw.set(member, attribute.place(raw, member, value));
     return proxy;
-  }),
-  standIn<RawMap>(Map.prototype, 'delete', ({ attribute, raw }, [key]) => {
+  }],
+  ['delete', ({ attribute, raw }, [key]) => {
     attribute.noteRead();
     const known = keyIn(raw, key);
     if (!raw.has(known)) return false;
     attribute.noteWrite(raw);
     return raw.delete(known);
-  }),
-  standIn<RawMap>(Map.prototype, 'clear', ({ attribute, raw }) => {
+  }],
+  ['clear', ({ attribute, raw }) => {
     attribute.noteWrite(raw);
     raw.clear();
-  }),
-  standIn<RawMap>(Map.prototype, 'forEach', (call, [visit, self]) => {
+  }],
+  ['forEach', (call, [visit, self]) => {
     call.attribute.noteRead();
     call.attribute.thawMembers(call.raw);
-    call.raw.forEach((_value, key) => (visit as Visit).call(self, valueAt(call, key), call.attribute.show(key), call.proxy));
-  }),
-  standIn<RawMap>(Map.prototype, 'keys', (call) => iterate(call, (key) => call.attribute.show(key))),
-  standIn<RawMap>(Map.prototype, 'values', (call) => iterate(call, (key) => valueAt(call, key))),
-  // Also what [Symbol.iterator] is.
-  standIn<RawMap>(Map.prototype, 'entries', entries),
-];
+    for (const key of call.raw.keys()) (visit as Visit).call(self, valueAt(call, key), call.attribute.show(key), call.proxy);
+  }],
+  ['keys', (call) => iterate(call, (key) => call.attribute.show(key))],
+  ['values', (call) => iterate(call, (key) => valueAt(call, key))],
+  ['entries', entries],
+  [Symbol.iterator, entries],
+]);

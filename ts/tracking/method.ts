@@ -1,5 +1,7 @@
+import { inspect } from 'node:util';
+import type { InspectOptions } from 'node:util';
 import type { Attribute } from './attribute.ts';
-import { nodeOf } from './nodes.ts';
+import { nodeOf, nodeOfRaw } from './nodes.ts';
 
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -10,13 +12,45 @@ export interface Call<T> {
   readonly proxy: unknown;
 }
 
+type Run<T> = (call: Call<T>, args: unknown[]) => unknown;
+
 /** The pair of a built-in method and its stand-in, which runs the built-in one when it is borrowed for other objects. */
-export function standIn<T extends object>(prototype: object, name: string | symbol, run: (call: Call<T>, args: unknown[]) => unknown): [unknown, Method] {
-  const native = (prototype as Record<string | symbol, unknown>)[name] as Method;
+export function standIn<T extends object>(prototype: object, name: string, run: Run<T>): [unknown, Method] {
+  const native = (prototype as Record<string, unknown>)[name] as Method;
   const method: Method = function (...args) {
     const node = typeof this === 'object' && this !== null ? nodeOf(this) : undefined;
     return node === undefined ? Reflect.apply(native, this, args) : run({ attribute: node.attribute, raw: node.raw as T, proxy: this }, args);
   };
   Object.defineProperty(method, 'name', { value: native.name });
   return [native, method];
+}
+
+/** Hidden methods for what stands for a Map or Set: each notes what it does to the value itself, and shows proxies of what is inside. */
+export function recorders<T extends object>(prototype: object, size: Run<T>, runs: readonly (readonly [name: string | symbol, run: Run<T>])[]): PropertyDescriptorMap {
+  const sizeGetter = Object.getOwnPropertyDescriptor(prototype, 'size')?.get as Method;
+  const hidden = { writable: false, enumerable: false, configurable: false };
+  const properties: PropertyDescriptorMap = {
+    size: { get: recorder(sizeGetter, size), enumerable: false, configurable: false },
+    [inspect.custom]: { value: inspectRaw, ...hidden },
+  };
+  for (const [name, run] of runs) {
+    const native = (prototype as Record<string | symbol, unknown>)[name] as Method;
+    properties[name as string] = { value: recorder(native, run), ...hidden };
+  }
+  return properties;
+}
+
+/** Runs the built-in method when it is borrowed for other objects. */
+function recorder<T extends object>(native: Method, run: Run<T>): Method {
+  const method: Method = function (...args) {
+    const node = typeof this === 'object' && this !== null ? nodeOfRaw(this) : undefined;
+    return node !== undefined && node.proxy === this ? run({ attribute: node.attribute, raw: node.raw as T, proxy: this }, args) : Reflect.apply(native, this, args);
+  };
+  Object.defineProperty(method, 'name', { value: native.name });
+  return method;
+}
+
+/** As a Proxy is shown: what it stands for, and no read of it. */
+function inspectRaw(this: object, _depth: number, options: InspectOptions): string {
+  return inspect(nodeOfRaw(this)?.raw, options);
 }

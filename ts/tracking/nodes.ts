@@ -6,8 +6,10 @@ export interface Node {
   /** Stands for the attribute from one tracker to the next. */
   readonly owner: object;
   readonly attribute: Attribute;
-  /** Undefined: never handed out, or opaque. */
+  /** Or, for a Map or Set, the empty one that stands for it, which has this node too. Undefined: never handed out, or opaque. */
   readonly proxy: object | undefined;
+  /** The tree or Map that it was last found in, the attribute for its root. Undefined: not known, as for keys and elements of Sets. */
+  parent: object | undefined;
 }
 
 /** Asked of a tracked proxy, this key gives its node; of the state itself, `STATE`. */
@@ -72,7 +74,7 @@ export function isState(value: object): boolean {
   return (value as { [NODE]?: unknown })[NODE] === STATE;
 }
 
-/** Frozen objects that were replaced by a copy in the tree: asked for, the copy is meant. */
+/** Objects that were replaced by a copy in the tree: asked for, the copy is meant. */
 export const replaced: WeakMap<object, object> = new WeakMap();
 
 /** The value behind a proxy, or `value` itself. For reading: what is changed through it goes unnoticed. */

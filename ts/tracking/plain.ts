@@ -4,7 +4,12 @@ import { nodeOf } from './nodes.ts';
 
 /** A deep copy without proxies, as `structuredClone` and `postMessage` need it. Instances of unknown classes stay as they are. */
 export function plain<T>(value: T): T {
-  return copy(value, new Map(), 0) as T;
+  return plainCopy(value, new Map());
+}
+
+/** As `plain`; what is among `copies` already stands for what it was copied from. */
+export function plainCopy<T>(value: T, copies: Map<object, object>): T {
+  return copy(value, copies, 0) as T;
 }
 
 /** Dates and bytes copied; instances of unknown classes as they are. */
@@ -27,15 +32,18 @@ function copy(value: unknown, copies: Map<object, object>, depth: number): unkno
   if (done !== undefined) return done;
   if (depth >= DEPTH_LIMIT) throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`);
   const kind = kindOf(raw);
-  if (kind === 'map') return copyMap(raw as Map<unknown, unknown>, copies, depth);
-  if (kind === 'set') return copySet(raw as Set<unknown>, copies, depth);
-  return kind === 'opaque' ? remember(copies, raw, copyOpaque(raw)) : copyTree(raw, copies, depth);
+  const part = (child: unknown): unknown => copy(child, copies, depth + 1);
+  if (kind === 'map') return copyMap(raw as Map<unknown, unknown>, copies, part);
+  if (kind === 'set') return copySet(raw as Set<unknown>, copies, part);
+  return kind === 'opaque' ? remember(copies, raw, copyOpaque(raw)) : copyTree(raw, copies, part);
 }
 
-function copyTree(raw: object, copies: Map<object, object>, depth: number): object {
+type Part = (child: unknown) => unknown;
+
+function copyTree(raw: object, copies: Map<object, object>, part: Part): object {
   const tree = remember(copies, raw, Array.isArray(raw) ? [] : Object.getPrototypeOf(raw) === null ? (Object.create(null) as object) : {});
   for (const key of Object.keys(raw)) {
-    const value = copy((raw as Record<string, unknown>)[key], copies, depth + 1);
+    const value = part((raw as Record<string, unknown>)[key]);
     if (key === '__proto__') Object.defineProperty(tree, key, { value, writable: true, enumerable: true, configurable: true });
     else (tree as Record<string, unknown>)[key] = value;
   }
@@ -43,15 +51,15 @@ function copyTree(raw: object, copies: Map<object, object>, depth: number): obje
   return tree;
 }
 
-function copyMap(raw: Map<unknown, unknown>, copies: Map<object, object>, depth: number): object {
+function copyMap(raw: Map<unknown, unknown>, copies: Map<object, object>, part: Part): object {
   const map = remember(copies, raw, new Map<unknown, unknown>());
-  for (const [key, value] of raw) map.set(copy(key, copies, depth + 1), copy(value, copies, depth + 1));
+  for (const [key, value] of raw) map.set(part(key), part(value));
   return map;
 }
 
-function copySet(raw: Set<unknown>, copies: Map<object, object>, depth: number): object {
+function copySet(raw: Set<unknown>, copies: Map<object, object>, part: Part): object {
   const set = remember(copies, raw, new Set<unknown>());
-  for (const member of raw) set.add(copy(member, copies, depth + 1));
+  for (const member of raw) set.add(part(member));
   return set;
 }
 

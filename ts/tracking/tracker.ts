@@ -9,6 +9,7 @@ import { plain } from './plain.ts';
 
 export { unwrap } from './nodes.ts';
 export { plain } from './plain.ts';
+export { withoutState } from './result.ts';
 export type { AttributeClass, SaveMode } from './classes.ts';
 
 /** The session's attributes as raw (never proxied) values; decoding happens behind `get`. */
@@ -23,6 +24,8 @@ export interface AttributeSlots {
    * copied before they are shown. Without this method each tracker copies.
    */
   owner?(name: string): object;
+  /** Why the attribute can be read only, as the end of a sentence that begins with its path; undefined: it can be changed. */
+  readOnly?(name: string): string | undefined;
 }
 
 export interface TrackerOptions {
@@ -32,27 +35,35 @@ export interface TrackerOptions {
   classOf(name: string): AttributeClass | undefined;
 }
 
+/** The state as it is when a save begins. What is read or written from then on belongs to the next. */
+export interface Capture {
+  /** Names that the save has to encode and compare, by the save mode; those that are deleted included. */
+  readonly touched: readonly string[];
+  /** The last generation of marks that it covers. */
+  readonly upTo: number;
+}
+
 /**
  * Shows a session's attributes as one ordinary object and notes which are read and written, at any depth.
  *
- * A save goes `capture` → encode and append → `settle`. What is read or written between the two stays noted for the next
- * save; when a save fails, nothing is lost by not calling `settle`.
+ * A save goes `capture` → encode and append → `settle`; when it fails, nothing is lost by not calling `settle`. What both cost
+ * follows what was touched, not how many attributes there are (but in the save mode `all`).
  */
 export class Tracker {
   readonly state: Record<string, unknown>;
   readonly #options: TrackerOptions;
   readonly #attributes = new Map<string, Attribute>();
-  readonly #readSet = new Set<string>();
-  readonly #writeSet = new Set<string>();
+  /** Read, written, or with opaque values in the application's hands; in the order in which that began. */
+  readonly #touched = new Set<Attribute>();
   readonly #host: Host;
   #closed = false;
   /** Marks are made in generations, so that `settle` takes back only what was captured. */
   #generation = 1;
-  #captured: number | undefined;
 
   constructor(options: TrackerOptions) {
     this.#options = options;
     this.#host = {
+      isClosed: () => this.#closed,
       markRead: (attribute) => this.#markRead(attribute),
       markWritten: (attribute) => this.#markWritten(attribute),
       rootOf: (name) => options.slots.get(name),
@@ -65,46 +76,42 @@ export class Tracker {
 
   /** Names of the attributes read since the last save, at any depth. */
   get readSet(): ReadonlySet<string> {
-    return this.#readSet;
+    return new Set([...this.#touched].filter(({ readIn }) => readIn > 0).map(({ name }) => name));
   }
 
   /** Names of the attributes assigned, changed inside or deleted since the last save. Assigning an equal value counts. */
   get writeSet(): ReadonlySet<string> {
-    return this.#writeSet;
+    return new Set([...this.#touched].filter(({ writtenIn }) => writtenIn > 0).map(({ name }) => name));
   }
 
-  /** Names that a save has to encode and compare: by the save mode, in the order of the slots, then those deleted. */
+  /** Names that a save has to encode and compare, by the save mode. */
   tracked(): string[] {
-    const present = this.#options.slots.names();
-    const names = new Set(present);
-    const deleted = [...this.#writeSet].filter((name) => !names.has(name));
-    return [...present.filter((name) => this.#isTracked(name)), ...deleted];
+    const names: string[] = [];
+    for (const attribute of this.#touched) if (this.#isTracked(attribute)) names.push(attribute.name);
+    return this.#options.saveMode === 'all' ? this.#withAll(names) : names;
   }
 
-  /** `tracked`, as the start of a save: what is noted from now on belongs to the next. */
-  capture(): string[] {
-    this.#captured = this.#generation++;
-    for (const attribute of this.#attributes.values()) {
+  #withAll(names: readonly string[]): string[] {
+    const isCompared = (name: string): boolean => !['immutable', undefined].includes(this.#options.classOf(name));
+    return [...new Set([...this.#options.slots.names().filter(isCompared), ...names])];
+  }
+
+  /** `tracked`, as the start of a save. */
+  capture(): Capture {
+    for (const attribute of this.#touched) {
       attribute.reading = attribute.writing = false;
       attribute.exposures?.capture();
     }
-    return this.tracked();
+    return { touched: this.tracked(), upTo: this.#generation++ };
   }
 
-  /** After a successful save: forgets the reads and writes that were captured, or all if `capture` was not called. */
-  settle(): void {
-    const upTo = this.#captured ?? this.#generation++;
-    this.#captured = undefined;
-    for (const [name, attribute] of this.#attributes) {
-      if (attribute.readIn <= upTo) {
-        this.#readSet.delete(name);
-        attribute.reading = false;
-      }
-      if (attribute.writtenIn <= upTo) {
-        this.#writeSet.delete(name);
-        attribute.writing = false;
-      }
+  /** After a successful save: forgets the reads and writes that it captured. */
+  settle({ upTo }: Capture): void {
+    for (const attribute of this.#touched) {
+      if (attribute.readIn <= upTo) attribute.readIn = 0;
+      if (attribute.writtenIn <= upTo) attribute.writtenIn = 0;
       attribute.exposures?.settle();
+      if (attribute.readIn === 0 && attribute.writtenIn === 0 && attribute.exposures === undefined) this.#touched.delete(attribute);
     }
   }
 
@@ -121,15 +128,14 @@ export class Tracker {
   /** From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`. */
   close(): void {
     this.#closed = true;
-    for (const attribute of this.#attributes.values()) attribute.reading = attribute.writing = false;
+    for (const attribute of this.#touched) attribute.reading = attribute.writing = false;
   }
 
-  #isTracked(name: string): boolean {
-    const attributeClass = this.#options.classOf(name);
-    if (this.#writeSet.has(name)) return true;
-    if (attributeClass === undefined || attributeClass === 'immutable') return false;
-    if (this.#options.saveMode === 'all' || this.#attributes.get(name)?.exposures?.changed === true) return true;
-    if (!this.#readSet.has(name)) return false;
+  #isTracked({ class: attributeClass, readIn, writtenIn, exposures }: Attribute): boolean {
+    if (writtenIn > 0) return true;
+    if (attributeClass === 'immutable') return false;
+    if (exposures?.changed === true) return true;
+    if (readIn === 0) return false;
     return this.#options.saveMode === 'access' || (this.#options.saveMode === 'mutable-access' && attributeClass === 'mutable');
   }
 
@@ -137,14 +143,14 @@ export class Tracker {
     this.#checkOpen();
     attribute.reading = true;
     attribute.readIn = this.#generation;
-    this.#readSet.add(attribute.name);
+    this.#touched.add(attribute);
   }
 
   #markWritten(attribute: Attribute): void {
     this.#checkOpen();
     attribute.writing = true;
     attribute.writtenIn = this.#generation;
-    this.#writeSet.add(attribute.name);
+    this.#touched.add(attribute);
   }
 
   #checkOpen(): void {
@@ -157,7 +163,7 @@ export class Tracker {
     if (known !== undefined) return known;
     const attributeClass = this.#options.classOf(name);
     if (attributeClass === undefined) return undefined;
-    const attribute = new Attribute(this.#host, name, attributeClass, this.#options.slots.owner?.(name) ?? {});
+    const attribute = new Attribute(this.#host, name, attributeClass, this.#options.slots.owner?.(name) ?? {}, this.#options.slots.readOnly?.(name));
     this.#attributes.set(name, attribute);
     return attribute;
   }
@@ -168,6 +174,7 @@ export class Tracker {
   }
 
   #get(key: string | symbol): unknown {
+    if (key === 'then' && this.#closed) return undefined; // see Attribute.isAwaited
     // What every object has: also keeps `await`, JSON and inspection from taking an attribute for a hook.
     if (!this.#has(key)) return Reflect.get(Object.prototype, key, this.state);
     const attribute = this.#attributes.get(key)!;
@@ -183,6 +190,7 @@ export class Tracker {
     if (attribute === undefined) {
       throw invalid(`attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``, name);
     }
+    attribute.checkAssignable();
     const immutable = attribute.class === 'immutable';
     if (immutable && this.#options.slots.has(name)) throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
     // A copy, so that whoever still holds the value cannot change it.
@@ -197,6 +205,7 @@ export class Tracker {
   #delete(key: string | symbol): boolean {
     if (!this.#has(key)) return true;
     const attribute = this.#attributes.get(key)!;
+    attribute.checkAssignable();
     if (attribute.class === 'immutable') throw invalid(`${formatPath([key])} is immutable: it cannot be deleted`, key);
     this.#markWritten(attribute);
     this.#options.slots.delete(key);

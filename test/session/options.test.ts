@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import { HoldfastError } from '../../ts/errors.ts';
+import { defineSession, immutable, mutable, unclassified } from '../../ts/session/definition.ts';
+import { SessionRepository } from '../../ts/session/repository.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+
+// oxlint-disable-next-line no-explicit-any -- calls that TypeScript would refuse
+type Wrong = any;
+
+const definition = defineSession({ n: mutable<number>(() => 0), list: mutable<number[]>(() => []) });
+const store = (): MemoryStore => new MemoryStore();
+const make = (options: Wrong): unknown => new SessionRepository({ store: store(), definition, ...options });
+const sessions = new SessionRepository({ store: store(), definition });
+const open = (): Promise<Wrong> => sessions.create() as Promise<Wrong>;
+/** With a session of its own, closed afterwards. */
+const on = (call: (session: Wrong) => unknown) => async (): Promise<void> => {
+  const session = await open();
+  try {
+    await call(session);
+  } finally {
+    await session.close();
+  }
+};
+const half = { ...Object.fromEntries(['read', 'append', 'lock'].map((name) => [name, () => undefined])) };
+
+/** What is wrong, the call, and a word that the message must have. */
+const CALLS: readonly [string, () => unknown, string][] = [
+  ['no options', () => new SessionRepository(undefined as Wrong), 'options'],
+  ['an array as options', () => new SessionRepository([] as Wrong), 'an array'],
+  ['no store', () => new SessionRepository({ definition } as Wrong), 'openStore'],
+  ['half a store', () => make({ store: half }), 'unlock'],
+  ['null as a store', () => make({ store: null }), 'store'],
+  ['a function as a store', () => make({ store: () => undefined }), 'store'],
+  ['no definition', () => make({ definition: undefined }), 'defineSession'],
+  ['attributes as a definition', () => make({ definition: { attributes: {} } }), 'defineSession'],
+  ['an option that there is not', () => make({ ttl: 1000 }), `is 'ttlMs' meant?`],
+  ['one quite unknown', () => make({ colour: 'red' }), 'there are store'],
+  ['null as lock', () => make({ lock: null }), 'lock'],
+  ['text as lock', () => make({ lock: 'lazy' }), 'lock'],
+  ['an option of lock that there is not', () => make({ lock: { lease: 100 } }), `is 'lock.leaseMs' meant?`],
+  ['a lease of no time', () => make({ lock: { leaseMs: 0 } }), 'lock.leaseMs'],
+  ['a lease as text', () => make({ lock: { leaseMs: '100' } }), 'text'],
+  ['an endless lease', () => make({ lock: { leaseMs: Infinity } }), 'lock.leaseMs'],
+  ['a hold below 0', () => make({ lock: { minHoldMs: -1 } }), 'lock.minHoldMs'],
+  ['a hold that is no number', () => make({ lock: { maxHoldMs: NaN } }), 'lock.maxHoldMs'],
+  ['a release that there is not', () => make({ lock: { release: 'never' } }), `'lazy', 'access'`],
+  ['a save mode that there is not', () => make({ saveMode: 'sometimes' }), 'mutable-access'],
+  ['differencing by graph', () => make({ differencing: 'graph' }), 'differencing'],
+  ['an engine that there is not', () => make({ engine: 'wasm' }), 'native'],
+  ['compress as a boolean', () => make({ compress: true }), 'compress'],
+  ['a ttl of no time', () => make({ ttlMs: 0 }), 'ttlMs'],
+  ['a ttl as text', () => make({ ttlMs: '1h' }), 'ttlMs'],
+  ['null as a ttl', () => make({ ttlMs: null }), 'ttlMs'],
+  ['a ttl far below the lease', () => make({ ttlMs: 500 }), 'lock.leaseMs'],
+  ['an age below 0', () => make({ maxAgeMs: -5 }), 'maxAgeMs'],
+  ['tombstones for no time', () => make({ tombstoneTtlMs: 0 }), 'tombstoneTtlMs'],
+  ['a limit that is no number', () => make({ limitBytes: NaN }), 'limitBytes'],
+  ['a cache as text', () => make({ cacheBytes: '64 MiB' }), 'cacheBytes'],
+  ['an endless store time-out', () => make({ storeTimeoutMs: Infinity }), 'storeTimeoutMs'],
+  ['half a clock', () => make({ clock: { now: () => 0 } }), 'monotonic'],
+  ['Date as a clock', () => make({ clock: Date }), 'clock'],
+  ['entropy without fill', () => make({ entropy: { random: () => 1 } }), 'fill'],
+  ['a backup that is no list', () => make({ backups: { store: store() } }), 'backups'],
+  ['a store as a backup', () => make({ backups: [store()] }), 'backups[0]'],
+  ['a backup without a store', () => make({ backups: [{ ack: 'sync' }] }), 'backups[0]'],
+  ['null as a backup', () => make({ backups: [null] }), 'backups[0]'],
+  ['an ack that there is not', () => make({ backups: [{ store: store(), ack: 'never' }] }), 'backups[0].ack'],
+  ['an option of a backup that there is not', () => make({ backups: [{ store: store(), timeout: 5 }] }), `is 'backups[0].timeoutMs' meant?`],
+  ['what was once an option', () => make({ onBackupError: () => undefined }), 'onBackupError'],
+
+  ['defineSession of an array', () => defineSession([mutable()] as Wrong), 'defineSession'],
+  ['defineSession of nothing', () => defineSession(undefined as Wrong), 'defineSession'],
+  ['an attribute that is a value', () => defineSession({ cart: [] } as Wrong), `'cart'`],
+  ['an attribute that is its builder', () => defineSession({ cart: mutable } as Wrong), `'cart'`],
+  ['undeclared: true', () => defineSession({}, { undeclared: true } as Wrong), 'undeclared'],
+  ['undeclared that is required', () => defineSession({}, { undeclared: mutable(undefined, { required: true }) } as Wrong), 'undeclared'],
+  ['an option of the definition that there is not', () => defineSession({}, { dropped: ['a'] } as Wrong), `is 'drop' meant?`],
+  ['drop as text', () => defineSession({}, { drop: 'old' } as Wrong), 'drop'],
+  ['drop of numbers', () => defineSession({}, { drop: [1] } as Wrong), 'drop[0]'],
+  ['a default that is no function', () => mutable([] as Wrong), 'function'],
+  ['a version below 1', () => mutable(() => 0, { version: 0 }), 'version'],
+  ['a version that is no whole number', () => immutable(() => 0, { version: 1.5 }), 'version'],
+  ['migrate that is no function', () => unclassified(() => 0, { version: 1, migrate: 'x' as Wrong }), 'migrate'],
+  ['migrate without a version', () => mutable(() => 0, { migrate: () => 1 }), 'version'],
+  ['required with a default', () => mutable(() => 0, { required: true } as Wrong), 'default'],
+  ['an option of an attribute that there is not', () => mutable(() => 0, { optional: true } as Wrong), 'optional'],
+
+  ['create of a number', () => sessions.create(5 as Wrong), 'create'],
+  ['create of null', () => sessions.create(null as Wrong), 'null'],
+  ['create of false', () => sessions.create(false as Wrong), 'false'],
+  ['create of a list', () => sessions.create([] as Wrong), 'an array'],
+  ['create of an attribute that there is not', () => sessions.create({ m: 1 } as Wrong), `"m"`],
+  ['create with an id that is no text', () => sessions.create({}, { id: 7 as Wrong }), 'id'],
+  ['create with an empty id', () => sessions.create({}, { id: '' }), 'id'],
+  ['open without an id', () => sessions.open(undefined as Wrong), 'id'],
+  ['open with an option that there is not', () => sessions.open('s', { timeout: 5 } as Wrong), `is 'timeoutMs' meant?`],
+  ['open with create as a number', () => sessions.open('s', { create: 1 as Wrong }), 'create'],
+  ['a time-out as text', () => sessions.open('s', { timeoutMs: '5' as Wrong }), 'timeoutMs'],
+  ['a time-out below 0', () => sessions.scope('s', () => undefined, { timeoutMs: -1 }), 'timeoutMs'],
+  ['a time-out that is no number', () => sessions.find('s', { timeoutMs: NaN }), 'timeoutMs'],
+  ['a signal that is none', () => sessions.open('s', { signal: {} as Wrong }), 'AbortSignal'],
+  ['a controller as a signal', () => sessions.delete('s', { signal: new AbortController() as Wrong }), 'AbortSignal'],
+  ['null as options', () => sessions.find('s', null as Wrong), 'options'],
+  ['a scope without a use', () => sessions.scope('s', undefined as Wrong), 'function'],
+  ['observe without a listener', () => sessions.observe('sent' as Wrong), 'function'],
+  ['a grace over a minute', () => sessions.changeId('s', 't', { graceMs: 60_001 }), 'graceMs'],
+  ['replace(null)', on((session) => session.replace(null)), 'null'],
+  ['replace of a Map', on((session) => session.replace(new Map())), 'Map'],
+  ['assign of nothing', on((session) => session.assign(undefined)), 'undefined'],
+  ['assign of text', on((session) => session.assign('n=1')), 'text'],
+  ['expire in no time', on((session) => session.expire(0)), 'ttlMs'],
+  ['expire far below the lease', on((session) => session.expire(100)), 'lock.leaseMs'],
+  ['a grace as text', on((session) => session.changeId('x', { graceMs: '5' })), 'graceMs'],
+  ['a new id that is none', on(async (session) => { session.state.n = 1; await session.changeId(5); }), 'id'],
+];
+
+describe('a wrong call is refused as ERR_INVALID, and says what is wrong', () => {
+  it.each(CALLS)('%s', async (_name, call, word) => {
+    const error = await (async () => call())().then(
+      () => 'nothing was thrown',
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(HoldfastError);
+    expect(error).toMatchObject({ code: 'ERR_INVALID' });
+    expect((error as Error).message).toContain(word);
+  });
+});
+
+it('options that are undefined are as good as absent', async () => {
+  const options = { ttlMs: undefined, lock: undefined, backups: undefined, saveMode: undefined, clock: undefined };
+  const repository = new SessionRepository({ store: store(), definition, ...(options as object) });
+  await repository.scope('s', (state) => void (state.n = 1), { create: true, timeoutMs: undefined, signal: undefined });
+});
+
+it('a signal that aborts ends the wait with its reason', async () => {
+  const held = await sessions.create({}, { id: 'held' });
+  const stop = new AbortController();
+  const waiting = sessions.open('held', { signal: stop.signal });
+  stop.abort(new RangeError('enough'));
+  await expect(waiting).rejects.toThrow(RangeError);
+  await expect(sessions.open('held', { signal: stop.signal })).rejects.toThrow(RangeError);
+  await held.close();
+});

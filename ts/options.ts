@@ -1,0 +1,81 @@
+import { HoldfastError } from './errors.ts';
+
+/** Throws `ERR_INVALID` for a value that the option `name` must not have. Never asked about undefined, which is as good as absent. */
+export type Rule = (name: string, value: unknown) => void;
+
+/** What options there are; undefined: judged elsewhere. */
+export type Rules = Readonly<Record<string, Rule | undefined>>;
+
+/** The one check of options: `ERR_INVALID` for a name that `rules` do not have, and for a value against its rule. `what` begins the message. */
+export function checkOptions(what: string, options: unknown, rules: Rules): void {
+  checkGiven(what, '', options, rules);
+}
+
+function checkGiven(what: string, prefix: string, options: unknown, rules: Rules): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) refuse(`${what}: ${prefix === '' ? 'options' : prefix.slice(0, -1)}`, 'an object of options', options);
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(rules, name)) throw unknownOption(what, prefix, name, Object.keys(rules));
+    if (value !== undefined) rules[name]?.(`${what}: ${prefix}${name}`, value);
+  }
+}
+
+function unknownOption(what: string, prefix: string, name: string, known: readonly string[]): HoldfastError {
+  const meant = known.find((other) => other.toLowerCase().startsWith(name.toLowerCase()) || name.toLowerCase().startsWith(other.toLowerCase()));
+  const hint = meant === undefined ? `there are ${known.join(', ')}` : `is '${prefix}${meant}' meant?`;
+  return new HoldfastError('ERR_INVALID', `${what}: there is no option '${prefix}${name}'; ${hint}`);
+}
+
+function refuse(name: string, expected: string, value: unknown): never {
+  throw new HoldfastError('ERR_INVALID', `${name} must be ${expected}, not ${describe(value)}`);
+}
+
+/** In a few words, without its content: it may be a user's. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value !== 'object') return typeof value === 'string' ? 'text' : `a ${typeof value}`;
+  if (Array.isArray(value)) return 'an array';
+  const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
+  return typeof name === 'string' && name !== 'Object' && name !== '' ? `a ${name}` : 'such an object';
+}
+
+const rule =
+  (expected: string, holds: (value: unknown) => boolean): Rule =>
+  (name, value) => {
+    if (!holds(value)) refuse(name, expected, value);
+  };
+
+const hasMethods = (value: unknown, names: readonly string[]): boolean =>
+  typeof value === 'object' && value !== null && names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+
+/** A number of milliseconds or bytes above 0. */
+export const positive: Rule = rule('a number above 0', (value) => Number.isFinite(value) && (value as number) > 0);
+/** As `positive`, or 0. */
+export const notNegative: Rule = rule('a number from 0 on', (value) => Number.isFinite(value) && (value as number) >= 0);
+export const timeout: Rule = rule('a number of milliseconds, 0 or Infinity', (value) => typeof value === 'number' && value >= 0);
+export const flag: Rule = rule('true or false', (value) => typeof value === 'boolean');
+export const text: Rule = rule('text', (value) => typeof value === 'string');
+export const func: Rule = rule('a function', (value) => typeof value === 'function');
+export const signal: Rule = rule('an AbortSignal', (value) => hasMethods(value, ['addEventListener', 'removeEventListener']) && typeof (value as { aborted?: unknown }).aborted === 'boolean');
+
+export const count = (least: number): Rule => rule(`a whole number from ${least} on`, (value) => Number.isSafeInteger(value) && (value as number) >= least);
+export const atMost = (most: number): Rule => rule(`a number from 0 to ${most}`, (value) => Number.isFinite(value) && (value as number) >= 0 && (value as number) <= most);
+export const oneOf = (...choices: readonly string[]): Rule => rule(`one of ${choices.map((choice) => `'${choice}'`).join(', ')}`, (value) => choices.includes(value as string));
+export const withMethods = (what: string, ...names: readonly string[]): Rule => (name, value) => {
+  const missing = names.filter((method) => !hasMethods(value, [method]));
+  if (missing.length > 0) refuse(name, `${what} with the methods ${missing.join(', ')}`, value);
+};
+
+export const listOf =
+  (element: Rule): Rule =>
+  (name, value) => {
+    if (!Array.isArray(value)) refuse(name, 'an array', value);
+    value.forEach((one: unknown, index) => element(`${name}[${index}]`, one));
+  };
+
+/** Options inside an option. */
+export const nested =
+  (rules: Rules): Rule =>
+  (name, value) => {
+    const at = name.indexOf(': ') + 2;
+    checkGiven(name.slice(0, at - 2), `${name.slice(at)}.`, value, rules);
+  };

@@ -1,0 +1,60 @@
+import type { BackupOptions } from '../backup/backup.ts';
+import { HoldfastError } from '../errors.ts';
+import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
+import { atMost, checkOptions, listOf, nested, notNegative, oneOf, positive, signal, text, timeout, withMethods } from '../options.ts';
+import type { Rule, Rules } from '../options.ts';
+import type { Store } from '../store/store.ts';
+import type { RepositoryOptions } from './repository.ts';
+
+const LONGEST_GRACE_MS = 60_000;
+
+export const ACQUIRE_RULES: Rules = { timeoutMs: timeout, signal };
+export const USE_RULES: Rules = { ...ACQUIRE_RULES, create: undefined };
+export const CREATE_RULES: Rules = { ...ACQUIRE_RULES, id: text };
+export const CHANGE_ID_RULES: Rules = { ...ACQUIRE_RULES, graceMs: atMost(LONGEST_GRACE_MS) };
+
+const STORE: Rule = withMethods('a store', 'read', 'append', 'replace', 'lock', 'unlock', 'touch', 'join', 'list', 'inspect', 'sweep', 'promote', 'ping', 'close');
+
+const REPOSITORY_RULES: Rules = {
+  store: STORE,
+  definition: undefined,
+  backups: listOf(nested({ store: STORE, ack: oneOf('sync', 'async'), timeoutMs: positive })),
+  lock: nested({ release: oneOf('lazy', 'access'), leaseMs: positive, minHoldMs: notNegative, maxHoldMs: positive }),
+  saveMode: oneOf('write', 'mutable-access', 'access', 'all'),
+  differencing: oneOf('binary', 'off'),
+  engine: oneOf('native', 'js'),
+  compress: oneOf('auto', 'off'),
+  ttlMs: positive,
+  maxAgeMs: positive,
+  tombstoneTtlMs: positive,
+  limitBytes: positive,
+  cacheBytes: positive,
+  storeTimeoutMs: positive,
+  clock: withMethods('a clock', 'now', 'monotonic', 'after'),
+  entropy: withMethods('a source of random bytes', 'fill'),
+};
+
+/** `ERR_INVALID` for whatever a repository cannot work with. */
+export function checkRepository(options: RepositoryOptions<object, object>): void {
+  const what = 'SessionRepository';
+  checkOptions(what, options, REPOSITORY_RULES);
+  const { store, definition, backups = [], lock = {}, ttlMs } = options;
+  if (store === undefined) throw new HoldfastError('ERR_INVALID', `${what} needs \`store\`: await openStore(…), or another that keeps the contract`);
+  if (!(definition?.drop instanceof Set)) throw new HoldfastError('ERR_INVALID', `${what} needs \`definition\`: what defineSession() returns`);
+  backups.forEach((backup, index) => checkBackup(store, backup, index));
+  if (ttlMs !== undefined) checkIdle('ttlMs', ttlMs, lock.leaseMs ?? DEFAULT_LEASE_MS);
+}
+
+function checkBackup(primary: Store, { store }: BackupOptions, index: number): void {
+  if (store === undefined) throw new HoldfastError('ERR_INVALID', `backups[${index}] needs a store: { store, ack? }`);
+  if (store === primary || (store.address !== undefined && store.address === primary.address)) {
+    throw new HoldfastError('ERR_INVALID', `backups[${index}] is the primary itself: a backup must be another store`);
+  }
+}
+
+/** While a use goes on, its session's idle time is renewed with its lease, every third of that: it must not expire in between. */
+export function checkIdle(name: string, idleMs: unknown, leaseMs: number): void {
+  positive(name, idleMs);
+  if ((idleMs as number) >= leaseMs / 2) return;
+  throw new HoldfastError('ERR_INVALID', `${name} must be at least half of lock.leaseMs (${leaseMs}), not ${String(idleMs)}: a session in use would expire before its lease is renewed; raise it, or lower lock.leaseMs`);
+}

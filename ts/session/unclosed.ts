@@ -1,0 +1,59 @@
+import { shortId } from '../errors.ts';
+import type { Observers } from '../observe.ts';
+import type { Claimed } from './session.ts';
+
+/** What a session that is open holds. It must not lead to the session's state. */
+export interface Opened {
+  claimed: Claimed;
+  /** Undefined: it was not noted. */
+  readonly place: string | undefined;
+}
+
+/** In stacks as a URL or as a path. */
+const HERE = new URL('.', import.meta.url).pathname;
+
+/**
+ * Sessions that are dropped without having been closed. Their locks are given back once nothing leads to their state any more, and they are
+ * told of. To note where a session is opened costs as much as half an opening (4 µs), so that is done from the first that was lost.
+ */
+export class UnclosedSessions {
+  readonly #observers: Observers;
+  readonly #watches: boolean;
+  readonly #registry: FinalizationRegistry<Opened> = new FinalizationRegistry((opened) => this.#tell(opened));
+  #lost = false;
+  #warnings = 0;
+
+  /** `watches` false: nothing is. Garbage is collected at no time that a simulation could repeat. */
+  constructor(observers: Observers, watches: boolean) {
+    this.#observers = observers;
+    this.#watches = watches;
+  }
+
+  /** Where the code is that called this package. */
+  place(): string | undefined {
+    if (!this.#lost) return undefined;
+    const lines = (new Error().stack ?? '').split('\n').slice(1);
+    return (lines.find((line) => !line.includes(HERE)) ?? lines.at(-1))?.trim().replace(/^at /, '');
+  }
+
+  watch(state: object, opened: Opened): void {
+    if (this.#watches) this.#registry.register(state, opened, state);
+  }
+
+  /** It was closed. */
+  unwatch(state: object): void {
+    this.#registry.unregister(state);
+  }
+
+  #tell({ claimed, place }: Opened): void {
+    const { id } = claimed.replica;
+    this.#lost = true;
+    void claimed.end('keep', undefined);
+    this.#observers.emit('unclosed', () => ({ id, openedAt: place }));
+    // Once as it happens, and once with the place, if that was not known.
+    if (this.#warnings > (place === undefined ? 0 : 1)) return;
+    this.#warnings = place === undefined ? 1 : 2;
+    const where = place === undefined ? 'the next one will be told with the place where it was opened' : `it was opened at ${place}`;
+    process.emitWarning(`session '${shortId(id)}' was never closed: what was not saved is lost, and its lock was kept until now; ${where}. Use scope(), or close() in a finally`, 'HoldfastWarning');
+  }
+}
