@@ -1,4 +1,5 @@
-// Builds the native differ into native/holdfast.<platform>.node. Does nothing when that is newer than its sources.
+// Builds the addon (differ and embedded store) into native/holdfast.<platform>.node. Does nothing when that is newer than its sources.
+// With --check it only says by its status whether that is so.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,7 +16,7 @@ function newestSource() {
   const crates = readdirSync(join(root, 'crates'), { recursive: true, withFileTypes: true });
   const files = crates.filter((entry) => entry.isFile() && /\.(rs|toml)$/.test(entry.name));
   const paths = files.map((entry) => join(entry.parentPath ?? entry.path, entry.name));
-  paths.push(join(root, 'Cargo.toml'), join(root, 'Cargo.lock'));
+  paths.push(join(root, 'Cargo.toml'), join(root, 'Cargo.lock'), join(root, '.cargo/config.toml'));
   return Math.max(...paths.map(modified));
 }
 
@@ -26,10 +27,12 @@ function fail(message) {
 
 const built = binaries().map((name) => modified(join(native, name)));
 if (built.length > 0 && Math.min(...built) > newestSource()) process.exit(0);
+if (process.argv.includes('--check')) process.exit(1);
 
 if (spawnSync('cargo', ['--version'], { stdio: 'ignore' }).error !== undefined) {
-  fail('cargo is not installed. Get Rust from https://rustup.rs, or go on without: the JavaScript differ does the same, slower.');
+  fail('cargo is not installed. Get Rust from https://rustup.rs, or go on without: the JavaScript differ does the same, slower, and the embedded store has a fallback.');
 }
+console.error('build-native: building the addon, which takes up to three minutes the first time');
 // Built beside and then renamed: a process that has the old file mapped must not see it change.
 const fresh = join(native, '.fresh');
 mkdirSync(fresh, { recursive: true });

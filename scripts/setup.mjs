@@ -1,17 +1,19 @@
-// Makes a clone ready to run: installs from the lock file, builds dist/ and, where Rust is there, the native differ.
+// Makes a clone ready to run: installs from the lock file, builds dist/ and, where Rust and a C compiler are there, the addon.
 // Does nothing that is done already. Plain Node, no dependencies: it runs before anything is installed.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const at = (...path) => join(root, ...path);
+const LONGEST_BUILD_MS = 10 * 60_000;
 
 checkNode();
 install();
 buildTypeScript();
-buildNative();
+await buildNative();
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
@@ -42,17 +44,43 @@ function buildTypeScript() {
   writeFileSync(stamp, '');
 }
 
-function buildNative() {
+/** Only HOLDFAST_REQUIRE_NATIVE=1 makes its lack an error: all goes on without, more slowly. */
+async function buildNative() {
   if (process.env.HOLDFAST_ENGINE === 'js') return;
-  if (run('cargo', ['--version']).status !== 0) {
-    say('no Rust here (cargo is not on the PATH): the JavaScript differ is used; it gives the same bytes, more slowly');
-    return;
-  }
-  const done = run(process.execPath, [at('scripts/build-native.mjs')]);
-  if (done.status === 0) return;
-  const message = `the native differ could not be built:\n${done.output}`;
-  if (process.env.CI) fail(message);
-  say(`${message}\ngoing on with the JavaScript differ`);
+  if (run(process.execPath, [at('scripts/build-native.mjs'), '--check']).status === 0) return;
+  const failure = lackOf('a C compiler', process.env.CC ?? 'cc') ?? lackOf('Rust', 'cargo') ?? (await runBuild());
+  if (failure === undefined) return;
+  const message = `the addon is not built: ${failure}`;
+  if (process.env.HOLDFAST_REQUIRE_NATIVE === '1') fail(message);
+  say(`${message}; going on with ${binaries().length > 0 ? 'the one that was built before' : 'JavaScript for the differ, and without the embedded store unless its fallback is there'}`);
+}
+
+function lackOf(what, command) {
+  return run(command, ['--version']).status === 0 ? undefined : `${what} is missing ('${command}' is not on the PATH)`;
+}
+
+function binaries() {
+  return existsSync(at('native')) ? readdirSync(at('native')).filter((name) => name.endsWith('.node')) : [];
+}
+
+/** With all its processes ended when it takes too long. Its own lines are the progress that is shown. */
+async function runBuild() {
+  const child = spawn(process.execPath, [at('scripts/build-native.mjs')], { cwd: root, stdio: ['ignore', 2, 2], detached: true });
+  let late = false;
+  const stop = () => process.kill(-child.pid, 'SIGKILL');
+  const timer = setTimeout(() => {
+    late = true;
+    stop();
+  }, LONGEST_BUILD_MS);
+  process.once('SIGINT', () => {
+    stop();
+    process.exit(130);
+  });
+  const [status] = await once(child, 'close');
+  clearTimeout(timer);
+  process.removeAllListeners('SIGINT');
+  if (late) return `it took longer than ${LONGEST_BUILD_MS / 60_000} minutes`;
+  return status === 0 ? undefined : 'the build failed, see above';
 }
 
 function run(command, args, shell = false) {

@@ -134,7 +134,7 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     expect((await holdfast('replay', edits, '--dir', kept, '--backups', '1')).code).toBe(0);
     const [run] = readdirSync(kept) as [string];
     const dirs = ['primary', 'backup-1'].map((name) => join(kept, run, name));
-    const data = join(dirs[1] as string, 'data.mdb');
+    const data = join(dirs[1] as string, 'store.sqlite');
     const backup = await openStore(dirs[1] as string);
     const record = Buffer.from((await backup.read('a', { since: { revision: 0, nonce: 0 } })).records[0] as Uint8Array);
     await backup.close();
@@ -146,9 +146,9 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     const reference = new Reference();
     for await (const { record: each } of (await openTrace(edits)).lines) reference.follow(each);
     const expected = [...reference.fingerprints()].map(([sid, sha256]) => ({ sid, id: sid, sha256 }));
-    const { failures } = await verify({ store: 'lmdb', dirs }, ['blob'], expected);
+    const { failures } = await verify({ store: 'sqlite', dirs }, ['blob'], expected);
     expect(failures).toEqual([expect.stringContaining("session 'a', backup 1: ERR_CORRUPT")]);
-    expect((await verify({ store: 'lmdb', dirs: dirs.slice(0, 1) }, ['blob'], expected.slice(1))).failures).toEqual(['primary: 3 sessions, expected 2']);
+    expect((await verify({ store: 'sqlite', dirs: dirs.slice(0, 1) }, ['blob'], expected.slice(1))).failures).toEqual(['primary: 3 sessions, expected 2']);
   });
 
   test('what the histories show is found', async () => {
@@ -163,7 +163,7 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     // As if nobody had written this record.
     writeFileSync(own, marks.filter((line) => !line.includes(`"call":${call},`)).join('\n'));
     const { verify } = (await import(pathToFileURL(join(dist, 'verify.js')).href)) as typeof import('../../ts/cli/verify.ts');
-    const places = { store: 'lmdb', dirs: [join(kept, run, 'primary')] } as const;
+    const places = { store: 'sqlite', dirs: [join(kept, run, 'primary')] } as const;
     const { history } = await verify(places, ['blob'], ['a', 'b', 'c'].map((id) => ({ sid: id, id, sha256: '' })), { history: { folder: join(histories, folder), ended: async () => undefined } });
     expect(history?.findings).toContainEqual(expect.stringMatching(/^broken chain: session '[abc]': nobody wrote the record at/));
     const { verdict } = (await import(pathToFileURL(join(dist, 'report.js')).href)) as typeof import('../../ts/cli/report.ts');

@@ -7,7 +7,7 @@ import { ORIGIN } from '../../ts/position.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import type { RepositoryOptions } from '../../ts/session/repository.ts';
-import { LmdbStore } from '../../ts/store/lmdb.ts';
+import { openStore } from '../../ts/store/open.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Store } from '../../ts/store/store.ts';
 import { through } from '../store/through.ts';
@@ -201,18 +201,18 @@ describe('expiry', () => {
   });
 });
 
-describe('LmdbStore', () => {
+describe('the embedded store', () => {
   it('finishes what is under way before it closes, and does not open a file that is none of its own', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'holdfast-faults-'));
     try {
-      const store = new LmdbStore({ dir });
+      const store = await openStore(dir);
       const ask = (member: string): Promise<unknown> => store.lock('s', { member, ticket: 1, leaseMs: 2000, wait: true, since: ORIGIN });
       const asking = [ask('a'), ask('b'), ask('c')];
       await store.close();
       expect((await Promise.all(asking)).length).toBe(3);
       expect(() => repository(store, { backups: [{ store: { ...new MemoryStore(), address: store.address } as unknown as Store }] })).toThrow(HoldfastError);
-      writeFileSync(join(dir, 'data.mdb'), 'this is no database, but some text that is long enough to be read as a header');
-      expect(() => new LmdbStore({ dir })).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT' }));
+      writeFileSync(join(dir, 'store.sqlite'), 'this is no database, but some text that is long enough to be read as a header'.repeat(9));
+      await expect(openStore(dir)).rejects.toMatchObject({ code: 'ERR_CORRUPT' });
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }

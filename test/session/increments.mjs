@@ -1,11 +1,10 @@
 // Increments one counter, over and over, and writes a line for each increment that was acknowledged.
 // argv: directory, name, count, 'lazy' | 'access', leaseMs
 import { writeSync } from 'node:fs';
-import { SessionRepository, defineSession, mutable } from 'holdfast';
-import { LmdbStore } from 'holdfast/lmdb';
+import { SessionRepository, defineSession, mutable, openStore } from 'holdfast';
 
 const [dir, name, count, release, leaseMs] = process.argv.slice(2);
-const store = new LmdbStore({ dir });
+const store = await openStore(dir);
 const definition = defineSession({ n: mutable(() => 0), marks: mutable(() => []) });
 const sessions = new SessionRepository({ store, definition, lock: { release, leaseMs: Number(leaseMs) } });
 

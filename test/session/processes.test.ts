@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
-import { LmdbStore } from '../../ts/store/lmdb.ts';
+import { openStore } from '../../ts/store/open.ts';
 
 const PROCESSES = 4;
 const INCREMENTS = 250;
@@ -69,7 +69,7 @@ function folder(): string {
 
 /** What the store holds in the end: each acknowledged mark once, and the counter in step with the marks. */
 async function check(dir: string, workers: readonly Worker[], inFlight: number): Promise<void> {
-  const store = new LmdbStore({ dir });
+  const store = await openStore(dir);
   const state = await new SessionRepository({ store, definition }).read('counter');
   await store.close();
   const marks = state?.marks ?? [];

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { LmdbStore } from '../../ts/store/lmdb.ts';
+import { SqliteStore } from '../../ts/store/sqlite.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import { differ } from './differential.ts';
 
@@ -23,9 +23,9 @@ describe('random calls are answered as by the model of the contract', () => {
     for (const kind of KINDS) expect(total.get(kind) ?? 0, `${kind} of ${JSON.stringify([...total])}`).toBeGreaterThan(10);
   }, 600_000);
 
-  it('by LmdbStore', async () => {
+  it('by SqliteStore', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
-    await differ((clock) => new LmdbStore({ dir, clock, sweepEveryMs: Infinity }), 1, 1500);
+    await differ((clock) => SqliteStore.open({ dir, clock, sweepEveryMs: Infinity }), 1, 1500);
     rmSync(dir, { recursive: true });
   });
 });

@@ -197,11 +197,11 @@ const isRecord = (value: unknown): value is object => typeof value === 'object' 
  * Random calls of several members, repeated ones and late ones among them: the store must answer each as the model does, and send
  * the same hints. Returns how often there was each kind of answer.
  */
-export async function differ(open: (clock: VirtualClock) => Store, seed: number, calls: number): Promise<ReadonlyMap<string, number>> {
+export async function differ(open: (clock: VirtualClock) => Store | Promise<Store>, seed: number, calls: number): Promise<ReadonlyMap<string, number>> {
   const tally = new Map<string, number>();
   const random = randomOf(seed);
   const clock = new VirtualClock();
-  const store = open(clock);
+  const store = await open(clock);
   const told: Told[] = [];
   const joined: Membership[] = [];
   for (let i = 0; i < 4; i += 1) {

@@ -1,7 +1,7 @@
 // Writes to many sessions at once, and exits in the middle of it. argv: directory
-import { LmdbStore } from 'holdfast/lmdb';
+import { openStore } from 'holdfast';
 
-const store = new LmdbStore({ dir: process.argv[2] });
+const store = await openStore(process.argv[2]);
 const under = { member: `writer ${process.pid}`, leaseMs: 30_000, wait: true };
 for (let i = 0; i < 16; i += 1) {
   void (async () => {

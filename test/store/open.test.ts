@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../ts/clock.ts';
+import { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { openStore } from '../../ts/store/open.ts';
 import type { Store } from '../../ts/store/store.ts';
@@ -12,7 +13,8 @@ let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'holdfast-open-'))));
 afterEach(() => {
   rmSync(folder, { recursive: true });
-  vi.doUnmock('../../ts/store/lmdb.ts');
+  vi.doUnmock('../../ts/addon.ts');
+  vi.doUnmock('../../ts/store/sqlite-driver.ts');
   vi.resetModules();
 });
 
@@ -82,17 +84,17 @@ describe('a folder', () => {
     ['missing', () => undefined],
     ['empty', (dir: string) => mkdirSync(dir)],
     ['with what file systems leave there', (dir: string) => ['', 'lost+found', '.Trash-0'].forEach((name) => mkdirSync(join(dir, name)))],
-    ['that another process is just making', (dir: string) => (mkdirSync(dir), writeFileSync(join(dir, 'lock.mdb'), ''))],
+    ['that another process is just making', (dir: string) => (mkdirSync(dir), writeFileSync(join(dir, 'mark'), ''))],
   ])('%s is opened, and opened again, by path and by URL', async (_name, prepare) => {
     const dir = join(folder, 'sessions');
     prepare(dir);
     const store = await openStore(dir);
     expect(await locks(store)).toBe(true);
     await store.close();
-    expect(existsSync(join(dir, 'data.mdb'))).toBe(true);
+    expect(existsSync(join(dir, 'store.sqlite'))).toBe(true);
     await expect(store.read('s', { since: ORIGIN })).rejects.toMatchObject({ code: 'ERR_CLOSED' });
     writeFileSync(join(dir, 'notes.txt'), 'mine');
-    for (const url of [pathToFileURL(dir), pathToFileURL(dir).href]) {
+    for (const url of [pathToFileURL(dir), pathToFileURL(dir).href, `sqlite:${dir}`, pathToFileURL(dir).href.replace('file:', 'sqlite:')]) {
       const again = await openStore(url);
       expect(await locks(again)).toBe(false);
       await again.close();
@@ -103,13 +105,13 @@ describe('a folder', () => {
     const sqlite = Buffer.from('SQLite format 3\0 and so on');
     mkdirSync(join(folder, 'one'));
     writeFileSync(join(folder, 'one/sessions.db'), sqlite);
-    await refusal(join(folder, 'one'), 'ERR_INVALID', /holds a SQLite database, 'sessions\.db'/);
+    await refusal(join(folder, 'one'), 'ERR_INVALID', /holds a SQLite database of something else, 'sessions\.db'/);
     writeFileSync(join(folder, 'one/data.mdb'), '');
-    await refusal(join(folder, 'one'), 'ERR_INVALID', /SQLite/);
+    await refusal(join(folder, 'one'), 'ERR_INVALID', /an LMDB database, 'data\.mdb'/);
     mkdirSync(join(folder, 'two/src'), { recursive: true });
     for (const name of ['c.txt', 'a.txt', 'b.txt']) writeFileSync(join(folder, 'two', name), 'SQLite format');
     await refusal(join(folder, 'two'), 'ERR_INVALID', /none of Holdfast's: 'a\.txt', 'b\.txt', 'c\.txt' and 1 more/);
-    expect(existsSync(join(folder, 'two/data.mdb'))).toBe(false);
+    expect(existsSync(join(folder, 'two/store.sqlite'))).toBe(false);
     await refusal(join(folder, 'two/a.txt'), 'ERR_INVALID', /is a file, not a folder/);
     await refusal(join(folder, 'one/sessions.db'), 'ERR_INVALID', /is a SQLite database, not a folder/);
     await refusal(join(folder, 'two/a.txt/below'), 'ERR_UNAVAILABLE', /cannot be read/);
@@ -121,7 +123,8 @@ describe('an address', () => {
     ['', /takes the address/],
     [7 as unknown as string, /takes the address/],
     ['redis://localhost', /'redis:' is no known kind of store.*memory:.*file:/],
-    ['sqlite:sessions', /'sqlite:'/],
+    ['sqlite:', /names no folder/],
+    ['sqlite:///tmp/x?mode=ro', /means nothing here/],
     ['file:sessions', /must begin with file:/],
     ['file:///tmp/x?sync=off', /means nothing here/],
     ['file:///tmp/a%2Fb', /names no folder/],
@@ -131,16 +134,20 @@ describe('an address', () => {
 
 describe('the driver', () => {
   it('is loaded when a folder is opened, and its lack has a remedy', async () => {
-    const load = vi.fn((): never => {
-      throw new Error('no binary for this machine');
+    const loadAddon = vi.fn((): never => {
+      throw new HoldfastError('ERR_UNAVAILABLE', 'there is no addon: build it', { outcome: 'none' });
     });
     vi.resetModules();
-    vi.doMock('../../ts/store/lmdb.ts', load);
+    vi.doMock('../../ts/addon.ts', () => ({ loadAddon }));
+    const findModule = vi.fn((): never => {
+      throw new HoldfastError('ERR_UNAVAILABLE', 'there is no SQLite: install one', { outcome: 'none' });
+    });
+    vi.doMock('../../ts/store/sqlite-driver.ts', () => ({ findModule }));
     const fresh = (await import('../../ts/store/open.ts')).openStore;
     await (await fresh('memory:')).close();
-    expect(load).not.toHaveBeenCalled();
-    await expect(fresh(join(folder, 'x'))).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none', message: expect.stringContaining('npm install lmdb') as string });
-    expect(load).toHaveBeenCalled();
+    expect(loadAddon).not.toHaveBeenCalled();
+    await expect(fresh(join(folder, 'x'))).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none', message: expect.stringMatching(/build it; nor does it go without: there is no SQLite: install one/) as string });
+    expect(loadAddon).toHaveBeenCalled();
     expect(existsSync(join(folder, 'x'))).toBe(false);
   });
 });

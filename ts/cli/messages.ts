@@ -2,9 +2,9 @@ import type { SessionImage } from '../store/store.ts';
 import type { Engine } from '../diff/differ.ts';
 import type { TraceHeader } from './trace.ts';
 
-/** Where the sessions of one trace live: directories of LMDB, or the memory of the only worker. */
+/** Where the sessions of one trace live: folders of the embedded store, or the memory of the only worker. */
 export interface Places {
-  readonly store: 'memory' | 'lmdb';
+  readonly store: 'memory' | 'sqlite';
   /** The primary's, then the backups'. */
   readonly dirs: readonly string[];
 }

@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Engine } from '../diff/differ.ts';
 
 export const USAGE = `holdfast replay FILE…   drives recorded histories (.jsonl, .jsonl.br) through sessions, a primary and backups
-  --store lmdb|memory   where the sessions live (lmdb)
+  --store sqlite|memory where the sessions live (sqlite)
   --record on|off       have each process write down its calls, and judge them (on where there are several)
   --history DIR         keep what was written down in new folders under DIR
   --dir DIR             keep the stores in new folders under DIR (a temporary directory, removed afterwards)
@@ -15,11 +16,14 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
   --group N             edits per save (1)
   --max-steps N         steps read from each trace (all)
   --json                one JSON object per trace and line
+holdfast check DIR      looks through the embedded store in DIR while others use it; exit code 1 when something is damaged or missing
+holdfast compact DIR    gives unused room of the embedded store in DIR back to the disk; others wait meanwhile
+  --json                one JSON object
 holdfast --help | --version`;
 
 export interface ReplayOptions {
   readonly files: readonly string[];
-  readonly store: 'memory' | 'lmdb';
+  readonly store: 'memory' | 'sqlite';
   readonly dir: string | undefined;
   /** Whether the workers write down their calls, to be judged. */
   readonly record: boolean;
@@ -35,7 +39,12 @@ export interface ReplayOptions {
   readonly json: boolean;
 }
 
-export type Command = { readonly verb: 'replay'; readonly options: ReplayOptions } | { readonly verb: 'help' } | { readonly verb: 'version' };
+export interface StoreOptions {
+  readonly dir: string;
+  readonly json: boolean;
+}
+
+export type Command = { readonly verb: 'replay'; readonly options: ReplayOptions } | { readonly verb: 'check' | 'compact'; readonly options: StoreOptions } | { readonly verb: 'help' } | { readonly verb: 'version' };
 
 /** The command line is wrong; the message says how, in a line. */
 export class UsageError extends Error {}
@@ -46,13 +55,14 @@ export function parseCommand(args: readonly string[]): Command {
   if (values.help === true) return { verb: 'help' };
   if (values.version === true) return { verb: 'version' };
   const [verb, ...files] = positionals;
+  if (verb === 'check' || verb === 'compact') return { verb, options: { dir: folderOf(verb, files), json: values.json === true } };
   if (verb !== 'replay') throw new UsageError(verb === undefined ? 'no command is given' : `'${verb}' is no command`);
   if (files.length === 0) throw new UsageError('replay needs at least one file');
   for (const file of files) if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) throw new UsageError(`'${file}' is not a file`);
   const processes = count('processes', values.processes, 1, 64) ?? 1;
   const options: ReplayOptions = {
     files,
-    store: oneOf('store', values.store, ['lmdb', 'memory']) ?? 'lmdb',
+    store: oneOf('store', values.store, ['sqlite', 'memory']) ?? 'sqlite',
     dir: values.dir,
     record: (oneOf('record', values.record, ['on', 'off']) ?? (processes > 1 || values.history !== undefined ? 'on' : 'off')) === 'on',
     history: values.history,
@@ -69,6 +79,13 @@ export function parseCommand(args: readonly string[]): Command {
   if (options.store === 'memory' && options.dir !== undefined) throw new UsageError('--store memory has no use for --dir');
   if (options.history !== undefined && !options.record) throw new UsageError('--history keeps what is recorded: --record must be on');
   return { verb: 'replay', options };
+}
+
+/** Of a store that is there: none is made. */
+function folderOf(verb: string, [dir, ...others]: readonly string[]): string {
+  if (dir === undefined || others.length > 0) throw new UsageError(`${verb} needs one folder`);
+  if (statSync(join(dir, 'store.sqlite'), { throwIfNoEntry: false })?.isFile() !== true) throw new UsageError(`'${dir}' holds no embedded store`);
+  return dir;
 }
 
 const text = { type: 'string' } as const;

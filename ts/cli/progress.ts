@@ -9,10 +9,13 @@ export class Progress {
   readonly #out: WriteStream;
   readonly #label: string;
   readonly #total: number | undefined;
+  readonly #noun: string;
   readonly #begun = performance.now();
   #drawnAt = -Infinity;
 
-  constructor(out: WriteStream, label: string, total: number | undefined) {
+  /** `noun`: what is counted. */
+  constructor(out: WriteStream, label: string, total: number | undefined, noun = 'steps') {
+    this.#noun = noun;
     this.#out = out;
     this.#label = label;
     this.#total = total;
@@ -22,11 +25,11 @@ export class Progress {
     const now = performance.now();
     if (!this.#out.isTTY || now - this.#drawnAt < EVERY_MS) return;
     this.#drawnAt = now;
-    const speed = `${whole(done / Math.max(0.001, (now - this.#begun) / 1000))} steps/s`;
+    const speed = `${whole(done / Math.max(0.001, (now - this.#begun) / 1000))} ${this.#noun}/s`;
     const part = this.#total === undefined ? undefined : Math.min(1, done / Math.max(1, this.#total));
     const bar = part === undefined ? '' : `${'█'.repeat(Math.round(part * BAR_WIDTH)).padEnd(BAR_WIDTH, '░')} ${Math.floor(part * 100)} %  `;
     const of = this.#total === undefined ? '' : ` of ${whole(this.#total)}`;
-    this.#draw(`${this.#label}  ${bar}${whole(done)}${of} steps  ${speed}`);
+    this.#draw(`${this.#label}  ${bar}${whole(done)}${of} ${this.#noun}  ${speed}`);
   }
 
   clear(): void {

@@ -125,7 +125,7 @@ class Run {
     for (const sid of [...this.#pending.keys()]) await this.#send(sid);
     await this.crew.drain();
     // Without other readers of the memory the worker has to stay for the verification.
-    if (this.#options.store === 'lmdb') await this.finish();
+    if (this.#options.store === 'sqlite') await this.finish();
     return [...this.#reference.fingerprints()].map(([sid, sha256]) => ({ sid, id: this.#id(sid), sha256 }));
   }
 

@@ -52,7 +52,7 @@ export function jsonLine(result: Result): string {
   return JSON.stringify({ ...result, backups: undefined });
 }
 
-const plural = (count: number, noun: string): string => `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
+export const plural = (count: number, noun: string): string => `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 export const whole = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 

@@ -1,6 +1,6 @@
 import { word32 } from './bytes.ts';
 import { CRC_POLY, FINGERPRINT_END, FINGERPRINT_SEED, FINGERPRINT_STEP, SAMPLE_LEN, SHORT_MAX } from './format.ts';
-import { xxh3 } from './xxh3.ts';
+import { xxh3 } from '../xxh3.ts';
 
 const CRC_TABLE: Uint8Array = Uint8Array.from({ length: 256 }, (_, i) => {
   let crc = i;

@@ -1,5 +1,5 @@
 import { CDC_LEVEL, CDC_MAX_SHIFT, CDC_MIN_SHIFT, GEAR_SEED } from './format.ts';
-import { xxh3 } from './xxh3.ts';
+import { xxh3 } from '../xxh3.ts';
 
 /** Words per chunk: its length, then the low and the high half of its hash. */
 export const CHUNK_STRIDE = 3;

@@ -25,7 +25,7 @@ import { diffSignature } from './from-signature.ts';
 import { newDelta } from './room.ts';
 import { makeSignature } from './signature.ts';
 import { walk } from './walk.ts';
-import { xxh3 } from './xxh3.ts';
+import { xxh3 } from '../xxh3.ts';
 
 /** An edit that adds at most this much is not worth cutting up. */
 const SPLICE_DIRECT = 3;

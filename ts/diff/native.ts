@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { loadAddon } from '../addon.ts';
+import type { Addon } from '../addon.ts';
 import { HoldfastError, type ErrorCode } from '../errors.ts';
 import { checkAverage, checkBatch, checkBytes, checkChunk, checkLimit, checkList, checkResults } from './arguments.ts';
 import { CHUNK_STRIDE, chunksMax, readChunks } from './chunks.ts';
@@ -8,45 +7,6 @@ import type { Differ } from './differ.ts';
 import { MAX_OVERHEAD, SIGNED_OVERHEAD } from './format.ts';
 import { newDelta, newTarget } from './room.ts';
 import { signatureLength } from './signature.ts';
-
-/** What `crates/napi` exports. Errors' messages start with a code. */
-interface Addon {
-  diffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array): number;
-  applyInto(base: Uint8Array, delta: Uint8Array, limit: number, out: Uint8Array): number;
-  applyInPlace(bytes: Uint8Array, delta: Uint8Array): number;
-  signatureInto(base: Uint8Array, chunkBits: number, out: Uint8Array): number;
-  diffSignatureInto(signature: Uint8Array, target: Uint8Array, out: Uint8Array): number;
-  chunksInto(bytes: Uint8Array, averageBits: number, results: Uint32Array): number;
-  applyChainInto(base: Uint8Array, deltas: Uint8Array[], limit: number, out: Uint8Array): number;
-  diffBatch(bases: (Uint8Array | undefined)[], targets: Uint8Array[], out: Uint8Array, results: Uint32Array): number;
-  hashBatch(values: Uint8Array[], results: Uint32Array): void;
-}
-
-/** Names of binaries that may run here, the likelier first. */
-function platforms(): string[] {
-  const name = `${process.platform}-${process.arch}`;
-  if (process.platform === 'linux') return [`${name}-gnu`, `${name}-musl`];
-  if (process.platform === 'win32') return [`${name}-msvc`, `${name}-gnu`];
-  return [name];
-}
-
-/** The addon, from `native/` at the package's root or from a package of its own. */
-function loadAddon(): Addon {
-  const require = createRequire(import.meta.url);
-  const failures: unknown[] = [];
-  for (const platform of platforms()) {
-    const file = fileURLToPath(new URL(`../../native/holdfast.${platform}.node`, import.meta.url));
-    for (const source of existsSync(file) ? [file] : [`@holdfast/${platform}`]) {
-      try {
-        return require(source) as Addon;
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  }
-  const message = 'the native differ is not built for this machine: run `node scripts/build-native.mjs`, or set HOLDFAST_ENGINE=js';
-  throw new HoldfastError('ERR_UNAVAILABLE', message, { cause: new AggregateError(failures) });
-}
 
 /** The addon's error as ours; a panic, which has no code, as it is. */
 function translate(error: unknown): unknown {

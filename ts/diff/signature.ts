@@ -10,7 +10,7 @@ import {
   SIGNATURE_MAGIC,
   SIGNATURE_VERSION,
 } from './format.ts';
-import { xxh3 } from './xxh3.ts';
+import { xxh3 } from '../xxh3.ts';
 
 const pair = new Uint32Array(2);
 

@@ -21,7 +21,7 @@ export interface View {
   /** A copy, which the caller may change. */
   row(id: string): Row | undefined;
   record(id: string, revision: number): StoredRecord | undefined;
-  /** Ids that may fit the query: whoever asks looks at their rows. */
+  /** Ids that may fit the query: whoever asks looks at their rows. Fewer than the limit may come with a cursor. */
   page(query: ListQuery): Page;
 }
 
@@ -40,8 +40,8 @@ export interface Backend {
   readonly name: string;
   /** All or nothing, against one session and the marks as they are then: `run` is called again if another was faster. */
   write<T>(id: string, run: (draft: Draft) => T, deadline: Deadline): Promise<T>;
-  /** One consistent view. */
-  read<T>(run: (view: View) => T): T;
+  /** One consistent view; `run` may be called again, on another. `about`: what it asks for, an id or a page; undefined: the marks alone. */
+  read<T>(about: string | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T>;
   /** The marks that `next` asks for, never lower than those that are there; resolves when no write goes by older ones. */
   raise(next: (marks: Marks) => Partial<Marks>, deadline: Deadline): Promise<Marks>;
   /** Never throws, never waits; as `changed`. */

@@ -26,12 +26,17 @@ export class Deadline {
     if (this.#end !== Infinity && this.#clock.monotonic() >= this.#end) throw this.#failure('none', `was not begun within ${this.#boundMs} ms`);
   }
 
-  /** What `work` comes to, or a rejection at the deadline: it may still happen. */
-  bound<T>(work: Promise<T>): Promise<T> {
+  /** Until the call gives up; Infinity: never. */
+  get leftMs(): number {
+    return this.#end === Infinity ? Infinity : this.#end - this.#clock.monotonic();
+  }
+
+  /** What `work` comes to, or a rejection at the deadline: it may still happen, unless `work` changes nothing. */
+  bound<T>(work: Promise<T>, outcome: 'none' | 'unknown' = 'unknown'): Promise<T> {
     if (this.#end === Infinity && this.#signal === undefined) return work;
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => settle(() => reject(this.#failure('unknown', 'was cancelled')));
-      const onTime = (): void => settle(() => reject(this.#failure('unknown', `was not answered within ${this.#boundMs} ms`)));
+      const onAbort = (): void => settle(() => reject(this.#failure(outcome, 'was cancelled')));
+      const onTime = (): void => settle(() => reject(this.#failure(outcome, `was not answered within ${this.#boundMs} ms`)));
       const cancel = this.#end === Infinity ? undefined : this.#clock.after(Math.max(0, this.#end - this.#clock.monotonic()), onTime);
       const settle = (finish: () => void): void => {
         cancel?.();

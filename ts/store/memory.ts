@@ -50,7 +50,7 @@ class MemoryBackend implements Backend, View {
     return result;
   }
 
-  read<T>(run: (view: View) => T): T {
+  async read<T>(_about: string | ListQuery | undefined, run: (view: View) => T): Promise<T> {
     return run(this);
   }
 

@@ -11,16 +11,16 @@ export interface OpenOptions {
   readonly clock?: Clock | undefined;
 }
 
-const KNOWN = '`memory:` (a new one), `memory:name` (one for this process), the path of a folder, or its `file://` URL';
+const KNOWN = '`memory:` (a new one), `memory:name` (one for this process), the path of a folder, with or without `sqlite:` before it, or its `file://` URL';
 /** Two letters at least: `C:\sessions` is a folder. */
 const SCHEME = /^([a-z][a-z0-9+.-]+):/i;
 
 /**
  * The store of an address: `memory:` is a new one in the process's memory, `memory:name` the same one for all who open it in this process
- * until the last of them closes it; the path of a folder, or its `file://` URL, is the embedded store there, made when missing.
+ * until the last of them closes it; the path of a folder, also as `sqlite:folder` or `file://` URL, is the embedded store there, made when missing.
  *
- * The driver is imported when it is first needed. `close()` closes what was opened here.
- * `ERR_INVALID`: an unknown scheme, or a folder that holds something else. `ERR_UNAVAILABLE`: driver or folder cannot be opened.
+ * The driver is imported when it is first needed. `close()` closes what was opened here. `ERR_INVALID`: an unknown scheme, or a folder
+ * that holds something else. `ERR_CORRUPT`: a damaged store. `ERR_UNAVAILABLE`: driver or folder cannot be opened.
  */
 export async function openStore(url: string | URL, options: OpenOptions = {}): Promise<Store> {
   const address = url instanceof URL ? url.href : url;
@@ -29,6 +29,7 @@ export async function openStore(url: string | URL, options: OpenOptions = {}): P
   if (scheme === undefined) return openFolder(address, options);
   if (scheme === 'memory') return openMemory(address.slice('memory:'.length), options);
   if (scheme === 'file') return openFolder(folderOf(address), options);
+  if (scheme === 'sqlite') return openFolder(folderAfter(address.slice('sqlite:'.length), address), options);
   throw new HoldfastError('ERR_INVALID', `'${scheme}:' is no known kind of store; an address is ${KNOWN}; a folder whose name has a colon is written ./${scheme}:…`);
 }
 
@@ -40,18 +41,15 @@ async function openMemory(name: string, { clock }: OpenOptions): Promise<Store> 
 
 async function openFolder(dir: string, { clock }: OpenOptions): Promise<Store> {
   await checkFolder(dir);
-  const { LmdbStore } = await driver('lmdb', import('./lmdb.ts'));
-  return new LmdbStore({ dir, ...(clock && { clock }) });
+  const { SqliteStore } = await import('./sqlite.ts');
+  return SqliteStore.open({ dir, ...(clock && { clock }) });
 }
 
-/** `imported`: our module over the package `name`. */
-async function driver<T>(name: string, imported: Promise<T>): Promise<T> {
-  try {
-    return await imported;
-  } catch (cause) {
-    const message = `the driver of this store cannot be loaded: ${textOf(cause)}; see that the package '${name}' is installed for this machine: npm install ${name}`;
-    throw new HoldfastError('ERR_UNAVAILABLE', message, { cause, outcome: 'none' });
-  }
+/** What stands behind `sqlite:`, a path or `//` and an absolute one. */
+function folderAfter(rest: string, address: string): string {
+  if (rest.startsWith('//')) return folderOf(`file:${rest}`);
+  if (rest !== '') return rest;
+  throw new HoldfastError('ERR_INVALID', `'${address}' names no folder: write sqlite:path/to/folder`);
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -73,19 +71,21 @@ function folderOf(address: string): string {
 }
 
 /** Files of the embedded store. The second alone: another process is just making the first. */
-const OURS = ['data.mdb', 'lock.mdb'];
+const OURS = ['store.sqlite', 'mark'];
+const LMDB = 'data.mdb';
 /** What file systems and tools leave in folders that are empty to their users. */
 const LITTER = /^(?:\.|lost\+found$)/;
 const SHOWN = 3;
 
-/** `ERR_INVALID`, saying what it found, for a folder of another layout. */
+/** `ERR_INVALID`, saying what it found, for a folder of another layout. Our own files are not opened: closing one drops SQLite's locks on it. */
 async function checkFolder(dir: string): Promise<void> {
-  const names = await entriesOf(dir);
-  for (const { name, isFile } of names) {
-    if (isFile && (await isSqlite(join(dir, name)))) throw otherLayout(dir, `a SQLite database, '${name}'`);
+  const entries = await entriesOf(dir);
+  if (entries.some(({ name }) => name === LMDB)) throw otherLayout(dir, `an LMDB database, '${LMDB}'`);
+  if (entries.some(({ name }) => OURS.includes(name))) return;
+  for (const { name, isFile } of entries) {
+    if (isFile && (await isSqlite(join(dir, name)))) throw otherLayout(dir, `a SQLite database of something else, '${name}'`);
   }
-  if (names.some(({ name }) => OURS.includes(name))) return;
-  const unknown = names.map(({ name }) => name).filter((name) => !LITTER.test(name)).toSorted();
+  const unknown = entries.map(({ name }) => name).filter((name) => !LITTER.test(name)).toSorted();
   if (unknown.length === 0) return;
   const shown = unknown.slice(0, SHOWN).map((name) => `'${name}'`).join(', ');
   throw otherLayout(dir, `files that are none of Holdfast's: ${shown}${unknown.length > SHOWN ? ` and ${unknown.length - SHOWN} more` : ''}`);

@@ -52,10 +52,10 @@ export class TransactionalStore implements Store {
   }
 
   async read(id: string, request: ReadRequest, options?: CallOptions): Promise<Tail> {
-    this.#begin(options, id);
+    const deadline = this.#begin(options, id);
     checkRead(request);
     const moment = this.#moment();
-    return this.#backend.read((view) => tailOf(view, id, rowAt(view, id, moment), request, moment));
+    return this.#read(id, (view) => tailOf(view, id, rowAt(view, id, moment), request, moment), deadline);
   }
 
   async append(id: string, request: Append, options?: CallOptions): Promise<Appended> {
@@ -94,7 +94,7 @@ export class TransactionalStore implements Store {
 
   async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
     const deadline = this.#begin(options);
-    const { epoch } = this.#backend.read((view) => view.marks());
+    const { epoch } = await this.#read(undefined, (view) => view.marks(), deadline);
     const joining = this.#backend.join(listener);
     const { member, watch, leave } = await deadline.bound(joining).catch((error: unknown) => {
       joining.then((late) => late.leave(), () => undefined); // nobody learns of its name any more
@@ -114,22 +114,24 @@ export class TransactionalStore implements Store {
   }
 
   async list(query: ListQuery, options?: CallOptions): Promise<Page> {
-    this.#begin(options);
+    const deadline = this.#begin(options);
     checkLimit(query.limit);
     const moment = this.#moment();
-    return this.#backend.read((view) => {
+    const look = (view: View): Page => {
       const page = view.page(query);
       return { ...page, ids: page.ids.filter((id) => isListed(view, id, query.term, moment)) };
-    });
+    };
+    return this.#read(query, look, deadline);
   }
 
   async inspect(id: string, options?: CallOptions): ReturnType<Store['inspect']> {
-    this.#begin(options, id);
+    const deadline = this.#begin(options, id);
     const moment = this.#moment();
-    return this.#backend.read((view) => {
+    const look = (view: View): Awaited<ReturnType<Store['inspect']>> => {
       const row = rowAt(view, id, moment);
       return { head: headOf(row, moment), lock: row === undefined ? { queue: [] } : lockView(row.lock, moment.monotonic) };
-    });
+    };
+    return this.#read(id, look, deadline);
   }
 
   async sweep({ cursor, limit, graceMs }: SweepRequest, options?: CallOptions): ReturnType<Store['sweep']> {
@@ -137,11 +139,8 @@ export class TransactionalStore implements Store {
     checkLimit(limit);
     checkMs('graceMs', graceMs);
     const moment = this.#moment();
-    const { page, due, births } = this.#backend.read((view) => {
-      const found = view.page({ limit, ...(cursor !== undefined && { cursor }) });
-      const looks = found.ids.map((id) => ({ id, ...sweepView(view, id, graceMs, moment) })).filter((look) => look.due);
-      return { page: found, due: looks.map(({ id }) => id), births: Math.max(0, ...looks.map((look) => look.births)) };
-    });
+    const query = { limit, ...(cursor !== undefined && { cursor }) };
+    const { page, due, births } = await this.#read(query, (view) => lookAhead(view, query, graceMs, moment), deadline);
     // What is deleted must not begin again: the mark is there before the first row goes.
     if (births > 0) await this.#track(this.#backend.raise(() => ({ births }), deadline));
     // Offered at once, so that a backend can commit them together.
@@ -158,8 +157,9 @@ export class TransactionalStore implements Store {
   }
 
   async ping(options?: CallOptions): Promise<{ readonly epoch: number }> {
-    this.#begin(options);
-    return { epoch: this.#backend.read((view) => view.marks()).epoch };
+    const deadline = this.#begin(options);
+    const { epoch } = await this.#read(undefined, (view) => view.marks(), deadline);
+    return { epoch };
   }
 
   async close(): Promise<void> {
@@ -175,6 +175,10 @@ export class TransactionalStore implements Store {
     for (const { kind, member, token } of notices) this.#backend.send(member, { kind, id, token });
     if (written === true && this.can.watch) this.#backend.changed(id);
     return reply;
+  }
+
+  #read<T>(about: string | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {
+    return this.#track(this.#backend.read(about, run, deadline));
   }
 
   #commit<T>(id: string, run: (draft: Draft) => T, deadline: Deadline): Promise<T> {
@@ -207,6 +211,21 @@ export class TransactionalStore implements Store {
 function nextEpoch(above: number): number {
   if (above + 1 < EPOCHS) return above + 1;
   throw new HoldfastError('ERR_LIMIT', `there is no epoch above ${above}: epochs end below ${EPOCHS}; copy the sessions into a new store`);
+}
+
+interface Ahead {
+  readonly page: Page;
+  /** Those that a look is due for. */
+  readonly due: readonly string[];
+  /** What births must be raised to before they go; 0: nothing goes. */
+  readonly births: Token;
+}
+
+/** A page of what is to be swept. */
+function lookAhead(view: View, query: ListQuery, graceMs: number, moment: Moment): Ahead {
+  const page = view.page(query);
+  const looks = page.ids.map((id) => ({ id, ...sweepView(view, id, graceMs, moment) })).filter((look) => look.due);
+  return { page, due: looks.map(({ id }) => id), births: Math.max(0, ...looks.map((look) => look.births)) };
 }
 
 /** A damaged row counts as living, so that whoever reads it learns of the damage; what its terms were nobody knows. */

@@ -1,13 +1,20 @@
-//! The differ for Node. JavaScript has checked the arguments' types; here they become slices, and errors become messages that
+//! The differ and the embedded store for Node. JavaScript has checked the arguments' types; here they become slices, and errors become messages that
 //! start with a code.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod memory;
+mod store;
 
 use holdfast_delta::{ApplyError, DiffError, SignatureError};
 use memory::{Bytes, BytesList, OptionalBytesList, Words, apart};
 use napi::{Error, Result, Status};
 use napi_derive::napi;
+
+/// Of the package that this addon belongs to: no other may use it.
+#[napi]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
 
 /// Words that a batch writes per entry.
 const BATCH_STRIDE: usize = 3;

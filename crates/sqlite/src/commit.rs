@@ -1,0 +1,145 @@
+//! One write transaction for all that wait: each draft is compared and written, or refused, by itself.
+
+use crate::connection::{BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, marks, meta, set_meta};
+use crate::error::Error;
+use crate::seal;
+use crate::wire::{Change, Draft, Marks, Raise, Request, StoredRecord};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+/// What came of a batch: by entry, whether it was written, and the count of commits where the batch was flushed.
+pub struct Batch {
+    pub written: Vec<bool>,
+    pub commits: Option<u64>,
+}
+
+/// Versions of rows: never twice the same for one id, as far as 53 random bits go.
+pub struct Versions(u64);
+
+impl Versions {
+    pub fn new() -> Versions {
+        use std::hash::{BuildHasher, RandomState};
+        Versions(RandomState::new().hash_one(std::time::SystemTime::now()))
+    }
+
+    /// SplitMix64 (Steele, Lea, Flood 2014), cut to what a double holds.
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (bits ^ (bits >> 31)) >> 11
+    }
+}
+
+fn needs_flush(request: &Request) -> bool {
+    match request {
+        Request::Draft(draft) => draft.flush,
+        _ => true,
+    }
+}
+
+/// To be called under the outer lock. An error means that nothing of the batch is there, unless it is one `at_commit`.
+pub fn commit(connection: &mut Connection, versions: &mut Versions, batch: &[&Request]) -> Result<Batch, Error> {
+    // What only moves locks is not flushed: a power cut that undoes it ends the processes that held them.
+    let flush = batch.iter().any(|request| needs_flush(request));
+    connection.pragma_update(None, "synchronous", if flush { "FULL" } else { "NORMAL" })?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut now = marks(&transaction)?;
+    let mut written = Vec::with_capacity(batch.len());
+    for request in batch {
+        written.push(apply(&transaction, versions, &mut now, request)?);
+    }
+    if !written.contains(&true) {
+        transaction.rollback()?;
+        return Ok(Batch { written, commits: None });
+    }
+    // Only what was flushed counts: the mark must never be ahead of the disk.
+    let commits = if flush { Some(meta(&transaction, COMMITS_KEY)? as u64 + 1) } else { None };
+    if let Some(commits) = commits {
+        set_meta(&transaction, COMMITS_KEY, commits)?;
+    }
+    transaction.commit().map_err(|error| Error::from(error).at_commit())?;
+    Ok(Batch { written, commits })
+}
+
+fn apply(
+    transaction: &Transaction<'_>,
+    versions: &mut Versions,
+    now: &mut Marks,
+    request: &Request,
+) -> Result<bool, Error> {
+    match request {
+        Request::Draft(draft) => Ok(apply_draft(transaction, versions, *now, draft)?),
+        Request::Raise(raise) => Ok(apply_raise(transaction, now, raise)?),
+        _ => Err(Error::Request("it writes nothing")),
+    }
+}
+
+fn apply_raise(transaction: &Transaction<'_>, now: &mut Marks, raise: &Raise) -> rusqlite::Result<bool> {
+    if *now != raise.expected {
+        return Ok(false);
+    }
+    *now = Marks { epoch: now.epoch.max(raise.next.epoch), births: now.births.max(raise.next.births) };
+    set_meta(transaction, EPOCH_KEY, now.epoch)?;
+    set_meta(transaction, BIRTHS_KEY, now.births)?;
+    Ok(true)
+}
+
+fn apply_draft(
+    transaction: &Transaction<'_>,
+    versions: &mut Versions,
+    now: Marks,
+    draft: &Draft,
+) -> rusqlite::Result<bool> {
+    let found: Option<i64> = transaction
+        .prepare_cached("SELECT version FROM session WHERE id=?1")?
+        .query_row([&draft.id], |row| row.get(0))
+        .optional()?;
+    if draft.marks != now || found != draft.expected.map(|version| version as i64) {
+        return Ok(false);
+    }
+    if draft.cleared {
+        transaction.prepare_cached("DELETE FROM record WHERE id=?1")?.execute([&draft.id])?;
+    }
+    for change in &draft.changes {
+        apply_change(transaction, &draft.id, change)?;
+    }
+    apply_row(transaction, versions, draft)?;
+    for term in &draft.lost_terms {
+        transaction.prepare_cached("DELETE FROM term WHERE term=?1 AND id=?2")?.execute([term, &draft.id])?;
+    }
+    for term in &draft.new_terms {
+        transaction.prepare_cached("INSERT OR IGNORE INTO term VALUES(?1, ?2)")?.execute([term, &draft.id])?;
+    }
+    Ok(true)
+}
+
+fn apply_row(transaction: &Transaction<'_>, versions: &mut Versions, draft: &Draft) -> rusqlite::Result<()> {
+    if let Some(row) = &draft.row {
+        let version = versions.next();
+        let sql = "INSERT INTO session VALUES(?1, ?2, ?3, ?4) \
+                   ON CONFLICT(id) DO UPDATE SET version=?2, row=?3, sum=?4";
+        let sum = seal::row(&draft.id, version, row);
+        transaction.prepare_cached(sql)?.execute(params![draft.id, version as i64, row, sum])?;
+    } else if draft.cleared {
+        transaction.prepare_cached("DELETE FROM session WHERE id=?1")?.execute([&draft.id])?;
+    }
+    Ok(())
+}
+
+fn apply_change(transaction: &Transaction<'_>, id: &[u8], change: &Change) -> rusqlite::Result<()> {
+    match change {
+        Change::Put(StoredRecord { revision, nonce, body }) => {
+            let sum = seal::record(id, *revision, *nonce, body);
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO record VALUES(?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![id, *revision as i64, *nonce as i64, body, sum])?;
+        }
+        Change::Delete { from, to } => {
+            transaction
+                .prepare_cached("DELETE FROM record WHERE id=?1 AND revision>=?2 AND revision<?3")?
+                .execute(params![id, *from as i64, *to as i64])?;
+        }
+    }
+    Ok(())
+}

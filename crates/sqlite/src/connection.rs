@@ -1,0 +1,105 @@
+//! One connection, as both threads use it.
+
+use crate::deadline;
+use crate::error::Error;
+use crate::place::STORE;
+use crate::wire::Marks;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
+use std::path::Path;
+
+/// Of the tables; what is written in another is refused.
+const FORMAT: i64 = 1;
+
+const FORMAT_KEY: i64 = 1;
+pub const EPOCH_KEY: i64 = 2;
+pub const BIRTHS_KEY: i64 = 3;
+pub const COMMITS_KEY: i64 = 4;
+
+/// Frames of the log after which it is copied into the database: 1 MB at a time, also what damage to the log can roll back.
+const CHECKPOINT_PAGES: i64 = 250;
+const LOG_BYTES_KEPT: i64 = 8 << 20;
+
+/// More than there are, so that each is prepared once.
+const STATEMENTS: usize = 32;
+
+/// In one transaction, so that two who open first do not see half of it.
+const SCHEMA: &str = "
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS session(id BLOB PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS record(id BLOB, revision INTEGER, nonce INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(id, revision)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, PRIMARY KEY(term, id)) WITHOUT ROWID;
+INSERT OR IGNORE INTO meta VALUES(1, 1), (2, 0), (3, 0), (4, 0);
+COMMIT;";
+
+/// Opens the database, made where it is missing. To be called under the outer lock.
+pub fn open(dir: &Path) -> Result<Connection, Error> {
+    // Switching a new file to WAL answers "busy" without asking the busy handler.
+    loop {
+        match connect(dir).and_then(|connection| make_tables(&connection).map(|()| connection)) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && deadline::nap(0) => {}
+            Err(error) => return Err(error.into()),
+            Ok(connection) => return check_format(&connection).map(|()| connection),
+        }
+    }
+}
+
+/// For reading, of a database that is open already.
+pub fn open_reader(dir: &Path) -> Result<Connection, Error> {
+    let connection = connect(dir)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn connect(dir: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(dir.join(STORE), flags)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_handler(Some(deadline::nap))?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::InvalidParameterName(format!("its journal is '{mode}', not WAL")));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?; // macOS alone: there a flush is not one without
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+    Ok(connection)
+}
+
+fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
+    let found: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if found == 0 { connection.execute_batch(SCHEMA) } else { Ok(()) }
+}
+
+fn check_format(connection: &Connection) -> Result<(), Error> {
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name='meta'", [], |row| row.get(0))?;
+    if tables == 0 {
+        return Err(Error::Refused(format!("'{STORE}' is a database of something else: name another folder")));
+    }
+    match meta(connection, FORMAT_KEY)? {
+        FORMAT => Ok(()),
+        found => Err(Error::Refused(format!(
+            "'{STORE}' has layout {found}, this version of Holdfast reads {FORMAT}: name another folder"
+        ))),
+    }
+}
+
+pub fn meta(connection: &Connection, key: i64) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT value FROM meta WHERE key=?1")?.query_row([key], |row| row.get(0))
+}
+
+pub fn set_meta(transaction: &Transaction<'_>, key: i64, value: u64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE meta SET value=?2 WHERE key=?1")?.execute([key, value as i64])?;
+    Ok(())
+}
+
+pub fn marks(connection: &Connection) -> rusqlite::Result<Marks> {
+    Ok(Marks { epoch: meta(connection, EPOCH_KEY)? as u64, births: meta(connection, BIRTHS_KEY)? as u64 })
+}

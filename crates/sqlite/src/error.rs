@@ -1,0 +1,97 @@
+use rusqlite::ErrorCode;
+use rusqlite::ffi;
+use std::fmt;
+use std::path::PathBuf;
+
+/// What went wrong, by what it means to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// Another process was in the way until the call's time was over. Nothing happened: call again.
+    Busy,
+    /// The disk is full. Nothing happened; goes on when there is room.
+    Full,
+    /// The files are damaged, or the disk fails. Nothing happened.
+    Damaged(String),
+    /// A commit failed in a way that may have let it through: offer the identical call again.
+    Unsure(String),
+    /// The store has fewer commits than were acknowledged: an older copy was put back, or the end of its log is gone or damaged.
+    WentBack {
+        known: u64,
+        found: u64,
+    },
+    /// The file at this path is not the one that was opened: moved, replaced or deleted.
+    Moved(PathBuf),
+    /// The folder is none that may be opened; the text says why and what to do.
+    Refused(String),
+    /// The system does not let it be opened. Nothing happened.
+    Unreachable(String),
+    Closed,
+    /// The request is malformed.
+    Request(&'static str),
+    /// A fault of ours; the call may have happened.
+    Panic,
+}
+
+impl Error {
+    /// Whether what was asked for may have happened, or may still.
+    pub fn is_unsure(&self) -> bool {
+        matches!(self, Error::Unsure(_) | Error::Moved(_) | Error::Panic)
+    }
+
+    /// Whether a connection that said so is of no more use.
+    pub(crate) fn ends_connection(&self) -> bool {
+        !matches!(self, Error::Busy | Error::Full | Error::Request(_))
+    }
+
+    /// As it is when COMMIT itself said so: the log may hold the transaction.
+    pub(crate) fn at_commit(self) -> Error {
+        match self {
+            Error::Damaged(what) | Error::Unreachable(what) => Error::Unsure(what),
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Busy => write!(f, "another process kept the store busy until the time of the call was over"),
+            Error::Full => write!(f, "the disk is full: make room"),
+            Error::Damaged(what) => write!(f, "the store is damaged ({what}): restore it from a backup"),
+            Error::Unsure(what) => write!(f, "the commit failed ({what})"),
+            Error::WentBack { known, found } => write!(
+                f,
+                "the store went back: {known} commits were acknowledged, {found} are there; put the newer files back, \
+                 or open it once with `acceptOlder` to go on from this state"
+            ),
+            Error::Moved(path) => {
+                write!(f, "'{}' was moved, replaced or deleted while it was open: open the store again", path.display())
+            }
+            Error::Refused(what) | Error::Unreachable(what) => write!(f, "{what}"),
+            Error::Closed => write!(f, "the store is closed"),
+            Error::Request(what) => write!(f, "malformed request: {what}"),
+            Error::Panic => write!(f, "the store's own thread failed: report this"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let Some(found) = error.sqlite_error() else { return Error::Damaged(error.to_string()) };
+        let what = format!("{error} [{}]", found.extended_code);
+        match found.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => Error::Busy,
+            ErrorCode::DiskFull => Error::Full,
+            ErrorCode::TooBig => Error::Request("a row or record is larger than SQLite takes"),
+            ErrorCode::SystemIoFailure if found.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Error::Full,
+            ErrorCode::OutOfMemory
+            | ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::ReadOnly
+            | ErrorCode::AuthorizationForStatementDenied => Error::Unreachable(what),
+            _ => Error::Damaged(what),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The embedded store's ground: rows and records in SQLite, as opaque bytes with a version number. One directory is opened once a
+//! process and shared by all its threads; several processes may open it at once. No call waits longer than its own bound, and
+//! what is acknowledged has been flushed. What is damaged, gone or older than it was is said, never served.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod commit;
+mod connection;
+mod deadline;
+mod error;
+mod mark;
+mod place;
+mod queue;
+mod read;
+mod reader;
+mod registry;
+mod seal;
+mod wire;
+mod writer;
+
+pub use error::Error;
+pub use queue::{Answer, Reply, Sink};
+pub use registry::{Handle, OpenOptions};
+pub use wire::{
+    Change, Checked, Draft, Fetch, Found, FoundPage, Marks, PageQuery, Raise, Request, StoredRecord, StoredRow, decode,
+    encode,
+};
+
+/// Of the SQLite that is built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}

@@ -1,0 +1,105 @@
+//! The file `mark`: its lock is held by whoever opens or writes (no `close` elsewhere in the process can drop it, as it drops
+//! SQLite's own), and its first 8 bytes say how many commits were acknowledged at least.
+
+use crate::deadline;
+use crate::error::Error;
+use crate::place::{open_private, reason};
+use std::cell::Cell;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+pub const NAME: &str = "mark";
+
+/// Where one that waits for long says since when, on the machine's monotonic clock. A hint: any value does no harm.
+const ASKED_AT: u64 = 8;
+const PATIENCE_NS: u64 = 10_000_000;
+/// Longer than one that waits sleeps between two looks.
+const REST: Duration = Duration::from_micros(700);
+
+pub struct Mark {
+    file: File,
+    /// What this process said last.
+    asked: Cell<u64>,
+}
+
+fn now_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` has room for the answer.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// The outer lock; given back when dropped.
+pub struct Locked<'a>(&'a File);
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is open as long as the borrow lasts.
+        unsafe { libc::flock(self.0.as_raw_fd(), libc::LOCK_UN) };
+    }
+}
+
+/// Whether the lock of an open file was free, and is ours now.
+pub fn try_flock(file: &File) -> bool {
+    // SAFETY: the descriptor is open.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+}
+
+impl Mark {
+    pub fn open(dir: &Path) -> Result<Mark, Error> {
+        let path = dir.join(NAME);
+        let file = open_private(&path).map_err(|error| Error::Unreachable(reason(&path, &error)))?;
+        if file.metadata().is_ok_and(|found| found.len() == 0) {
+            // Its room is taken before the disk is full.
+            let _ = file.write_all_at(&[0; 8], ASKED_AT);
+        }
+        Ok(Mark { file, asked: Cell::new(0) })
+    }
+
+    /// Waits until this thread's deadline.
+    pub fn lock(&self) -> Result<Locked<'_>, Error> {
+        self.give_way();
+        let began = now_ns();
+        while !try_flock(&self.file) {
+            if !deadline::nap(0) {
+                return Err(Error::Busy);
+            }
+            let now = now_ns();
+            if now - began > PATIENCE_NS {
+                self.ask(now);
+            }
+        }
+        Ok(Locked(&self.file))
+    }
+
+    /// Says that this process has waited for long.
+    fn ask(&self, now: u64) {
+        self.asked.set(now);
+        let _ = self.file.write_all_at(&now.to_le_bytes(), ASKED_AT);
+    }
+
+    /// Polling is unfair to those who wait: whoever had the lock takes it again before they look. So it rests for a moment when
+    /// another has just said that it waits.
+    fn give_way(&self) {
+        let mut bytes = [0; 8];
+        let asked = self.file.read_exact_at(&mut bytes, ASKED_AT).map_or(0, |()| u64::from_le_bytes(bytes));
+        if asked != self.asked.get() && now_ns().abs_diff(asked) < PATIENCE_NS {
+            deadline::rest(REST);
+        }
+    }
+
+    /// To be read before the count of the store itself.
+    pub fn least(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes))
+    }
+
+    /// Not flushed, and written after the commit was: after a power cut it is behind, never ahead. One that cannot be written
+    /// stays behind likewise.
+    pub fn raise(&self, commits: u64) {
+        let _ = self.file.write_all_at(&commits.to_le_bytes(), 0);
+    }
+}

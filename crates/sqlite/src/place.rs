@@ -1,0 +1,224 @@
+//! The directory and its files: what may be opened, and whether it is still there.
+
+use crate::error::Error;
+use crate::mark;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+pub const STORE: &str = "store.sqlite";
+pub const LOG: &str = "store.sqlite-wal";
+pub const INDEX: &str = "store.sqlite-shm";
+const PRESENCE: &str = "open-";
+/// Of those who have it open without the addon, and so without the outer lock: `ts/store/sqlite-files.ts`.
+const THREAD: &str = "thread-";
+
+/// Device and inode.
+pub type Key = (u64, u64);
+
+pub fn reason(path: &Path, error: &io::Error) -> String {
+    format!("'{}' cannot be opened: {error}", path.display())
+}
+
+/// Makes the directory where it is missing, for its owner alone; its real path and identity.
+pub fn prepare(dir: &Path) -> Result<(PathBuf, Key), Error> {
+    let unreachable = |error: io::Error| Error::Unreachable(reason(dir, &error));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unreachable)?;
+    let path = dir.canonicalize().map_err(unreachable)?;
+    let found = path.metadata().map_err(unreachable)?;
+    if is_remote(&path) {
+        return Err(Error::Refused(format!(
+            "'{}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk",
+            path.display()
+        )));
+    }
+    if path.join("data.mdb").exists() {
+        return Err(Error::Refused(format!(
+            "'{}' holds an LMDB database ('data.mdb'), which this store does not read: name another folder",
+            path.display()
+        )));
+    }
+    Ok((path, (found.dev(), found.ino())))
+}
+
+/// Opens a file, made where it is missing, that only its owner may read; not through a link.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no plain file")) }
+}
+
+/// Makes the database where it is missing, empty, for its owner alone. One that is there is not touched: closing it would take
+/// SQLite's locks away from this process.
+pub fn make_store(dir: &Path) -> Result<(), Error> {
+    let path = dir.join(STORE);
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::Unreachable(reason(&path, &error))),
+        Ok(_) => {
+            // A power cut must not take the names away from what is flushed.
+            for folder in [Some(dir), dir.parent()].into_iter().flatten() {
+                File::open(folder)
+                    .and_then(|file| file.sync_all())
+                    .map_err(|error| Error::Unreachable(reason(dir, &error)))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// SQLite would follow a link, or take whatever lies there for its own.
+pub fn check_files(dir: &Path) -> Result<(), Error> {
+    for name in [STORE, LOG, INDEX] {
+        let path = dir.join(name);
+        match path.symlink_metadata() {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return Err(Error::Refused(format!("'{}' is no plain file: move it away", path.display()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::Unreachable(reason(&path, &error))),
+        }
+    }
+    Ok(())
+}
+
+fn identity(path: &Path) -> Option<Key> {
+    path.metadata().ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// The files as they were opened.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Files(Vec<(PathBuf, Option<Key>)>);
+
+impl Files {
+    /// Taken under the outer lock, with a connection open.
+    pub fn look(dir: &Path) -> Files {
+        let paths = [STORE, LOG, INDEX, mark::NAME].map(|name| dir.join(name));
+        Files(paths.into_iter().map(|path| (path.clone(), identity(&path))).collect())
+    }
+
+    /// Those that stay when the last connection is closed, which deletes the log and its index.
+    pub fn lasting(&self) -> Files {
+        let lasts = |path: &Path| path.ends_with(STORE) || path.ends_with(mark::NAME);
+        Files(self.0.iter().filter(|(path, _)| lasts(path)).cloned().collect())
+    }
+
+    /// Every engine says that all is well when its directory was deleted or replaced.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.0.iter().find(|(path, known)| identity(path) != *known) {
+            Some((path, _)) => Err(Error::Moved(path.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Says that this copy of the code has the directory open in this process: POSIX locks do not part two of them.
+pub struct Presence {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Process ids are only different within one namespace.
+fn pid_space() -> u64 {
+    identity(Path::new("/proc/self/ns/pid")).map_or(0, |(_, inode)| inode)
+}
+
+/// To be called under the outer lock. Also tidies up after processes that died.
+pub fn announce(dir: &Path) -> Result<Presence, Error> {
+    sweep_presences(dir);
+    let path = dir.join(format!("{PRESENCE}{}-{}", std::process::id(), pid_space()));
+    let file = open_private(&path).map_err(|error| Error::Unreachable(reason(&path, &error)))?;
+    if !mark::try_flock(&file) {
+        return Err(Error::Refused(format!(
+            "'{}' is open in this process already, by another copy of Holdfast: install one version only",
+            dir.display()
+        )));
+    }
+    let presence = Presence { path, _file: file };
+    check_threads(dir).map(|()| presence)
+}
+
+/// Both kinds at once would be without the outer lock: whoever comes second is refused.
+fn check_threads(dir: &Path) -> Result<(), Error> {
+    let Ok(entries) = dir.read_dir() else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(THREAD)) else { continue };
+        if is_alive(owner) {
+            return Err(Error::Refused(format!(
+                "'{}' is open in a process that does without Holdfast's addon: use the addon in all processes or in none \
+                 ('{}' says who, and may be deleted if that is not so)",
+                dir.display(),
+                entry.path().display()
+            )));
+        }
+        let _ = std::fs::remove_file(entry.path());
+    }
+    Ok(())
+}
+
+/// By process id and namespace; of another namespace nobody can tell: taken for alive.
+fn is_alive(owner: &str) -> bool {
+    let mut parts = owner.split('-').map(|part| part.parse::<u64>().ok());
+    let (Some(Some(pid)), Some(Some(space))) = (parts.next(), parts.next()) else { return true };
+    // SAFETY: signal 0 only asks whether there is such a process.
+    let missing = unsafe { libc::kill(pid as libc::pid_t, 0) } != 0
+        && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+    space != pid_space() || !missing
+}
+
+fn sweep_presences(dir: &Path) {
+    let Ok(entries) = dir.read_dir() else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PRESENCE)) {
+        if OpenOptions::new().read(true).open(entry.path()).is_ok_and(|file| mark::try_flock(&file)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Types of file systems that other machines write to as well, from Linux's `magic.h`.
+#[cfg(target_os = "linux")]
+fn is_remote(path: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    const REMOTE: [i64; 12] = [
+        0x6969,      // NFS
+        0x517B,      // SMB
+        0xFF53_4D42, // CIFS
+        0xFE53_4D42, // SMB2
+        0x564C,      // NCP
+        0x00C3_6400, // Ceph
+        0x5346_414F, // AFS
+        0x6B41_4653, // kAFS
+        0x7375_7245, // Coda
+        0x0BD0_0BD0, // Lustre
+        0x7461_636F, // OCFS2
+        0x0116_1970, // GFS2
+    ];
+    let Ok(name) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return false };
+    let mut found = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: `name` ends with NUL and `found` has room for the answer.
+    let status = unsafe { libc::statfs(name.as_ptr(), found.as_mut_ptr()) };
+    // SAFETY: all zeros is a valid `statfs`, also where the call failed.
+    let kind = unsafe { found.assume_init() }.f_type;
+    #[allow(clippy::unnecessary_cast)] // its type differs from one libc to the next
+    let kind = kind as i64 & 0xFFFF_FFFF;
+    status == 0 && REMOTE.contains(&kind)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_remote(_path: &Path) -> bool {
+    false
+}

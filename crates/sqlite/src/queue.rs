@@ -1,0 +1,128 @@
+//! What waits for a thread, and how its answers get back.
+
+use crate::error::Error;
+use crate::wire::{Checked, Found, FoundPage, Request};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+#[derive(Debug, PartialEq)]
+pub enum Reply {
+    Opened,
+    Closed,
+    /// False: the row or the marks are others than they were drafted on, and nothing was written.
+    Committed(bool),
+    Read(Found),
+    Page(FoundPage),
+    Checked(Checked),
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    pub ticket: u32,
+    pub result: Result<Reply, Error>,
+}
+
+/// Takes answers, from any thread. Called once for all that became known together.
+pub trait Sink: Send + Sync {
+    fn deliver(&self, answers: Vec<Answer>);
+}
+
+pub enum Work {
+    Open { accept_older: bool },
+    Do(Request),
+}
+
+pub struct Job {
+    pub work: Work,
+    pub ticket: u32,
+    pub due: Instant,
+    pub sink: Arc<dyn Sink>,
+}
+
+impl Job {
+    pub fn is_due(&self, now: Instant) -> bool {
+        now >= self.due
+    }
+}
+
+/// More than wait at once in any sane process: each has its deadline.
+const MOST_WAITING: usize = 65_536;
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+#[derive(Default)]
+pub struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn push(&self, job: Job) -> Result<(), Error> {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Err(Error::Closed);
+        }
+        if waiting.jobs.len() >= MOST_WAITING {
+            return Err(Error::Busy);
+        }
+        waiting.jobs.push_back(job);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Those that could not be done yet, in front of all others.
+    pub fn put_back(&self, jobs: Vec<Job>) {
+        let mut waiting = self.lock();
+        for job in jobs.into_iter().rev() {
+            waiting.jobs.push_front(job);
+        }
+    }
+
+    /// Waits for jobs and takes up to `most` of them; none: closed, and nothing is left.
+    pub fn take(&self, most: usize) -> Vec<Job> {
+        let mut waiting = self.lock();
+        while waiting.jobs.is_empty() && !waiting.closed {
+            waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        let count = waiting.jobs.len().min(most);
+        waiting.jobs.drain(..count).collect()
+    }
+
+    /// What waits is still done; nothing more is taken in.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_all();
+    }
+}
+
+/// Answers, gathered so that each sink is woken once.
+#[derive(Default)]
+pub struct Answers(Vec<(Arc<dyn Sink>, Vec<Answer>)>);
+
+impl Answers {
+    pub fn add(&mut self, job: &Job, result: Result<Reply, Error>) {
+        self.put(&job.sink, Answer { ticket: job.ticket, result });
+    }
+
+    fn put(&mut self, sink: &Arc<dyn Sink>, answer: Answer) {
+        match self.0.iter_mut().find(|(known, _)| Arc::ptr_eq(known, sink)) {
+            Some((_, answers)) => answers.push(answer),
+            None => self.0.push((sink.clone(), vec![answer])),
+        }
+    }
+
+    pub fn deliver(self) {
+        for (sink, answers) in self.0 {
+            sink.deliver(answers);
+        }
+    }
+}

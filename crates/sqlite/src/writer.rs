@@ -1,0 +1,265 @@
+//! The one thread of the process that writes to a directory. It opens, commits what waits together, and closes.
+
+use crate::commit::{Versions, commit};
+use crate::connection::{self, COMMITS_KEY, EPOCH_KEY, meta, set_meta};
+use crate::deadline;
+use crate::error::Error;
+use crate::mark::Mark;
+use crate::place::{self, Files, Presence};
+use crate::queue::{Answers, Job, Reply, Work};
+use crate::registry::Shared;
+use crate::wire::Request;
+use rusqlite::{Connection, TransactionBehavior};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Entries of one transaction.
+const MOST_TOGETHER: usize = 256;
+/// Closing waits this long for other processes: what is not tidied up then is by the next.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// All that is open.
+struct Ground {
+    connection: Connection,
+    mark: Mark,
+    files: Files,
+    _presence: Presence,
+}
+
+pub struct Writer {
+    shared: Arc<Shared>,
+    ground: Option<Ground>,
+    /// Of the latest opening; the lasting ones are never others afterwards.
+    files: Option<Files>,
+    versions: Versions,
+    /// Why it could not be opened at first: so it is for all who asked meanwhile.
+    failed: Option<Error>,
+    /// What was found to be gone: it is not opened again.
+    moved: Option<Error>,
+}
+
+impl Writer {
+    pub fn new(shared: Arc<Shared>) -> Writer {
+        Writer { shared, ground: None, files: None, versions: Versions::new(), failed: None, moved: None }
+    }
+
+    /// Until the last user has left.
+    pub fn run(mut self) {
+        loop {
+            let jobs = self.shared.writes.take(MOST_TOGETHER);
+            if jobs.is_empty() {
+                break;
+            }
+            let (opening, writing) = jobs.into_iter().partition(|job| matches!(job.work, Work::Open { .. }));
+            self.open_for(opening);
+            let (compacting, writing) =
+                writing.into_iter().partition(|job| matches!(job.work, Work::Do(Request::Compact)));
+            self.write(writing);
+            self.compact_for(compacting);
+        }
+        self.close();
+    }
+
+    /// The first who opens it sees to it that it is open; where that fails the directory is given up.
+    fn open_for(&mut self, jobs: Vec<Job>) {
+        let mut answers = Answers::default();
+        for job in &jobs {
+            let Work::Open { accept_older } = job.work else { continue };
+            if self.failed.is_none() {
+                deadline::set(job.due);
+                self.failed = guarded(|| self.ensure(accept_older)).err();
+                if self.failed.is_some() {
+                    self.shared.give_up();
+                }
+            }
+            answers.add(job, self.failed.clone().map_or(Ok(Reply::Opened), Err));
+        }
+        answers.deliver();
+    }
+
+    fn ensure(&mut self, accept_older: bool) -> Result<(), Error> {
+        if let Some(error) = &self.moved {
+            return Err(error.clone());
+        }
+        if self.ground.is_none() {
+            let ground = open(&self.shared.dir, self.files.as_ref(), accept_older)?;
+            self.files = Some(ground.files.clone());
+            self.shared.note_files(&ground.files);
+            self.ground = Some(ground);
+        }
+        Ok(())
+    }
+
+    /// It is opened anew, and readers go on meanwhile; but what took the place of the files is never opened.
+    fn drop_ground(&mut self, error: &Error) {
+        if let Error::Moved(_) = error {
+            self.moved = Some(error.clone());
+        } else if let Some(files) = &self.files {
+            self.shared.note_files(&files.lasting());
+        }
+        self.close_ground();
+    }
+
+    /// The last who closes the database copies its log into it and deletes that: others are kept out meanwhile.
+    fn close_ground(&mut self) {
+        if let Some(Ground { connection, mark, _presence, .. }) = self.ground.take() {
+            let _locked = mark.lock();
+            drop(connection);
+            drop(_presence);
+        }
+    }
+
+    fn write(&mut self, jobs: Vec<Job>) {
+        let mut answers = Answers::default();
+        let now = Instant::now();
+        let (late, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.is_due(now));
+        late.iter().for_each(|job| answers.add(job, Err(Error::Busy)));
+        let mut waiting = Vec::new();
+        if let Some(due) = jobs.iter().map(|job| job.due).min() {
+            deadline::set(due);
+            match self.try_write(&jobs) {
+                // What is wrong with one, or lies on a damaged page, is no reason to refuse the rest.
+                Err(Error::Damaged(_) | Error::Request(_)) if jobs.len() > 1 => {
+                    answers.deliver();
+                    return jobs.into_iter().for_each(|job| self.write(vec![job]));
+                }
+                // Only those whose time is over give up.
+                Err(Error::Busy) => {
+                    deadline::nap(0); // in case nobody waited
+                    let now = Instant::now();
+                    let (over, rest): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.is_due(now));
+                    over.iter().for_each(|job| answers.add(job, Err(Error::Busy)));
+                    waiting = rest;
+                }
+                result => {
+                    for (index, job) in jobs.iter().enumerate() {
+                        answers.add(job, result.as_ref().map_err(Clone::clone).map(|all| Reply::Committed(all[index])));
+                    }
+                }
+            }
+        }
+        self.shared.writes.put_back(waiting);
+        answers.deliver();
+    }
+
+    /// Damage that nothing came of is looked at once more, with all files opened anew.
+    fn try_write(&mut self, jobs: &[Job]) -> Result<Vec<bool>, Error> {
+        let batch: Vec<&Request> = jobs.iter().filter_map(|job| request_of(&job.work)).collect();
+        let mut result = guarded(|| self.commit(&batch));
+        for again in [true, false] {
+            match &result {
+                Err(error) if error.ends_connection() => {
+                    self.drop_ground(error);
+                    if error.is_unsure() || !again {
+                        break;
+                    }
+                    result = guarded(|| self.commit(&batch));
+                }
+                _ => break,
+            }
+        }
+        result
+    }
+
+    fn compact_for(&mut self, jobs: Vec<Job>) {
+        let mut answers = Answers::default();
+        for job in &jobs {
+            deadline::set(job.due);
+            let compacted = guarded(|| self.compact());
+            if let Err(error) = &compacted
+                && error.ends_connection()
+            {
+                self.drop_ground(error);
+            }
+            answers.add(job, compacted.map(|()| Reply::Committed(true)));
+        }
+        answers.deliver();
+    }
+
+    fn compact(&mut self) -> Result<(), Error> {
+        self.ensure(false)?;
+        let Ground { connection, mark, files, .. } = self.ground.as_mut().ok_or(Error::Closed)?;
+        let _locked = mark.lock()?;
+        files.check()?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch("VACUUM")?;
+        // What readers still need stays in the log for now.
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        files.check()
+    }
+
+    fn commit(&mut self, batch: &[&Request]) -> Result<Vec<bool>, Error> {
+        self.ensure(false)?;
+        let Ground { connection, mark, files, .. } = self.ground.as_mut().ok_or(Error::Closed)?;
+        let _locked = mark.lock()?;
+        files.check()?;
+        let result = match commit(connection, &mut self.versions, batch) {
+            Err(Error::Full) => {
+                // The log may hold room that the database no longer needs.
+                let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+                commit(connection, &mut self.versions, batch)?
+            }
+            result => result?,
+        };
+        files.check()?;
+        if let Some(commits) = result.commits {
+            mark.raise(commits);
+        }
+        Ok(result.written)
+    }
+
+    fn close(&mut self) {
+        self.shared.end_reader();
+        deadline::set(Instant::now() + CLOSING);
+        self.close_ground();
+        self.shared.tell_closed();
+    }
+}
+
+fn request_of(work: &Work) -> Option<&Request> {
+    match work {
+        Work::Do(request) => Some(request),
+        Work::Open { .. } => None,
+    }
+}
+
+/// A fault of ours ends no process.
+pub fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(Error::Panic))
+}
+
+/// Opens all files under the outer lock: recovery happens under it too, so that nobody waits inside SQLite for one that stopped.
+fn open(dir: &std::path::Path, known: Option<&Files>, accept_older: bool) -> Result<Ground, Error> {
+    // Before anything is made: what took the place of the one that was open is left alone.
+    if let Some(files) = known {
+        files.lasting().check()?;
+    }
+    place::check_files(dir)?;
+    let mark = Mark::open(dir)?;
+    let locked = mark.lock()?;
+    let presence = place::announce(dir)?;
+    place::make_store(dir)?;
+    let known = mark.least();
+    let mut connection = connection::open(dir)?;
+    let found = meta(&connection, COMMITS_KEY)? as u64;
+    if found < known {
+        if !accept_older {
+            return Err(Error::WentBack { known, found });
+        }
+        accept(&mut connection, known)?;
+        mark.raise(known + 1);
+    }
+    let files = Files::look(dir);
+    drop(locked);
+    Ok(Ground { connection, mark, files, _presence: presence })
+}
+
+/// A new epoch outdates all that was known of the newer state.
+fn accept(connection: &mut Connection, known: u64) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let epoch = meta(&transaction, EPOCH_KEY)? as u64;
+    set_meta(&transaction, EPOCH_KEY, epoch + 1)?;
+    set_meta(&transaction, COMMITS_KEY, known + 1)?;
+    transaction.commit().map_err(|error| Error::from(error).at_commit())
+}

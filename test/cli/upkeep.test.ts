@@ -1,0 +1,81 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ORIGIN } from '../../ts/position.ts';
+import { openStore } from '../../ts/store/open.ts';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const folders: string[] = [];
+afterAll(() => {
+  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+});
+
+/** A store of 60 sessions with two records each, closed. */
+async function made(): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), 'holdfast-upkeep-'));
+  folders.push(dir);
+  const store = await openStore(dir);
+  for (let i = 0; i < 60; i += 1) {
+    const [first, second] = [{ revision: 1, nonce: 5 }, { revision: 2, nonce: 6 }];
+    await store.append(`session ${i}`, { parent: ORIGIN, position: first, kind: 'snapshot', bytes: Buffer.alloc(2000, `text ${i};`), under: 0 });
+    await store.append(`session ${i}`, { parent: first, position: second, kind: 'delta', bytes: Buffer.from(`delta ${i};`), under: 0 });
+  }
+  await store.close();
+  return dir;
+}
+
+function holdfast(...args: string[]): { readonly code: number | null; readonly out: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 30_000 });
+  return { code: status, out: `${stdout}${stderr}`.trim() };
+}
+
+describe('holdfast check', () => {
+  it('finds nothing in a sound store, also while it is open', async () => {
+    const dir = await made();
+    expect(holdfast('check', dir)).toEqual({ code: 0, out: `ok  ${dir}: 60 sessions, 120 records, 121 kB` });
+    const store = await openStore(dir);
+    const { code, out } = holdfast('check', dir, '--json');
+    expect([code, JSON.parse(out)]).toEqual([0, { ok: true, sessions: 60, records: 120, bytes: expect.any(Number) as number, faults: [] }]);
+    await store.close();
+  });
+
+  it('names what is damaged, and what is missing', async () => {
+    const dir = await made();
+    const file = join(dir, 'store.sqlite');
+    const bytes = readFileSync(file);
+    const at = bytes.indexOf('delta 17;');
+    bytes[at + 1] = (bytes[at + 1] as number) ^ 1;
+    writeFileSync(file, bytes);
+    const { code, out } = holdfast('check', dir);
+    expect([code, out.split('\n').length]).toEqual([1, 2]);
+    expect(out).toMatch(/^FAILED {2}.*: 60 sessions, .*; 1 fault\n {4}session 'session …': record 2/);
+    writeFileSync(join(dir, 'mark'), Buffer.from([0, 0, 0, 1, 0, 0, 0, 0]));
+    expect(holdfast('check', dir)).toMatchObject({ code: 1, out: expect.stringMatching(/ERR_CORRUPT.*went back/) as string });
+  });
+
+  it('makes no store where none is', () => {
+    expect(holdfast('check', tmpdir())).toMatchObject({ code: 2, out: expect.stringContaining('holds no embedded store') as string });
+    expect(holdfast('compact').code).toBe(2);
+  });
+});
+
+describe('holdfast compact', () => {
+  it('gives back what is not used', async () => {
+    const dir = await made();
+    const store = await openStore(dir);
+    for (let i = 0; i < 58; i += 1) {
+      const image = { records: [{ position: { revision: 3, nonce: 5 }, kind: 'snapshot', bytes: Buffer.from('short') }], createdAt: 1, expiry: {}, token: 0 } as const;
+      await store.replace(`session ${i}`, image, undefined);
+    }
+    const { code, out } = holdfast('compact', dir, '--json');
+    const { before, after } = JSON.parse(out) as { before: number; after: number };
+    expect([code, after * 2 < before]).toEqual([0, true]);
+    expect((await store.read('session 59', { since: ORIGIN })).records.length).toBe(2);
+    await store.append('new', { parent: ORIGIN, position: { revision: 1, nonce: 5 }, kind: 'snapshot', bytes: Buffer.from('x'), under: 0 });
+    await store.close();
+    expect(holdfast('check', dir).out).toContain('61 sessions');
+  });
+});

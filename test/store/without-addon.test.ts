@@ -1,0 +1,94 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { REMOTE } from '../../ts/store/sqlite-files.ts';
+import { PRAGMAS, SQL } from '../../ts/store/sqlite-sql.ts';
+import { SqliteStore } from '../../ts/store/sqlite.ts';
+
+const HAS_ADDON = await import('../../ts/addon.ts').then(({ loadAddon }) => loadAddon() !== undefined).catch(() => false);
+const BOTH = HAS_ADDON ? '' : ' (skipped: the addon is not built)';
+const MODULE = '@photostructure/sqlite';
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const folders: string[] = [];
+function folder(): string {
+  folders.push(mkdtempSync(join(tmpdir(), 'holdfast-test-')));
+  return folders.at(-1) as string;
+}
+afterAll(() => {
+  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+});
+
+/** Appends the next record of session `s` there, and says what is there then; or the code of what failed. */
+function visit(dir: string, module: string = MODULE): string {
+  const ran = spawnSync(process.execPath, [path('visit.mjs'), dir], { encoding: 'utf8', timeout: 20_000, env: { ...process.env, HOLDFAST_SQLITE: module } });
+  return `${ran.stdout.trim()}${ran.stderr}`;
+}
+
+describe('without the addon', () => {
+  it('the store keeps the contract', () => {
+    const ran = spawnSync(process.execPath, ['--test', '--test-reporter=tap', path('without-addon.mjs')], { encoding: 'utf8', timeout: 120_000, env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
+    expect(ran.stdout.split('\n').filter((line) => /^ *not ok/.test(line))).toEqual([]);
+    expect([ran.status, /^# fail 0$/m.test(ran.stdout)]).toEqual([0, true]);
+    expect(Number(/^# pass (\d+)$/m.exec(ran.stdout)?.[1])).toBeGreaterThan(100);
+  }, 150_000);
+
+  it.skipIf(!HAS_ADDON)(`it reads what the addon wrote, and the other way round${BOTH}`, async () => {
+    const dir = folder();
+    for (let revision = 1; revision <= 6; revision += 1) expect(visit(dir, revision % 2 === 0 ? MODULE : 'addon')).toBe(`${revision} ${'x'.repeat(revision)}`);
+    const store = await SqliteStore.open({ dir });
+    expect((await store.list({ limit: 9, term: 'visited' })).ids).toEqual(['s']);
+    await store.close();
+    expect(readdirSync(dir).toSorted()).toEqual(['mark', 'store.sqlite']);
+  });
+
+  it.skipIf(!HAS_ADDON)(`a folder that is open through one kind is refused to the other${BOTH}`, async () => {
+    const dir = folder();
+    const store = await SqliteStore.open({ dir });
+    expect(visit(dir)).toMatch(/^ERR_INVALID .* use the addon in all processes or in none/);
+    await store.close();
+    const other = spawn(process.execPath, [path('visit.mjs'), dir, 'stay'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
+    await once(other.stdout, 'data');
+    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringContaining('use the addon in all processes or in none') as string });
+    expect(visit(dir)).toMatch(/^2 /);
+    other.kill('SIGKILL');
+    await once(other, 'close');
+    expect(visit(dir, 'addon')).toMatch(/^3 /);
+  }, 60_000);
+
+  it('files that are older than what was acknowledged are refused', () => {
+    const dir = folder();
+    visit(dir);
+    copyFileSync(join(dir, 'store.sqlite'), join(dir, '../older.sqlite'));
+    visit(dir);
+    copyFileSync(join(dir, '../older.sqlite'), join(dir, 'store.sqlite'));
+    rmSync(join(dir, '../older.sqlite'));
+    expect(visit(dir)).toMatch(/^ERR_CORRUPT .*went back: 2 commits were acknowledged, 1 are there/);
+  }, 60_000);
+
+  it('a folder that is gone acknowledges nothing', async () => {
+    const dir = folder();
+    const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
+    other.stdout.setEncoding('utf8');
+    await once(other.stdout, 'data');
+    rmSync(dir, { recursive: true });
+    other.stdin.write('go\n');
+    const [said] = (await once(other.stdout, 'data')) as [string];
+    expect(said).toMatch(/^ERR_UNAVAILABLE .*moved, replaced or deleted/);
+    other.kill();
+    await once(other, 'close');
+  }, 60_000);
+
+  it('tables and statements are word for word those of the addon', () => {
+    const source = ['connection', 'commit', 'read', 'place'].map((name) => readFileSync(path(`../../crates/sqlite/src/${name}.rs`), 'utf8')).join('\n');
+    const flat = source.replaceAll(/\\\n\s*/g, '').replaceAll(/\s+/g, ' ');
+    for (const [name, sql] of Object.entries(SQL)) expect(flat, name).toContain(sql.replaceAll(/\s+/g, ' '));
+    for (const [name] of PRAGMAS) expect(flat, name).toContain(`"${name}"`);
+    const remote = [...source.matchAll(/^ {8}(0x[0-9A-F_]+),/gm)].map(([, digits]) => Number((digits as string).replaceAll('_', '')));
+    expect(remote).toEqual(REMOTE);
+  });
+});
+

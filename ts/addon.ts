@@ -1,0 +1,90 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { HoldfastError } from './errors.ts';
+
+/** What `crates/napi` exports. Errors' messages start with a code. */
+export interface Addon {
+  version(): string;
+  diffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array): number;
+  applyInto(base: Uint8Array, delta: Uint8Array, limit: number, out: Uint8Array): number;
+  applyInPlace(bytes: Uint8Array, delta: Uint8Array): number;
+  signatureInto(base: Uint8Array, chunkBits: number, out: Uint8Array): number;
+  diffSignatureInto(signature: Uint8Array, target: Uint8Array, out: Uint8Array): number;
+  chunksInto(bytes: Uint8Array, averageBits: number, results: Uint32Array): number;
+  applyChainInto(base: Uint8Array, deltas: Uint8Array[], limit: number, out: Uint8Array): number;
+  diffBatch(bases: (Uint8Array | undefined)[], targets: Uint8Array[], out: Uint8Array, results: Uint32Array): number;
+  hashBatch(values: Uint8Array[], results: Uint32Array): void;
+  readonly StoreLink: new (wake: () => void) => StoreLink;
+}
+
+/** One user of one directory of the embedded store. Answers come by `drain`, each under the ticket of its question. */
+export interface StoreLink {
+  open(dir: string, acceptOlder: boolean, ticket: number, boundMs: number): void;
+  submit(request: Uint8Array, ticket: number, boundMs: number): void;
+  /** Bytes moved to `out`; negative: so many are needed, and none was moved. */
+  drain(out: Uint8Array): number;
+  close(ticket: number): void;
+  disconnect(): void;
+}
+
+/** Names of binaries that may run here, the likelier first. */
+function platforms(): string[] {
+  const name = `${process.platform}-${process.arch}`;
+  if (process.platform === 'linux') return [`${name}-gnu`, `${name}-musl`];
+  if (process.platform === 'win32') return [`${name}-msvc`, `${name}-gnu`];
+  return [name];
+}
+
+const require = createRequire(import.meta.url);
+const pathTo = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
+const textOf = (error: unknown): string => (error instanceof Error ? (error.message.split('\n', 1)[0] as string) : String(error));
+
+/** Those of `native/` at the package's root, and packages of their own. */
+function candidates(): { readonly source: string; readonly found: boolean }[] {
+  return platforms().flatMap((platform) => {
+    const file = pathTo(`native/holdfast.${platform}.node`);
+    return existsSync(file) ? [{ source: file, found: true }] : [{ source: `@holdfast/${platform}`, found: isInstalled(`@holdfast/${platform}`) }];
+  });
+}
+
+function isInstalled(name: string): boolean {
+  try {
+    require.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An addon of another version may mean something else by the same names. */
+function checkVersion(addon: Partial<Addon>, source: string): Addon {
+  const { version } = JSON.parse(readFileSync(pathTo('package.json'), 'utf8')) as { version: string };
+  const found = addon.version?.() ?? 'an older one';
+  if (found !== version) throw new Error(`'${source}' is of version ${found}, the package of ${version}: build or install it anew`);
+  return addon as Addon;
+}
+
+function load(): Addon {
+  const remedy = 'run `node scripts/build-native.mjs` where the sources are, or install the package for this machine';
+  const found = candidates().filter((candidate) => candidate.found);
+  if (found.length === 0) throw new HoldfastError('ERR_UNAVAILABLE', `there is no addon for ${platforms()[0]}: ${remedy}`, { outcome: 'none' });
+  const failures: unknown[] = [];
+  for (const { source } of found) {
+    try {
+      return checkVersion(require(source) as Partial<Addon>, source);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  const message = `the addon for ${platforms()[0]} cannot be loaded: ${failures.map(textOf).join('; ')}; ${remedy}`;
+  throw new HoldfastError('ERR_UNAVAILABLE', message, { outcome: 'none', cause: failures.length === 1 ? failures[0] : new AggregateError(failures) });
+}
+
+let loaded: Addon | undefined;
+
+/** The addon; `ERR_UNAVAILABLE`, with the cause, where it cannot be loaded. */
+export function loadAddon(): Addon {
+  loaded ??= load();
+  return loaded;
+}

@@ -1,0 +1,42 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { SqliteStore } from '../store/sqlite.ts';
+import type { StoreOptions } from './options.ts';
+import { Progress } from './progress.ts';
+import { bytes, plural } from './report.ts';
+
+/** Looks through a store; the exit code. */
+export async function check({ dir, json }: StoreOptions): Promise<number> {
+  const store = await SqliteStore.open({ dir, sweepEveryMs: Infinity });
+  const progress = new Progress(process.stderr, dir, undefined, 'sessions');
+  try {
+    const found = await store.check((done) => progress.show(done));
+    progress.clear();
+    const ok = found.faults.length === 0;
+    const what = `${plural(found.sessions, 'session')}, ${plural(found.records, 'record')}, ${bytes(found.bytes)}`;
+    if (json) console.log(JSON.stringify({ ok, ...found }));
+    else console.log(ok ? `ok  ${dir}: ${what}` : [`FAILED  ${dir}: ${what}; ${plural(found.faults.length, 'fault')}`, ...found.faults.map((fault) => `    ${fault}`)].join('\n'));
+    return ok ? 0 : 1;
+  } finally {
+    progress.clear();
+    await store.close();
+  }
+}
+
+export async function compact({ dir, json }: StoreOptions): Promise<number> {
+  const store = await SqliteStore.open({ dir, sweepEveryMs: Infinity });
+  try {
+    const before = sizeOf(dir);
+    await store.compact();
+    const after = sizeOf(dir);
+    console.log(json ? JSON.stringify({ ok: true, before, after }) : `ok  ${dir}: ${bytes(after)}, was ${bytes(before)}`);
+    return 0;
+  } finally {
+    await store.close();
+  }
+}
+
+/** Of database and log. */
+function sizeOf(dir: string): number {
+  return ['store.sqlite', 'store.sqlite-wal'].reduce((sum, name) => sum + (statSync(join(dir, name), { throwIfNoEntry: false })?.size ?? 0), 0);
+}

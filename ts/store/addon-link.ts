@@ -1,0 +1,54 @@
+import { loadAddon } from '../addon.ts';
+import type { StoreLink } from '../addon.ts';
+import { Tickets } from './sqlite-link.ts';
+import type { SqliteLink } from './sqlite-link.ts';
+import { decodeAnswers, encode } from './sqlite-wire.ts';
+import type { Answer, Request } from './sqlite-wire.ts';
+
+const ROOM = 1 << 16;
+
+/** The way through our addon, whose own threads read and write: the usual one. */
+export class AddonLink implements SqliteLink {
+  readonly #native: StoreLink;
+  readonly #tickets = new Tickets();
+  #room = Buffer.allocUnsafeSlow(ROOM);
+
+  private constructor() {
+    const { StoreLink: Native } = loadAddon();
+    this.#native = new Native(() => this.#drain());
+  }
+
+  /** Opens `dir`, which is made when missing. */
+  static async open(dir: string, acceptOlder: boolean, boundMs: number): Promise<AddonLink> {
+    const link = new AddonLink();
+    try {
+      await link.#tickets.ask(boundMs, (ticket) => link.#native.open(dir, acceptOlder, ticket, boundMs));
+      return link;
+    } catch (error) {
+      link.#native.disconnect();
+      throw error;
+    }
+  }
+
+  ask(request: Request, boundMs: number): Promise<Answer> {
+    return this.#tickets.ask(boundMs, (ticket) => this.#native.submit(encode(request), ticket, boundMs));
+  }
+
+  async close(boundMs: number): Promise<void> {
+    try {
+      await this.#tickets.ask(boundMs, (ticket) => this.#native.close(ticket));
+    } finally {
+      this.#native.disconnect();
+    }
+  }
+
+  #drain(): void {
+    let length = this.#native.drain(this.#room);
+    while (length < 0) {
+      this.#room = Buffer.allocUnsafeSlow(-length);
+      length = this.#native.drain(this.#room); // more may have come meanwhile
+    }
+    decodeAnswers(this.#room.subarray(0, length), (ticket, answer) => this.#tickets.settle(ticket, answer));
+    if (this.#room.length > ROOM) this.#room = Buffer.allocUnsafeSlow(ROOM);
+  }
+}

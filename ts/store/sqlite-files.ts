@@ -1,0 +1,139 @@
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, readSync, readdirSync, realpathSync, statSync, statfsSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+
+/** Types of file systems that other machines write to as well: as in `crates/sqlite` (a test compares them). */
+export const REMOTE: readonly number[] = [
+  0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x564c, 0x00c36400, 0x5346414f, 0x6b414653, 0x73757245, 0x0bd00bd0, 0x7461636f, 0x01161970,
+];
+
+const STORE = 'store.sqlite';
+const MARK = 'mark';
+const FILES = [STORE, `${STORE}-wal`, `${STORE}-shm`, MARK];
+/** Of those who have it open through the addon, and through a thread like this one. */
+const ADDON = 'open-';
+const THREAD = 'thread-';
+
+/** The files of an open store as far as the addon's guards can be had without its lock: the mark, and whether all is still in place. */
+export class SqliteFiles {
+  readonly path: string;
+  readonly #dir: string;
+  readonly #presence: string;
+  readonly #mark: number;
+  #known: readonly string[] = [];
+
+  /** Makes what is missing, and says that the folder is in use. */
+  constructor(dir: string) {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    this.#dir = realpathSync(dir);
+    this.path = join(this.#dir, STORE);
+    if (process.platform === 'linux' && REMOTE.includes(statfsSync(this.#dir).type >>> 0)) {
+      throw new HoldfastError('ERR_INVALID', `'${this.#dir}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk`);
+    }
+    this.#presence = join(this.#dir, `${THREAD}${process.pid}-${pidSpace()}-${randomBytes(4).toString('hex')}`);
+    writeFileSync(this.#presence, '', { mode: 0o600 });
+    try {
+      checkNeighbours(this.#dir);
+      makeStore(this.#dir, this.path);
+      this.#mark = openSync(join(this.#dir, MARK), constants.O_RDWR | constants.O_CREAT, 0o600);
+    } catch (error) {
+      unlinkQuietly(this.#presence);
+      throw error;
+    }
+  }
+
+  /** How many commits were acknowledged at least: to be read before the count of the store itself. */
+  least(): number {
+    const bytes = Buffer.alloc(8);
+    return readSync(this.#mark, bytes, 0, 8, 0) === 8 ? Number(bytes.readBigUInt64LE()) : 0;
+  }
+
+  /** Not flushed, and written after the commit was: behind, never ahead. */
+  raise(commits: number): void {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(BigInt(commits));
+    try {
+      writeSync(this.#mark, bytes, 0, 8, 0);
+    } catch {
+      // stays behind
+    }
+  }
+
+  /** Notes which files are open. */
+  note(): void {
+    this.#known = this.#identities();
+  }
+
+  check(): void {
+    const found = this.#identities();
+    const moved = FILES.find((_, index) => found[index] !== this.#known[index]);
+    if (moved === undefined) return;
+    const message = `'${join(this.#dir, moved)}' was moved, replaced or deleted while it was open: open the store again`;
+    throw new HoldfastError('ERR_UNAVAILABLE', message, { outcome: 'unknown' });
+  }
+
+  close(): void {
+    closeSync(this.#mark);
+    unlinkQuietly(this.#presence);
+  }
+
+  #identities(): string[] {
+    return FILES.map((name) => {
+      const found = statSync(join(this.#dir, name), { throwIfNoEntry: false });
+      return found === undefined ? '' : `${found.dev}:${found.ino}`;
+    });
+  }
+}
+
+/** Process ids are only different within one namespace. */
+function pidSpace(): number {
+  return statSync('/proc/self/ns/pid', { throwIfNoEntry: false })?.ino ?? 0;
+}
+
+/** The addon's outer lock cannot be had here: both kinds at once would be without it. */
+function checkNeighbours(dir: string): void {
+  for (const name of readdirSync(dir)) {
+    const path = join(dir, name);
+    if (name.startsWith(THREAD) && !isAlive(name, THREAD)) unlinkQuietly(path);
+    if (!name.startsWith(ADDON) || !isAlive(name, ADDON)) continue;
+    const message = `'${dir}' is open through Holdfast's addon, which this process does without: use the addon in all processes or in none ('${path}' says who, and may be deleted if that is not so)`;
+    throw new HoldfastError('ERR_INVALID', message);
+  }
+}
+
+/** Of another namespace nobody can tell: taken for alive. */
+function isAlive(name: string, prefix: string): boolean {
+  const [pid, space] = name.slice(prefix.length).split('-').map(Number);
+  if (pid === undefined || space !== pidSpace()) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** A database that is there is not touched: closing it would take SQLite's locks away from this process. */
+function makeStore(dir: string, path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+    throw error;
+  }
+  // A power cut must not take the names away from what is flushed.
+  for (const folder of [dir, dirname(dir)]) {
+    const file = openSync(folder, 'r');
+    fsyncSync(file);
+    closeSync(file);
+  }
+}
+
+function unlinkQuietly(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // is gone already
+  }
+}

@@ -1,0 +1,316 @@
+import { systemClock } from '../clock.ts';
+import { Draws, systemEntropy } from '../entropy.ts';
+import { HoldfastError } from '../errors.ts';
+import { xxh3 } from '../xxh3.ts';
+import { raised } from './backend.ts';
+import type { Marks } from './backend.ts';
+import type { RecordChange } from './draft.ts';
+import type { StoredRecord } from './row.ts';
+import { resultCode } from './sqlite-driver.ts';
+import type { SqliteDriver, SqliteModule, SqlRow } from './sqlite-driver.ts';
+import { SqliteFiles } from './sqlite-files.ts';
+import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, MOST_ROWS, PRAGMAS, SQL } from './sqlite-sql.ts';
+import { failure } from './sqlite-wire.ts';
+import type { Answer, Checked, DraftRequest, FetchRequest, Found, FoundRow, PageRequest, Reading, Writing } from './sqlite-wire.ts';
+
+const BUSY = [5, 6, 15];
+const FULL = 13;
+const NO_ACCESS = [8, 14];
+
+/** `commits`: their count, where the batch was flushed. */
+interface Batch {
+  readonly written: boolean[];
+  readonly commits: number | undefined;
+}
+
+/** The embedded store's ground in JavaScript, where there is no addon: the same tables, statements and guards, but for the outer lock. Synchronous. */
+export class SqliteGround {
+  readonly #files: SqliteFiles;
+  readonly #driver: SqliteDriver;
+  readonly #versions = new Draws(systemEntropy);
+  #flushes = true;
+
+  /** Times are of the system's monotonic clock. */
+  constructor(module: SqliteModule, dir: string, acceptOlder: boolean, dueMs: number) {
+    this.#files = new SqliteFiles(dir);
+    try {
+      this.#driver = connect(module, this.#files.path, dueMs);
+    } catch (error) {
+      this.#files.close();
+      throw translate(error);
+    }
+    try {
+      this.#prepare(acceptOlder, dueMs);
+    } catch (error) {
+      this.close();
+      throw translate(error);
+    }
+  }
+
+  #prepare(acceptOlder: boolean, dueMs: number): void {
+    const least = this.#files.least();
+    makeTables(this.#driver, dueMs);
+    if (whole(this.#driver.all(SQL.countMeta)[0]) === 0) throw new HoldfastError('ERR_INVALID', `'${this.#files.path}' is a database of something else: name another folder`);
+    const format = this.#meta(FORMAT_KEY);
+    if (format !== FORMAT) throw new HoldfastError('ERR_INVALID', `'${this.#files.path}' has layout ${format}, this version of Holdfast reads ${FORMAT}: name another folder`);
+    const found = this.#meta(COMMITS_KEY);
+    if (found < least) this.#accept(acceptOlder, least, found);
+    this.#files.note();
+  }
+
+  /** A new epoch outdates all that was known of the newer state. */
+  #accept(accepted: boolean, known: number, found: number): void {
+    if (!accepted) {
+      const remedy = 'put the newer files back, or open it once with `acceptOlder` to go on from this state';
+      throw failure('ERR_CORRUPT', `the store went back: ${known} commits were acknowledged, ${found} are there; ${remedy}`, 'none');
+    }
+    this.#transaction('IMMEDIATE', () => {
+      this.#driver.run(SQL.setMeta, EPOCH_KEY, this.#meta(EPOCH_KEY) + 1);
+      this.#driver.run(SQL.setMeta, COMMITS_KEY, known + 1);
+    });
+    this.#files.raise(known + 1);
+  }
+
+  read(request: Reading, dueMs: number): Answer {
+    this.#files.check();
+    const known = request.kind === 'check' ? this.#files.least() : 0;
+    return this.#guarded(dueMs, () =>
+      this.#transaction('DEFERRED', () => {
+        if (request.kind === 'fetch') return { kind: 'found', found: this.#fetch(request) };
+        if (request.kind === 'page') return { kind: 'page', page: this.#page(request) };
+        return { kind: 'checked', checked: this.#check(known) };
+      }),
+    );
+  }
+
+  compact(dueMs: number): Answer {
+    this.#files.check();
+    this.#guarded(dueMs, () => {
+      this.#driver.exec('PRAGMA synchronous=FULL');
+      this.#flushes = true;
+      this.#driver.exec('VACUUM');
+      this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    });
+    this.#files.check();
+    return { kind: 'committed', written: true };
+  }
+
+  /** All in one transaction; by entry, whether it was written. Undefined: others were in the way until then, and nothing was. */
+  write(batch: readonly Writing[], dueMs: number): boolean[] | undefined {
+    this.#files.check();
+    const done = this.#guarded(dueMs, () => this.#tryTwice(batch));
+    if (done === undefined) return undefined;
+    this.#files.check();
+    if (done.commits !== undefined) this.#files.raise(done.commits);
+    return done.written;
+  }
+
+  close(): void {
+    this.#driver.close();
+    this.#files.close();
+  }
+
+  /** Of a full disk: the log may hold room that the database no longer needs. */
+  #tryTwice(batch: readonly Writing[]): Batch | undefined {
+    try {
+      return this.#commit(batch);
+    } catch (error) {
+      if (BUSY.includes(resultCode(error) ?? 0)) return undefined;
+      if (resultCode(error) !== FULL) throw error;
+      this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      return this.#commit(batch);
+    }
+  }
+
+  #commit(batch: readonly Writing[]): Batch {
+    const flush = batch.some((request) => request.kind === 'raise' || request.flush);
+    if (flush !== this.#flushes) this.#driver.exec(`PRAGMA synchronous=${flush ? 'FULL' : 'NORMAL'}`);
+    this.#flushes = flush;
+    return this.#transaction('IMMEDIATE', () => {
+      let now = this.#marks();
+      const written = batch.map((request) => {
+        if (request.kind === 'draft') return this.#draft(request, now);
+        if (!sameMarks(now, request.expected)) return false;
+        now = raised(now, request.next);
+        this.#driver.run(SQL.setMeta, EPOCH_KEY, now.epoch);
+        this.#driver.run(SQL.setMeta, BIRTHS_KEY, now.births);
+        return true;
+      });
+      // Only what was flushed counts: the mark must never be ahead of the disk.
+      const commits = flush && written.includes(true) ? this.#meta(COMMITS_KEY) + 1 : undefined;
+      if (commits !== undefined) this.#driver.run(SQL.setMeta, COMMITS_KEY, commits);
+      return { written, commits };
+    });
+  }
+
+  #draft(request: DraftRequest, now: Marks): boolean {
+    const id = Buffer.from(request.id);
+    const [found] = this.#driver.all(SQL.version, id);
+    const version = found === undefined ? undefined : whole(found);
+    if (!sameMarks(now, request.marks) || version !== request.version) return false;
+    if (request.cleared) this.#driver.run(SQL.deleteAllRecords, id);
+    for (const change of request.changes) this.#change(id, change);
+    if (request.row !== undefined) this.#putRow(id, Buffer.from(request.row));
+    else if (request.cleared) this.#driver.run(SQL.deleteRow, id);
+    for (const term of request.lostTerms) this.#driver.run(SQL.deleteTerm, Buffer.from(term), id);
+    for (const term of request.newTerms) this.#driver.run(SQL.putTerm, Buffer.from(term), id);
+    return true;
+  }
+
+  #putRow(id: Buffer, row: Buffer): void {
+    const version = this.#versions.nonce();
+    this.#driver.run(SQL.putRow, id, version, row, seal(id, -1n, BigInt(version), row));
+  }
+
+  #change(id: Buffer, change: RecordChange): void {
+    if (change.op === 'delete') return this.#driver.run(SQL.deleteRecords, id, change.from, change.to);
+    const { revision, record } = change;
+    this.#driver.run(SQL.putRecord, id, revision, record.nonce, record.bytes, seal(id, BigInt(revision), BigInt(record.nonce), record.bytes));
+  }
+
+  #fetch({ id, from, limitBytes }: FetchRequest): Found {
+    const marks = this.#marks();
+    const key = Buffer.from(id);
+    const [row] = id === '' ? [] : this.#driver.all(SQL.row, key);
+    const records = new Map<number, StoredRecord>();
+    const found = { marks, row: row && foundRow(key, row), records, more: false, damaged: undefined };
+    let bytes = 0;
+    for (const stored of from === undefined || id === '' ? [] : this.#driver.all(SQL.records, key, from)) {
+      const [revision, nonce, body] = [stored['revision'] as bigint, stored['nonce'] as bigint, stored['body'] as Uint8Array];
+      bytes += body.length;
+      if (records.size > 0 && bytes > limitBytes) return { ...found, more: true };
+      if (seal(key, revision, nonce, body) !== stored['sum']) return { ...found, damaged: Number(revision) };
+      records.set(Number(revision), { nonce: Number(nonce), bytes: body });
+    }
+    return found;
+  }
+
+  #page({ query: { term = '', cursor = '', limit } }: PageRequest): Extract<Answer, { kind: 'page' }>['page'] {
+    const most = Math.min(limit, MOST_ROWS);
+    const after = Buffer.from(cursor);
+    const found = term === '' ? this.#driver.all(SQL.page, after, most + 1) : this.#driver.all(SQL.pageOfTerm, after, most + 1, Buffer.from(term));
+    const rows = new Map<string, FoundRow>();
+    for (const row of found.slice(0, most)) {
+      const id = Buffer.from(row['id'] as Uint8Array);
+      rows.set(id.toString(), foundRow(id, row));
+    }
+    return { marks: this.#marks(), rows, more: found.length > most };
+  }
+
+  #check(known: number): Checked {
+    const lines = this.#driver.all('PRAGMA quick_check').map((row) => String(Object.values(row)[0]));
+    return { faults: lines.filter((line) => line !== 'ok'), commits: this.#meta(COMMITS_KEY), known };
+  }
+
+  #marks(): Marks {
+    return { epoch: this.#meta(EPOCH_KEY), births: this.#meta(BIRTHS_KEY) };
+  }
+
+  #meta(key: number): number {
+    return whole(this.#driver.all(SQL.meta, key)[0]);
+  }
+
+  /** SQLite waits for others until then, and no longer. */
+  #guarded<T>(dueMs: number, run: () => T): T {
+    try {
+      this.#driver.exec(`PRAGMA busy_timeout=${leftMs(dueMs)}`);
+      return run();
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  /** What fails in COMMIT may have been let through. */
+  #transaction<T>(kind: 'IMMEDIATE' | 'DEFERRED', run: () => T): T {
+    this.#driver.exec(`BEGIN ${kind}`);
+    let committing = false;
+    try {
+      const result = run();
+      committing = kind === 'IMMEDIATE';
+      this.#driver.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      const code = resultCode(error);
+      if (!committing || code === undefined || code === FULL || BUSY.includes(code)) throw error;
+      throw failure('ERR_UNAVAILABLE', `the commit failed (${String(error)})`, 'unknown');
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      this.#driver.exec('ROLLBACK');
+    } catch {
+      // was rolled back already
+    }
+  }
+}
+
+const leftMs = (dueMs: number): number => Math.max(0, Math.floor(dueMs - systemClock.monotonic()));
+
+const sameMarks = (a: Marks, b: Marks): boolean => a.epoch === b.epoch && a.births === b.births;
+
+/** The first column, a whole number. */
+const whole = (row: SqlRow | undefined): number => Number(Object.values(row ?? {})[0]);
+
+function connect(module: SqliteModule, path: string, dueMs: number): SqliteDriver {
+  const driver = module.open(path);
+  try {
+    driver.exec(`PRAGMA busy_timeout=${leftMs(dueMs)}`);
+    untilFree(dueMs, () => driver.exec('PRAGMA journal_mode=WAL'));
+    for (const [name, value] of PRAGMAS) driver.exec(`PRAGMA ${name}=${value}`);
+    return driver;
+  } catch (error) {
+    driver.close();
+    throw error;
+  }
+}
+
+function makeTables(driver: SqliteDriver, dueMs: number): void {
+  untilFree(dueMs, () => {
+    if (whole(driver.all(SQL.countTables)[0]) === 0) driver.exec(SQL.schema);
+  });
+}
+
+/** Switching a new file to WAL answers "busy" without waiting. */
+function untilFree(dueMs: number, run: () => void): void {
+  for (;;) {
+    try {
+      return run();
+    } catch (error) {
+      if (!BUSY.includes(resultCode(error) ?? 0) || leftMs(dueMs) === 0) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+function foundRow(id: Buffer, row: SqlRow): FoundRow {
+  const [version, body] = [row['version'] as bigint, row['row'] as Uint8Array];
+  return { version: Number(version), body: seal(id, -1n, version, body) === row['sum'] ? Buffer.from(body).toString() : undefined };
+}
+
+const hash = new Uint32Array(2);
+
+/** As in the addon: over the key and its length, the two numbers, and the bytes. */
+function seal(id: Buffer, first: bigint, second: bigint, body: Uint8Array): bigint {
+  const bytes = Buffer.allocUnsafe(id.length + 24 + body.length);
+  bytes.writeBigUInt64LE(BigInt(id.length), 0);
+  id.copy(bytes, 8);
+  bytes.writeBigUInt64LE(BigInt.asUintN(64, first), 8 + id.length);
+  bytes.writeBigUInt64LE(second, 16 + id.length);
+  bytes.set(body, 24 + id.length);
+  xxh3(bytes, 0, bytes.length, hash, 0);
+  return BigInt.asIntN(64, (BigInt(hash[1] as number) << 32n) | BigInt(hash[0] as number));
+}
+
+/** An error of SQLite, by what it means to the caller. */
+function translate(error: unknown): unknown {
+  if (error instanceof HoldfastError) return error;
+  const code = resultCode(error);
+  const text = error instanceof Error ? error.message : String(error);
+  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none');
+  if (BUSY.includes(code)) return failure('ERR_UNAVAILABLE', 'another process kept the store busy until the time of the call was over', 'none');
+  if (code === FULL) return failure('ERR_UNAVAILABLE', 'the disk is full: make room', 'none');
+  if (NO_ACCESS.includes(code)) return failure('ERR_UNAVAILABLE', text, 'none');
+  return failure('ERR_CORRUPT', `the store is damaged (${text}): restore it from a backup`, 'none');
+}

@@ -1,0 +1,50 @@
+/** The tables and statements of the embedded store, word for word those of `crates/sqlite` (a test compares them). */
+
+/** Of the tables; what is written in another is refused. */
+export const FORMAT = 1;
+export const FORMAT_KEY = 1;
+export const EPOCH_KEY = 2;
+export const BIRTHS_KEY = 3;
+export const COMMITS_KEY = 4;
+
+/** Rows of a page at most. */
+export const MOST_ROWS = 1000;
+
+export const PRAGMAS: readonly (readonly [string, string | number])[] = [
+  ['mmap_size', 0],
+  ['cell_size_check', 1],
+  ['trusted_schema', 0],
+  ['temp_store', 'MEMORY'],
+  ['synchronous', 'FULL'],
+  ['fullfsync', 1],
+  ['checkpoint_fullfsync', 1],
+  ['wal_autocheckpoint', 250],
+  ['journal_size_limit', 8 << 20],
+];
+
+export const SQL = {
+  schema: `
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS session(id BLOB PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS record(id BLOB, revision INTEGER, nonce INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(id, revision)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, PRIMARY KEY(term, id)) WITHOUT ROWID;
+INSERT OR IGNORE INTO meta VALUES(1, 1), (2, 0), (3, 0), (4, 0);
+COMMIT;`,
+  countTables: 'SELECT count(*) FROM sqlite_schema',
+  countMeta: "SELECT count(*) FROM sqlite_schema WHERE name='meta'",
+  meta: 'SELECT value FROM meta WHERE key=?1',
+  setMeta: 'UPDATE meta SET value=?2 WHERE key=?1',
+  row: 'SELECT version, row, sum FROM session WHERE id=?1',
+  version: 'SELECT version FROM session WHERE id=?1',
+  putRow: 'INSERT INTO session VALUES(?1, ?2, ?3, ?4) ON CONFLICT(id) DO UPDATE SET version=?2, row=?3, sum=?4',
+  deleteRow: 'DELETE FROM session WHERE id=?1',
+  records: 'SELECT revision, nonce, body, sum FROM record WHERE id=?1 AND revision>=?2 ORDER BY revision',
+  putRecord: 'INSERT OR REPLACE INTO record VALUES(?1, ?2, ?3, ?4, ?5)',
+  deleteRecords: 'DELETE FROM record WHERE id=?1 AND revision>=?2 AND revision<?3',
+  deleteAllRecords: 'DELETE FROM record WHERE id=?1',
+  putTerm: 'INSERT OR IGNORE INTO term VALUES(?1, ?2)',
+  deleteTerm: 'DELETE FROM term WHERE term=?1 AND id=?2',
+  page: 'SELECT id, version, row, sum FROM session WHERE id>?1 ORDER BY id LIMIT ?2',
+  pageOfTerm: 'SELECT s.id, s.version, s.row, s.sum FROM term t CROSS JOIN session s ON s.id=t.id WHERE t.id>?1 AND t.term=?3 ORDER BY t.id LIMIT ?2',
+} as const;

@@ -1,0 +1,116 @@
+// The helper thread of one store without the addon: reads and writes as it is asked. workerData: how to open.
+import { parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { systemClock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import { findModule } from './sqlite-driver.ts';
+import { SqliteGround } from './sqlite-ground.ts';
+import type { Answer, Request, Writing } from './sqlite-wire.ts';
+
+export interface Opening {
+  readonly module: string;
+  readonly dir: string;
+  readonly acceptOlder: boolean;
+  readonly dueMs: number;
+  readonly ticket: number;
+}
+
+export interface Question {
+  readonly ticket: number;
+  /** Undefined: it is to be closed. */
+  readonly request: Request | undefined;
+  /** On the system's monotonic clock, which all threads share. */
+  readonly dueMs: number;
+}
+
+/** An error loses its class on the way. */
+export interface Failed {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly outcome: 'none' | 'unknown';
+}
+
+export interface Reply {
+  readonly ticket: number;
+  readonly answer?: Answer;
+  readonly failed?: Failed;
+}
+
+const port = parentPort as MessagePort;
+const { module, dir, acceptOlder, dueMs, ticket } = workerData as Opening;
+let ground: SqliteGround | undefined;
+let waiting: Question[] = [];
+
+const failedBy = (error: unknown): Failed => {
+  if (!(error instanceof HoldfastError)) return { code: 'ERR_UNAVAILABLE', message: `SQLite: ${String(error)}`, outcome: 'unknown' };
+  return { code: error.code, message: error.message, outcome: error.outcome === 'unknown' ? 'unknown' : 'none' };
+};
+
+function attempt(tickets: readonly number[], run: () => readonly Answer[]): Reply[] {
+  try {
+    const answers = run();
+    return tickets.map((each, index) => ({ ticket: each, answer: answers[index] as Answer }));
+  } catch (error) {
+    return tickets.map((each) => ({ ticket: each, failed: failedBy(error) }));
+  }
+}
+
+const BUSY: Failed = { code: 'ERR_UNAVAILABLE', message: 'SQLite: others kept the store busy until the time of the call was over; nothing was written', outcome: 'none' };
+
+/** What came together is written together, then read. */
+function work(): void {
+  const open = ground as SqliteGround;
+  const questions = waiting;
+  waiting = [];
+  const now = systemClock.monotonic();
+  const timely = questions.filter((question) => question.dueMs > now);
+  const replies: Reply[] = questions.filter((question) => question.dueMs <= now).map((question) => ({ ticket: question.ticket, failed: BUSY }));
+  replies.push(...write(open, timely.filter(({ request }) => request?.kind === 'draft' || request?.kind === 'raise')));
+  for (const { ticket: each, request, dueMs: due } of timely) {
+    if (request?.kind === 'fetch' || request?.kind === 'page' || request?.kind === 'check') replies.push(...attempt([each], () => [open.read(request, due)]));
+    if (request?.kind === 'compact') replies.push(...attempt([each], () => [open.compact(due)]));
+  }
+  const closing = timely.find(({ request }) => request === undefined);
+  if (closing !== undefined && waiting.length > 0) waiting.push(closing);
+  else if (closing !== undefined) replies.push(...close(open, closing.ticket));
+  port.postMessage(replies);
+  if (waiting.length > 0) setImmediate(work);
+}
+
+/** Those whose time is not over wait on when others are in the way. */
+function write(open: SqliteGround, drafts: readonly Question[]): Reply[] {
+  if (drafts.length === 0) return [];
+  const due = Math.min(...drafts.map((question) => question.dueMs));
+  let busy = false;
+  const replies = attempt(drafts.map((draft) => draft.ticket), () => {
+    const written = open.write(drafts.map(({ request }) => request as Writing), due);
+    busy = written === undefined;
+    return (written ?? []).map((each) => ({ kind: 'committed', written: each }));
+  });
+  if (!busy) return replies;
+  const now = systemClock.monotonic();
+  waiting.push(...drafts.filter((draft) => draft.dueMs > now));
+  return drafts.filter((draft) => draft.dueMs <= now).map((draft) => ({ ticket: draft.ticket, failed: BUSY }));
+}
+
+function close(open: SqliteGround, closing: number): Reply[] {
+  const replies = attempt([closing], () => {
+    open.close();
+    return [{ kind: 'closed' }];
+  });
+  port.unref(); // nothing more is asked: the thread ends
+  return replies;
+}
+
+port.on('message', (question: Question) => {
+  waiting.push(question);
+  if (waiting.length === 1) setImmediate(work);
+});
+
+const opened = attempt([ticket], () => {
+  ground = new SqliteGround(findModule(module), dir, acceptOlder, dueMs);
+  return [{ kind: 'opened' }];
+});
+port.postMessage(opened);
+if (ground === undefined) port.unref();

@@ -1,0 +1,331 @@
+import { realpath } from 'node:fs/promises';
+import { loadAddon } from '../addon.ts';
+import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import { raised } from './backend.ts';
+import type { Backend, Draft, Marks, View } from './backend.ts';
+import { bootId } from './boot.ts';
+import { Deadline } from './deadline.ts';
+import { NotedDraft } from './draft.ts';
+import { SocketInbox } from './inbox.ts';
+import { damagedRow, shortId } from './row.ts';
+import type { Row } from './row.ts';
+import { AddonLink } from './addon-link.ts';
+import type { SqliteLink } from './sqlite-link.ts';
+import { SqliteSight } from './sqlite-sight.ts';
+import type { Want } from './sqlite-sight.ts';
+import type { Answer, Reading, Writing } from './sqlite-wire.ts';
+import type { Hint, ListQuery, Membership } from './store.ts';
+import type { SweepOptions } from './sweeper.ts';
+import { TransactionalStore } from './transactional.ts';
+
+/** The bound of opening, closing, and of a call that names none. */
+const BOUND_MS = 10_000;
+/** Of one wait, whatever the call may take. */
+const LONGEST_MS = 60_000;
+/** The store's threads answer this much before the caller gives up, so that it learns what became of the call. */
+const MARGIN_MS = 50;
+/** A write that loses this often in a row to others on the same session gives up. */
+const MOST_TRIES = 1000;
+/** Of records that come at once; doubled each time that more are asked for. */
+const FIRST_BYTES = 1 << 18;
+
+export interface SqliteStoreOptions extends SweepOptions {
+  /** Folder of the database; made when missing, for its owner alone. On a local disk. Every process on the machine that opens it shares the sessions. */
+  readonly dir: string;
+  readonly clock?: Clock | undefined;
+  /** Go on from files that are older than what was acknowledged, under a new epoch: whoever knows the newer state is fenced. Default: refuse them. */
+  readonly acceptOlder?: boolean | undefined;
+}
+
+/**
+ * Sessions in a SQLite database: several processes and worker threads of one machine, no server. A call is acknowledged when it is
+ * committed and flushed to disk: it survives the death of every process, and of the machine as far as its disk keeps what it was
+ * told to flush; what moves nothing but locks is not flushed. Calls made at the same time share a flush. Recalls travel over
+ * Unix sockets. Nothing waits on the JavaScript thread. A call that names no bound of its own rejects after 10 s.
+ */
+export class SqliteStore extends TransactionalStore {
+  readonly address: string;
+  readonly #backend: SqliteBackend;
+
+  private constructor(address: string, backend: SqliteBackend, clock: Clock, options: SqliteStoreOptions) {
+    super(backend, { ...options, clock, can: { durability: ['fsync'], watch: false, find: true }, boundMs: BOUND_MS, boot: bootId() });
+    this.address = address;
+    this.#backend = backend;
+  }
+
+  /** Looks through structure, rows and records, while others use them: checksums, and that no record is missing. `onSession` is called after each. */
+  check(onSession: (done: number) => void = () => undefined): Promise<StoreCheck> {
+    return this.#backend.check(onSession);
+  }
+
+  /** Gives unused room back to the disk, for which as much is needed meanwhile. Who writes waits until it is done, or its bound. */
+  async compact(): Promise<void> {
+    await this.#backend.compact();
+  }
+
+  /**
+   * `ERR_INVALID`: the folder holds something else, or is on a network file system. `ERR_CORRUPT`: damaged, or older than what was
+   * acknowledged. `ERR_UNAVAILABLE`: no addon, no access, or others kept it busy.
+   */
+  static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
+    const { dir, clock = systemClock, acceptOlder = false } = options ?? {};
+    if (typeof dir !== 'string' || dir === '') throw new HoldfastError('ERR_INVALID', 'SqliteStore needs `dir`, the path of a folder');
+    const link = await openLink(dir, acceptOlder);
+    try {
+      const path = await realpath(dir);
+      return new SqliteStore(`sqlite:${path}`, new SqliteBackend(link, new SocketInbox(path)), clock, options);
+    } catch (cause) {
+      await link.close(BOUND_MS);
+      throw new HoldfastError('ERR_UNAVAILABLE', `'${dir}' was deleted while it was opened: open it again`, { cause, outcome: 'none' });
+    }
+  }
+}
+
+/** Of looking through a store, or compacting it, in one go. */
+const LONGEST_LOOK_MS = 3_600_000;
+const PAGE = 200;
+
+/** What a look through a store found; `faults`: none, or one line each. */
+export interface StoreCheck {
+  readonly sessions: number;
+  readonly records: number;
+  /** Of the records. */
+  readonly bytes: number;
+  readonly faults: readonly string[];
+}
+
+/** Through the addon; where there is none through a thread and another SQLite. The environment's `HOLDFAST_SQLITE` forces one: `addon`, or a module's name. */
+async function openLink(dir: string, acceptOlder: boolean): Promise<SqliteLink> {
+  const forced = process.env['HOLDFAST_SQLITE'];
+  const lack = forced === undefined || forced === 'addon' ? lackOfAddon() : undefined;
+  if (lack === undefined && (forced === undefined || forced === 'addon')) return AddonLink.open(dir, acceptOlder, BOUND_MS);
+  if (forced === 'addon') throw lack;
+  const { ThreadLink } = await import('./thread-link.ts');
+  try {
+    return await ThreadLink.open(dir, acceptOlder, BOUND_MS, forced);
+  } catch (error) {
+    if (lack === undefined || (error as HoldfastError).code !== 'ERR_UNAVAILABLE') throw error;
+    throw new HoldfastError('ERR_UNAVAILABLE', `${lack.message}; nor does it go without: ${(error as HoldfastError).message}`, { cause: lack, outcome: 'none' });
+  }
+}
+
+function lackOfAddon(): HoldfastError | undefined {
+  try {
+    loadAddon();
+    return undefined;
+  } catch (error) {
+    return error as HoldfastError;
+  }
+}
+
+/**
+ * Writes are drafted on what was read and committed if row and marks are still the same, which the store's own thread compares.
+ * Its locks, which all processes share, are thus never held while JavaScript runs.
+ */
+class SqliteBackend implements Backend {
+  readonly name = 'SQLite';
+  readonly #link: SqliteLink;
+  readonly #inbox: SocketInbox;
+
+  constructor(link: SqliteLink, inbox: SocketInbox) {
+    this.#link = link;
+    this.#inbox = inbox;
+  }
+
+  async write<T>(id: string, run: (draft: Draft) => T, deadline: Deadline): Promise<T> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const { result, sight } = await this.#see(id, (view) => noted(view, run), deadline);
+      if (result.draft.empty || (await this.#commit(id, sight, result.draft, deadline))) return result.reply;
+    }
+    throw outrun(`session '${shortId(id)}'`);
+  }
+
+  async read<T>(about: string | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {
+    return (await this.#see(about, run, deadline)).result;
+  }
+
+  async raise(next: (marks: Marks) => Partial<Marks>, deadline: Deadline): Promise<Marks> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const { result: before } = await this.#see(undefined, (view) => view.marks(), deadline);
+      const after = raised(before, next(before));
+      if (after.epoch === before.epoch && after.births === before.births) return after;
+      if (isWritten(await this.#ask({ kind: 'raise', expected: before, next: after }, deadline, 'unknown'))) return after;
+    }
+    throw outrun('the epoch');
+  }
+
+  /** Fetches and runs, until all that `run` asked for was there, of one moment. */
+  async check(onSession: (done: number) => void): Promise<StoreCheck> {
+    const answer = await this.#link.ask({ kind: 'check' }, LONGEST_LOOK_MS);
+    const { faults: found, commits, known } = answer.kind === 'checked' ? answer.checked : { faults: [], commits: 0, known: 0 };
+    const faults = found.map((fault) => `structure: ${fault}`);
+    if (commits < known) faults.push(`${known} commits were acknowledged, ${commits} are there`);
+    const counts = { sessions: 0, records: 0, bytes: 0 };
+    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+      const query = { limit: PAGE, ...(cursor !== undefined && { cursor }) };
+      const page = await this.read(query, (view) => view.page(query), this.#unhurried());
+      for (const id of page.ids) {
+        const fault = await this.read(id, (view) => lookThrough(view, id), this.#unhurried()).then((seen) => void add(counts, seen), faultOf);
+        if (fault !== undefined) faults.push(fault);
+        onSession((counts.sessions += 1));
+      }
+      cursor = page.cursor;
+    }
+    return { ...counts, faults };
+  }
+
+  async compact(): Promise<void> {
+    await this.#link.ask({ kind: 'compact' }, LONGEST_LOOK_MS);
+  }
+
+  #unhurried(): Deadline {
+    return new Deadline(systemClock, {}, LONGEST_MS);
+  }
+
+  async #see<T>(about: string | ListQuery | undefined, run: (view: SqliteSight) => T, deadline: Deadline): Promise<{ result: T; sight: SqliteSight }> {
+    const first: Want = typeof about === 'object' ? { page: about } : { id: about ?? '' };
+    let sight = new SqliteSight();
+    let wants = [first];
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const found = await Promise.all(wants.map((want) => this.#fetch(sight, want, FIRST_BYTES * 2 ** Math.min(tries, 10), deadline)));
+      if (!found.every(Boolean)) {
+        sight = new SqliteSight();
+        wants = [first];
+        continue;
+      }
+      const seen = attempt(sight, run);
+      wants = sight.takeWants();
+      if (wants.length === 0) return { result: seen(), sight };
+    }
+    throw outrun('what was to be read');
+  }
+
+  /** False: it does not fit to what was fetched before. */
+  async #fetch(sight: SqliteSight, want: Want, limitBytes: number, deadline: Deadline): Promise<boolean> {
+    deadline.check();
+    const request: Reading = 'page' in want ? { kind: 'page', query: want.page } : { kind: 'fetch', id: want.id, from: want.from, limitBytes };
+    const answer = await this.#ask(request, deadline, 'none');
+    if (answer.kind === 'page' && 'page' in want) return sight.addPage(want.page, answer.page);
+    return answer.kind === 'found' && 'id' in want && sight.addFound(want.id, want.from, answer.found);
+  }
+
+  /** False: others were faster, and nothing was written. */
+  async #commit(id: string, sight: SqliteSight, draft: NotedDraft, deadline: Deadline): Promise<boolean> {
+    deadline.check();
+    const before = readable(sight, id);
+    const after = draft.changedRow;
+    const terms = draft.cleared || after !== undefined ? (after?.terms ?? []) : (before?.terms ?? []);
+    const request: Writing = {
+      kind: 'draft',
+      id,
+      version: sight.version(id),
+      marks: sight.marks(),
+      cleared: draft.cleared,
+      changes: draft.records,
+      row: after && JSON.stringify(after),
+      lostTerms: (before?.terms ?? []).filter((term) => !terms.includes(term)),
+      newTerms: terms.filter((term) => before?.terms.includes(term) !== true),
+      flush: draft.cleared || draft.records.length > 0 || settled(before) !== settled(after),
+    };
+    return isWritten(await this.#ask(request, deadline, 'unknown'));
+  }
+
+  /** `outcome`: of a request that is given up. */
+  #ask(request: Reading | Writing, deadline: Deadline, outcome: 'none' | 'unknown'): Promise<Answer> {
+    const { leftMs } = deadline;
+    const boundMs = Math.min(LONGEST_MS, leftMs - Math.min(MARGIN_MS, leftMs / 10));
+    return deadline.bound(this.#link.ask(request, boundMs), outcome);
+  }
+
+  send(member: string, hint: Hint): void {
+    this.#inbox.send(member, hint);
+  }
+
+  /** Nobody can watch. */
+  changed(): void {}
+
+  async join(listener: (hint: Hint) => void): Promise<Omit<Membership, 'epoch'>> {
+    return { ...(await this.#inbox.join(listener)), watch: async () => undefined };
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#inbox.close();
+    } finally {
+      await this.#link.close(BOUND_MS);
+    }
+  }
+}
+
+function noted<T>(view: View, run: (draft: Draft) => T): { readonly draft: NotedDraft; readonly reply: T } {
+  const draft = new NotedDraft(view);
+  const reply = run(draft);
+  return { draft, reply };
+}
+
+/** What comes of it, once it is known that nothing was missing. */
+function attempt<T>(sight: SqliteSight, run: (view: SqliteSight) => T): () => T {
+  try {
+    const result = run(sight);
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+/** A damaged row is about to be replaced. */
+function readable(sight: SqliteSight, id: string): Row | undefined {
+  try {
+    return sight.row(id);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a row says beside its lock and the looks of the sweep; of one that is here for its lock alone: nothing. */
+function settled(row: Row | undefined): string {
+  if (row === undefined || row.revision === 0) return '';
+  return JSON.stringify({ ...row, lock: undefined, boot: undefined, lookedAt: undefined });
+}
+
+interface Seen {
+  readonly records: number;
+  readonly bytes: number;
+}
+
+function add(counts: { records: number; bytes: number }, { records, bytes }: Seen): void {
+  counts.records += records;
+  counts.bytes += bytes;
+}
+
+/** Damage is what is looked for; all else ends the look. */
+function faultOf(error: unknown): string {
+  if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return error.message;
+  throw error;
+}
+
+/** Throws where row and records are not what one of them says of the other. */
+function lookThrough(view: View, id: string): Seen {
+  const row = view.row(id);
+  const seen = { records: 0, bytes: 0 };
+  if (row === undefined) return seen; // gone meanwhile
+  let nonce = 0;
+  for (let revision = row.first; revision <= row.revision; revision += 1) {
+    const record = view.record(id, revision);
+    if (record === undefined) throw damagedRow(id, `record ${revision} of ${row.first} to ${row.revision} is missing`);
+    nonce = record.nonce;
+    add(seen, { records: 1, bytes: record.bytes.length });
+  }
+  if (nonce !== row.nonce) throw damagedRow(id, 'its last record is another than the one there');
+  return seen;
+}
+
+const isWritten = (answer: Answer): boolean => answer.kind === 'committed' && answer.written;
+
+function outrun(what: string): HoldfastError {
+  return new HoldfastError('ERR_UNAVAILABLE', `SQLite: ${what} was changed by others ${MOST_TRIES} times while this call tried to; retry`, { outcome: 'none' });
+}

@@ -1,0 +1,56 @@
+import { Worker } from 'node:worker_threads';
+import { systemClock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import { findModule } from './sqlite-driver.ts';
+import { Tickets } from './sqlite-link.ts';
+import type { SqliteLink } from './sqlite-link.ts';
+import type { Opening, Question, Reply } from './sqlite-thread.ts';
+import type { Answer, Request } from './sqlite-wire.ts';
+import { threadEntry } from './thread-entry.ts';
+
+/** The way through a helper thread, where there is no addon. A commit that hangs holds up the end of the process. */
+export class ThreadLink implements SqliteLink {
+  readonly #tickets = new Tickets();
+  readonly #worker: Worker;
+
+  private constructor(opening: Opening) {
+    // Without the process's own flags: some, as of `node -e`, are refused in a thread.
+    this.#worker = new Worker(threadEntry, { workerData: opening, execArgv: [] });
+    this.#worker.unref();
+    this.#worker.on('message', (replies: readonly Reply[]) => replies.forEach((reply) => this.#take(reply)));
+    this.#worker.on('error', (cause) => this.#fail(cause));
+    this.#worker.on('exit', () => this.#fail(undefined));
+  }
+
+  /** Opens `dir`, which is made when missing, by the module of this name or the first that can be used. */
+  static async open(dir: string, acceptOlder: boolean, boundMs: number, name?: string): Promise<ThreadLink> {
+    const module = findModule(name).name;
+    const opening = { module, dir, acceptOlder, dueMs: systemClock.monotonic() + boundMs, ticket: 1 };
+    const link = new ThreadLink(opening);
+    await link.#tickets.ask(boundMs, () => undefined);
+    return link;
+  }
+
+  ask(request: Request, boundMs: number): Promise<Answer> {
+    return this.#tickets.ask(boundMs, (ticket) => this.#post({ ticket, request, dueMs: systemClock.monotonic() + boundMs }));
+  }
+
+  /** Some modules let go of the files with their thread only. */
+  async close(boundMs: number): Promise<void> {
+    await this.#tickets.ask(boundMs, (ticket) => this.#post({ ticket, request: undefined, dueMs: Infinity }));
+    await this.#worker.terminate();
+  }
+
+  #post(question: Question): void {
+    this.#worker.postMessage(question);
+  }
+
+  #take({ ticket, answer, failed }: Reply): void {
+    if (answer !== undefined) this.#tickets.settle(ticket, answer);
+    else if (failed !== undefined) this.#tickets.settle(ticket, new HoldfastError(failed.code, failed.message, { outcome: failed.outcome }));
+  }
+
+  #fail(cause: unknown): void {
+    this.#tickets.fail(new HoldfastError('ERR_UNAVAILABLE', 'SQLite: the helper thread has ended; it may have happened: open the store again, and offer the identical call', { cause, outcome: 'unknown' }));
+  }
+}
