@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { MemoryStore, SessionRepository, defineSession, mutable } from 'holdfast';
+import { MemoryStore, SessionRepository, defineSession, mutable } from '../dist/index.js';
 import { applyEdits, openTrace } from '../dist/cli/trace.js';
 
 const { values: flags, positionals } = parseArgs({ options: { steps: { type: 'string', default: '4000' } }, allowPositionals: true });

@@ -1,7 +1,6 @@
 // Bytes that one step of a recorded session costs: Holdfast's record whole (envelope and delta or snapshot), beside fossil-delta (pure
 // JavaScript) at its best: the JSON text of the whole state against that of the step before, with no envelope at all. No store, no lock.
 // usage: node bench/steps.mjs [--peer-steps N] [TRACE…]      traces default to ../shared/traces
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +13,7 @@ import { compactionDue } from '../dist/log/compaction.js';
 import { Image } from '../dist/log/image.js';
 import { NO_PARENT, RECORD_OVERHEAD, encodeRecord } from '../dist/log/record.js';
 import { compare } from '../dist/sync/compare.js';
+import { installContenders } from './install.mjs';
 
 const { values: flags, positionals } = parseArgs({ options: { 'peer-steps': { type: 'string', default: '5000' } }, allowPositionals: true });
 const peerSteps = Number(flags['peer-steps']);
@@ -27,7 +27,8 @@ if (files.length === 0) {
   console.error('bench: there are no recorded traces at ../shared/traces, beside this repository; name some: node bench/steps.mjs TRACE…');
   process.exit(1);
 }
-const { createDelta } = await peer();
+installContenders();
+const { createDelta } = await import('fossil-delta');
 const line = { codec: msgpackCodec, differ: loadDiffer(), differencing: 'binary' };
 
 console.log('Bytes a step after the first of a session, median (mean), over all steps that change something.');
@@ -38,19 +39,6 @@ for (const file of files) report(basename(file), await replay(file));
 function recorded() {
   const folder = join(root, '../shared/traces');
   return existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.jsonl.br')).map((name) => join(folder, name)) : [];
-}
-
-/** Lies in bench/, with a lock file of its own: nobody else needs it. */
-async function peer() {
-  if (!existsSync(join(root, 'bench/node_modules/fossil-delta'))) {
-    console.error('bench: installing fossil-delta from bench/package-lock.json');
-    const done = spawnSync('npm', ['ci', '--prefix', join(root, 'bench'), '--no-audit', '--no-fund'], { encoding: 'utf8', shell: process.platform === 'win32' });
-    if (done.status !== 0) {
-      console.error(`bench: npm ci failed:\n${done.stdout}${done.stderr}`);
-      process.exit(1);
-    }
-  }
-  return import('fossil-delta');
 }
 
 async function replay(file) {

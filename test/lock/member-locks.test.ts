@@ -297,3 +297,29 @@ describe('without hints', () => {
     expect((await store.inspect('s')).lock.queue).toEqual([]);
   });
 });
+
+describe('a renewal that crosses the release', () => {
+  it('is no lost lock', async () => {
+    const store = new MemoryStore();
+    let open: (() => void) | undefined;
+    const link = through(store, {
+      async touch(call) {
+        await new Promise<void>((resolve) => (open = resolve));
+        return call();
+      },
+    });
+    const observers = new Observers(systemClock);
+    const lost: string[] = [];
+    observers.observe(({ type }) => void (type === 'lock-lost' && lost.push(type)));
+    const locks = new MemberLocks(link, systemClock, { leaseMs: 60 }, {}, observers);
+    members.push(locks);
+    const hold = await locks.acquire('s', since);
+    await waitFor(() => open !== undefined); // a renewal is on its way
+    hold.leave();
+    await store.append('s', { parent: ORIGIN, position: { revision: 1, nonce: 1 }, kind: 'snapshot', bytes: new Uint8Array(1), under: hold.token, lock: 'release' });
+    open?.();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await hold.end('released');
+    expect(lost).toEqual([]);
+  });
+});

@@ -340,6 +340,6 @@ describe('a session that was changed elsewhere', () => {
     pass(-1000);
     await lonely.replace('a', { records: [{ position: head.position, kind: 'end', bytes: records[0] as Uint8Array }], createdAt: head.createdAt, expiry: head.expiry, token: head.token }, undefined);
     const error = await new SessionRepository({ store: lonely, definition, clock }).scope('a', () => undefined, { create: true }).catch((thrown: HoldfastError) => thrown);
-    expect(error).toMatchObject({ code: 'ERR_CLOSED', message: expect.stringContaining('another id') as string });
+    expect(error).toMatchObject({ code: 'ERR_NOT_FOUND', message: expect.stringContaining('another id') as string });
   });
 });

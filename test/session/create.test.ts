@@ -38,8 +38,8 @@ describe('an id that nobody has', () => {
     await expect(sessions.open('s')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
     expect(await sessions.scope('s', (state) => state.n, { create: true })).toBe(0);
     await sessions.delete('s');
-    await expect(sessions.open('s', { create: true })).rejects.toMatchObject({ code: 'ERR_CLOSED' });
-    await expect(sessions.open('s')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    await expect(sessions.open('s', { create: true })).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    await expect(sessions.open('s')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
   });
 });
 

@@ -259,11 +259,11 @@ describe('a backup', () => {
   });
 
   it('that hangs keeps no records, and ends neither saves nor close', async () => {
-    const hanging = through(new MemoryStore(), { append: () => new Promise(() => undefined), read: () => new Promise(() => undefined) });
-    const sessions = repository(new MemoryStore(), { backups: [{ store: hanging, ack: 'async', timeoutMs: 100 }, { store: hanging, timeoutMs: 30 }] });
+    const hang = (): Store => through(new MemoryStore(), { append: () => new Promise(() => undefined), read: () => new Promise(() => undefined) });
+    const sessions = repository(new MemoryStore(), { backups: [{ store: hang(), ack: 'async', timeoutMs: 100 }, { store: hang(), timeoutMs: 30 }] });
     for (let i = 0; i < 5; i += 1) await add(sessions);
     expect([...sessions.backups.behind(1).keys()]).toEqual(['s']);
-    expect(await sessions.close()).toEqual({ unsettled: [] });
+    expect(await sessions.close()).toEqual({ unsettled: [], open: [] });
   });
 });
 
@@ -280,11 +280,11 @@ describe('an id that was changed', () => {
     expect(await thrownBy(sessions.create({}, { id: 'a' }))).toMatchObject({ code: 'ERR_CONFLICT' });
     offset += 30_001;
     expect(await sessions.read('a')).toBeUndefined();
-    expect(await thrownBy(add(sessions, 'a'))).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(await thrownBy(add(sessions, 'a'))).toMatchObject({ code: 'ERR_NOT_FOUND' });
     await sessions.changeId('b', 'c', { graceMs: 30_000 });
     await sessions.delete('c');
     expect(await sessions.read('b')).toBeUndefined();
-    expect(await thrownBy(add(sessions, 'b'))).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(await thrownBy(add(sessions, 'b'))).toMatchObject({ code: 'ERR_NOT_FOUND' });
   });
 
   it('has ended at once unless grace is asked for, and no grace is longer than a minute', async () => {
@@ -292,7 +292,7 @@ describe('an id that was changed', () => {
     await add(sessions, 'a');
     expect(await thrownBy(sessions.changeId('a', 'b', { graceMs: 60_001 }))).toMatchObject({ code: 'ERR_INVALID' });
     await sessions.changeId('a', 'b');
-    expect(await thrownBy(add(sessions, 'a'))).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(await thrownBy(add(sessions, 'a'))).toMatchObject({ code: 'ERR_NOT_FOUND' });
   });
 
   it('does not wait for another that is changed crosswise', async () => {

@@ -151,3 +151,14 @@ describe('the driver', () => {
     expect(existsSync(join(folder, 'x'))).toBe(false);
   });
 });
+
+describe('what openStore does not take', () => {
+  it.each([':memory:', '~/sessions'])('%s would be a folder of that name', async (address) => {
+    await expect(openStore(address)).rejects.toMatchObject({ code: 'ERR_INVALID' });
+  });
+
+  it('options that there are none of', async () => {
+    await expect(openStore('memory:', { acceptOldr: true } as object)).rejects.toMatchObject({ code: 'ERR_INVALID' });
+    await expect(openStore('memory:', null as unknown as object)).rejects.toMatchObject({ code: 'ERR_INVALID' });
+  });
+});

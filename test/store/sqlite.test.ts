@@ -201,7 +201,11 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   it('refuses a folder that it cannot use, each time for the same reason', async () => {
     const dir = folder();
     writeFileSync(join(dir, 'file'), '');
-    await expect(SqliteStore.open({ dir: join(dir, 'file') })).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
+    await expect(SqliteStore.open({ dir: join(dir, 'file') })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringContaining('not a folder') });
+    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringContaining("'file'") }); // somebody else's folder
+    for (const wrong of [{ sweepEveryMs: 0 }, { sweepGraceMs: -5 }, { acceptOlder: 'no' }, { acceptOldr: true }]) {
+      await expect(SqliteStore.open({ dir: folder(), ...(wrong as object) })).rejects.toMatchObject({ code: 'ERR_INVALID' });
+    }
     await expect(SqliteStore.open({ dir: '' })).rejects.toMatchObject({ code: 'ERR_INVALID' });
     await expect(SqliteStore.open(undefined as unknown as { dir: string })).rejects.toMatchObject({ code: 'ERR_INVALID' });
     const text = folder();

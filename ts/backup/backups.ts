@@ -1,4 +1,5 @@
 import { HoldfastError } from '../errors.ts';
+import { checkOptions, flag } from '../options.ts';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
 import type { Head, Touch } from '../store/store.ts';
@@ -39,7 +40,10 @@ export class Backups {
    * Brings every backup up to date for one session; resolves when all have been tried. A damaged one is replaced; one that has gone
    * another way is not (an event names both ways on), unless `overwrite` says that the primary is right.
    */
-  async catchUp(id: string, { overwrite = false }: { readonly overwrite?: boolean } = {}): Promise<void> {
+  async catchUp(id: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
+    checkOptions('catchUp', options, { overwrite: flag });
+    if (typeof id !== 'string' || id === '') throw new HoldfastError('ERR_INVALID', 'catchUp takes the id of a session');
+    const { overwrite = false } = options;
     const done = await Promise.allSettled(this.#backups.map((backup) => backup.catchUp(id, overwrite ? 'overwrite' : 'deep')));
     for (const result of done) if (result.status === 'rejected') throw this.#supersede(id, undefined, result.reason as HoldfastError);
   }

@@ -82,6 +82,7 @@ function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status;
   if (error instanceof SyntaxError || error instanceof URIError) return 400;
   if (error instanceof HoldfastError && ['ERR_CONFLICT', 'ERR_FENCED', 'ERR_LOCK_TIMEOUT', 'ERR_UNAVAILABLE', 'ERR_CLOSED'].includes(error.code)) return 503;
+  if (error instanceof HoldfastError && error.code === 'ERR_NOT_FOUND') return 404;
   return 500;
 }
 

@@ -33,6 +33,8 @@ export interface Hold {
   readonly overdue: () => boolean;
   /** Whether a save that ends this use should hand the lock over in the same call. */
   readonly releaseNow: () => boolean;
+  /** A save that hands the lock over is about to be sent. */
+  readonly leave: () => void;
   /** The store says that others want the lock: as if a recall had come. */
   readonly wanted: () => void;
   /** Ends the use; further calls do nothing. */
@@ -76,6 +78,8 @@ interface Held {
   wantedSince: number | undefined;
   /** The store has given it to another. */
   lost: boolean;
+  /** A call that gives it back is under way: what the store says of it meanwhile means nothing. */
+  leaving: boolean;
 }
 
 /** `asking`: a request is at the store, or waits in its queue. `kept`: ours, and nobody uses it. `used`: a use is going on. */
@@ -240,7 +244,7 @@ export class MemberLock {
     const now = this.#now();
     const wanted = grant.wanted || this.#recalled === grant.token;
     const leaseUntil = sentAt + Math.min(grant.leaseLeftMs, leaseMs) - leaseMs * LEASE_MARGIN;
-    return { token: grant.token, since: now, leaseUntil, wantedSince: wanted ? now : undefined, lost: false };
+    return { token: grant.token, since: now, leaseUntil, wantedSince: wanted ? now : undefined, lost: false, leaving: false };
   }
 
   #use(held: Held, waiter: Waiter, granted: Granted | undefined): void {
@@ -252,6 +256,7 @@ export class MemberLock {
       overdue: () => this.#overdue(held),
       wanted: () => this.#noteWanted(held),
       releaseNow: () => this.#held() === held && this.#mustHandOver(held),
+      leave: () => void (held.leaving = true),
       end: async (how) => {
         if (ended) return;
         ended = true;
@@ -262,6 +267,7 @@ export class MemberLock {
 
   async #endUse(held: Held, how: EndOfHold): Promise<void> {
     if (this.#state.is === 'used') this.#state.stopRenewing();
+    held.leaving = false;
     if (how === 'lost') this.#lose(held);
     const kept = how === 'keep' && !held.lost;
     this.#state = kept ? { is: 'kept', held } : FREE;
@@ -313,10 +319,10 @@ export class MemberLock {
   async #renew(held: Held): Promise<void> {
     const { store, options, call } = this.#context;
     const sentAt = this.#now();
-    if (held.lost || this.#overdue(held)) return;
+    if (held.lost || held.leaving || this.#overdue(held)) return;
     try {
       const touched = await store.touch(this.id, { token: held.token, renew: true }, call);
-      if (this.#held() !== held) return;
+      if (this.#held() !== held || held.leaving) return;
       if (!touched.touched && touched.why === 'fenced') return this.#lose(held);
       held.leaseUntil = sentAt + options.leaseMs * (1 - LEASE_MARGIN);
       if (touched.wanted) this.#noteWanted(held);

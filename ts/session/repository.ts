@@ -15,7 +15,7 @@ import type { AcquireOptions } from '../lock/member-locks.ts';
 import { sameDigest } from '../log/record.ts';
 import { Observers } from '../observe.ts';
 import type { Listener } from '../observe.ts';
-import { checkOptions } from '../options.ts';
+import { checkOptions, timeout } from '../options.ts';
 import { ORIGIN, samePosition } from '../position.ts';
 import { checkId } from '../store/arguments.ts';
 import type { Expiry, Store } from '../store/store.ts';
@@ -71,6 +71,13 @@ export interface RepositoryOptions<S extends object, V extends object> {
 export interface ClosedReport {
   /** Saves of which nobody knows whether the primary has them: the ids of their sessions. */
   readonly unsettled: readonly string[];
+  /** Sessions whose uses had not ended: what they save from now on is saved, and their locks go back when they end. */
+  readonly open: readonly string[];
+}
+
+export interface CloseOptions {
+  /** How long uses under way and saves of unknown outcome may take, together. Default `storeTimeoutMs`. */
+  readonly timeoutMs?: number;
 }
 
 export interface UseOptions<V extends object> extends AcquireOptions {
@@ -97,6 +104,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   readonly #saveMode: SaveMode;
   readonly #tombstoneTtlMs: number;
   readonly #kept: KeptSessions;
+  /** Copies that a use of this process has locked. */
+  readonly #inUse = new Set<Kept>();
+  readonly #onIdle: (() => void)[] = [];
   readonly #leaseMs: number;
   readonly #unclosed: UnclosedSessions;
   readonly backups: Backups;
@@ -127,7 +137,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       unsettled: new Set(),
       call,
     };
-    this.#engineAsked = (options.engine ?? process.env['HOLDFAST_ENGINE']) !== undefined;
+    this.#engineAsked = (options.engine ?? (process.env['HOLDFAST_ENGINE'] || undefined)) !== undefined;
     this.#definition = options.definition;
     this.#locks = new MemberLocks(store, clock, options.lock ?? {}, call, observers, (id, token) => this.#passOnRenewal(id, token));
     this.#leaseMs = options.lock?.leaseMs ?? DEFAULT_LEASE_MS;
@@ -157,7 +167,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   /**
    * Locks and opens the session, runs `use`, saves what changed, and unlocks. If `use` throws, nothing of it is saved and the
-   * error is passed on. Parts of the state that it returns are returned as plain copies. `ERR_NOT_FOUND` when there is no such session and `create` makes none; a destroyed one gives `ERR_CLOSED`.
+   * error is passed on. Parts of the state that it returns are returned as plain copies. `ERR_NOT_FOUND` when there is no such session and `create` makes none, and when it was destroyed.
    */
   async scope<R>(id: string, use: (state: S, session: Session<S, V>) => R | Promise<R>, options: UseOptions<V> = {}): Promise<R> {
     if (typeof use !== 'function') throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
@@ -186,7 +196,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (replica.exists) return this.#session(claimed, false, place);
     if (replica.state !== 'ended' && values !== undefined) return this.#created(claimed, values, place);
     await claimed.end('keep', undefined);
-    if (replica.state === 'ended') throw new HoldfastError('ERR_CLOSED', `session '${shortId(id)}' was destroyed; begin another under a new id`, { session: id });
+    if (replica.state === 'ended') throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' was destroyed; begin another under a new id`, { session: id });
     throw new HoldfastError('ERR_NOT_FOUND', `there is no session '${shortId(id)}': make one with create(), or with the option \`create\` if its id is yours`, { session: id });
   }
 
@@ -269,16 +279,19 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   /**
    * Reads the session back from every backup, checks each record and the digest, and compares with the primary. `behind`: not
-   * fed yet; `damaged`: `backups.catchUp(id)` replaces it. Saves that run meanwhile make a backup look behind.
+   * fed yet; `ahead`: it has what the primary does not have (any more): an event of `catchUp(id)` says how to go on; `damaged`:
+   * `backups.catchUp(id)` replaces it. Saves that run meanwhile make a backup look behind.
    */
-  async verifyBackups(id: string): Promise<('equal' | 'behind' | 'damaged')[]> {
+  async verifyBackups(id: string): Promise<('equal' | 'behind' | 'ahead' | 'damaged')[]> {
     const primary = await this.#readBack(this.#line.store, id);
     return Promise.all(
       this.backups.stores.map(async (store) => {
         try {
           const backup = await this.#readBack(store, id);
           const equal = samePosition(backup.head, primary.head) && sameDigest(backup.image.digest, primary.image.digest);
-          return equal && backup.state === primary.state ? 'equal' : 'behind';
+          if (equal && backup.state === primary.state) return 'equal';
+          const { revision, nonce } = backup.head;
+          return revision > primary.head.revision || (revision === primary.head.revision && nonce !== primary.head.nonce) ? 'ahead' : 'behind';
         } catch (error) {
           if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return 'damaged';
           throw error;
@@ -313,19 +326,36 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /**
-   * Waits for the backups, and gives the locks back; tells of saves whose outcome is still unknown after `storeTimeoutMs`. The stores are
-   * the caller's to close.
+   * Begins nothing new (`ERR_CLOSED`, also for who waits for a lock), hands idle locks on, and waits for uses under way, for saves of unknown
+   * outcome, and for the backups. Tells what had not come to an end in time. The stores are the caller's to close.
    */
-  async close(): Promise<ClosedReport> {
-    const { clock, call } = this.#line;
+  async close(options: CloseOptions = {}): Promise<ClosedReport> {
+    checkOptions('close', options, { timeoutMs: timeout });
+    const { clock, call, unsettled } = this.#line;
+    const until = clock.monotonic() + (options.timeoutMs ?? call.timeoutMs);
+    const inTime = (work: Promise<unknown>): Promise<unknown> => within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', work).catch(() => undefined);
     await this.#locks.close();
-    const { unsettled } = this.#line;
-    await within(clock, call.timeoutMs, 'the primary', Promise.all([...unsettled].map(({ done }) => done))).catch(() => undefined);
+    await inTime(this.#idle());
+    await inTime(Promise.all([...unsettled].map(({ done }) => done)));
     const left = [...unsettled];
     for (const one of left) one.stop();
     await this.backups.drain();
-    this.#kept.clear();
-    return { unsettled: left.map(({ id }) => id) };
+    const open = [...this.#inUse].map(({ replica }) => replica.id);
+    if (open.length === 0) this.#kept.clear();
+    return { unsettled: left.map(({ id }) => id), open };
+  }
+
+  /** Resolves when no use is under way. */
+  #idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#inUse.size === 0) resolve();
+      else this.#onIdle.push(resolve);
+    });
+  }
+
+  #noteEnd(kept: Kept): void {
+    this.#inUse.delete(kept);
+    if (this.#inUse.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   /** Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it became. */
@@ -336,7 +366,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       const lost = hops > 0 && claimed.replica.state === 'absent';
       if (!lost && (next === undefined || hops === MOST_ALIASES)) return claimed;
       await claimed.end('keep', undefined);
-      if (next === undefined) throw new HoldfastError('ERR_CLOSED', `session '${shortId(id)}' goes on under another id, which is not here (any more)`, { session: id });
+      if (next === undefined) throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' goes on under another id, which is not here (any more)`, { session: id });
       at = next;
     }
   }
@@ -357,6 +387,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       this.#kept.unpin(kept);
       throw error;
     }
+    this.#inUse.add(kept);
     try {
       await this.#bringUpToDate(kept, hold);
     } catch (error) {
@@ -449,6 +480,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const { replica } = kept;
     const { unsettled } = replica;
     if (unsettled !== undefined) {
+      this.#noteEnd(kept);
       const appended = unsettled.append.lock === 'release' ? 'released' : 'keep';
       void unsettled.done.then((settled) => this.#endUse(kept, hold, settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep', undefined));
       return;
@@ -456,6 +488,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     kept.slots = slots;
     if (slots === undefined) replica.stale = true;
     await hold.end(how);
+    this.#noteEnd(kept);
     this.#kept.unpin(kept);
     if (!replica.exists) await this.#locks.giveUp(replica.id); // nothing to come back to
   }

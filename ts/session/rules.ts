@@ -41,15 +41,14 @@ export function checkRepository(options: RepositoryOptions<object, object>): voi
   const { store, definition, backups = [], lock = {}, ttlMs } = options;
   if (store === undefined) throw new HoldfastError('ERR_INVALID', `${what} needs \`store\`: await openStore(…), or another that keeps the contract`);
   if (!(definition?.drop instanceof Set)) throw new HoldfastError('ERR_INVALID', `${what} needs \`definition\`: what defineSession() returns`);
-  backups.forEach((backup, index) => checkBackup(store, backup, index));
+  backups.forEach((backup, index) => checkBackup([store, ...backups.slice(0, index).map((other) => other.store)], backup, index));
   if (ttlMs !== undefined) checkIdle('ttlMs', ttlMs, lock.leaseMs ?? DEFAULT_LEASE_MS);
 }
 
-function checkBackup(primary: Store, { store }: BackupOptions, index: number): void {
+function checkBackup(others: readonly Store[], { store }: BackupOptions, index: number): void {
   if (store === undefined) throw new HoldfastError('ERR_INVALID', `backups[${index}] needs a store: { store, ack? }`);
-  if (store === primary || (store.address !== undefined && store.address === primary.address)) {
-    throw new HoldfastError('ERR_INVALID', `backups[${index}] is the primary itself: a backup must be another store`);
-  }
+  const same = others.findIndex((other) => store === other || (store.address !== undefined && store.address === other.address));
+  if (same >= 0) throw new HoldfastError('ERR_INVALID', `backups[${index}] is ${same === 0 ? 'the primary' : `backups[${same - 1}]`} itself: a backup must be another store`);
 }
 
 /** While a use goes on, its session's idle time is renewed with its lease, every third of that: it must not expire in between. */

@@ -148,7 +148,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /**
    * Sends what changed. On an error nothing was saved, but for two outcomes that the error names: `unknown` (saving again waits until it
-   * is known) and `superseded`. After `ERR_FENCED`, `ERR_CONFLICT` or `ERR_CLOSED` the session has ended.
+   * is known) and `superseded`. After `ERR_FENCED`, `ERR_CONFLICT` or `ERR_NOT_FOUND` (destroyed meanwhile) the session has ended.
    */
   save(): Promise<Saved> {
     return this.#alone(() => this.#push(false));
@@ -173,6 +173,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       let how: EndOfHold = 'keep';
       try {
         if (!this.#replica.exists) return;
+        this.#claimed.hold.leave();
         await pushEnd(line, this.#replica, { token: this.#claimed.hold.token, keptMs: tombstoneTtlMs, alias: undefined });
         how = 'released';
       } catch (error) {
@@ -216,6 +217,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const { line, tombstoneTtlMs } = this.#parts;
     const alias = graceMs > 0 ? { id: newId, until: Math.round(line.time.now() + graceMs) } : undefined;
     let how: EndOfHold = 'released';
+    old.hold.leave();
     try {
       await pushEnd(line, old.replica, { token: old.hold.token, keptMs: tombstoneTtlMs, alias, movedTo: newId });
     } catch (error) {
@@ -277,6 +279,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const capture = this.#tracker.capture();
     const { touched } = capture;
     const release = last && hold.releaseNow();
+    if (release) hold.leave();
     const tracked = { touched, names: slots.savedNames(touched), versions: slots.savedVersions(touched), value: (name: string) => slots.get(name) };
     const pushing = push(line, this.#replica, tracked, { token: hold.token, lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew', create });
     slots.settle(touched);
@@ -333,8 +336,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 }
 
-/** Only the primary's own word for it makes a lock a lost one. */
-const endAfter = (error: unknown): EndOfHold => (error instanceof HoldfastError && error.code === 'ERR_FENCED' && error.outcome === undefined ? 'lost' : 'keep');
+/** Only the primary's own word for it makes a lock a lost one; that a backup was promoted does not. */
+const endAfter = (error: unknown): EndOfHold => (error instanceof HoldfastError && error.code === 'ERR_FENCED' && error.outcome === 'none' && error.cause === undefined ? 'lost' : 'keep');
 
 /** The primary has moved on without this session, or has outdated it. */
-const isOver = (error: unknown): error is HoldfastError => error instanceof HoldfastError && ['ERR_FENCED', 'ERR_CONFLICT', 'ERR_CLOSED'].includes(error.code);
+const isOver = (error: unknown): error is HoldfastError => error instanceof HoldfastError && ['ERR_FENCED', 'ERR_CONFLICT', 'ERR_NOT_FOUND'].includes(error.code);

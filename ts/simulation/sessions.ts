@@ -35,7 +35,7 @@ const DEFINITION: SessionDefinition<State, Partial<State>> = defineSession({
 type Sessions = SessionRepository<State, Partial<State>>;
 
 /** What users must be ready for. */
-const EXPECTED = new Set(['ERR_UNAVAILABLE', 'ERR_LOCK_TIMEOUT', 'ERR_FENCED', 'ERR_CONFLICT', 'ERR_CLOSED', 'thrown', 'aborted']);
+const EXPECTED = new Set(['ERR_UNAVAILABLE', 'ERR_LOCK_TIMEOUT', 'ERR_FENCED', 'ERR_CONFLICT', 'ERR_CLOSED', 'ERR_NOT_FOUND', 'thrown', 'aborted']);
 const SAVE_MODES: readonly SaveMode[] = ['write', 'access', 'all', 'mutable-access'];
 
 /** A save that was acknowledged, in case the primary that has it is given up. */
@@ -165,7 +165,7 @@ export class SessionApplication implements Application {
       const code = codeOf(error);
       use.done(outcomeOf(error), { code });
       if (!EXPECTED.has(code)) this.#cluster.world.find('unexpected error', `'${id}' by ${this.#actor.name}: ${String((error as Error).stack ?? error)}`);
-      if (code === 'ERR_CLOSED') this.#names.end(slot, id);
+      if (code === 'ERR_NOT_FOUND') this.#names.end(slot, id);
     }
   }
 

@@ -3,6 +3,8 @@ import { loadAddon } from '../addon.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import { checkOptions, flag, notNegative, positive, text, timeout } from '../options.ts';
+import type { Rule } from '../options.ts';
 import { raised } from './backend.ts';
 import type { Backend, Draft, Marks, View } from './backend.ts';
 import { bootId } from './boot.ts';
@@ -17,6 +19,7 @@ import { SqliteSight } from './sqlite-sight.ts';
 import type { Want } from './sqlite-sight.ts';
 import type { Answer, Reading, Writing } from './sqlite-wire.ts';
 import type { Hint, ListQuery, Membership } from './store.ts';
+import { checkFolder } from './folder.ts';
 import type { SweepOptions } from './sweeper.ts';
 import { TransactionalStore } from './transactional.ts';
 
@@ -70,8 +73,10 @@ export class SqliteStore extends TransactionalStore {
    * acknowledged. `ERR_UNAVAILABLE`: no addon, no access, or others kept it busy.
    */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
+    checkOptions('SqliteStore.open', options ?? {}, { dir: text, clock: undefined, acceptOlder: flag, sweepEveryMs: sweepTime, sweepGraceMs: notNegative });
     const { dir, clock = systemClock, acceptOlder = false } = options ?? {};
     if (typeof dir !== 'string' || dir === '') throw new HoldfastError('ERR_INVALID', 'SqliteStore needs `dir`, the path of a folder');
+    await checkFolder(dir);
     const link = await openLink(dir, acceptOlder);
     try {
       const path = await realpath(dir);
@@ -82,6 +87,9 @@ export class SqliteStore extends TransactionalStore {
     }
   }
 }
+
+/** 0 would sweep without end. */
+const sweepTime: Rule = (name, value) => (timeout(name, value), value === 0 ? positive(name, value) : undefined);
 
 /** Of looking through a store, or compacting it, in one go. */
 const LONGEST_LOOK_MS = 3_600_000;
@@ -98,7 +106,7 @@ export interface StoreCheck {
 
 /** Through the addon; where there is none through a thread and another SQLite. The environment's `HOLDFAST_SQLITE` forces one: `addon`, or a module's name. */
 async function openLink(dir: string, acceptOlder: boolean): Promise<SqliteLink> {
-  const forced = process.env['HOLDFAST_SQLITE'];
+  const forced = process.env['HOLDFAST_SQLITE'] || undefined;
   const lack = forced === undefined || forced === 'addon' ? lackOfAddon() : undefined;
   if (lack === undefined && (forced === undefined || forced === 'addon')) return AddonLink.open(dir, acceptOlder, BOUND_MS);
   if (forced === 'addon') throw lack;

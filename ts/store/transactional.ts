@@ -52,42 +52,42 @@ export class TransactionalStore implements Store {
   }
 
   async read(id: string, request: ReadRequest, options?: CallOptions): Promise<Tail> {
-    const deadline = this.#begin(options, id);
+    const deadline = this.#beginFor(id, options);
     checkRead(request);
     const moment = this.#moment();
     return this.#read(id, (view) => tailOf(view, id, rowAt(view, id, moment), request, moment), deadline);
   }
 
   async append(id: string, request: Append, options?: CallOptions): Promise<Appended> {
-    const deadline = this.#begin(options, id);
+    const deadline = this.#beginFor(id, options);
     checkAppend(id, request, this.can);
     const owned = { ...request, bytes: new Uint8Array(request.bytes) };
     return this.#change(id, (draft) => append(draft, id, owned, this.#moment()), deadline);
   }
 
   async replace(id: string, image: SessionImage, expected: Position | undefined, options?: CallOptions): Promise<Appended> {
-    const deadline = this.#begin(options, id);
+    const deadline = this.#beginFor(id, options);
     checkImage(id, image, expected);
     const owned = { ...image, records: image.records.map((record) => ({ ...record, bytes: new Uint8Array(record.bytes) })) };
     return this.#change(id, (draft) => replace(draft, id, owned, expected, this.#moment()), deadline);
   }
 
   async lock(id: string, request: LockRequest, options?: CallOptions): Promise<LockReply> {
-    const deadline = this.#begin(options, id);
+    const deadline = this.#beginFor(id, options);
     checkAcquire(request);
     checkRead(request);
     return this.#change(id, (draft) => lock(draft, id, request, this.#moment()), deadline);
   }
 
   async unlock(id: string, who: { readonly token: Token } | LockOwner, options?: CallOptions): Promise<void> {
-    const deadline = this.#begin(options, id);
+    const deadline = this.#beginFor(id, options);
     if ('member' in who) checkOwner(who);
     else checkToken(who.token);
     return this.#change(id, (draft) => unlock(draft, id, who, this.#moment()), deadline);
   }
 
   async touch(id: string, use: Touch, options?: CallOptions): Promise<Touched> {
-    const deadline = this.#begin(options, id);
+    const deadline = this.#beginFor(id, options);
     checkTouch(use);
     return this.#change(id, (draft) => touch(draft, id, use, this.#moment()), deadline);
   }
@@ -125,7 +125,7 @@ export class TransactionalStore implements Store {
   }
 
   async inspect(id: string, options?: CallOptions): ReturnType<Store['inspect']> {
-    const deadline = this.#begin(options, id);
+    const deadline = this.#beginFor(id, options);
     const moment = this.#moment();
     const look = (view: View): Awaited<ReturnType<Store['inspect']>> => {
       const row = rowAt(view, id, moment);
@@ -199,9 +199,15 @@ export class TransactionalStore implements Store {
     return { monotonic: this.#clock.monotonic(), wall: this.#time.now(), stamp: this.#time.stamp(), boot: this.#boot };
   }
 
-  #begin(options: CallOptions = {}, id?: string): Deadline {
+  /** A call about one session. */
+  #beginFor(id: string, options: CallOptions | undefined): Deadline {
+    const deadline = this.#begin(options);
+    checkId(id);
+    return deadline;
+  }
+
+  #begin(options: CallOptions = {}): Deadline {
     if (this.#closed) throw new HoldfastError('ERR_CLOSED', `the ${this.#backend.name} store is closed: open another`);
-    if (id !== undefined) checkId(id);
     const deadline = new Deadline(this.#clock, options, this.#boundMs);
     deadline.check();
     return deadline;

@@ -71,11 +71,11 @@ function leaveUnsettled(line: Line, replica: Replica, written: Written, staged: 
 function refused(line: Line, id: string, append: Append, answer: Appended & { appended: false }): HoldfastError {
   if (answer.why === 'locked') throw new HoldfastError('ERR_UNAVAILABLE', `session '${shortId(id)}': the store has answered a save under a token as if it asked for the lock`, { session: id });
   if (answer.why === 'fenced') {
-    return new HoldfastError('ERR_FENCED', `session '${shortId(id)}': its lock was given to another under a newer token; nothing was written: discard this copy and open the session again`, { session: id });
+    return new HoldfastError('ERR_FENCED', `session '${shortId(id)}': its lock was given to another under a newer token; nothing was written: discard this copy and open the session again`, { session: id, outcome: 'none' });
   }
   const { head } = answer.tail;
   line.observers.emit('conflict', () => ({ id, revision: append.parent.revision, paths: [] }));
   const state = head === undefined ? 'is no longer there' : head.state === 'live' ? `is at revision ${head.position.revision}, not at ${append.parent.revision}` : `has ${head.state}`;
-  const code = head?.state === 'ended' ? 'ERR_CLOSED' : 'ERR_CONFLICT';
+  const code = head?.state === 'ended' ? 'ERR_NOT_FOUND' : 'ERR_CONFLICT';
   return new HoldfastError(code, `session '${shortId(id)}' ${state}; nothing was written: open it again and retry`, { session: id, revision: head?.position.revision });
 }

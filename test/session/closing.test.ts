@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { defineSession, mutable } from '../../ts/session/definition.ts';
+import { SessionRepository } from '../../ts/session/repository.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+
+const definition = defineSession({ n: mutable<number>(() => 0) });
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('closing a repository', () => {
+  it('waits for uses under way, which save and hand their locks on, and begins no other', async () => {
+    const store = new MemoryStore();
+    const sessions = new SessionRepository({ store, definition, lock: { leaseMs: 60_000 } });
+    const other = new SessionRepository({ store, definition });
+    await (await sessions.create({}, { id: 's' })).saveAndClose();
+    let begun = false;
+    const use = sessions.scope('s', async (state) => {
+      begun = true;
+      await pause(30);
+      state.n += 1;
+    });
+    while (!begun) await pause(1);
+    const waiting = sessions.scope('s', () => undefined).catch((error: { code: string }) => error.code);
+    expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [] });
+    await use;
+    expect(await waiting).toBe('ERR_CLOSED');
+    expect(await sessions.scope('s', () => undefined).catch((error: { code: string }) => error.code)).toBe('ERR_CLOSED');
+    expect(await other.scope('s', (state) => state.n, { timeoutMs: 1000 })).toBe(1);
+  });
+
+  it('names the sessions whose uses do not end; they may still save, and give their locks back then', async () => {
+    const store = new MemoryStore();
+    const sessions = new SessionRepository({ store, definition, lock: { leaseMs: 60_000 } });
+    const session = await sessions.create({ n: 1 }, { id: 'slow' });
+    expect(await sessions.close({ timeoutMs: 20 })).toEqual({ unsettled: [], open: ['slow'] });
+    session.state.n = 2;
+    await session.saveAndClose();
+    expect(await new SessionRepository({ store, definition }).scope('slow', (state) => state.n, { timeoutMs: 1000 })).toBe(2);
+  });
+
+  it('leaves no save without its backup', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const sessions = new SessionRepository({ store: primary, definition, backups: [{ store: backup }] });
+    const saves = Array.from({ length: 30 }, (_, i) => sessions.scope(`s${i}`, (state) => void (state.n = i), { create: true }));
+    await pause(0);
+    const report = await sessions.close();
+    const saved = (await Promise.allSettled(saves)).flatMap(({ status }, i) => (status === 'fulfilled' ? [`s${i}`] : []));
+    expect(report).toEqual({ unsettled: [], open: [] });
+    const read = new SessionRepository({ store: backup, definition });
+    for (const id of saved) expect(await read.read(id), id).toBeDefined();
+  });
+
+  it('takes no wrong option', async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+    await expect(sessions.close({ timeoutMs: '5' as unknown as number })).rejects.toMatchObject({ code: 'ERR_INVALID' });
+    await expect(sessions.close({ timeout: 5 } as object)).rejects.toMatchObject({ code: 'ERR_INVALID' });
+    expect(await sessions.close()).toEqual({ unsettled: [], open: [] });
+  });
+});
