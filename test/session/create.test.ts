@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineSession, immutable, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
+import { through } from '../store/through.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 
 const free = defineSession({ n: mutable<number>(() => 0), note: mutable<string>() });
@@ -61,5 +62,26 @@ describe('a required attribute', () => {
     await sessions.scope('s', (_, session) => session.replace({ user: 'bob', plan: 'paid' }), { create: { user: 'ann', plan: 'free' } });
     expect(await sessions.read('s')).toEqual({ user: 'ann', plan: 'paid', n: 0 });
     await expect(sessions.scope('s', (_, session) => session.replace({ user: 'ann' } as never))).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['plan']] });
+  });
+});
+
+describe('ids that clients make up', () => {
+  it('leave no lock and no row behind, and cost one call each', async () => {
+    const store = new MemoryStore();
+    const calls: string[] = [];
+    const link = through(store, {
+      lock: (call) => (calls.push('lock'), call()),
+      unlock: (call) => (calls.push('unlock'), call()),
+    });
+    const sessions = new SessionRepository({ store: link, definition: defineSession({ n: mutable<number>(() => 0) }) });
+    for (let i = 0; i < 20; i += 1) {
+      await expect(sessions.scope(`made-up-${i}`, () => undefined)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+      expect(await sessions.find(`made-up-${i}`)).toBeUndefined();
+      expect(await sessions.delete(`made-up-${i}`)).toBe(false);
+      expect(await store.inspect(`made-up-${i}`)).toEqual({ head: undefined, lock: { queue: [] } });
+    }
+    expect([calls.filter((name) => name === 'lock').length, calls.includes('unlock')]).toEqual([60, false]);
+    await (await sessions.create({}, { id: 'made-up-1' })).saveAndClose();
+    expect(await sessions.scope('made-up-1', (state) => (state.n += 1))).toBe(1);
   });
 });

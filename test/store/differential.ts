@@ -120,7 +120,7 @@ class Client {
   #lock(id: string): Call {
     const random = this.#random;
     const since = (this.#known.get(id) as Known).position;
-    const request = { ...this.#acquire(), since, ...(random.maybe(0.3) && { limitBytes: random.below(200) }) };
+    const request = { ...this.#acquire(), since, ...(random.maybe(0.3) && { limitBytes: random.below(200) }), ...(random.maybe(0.3) && { existing: random.maybe(0.8) }) };
     const learn = (answer: unknown): void => {
       const { tail, token } = answer as { tail?: Tail; token?: number };
       if (tail !== undefined) this.#learn(id, tail, token);

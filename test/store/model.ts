@@ -262,7 +262,9 @@ export class Model {
   }
 
   lock(id: string, request: LockRequest): LockReply {
-    const s = this.#begin(id) ?? this.#born();
+    const found = this.#begin(id);
+    if (request.existing === true && (found === undefined || this.#state(found) !== 'live')) return { granted: false, retryMs: 0, tail: this.#tail(found, request) };
+    const s = found ?? this.#born();
     this.#sessions.set(id, s);
     const asked = this.#request(id, s, request);
     return asked === true ? { granted: true, ...this.#grantOf(s), tail: this.#tail(s, request) } : { granted: false, retryMs: asked };

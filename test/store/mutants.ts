@@ -161,6 +161,7 @@ const lives: Mutants = {
 };
 
 const worlds: Mutants = {
+  'locks what is not there though it was not to': [uses("request.existing === true && headOf(found, moment)?.state !== 'live'", "request.existing === true && found === undefined")],
   'tells no reader of the terms': [reads('const terms = whole && row.terms.length > 0 ? { terms: row.terms } : {};', 'const terms = {};')],
   'begins every session now': [writes('createdAt: createdAt ?? stamp', 'createdAt: stamp')],
   'does not recall who loses its lock to a replacement': [writes('notices: recallOf(found?.lock)', 'notices: []')],

@@ -107,6 +107,8 @@ export class CallsCheck {
     else if (request.op === 'lock' && answer.op === 'lock' && answer.granted) {
       this.#granted(call, request, answer.grant, heard);
       checkTail(call, answer.tail, request.limitBytes === 0 || request.kept === true ? undefined : request.since, heard);
+    } else if (request.op === 'lock' && answer.op === 'lock' && !answer.granted) {
+      if (answer.tail !== undefined) checkTail(call, answer.tail, request.limitBytes === 0 ? undefined : request.since, heard);
     } else if (request.op === 'read' && answer.op === 'read') {
       checkTail(call, answer.tail, request.limitBytes === 0 || request.kept === true ? undefined : request.since, heard);
     } else if (request.op === 'touch' && answer.op === 'touch') checkTouched(call, request, answer, heard);

@@ -1,5 +1,5 @@
 import type { Position } from '../position.ts';
-import type { Acquire, Expiry, Head, LockOwner, ReadRequest, RecordKind } from '../store/store.ts';
+import type { Acquire, Expiry, Head, LockOwner, LockRequest, ReadRequest, RecordKind } from '../store/store.ts';
 import type { Token } from '../token.ts';
 
 /**
@@ -78,7 +78,7 @@ export interface ReplaceRequest {
   readonly expiry: Expiry;
 }
 
-export interface LockingRequest extends Acquire, ReadRequest {
+export interface LockingRequest extends LockRequest {
   readonly op: 'lock';
 }
 
@@ -126,7 +126,7 @@ export type Answer =
     }
   | { readonly op: 'append' | 'replace'; readonly appended: false; readonly why: 'locked'; readonly retryMs: number }
   | { readonly op: 'lock'; readonly granted: true; readonly grant: GrantMark; readonly tail: TailMark }
-  | { readonly op: 'lock'; readonly granted: false; readonly retryMs: number }
+  | { readonly op: 'lock'; readonly granted: false; readonly retryMs: number; readonly tail?: TailMark | undefined }
   | { readonly op: 'read'; readonly tail: TailMark }
   | { readonly op: 'touch'; readonly touched: true; readonly leftMs?: number | undefined }
   | { readonly op: 'touch'; readonly touched: false; readonly why: 'fenced' | 'gone'; readonly head?: HeadMark | undefined }

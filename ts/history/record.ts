@@ -136,8 +136,8 @@ class RecordedStore implements Store {
   };
 
   lock: Store['lock'] = (id, request, options) => {
-    const { member, ticket, leaseMs, wait, since, kept, limitBytes } = request;
-    const asked: Request = { op: 'lock', member, ticket, leaseMs, wait, since, kept, limitBytes };
+    const { member, ticket, leaseMs, wait, existing, since, kept, limitBytes } = request;
+    const asked: Request = { op: 'lock', member, ticket, leaseMs, wait, existing, since, kept, limitBytes };
     return this.#watched(id, asked, () => this.#inner.lock(id, request, options), shortLockReply);
   };
 
@@ -208,7 +208,7 @@ function shortAppended(op: 'append' | 'replace', reply: Appended): Answer {
 }
 
 function shortLockReply(reply: LockReply): Answer {
-  if (!reply.granted) return { op: 'lock', granted: false, retryMs: reply.retryMs };
+  if (!reply.granted) return { op: 'lock', granted: false, retryMs: reply.retryMs, tail: reply.tail && shortTail(reply.tail) };
   const { token, leaseLeftMs, tail } = reply;
   return { op: 'lock', granted: true, grant: { token, leaseLeftMs }, tail: shortTail(tail) };
 }

@@ -41,11 +41,22 @@ export interface Hold {
   readonly end: (how: EndOfHold) => Promise<void>;
 }
 
+/** There is no living session, as the store says: nothing was locked. */
+export class Absence {
+  readonly tail: Tail;
+
+  constructor(tail: Tail) {
+    this.tail = tail;
+  }
+}
+
 export interface Waiter {
   readonly since: () => Position;
   readonly grant: (hold: Hold) => void;
   readonly fail: (error: unknown) => void;
   readonly tryOnly: boolean;
+  /** Only a living session: else it is failed with an `Absence`, from the log's beginning on. */
+  readonly existing: boolean;
 }
 
 /** What the locks of one member share. */
@@ -207,11 +218,12 @@ export class MemberLock {
     const { member } = await this.#context.membership();
     const startedAt = this.#now();
     let told = false;
+    let queued = false;
     for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
       const sentAt = this.#now();
       const woken = this.#nextWake();
       const since = first.since();
-      const reply = await store.lock(this.id, { member, ticket, leaseMs: options.leaseMs, wait: !first.tryOnly, since }, call);
+      const reply = await store.lock(this.id, { member, ticket, leaseMs: options.leaseMs, wait: !first.tryOnly, existing: first.existing, since }, call);
       if (reply.granted) {
         await this.#context.checkWorld(reply.token);
         const held = this.#heldBy(reply, sentAt);
@@ -221,6 +233,11 @@ export class MemberLock {
         }
         continue; // this process slept past its lease: the same request again makes a new grant
       }
+      if (reply.tail !== undefined) {
+        first.fail(new Absence(reply.tail));
+        continue; // the next may want to make it
+      }
+      queued = true;
       if (this.#now() - startedAt > options.leaseMs && !told) {
         told = true;
         this.#context.observers.emit('wait', () => ({ id: this.id, waitMs: this.#now() - startedAt }));
@@ -229,7 +246,7 @@ export class MemberLock {
       if (first.tryOnly && sentAt - startedAt + reply.retryMs > longest) first.fail(this.#context.timedOut(this.id));
       else await this.#sleep(woken, Math.min(reply.retryMs, longest));
     }
-    await this.#leave(ticket);
+    if (queued) await this.#leave(ticket);
     return undefined;
   }
 

@@ -48,8 +48,8 @@ export class MemberLocks {
     };
   }
 
-  /** Waits its turn. `since` is asked for when the request goes out, so that the grant can bring what the caller lacks. */
-  acquire(id: string, since: () => Position, options: AcquireOptions = {}): Promise<Hold> {
+  /** Waits its turn. `existing`: rejects with an `Absence` where there is no living session, of which then nothing is locked. `since` is asked for when the request goes out, so that the grant can bring what the caller lacks. */
+  acquire(id: string, since: () => Position, options: AcquireOptions = {}, existing = false): Promise<Hold> {
     if (this.#closed) return Promise.reject(new HoldfastError('ERR_CLOSED', 'the session repository is closed'));
     const { timeoutMs = 10_000, signal } = options;
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
@@ -65,6 +65,7 @@ export class MemberLocks {
       const waiter: Waiter = {
         since,
         tryOnly: timeoutMs <= 0,
+        existing,
         grant: (hold) => (settle(), resolve(hold)),
         fail: (error) => (settle(), reject(error as Error)),
       };

@@ -9,6 +9,7 @@ import type { Engine } from '../diff/differ.ts';
 import { Draws, systemEntropy } from '../entropy.ts';
 import type { Entropy } from '../entropy.ts';
 import { HoldfastError, shortId } from '../errors.ts';
+import { Absence } from '../lock/member-lock.ts';
 import type { EndOfHold, Hold, LockOptions } from '../lock/member-lock.ts';
 import { DEFAULT_LEASE_MS, MemberLocks } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
@@ -17,12 +18,13 @@ import { Observers } from '../observe.ts';
 import type { Listener } from '../observe.ts';
 import { checkOptions, timeout } from '../options.ts';
 import { ORIGIN, samePosition } from '../position.ts';
+import type { Position } from '../position.ts';
 import { checkId } from '../store/arguments.ts';
-import type { Expiry, Store } from '../store/store.ts';
+import type { Expiry, Store, Tail } from '../store/store.ts';
 import type { Token } from '../token.ts';
 import type { Line } from '../sync/line.ts';
 import { logReader } from '../sync/log-reader.ts';
-import { pull } from '../sync/pull.ts';
+import { pull, take } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
@@ -91,6 +93,17 @@ export interface CreateOptions extends AcquireOptions {
 
 type NoneRequired<V, Yes, No> = Record<never, never> extends V ? Yes : No;
 type CreateArguments<V> = NoneRequired<V, [values?: V, options?: CreateOptions], [values: V, options?: CreateOptions]>;
+
+/** Of what is not locked. */
+const NO_HOLD: Hold = {
+  token: 0,
+  granted: undefined,
+  overdue: () => false,
+  wanted: () => undefined,
+  releaseNow: () => false,
+  leave: () => undefined,
+  end: async () => undefined,
+};
 
 /** Aliases of aliases are followed so far. */
 const MOST_ALIASES = 8;
@@ -191,7 +204,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const place = this.#unclosed.place();
     checkOptions('open', options, USE_RULES);
     const values = this.#checkCreate(options.create);
-    const claimed = await this.#claim(id, options);
+    const claimed = await this.#claim(id, options, values === undefined);
     const { replica } = claimed;
     if (replica.exists) return this.#session(claimed, false, place);
     if (replica.state !== 'ended' && values !== undefined) return this.#created(claimed, values, place);
@@ -212,7 +225,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
     const place = this.#unclosed.place();
     checkOptions('find', options, ACQUIRE_RULES);
-    const claimed = await this.#claim(id, options);
+    const claimed = await this.#claim(id, options, true);
     if (claimed.replica.exists) return this.#session(claimed, false, place);
     await claimed.end('keep', undefined);
     return undefined;
@@ -359,9 +372,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /** Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it became. */
-  async #claim(id: string, options: AcquireOptions): Promise<Claimed> {
+  async #claim(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
     for (let hops = 0, at = id; ; hops += 1) {
-      const claimed = await this.#claimOne(at, options);
+      const claimed = await this.#claimOne(at, options, existing);
       const next = this.#livesOnAs(claimed.replica);
       const lost = hops > 0 && claimed.replica.state === 'absent';
       if (!lost && (next === undefined || hops === MOST_ALIASES)) return claimed;
@@ -376,15 +389,18 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return alias !== undefined && this.#line.time.stamp() < alias.until ? alias.id : undefined;
   }
 
-  async #claimOne(id: string, options: AcquireOptions): Promise<Claimed> {
+  /** `existing`: where there is no living session nothing is locked, and what is there instead is in the replica. */
+  async #claimOne(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
     checkId(id);
     checkNesting(this.#line.store, id);
     const kept = this.#kept.pin(id);
     let hold: Hold;
     try {
-      hold = await this.#locks.acquire(id, () => kept.replica.head, options);
+      const since = (): Position => (kept.replica.exists ? kept.replica.head : existing ? ORIGIN : kept.replica.head);
+      hold = await this.#locks.acquire(id, since, options, existing);
     } catch (error) {
       this.#kept.unpin(kept);
+      if (error instanceof Absence) return this.#absent(id, error.tail);
       throw error;
     }
     this.#inUse.add(kept);
@@ -397,6 +413,14 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     }
     if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
     return { replica: kept.replica, hold, end: (how, slots) => this.#endUse(kept, hold, how, slots) };
+  }
+
+  /** What is there in place of a living session: nothing, an expired one, or an end. */
+  #absent(id: string, tail: Tail): Claimed {
+    const replica = new Replica(id);
+    take(this.#line, replica, tail);
+    if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
+    return { replica, hold: NO_HOLD, end: async () => undefined };
   }
 
   #noteDamage(id: string, error: unknown): void {
@@ -468,7 +492,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const { store, call } = this.#line;
     const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
     if (head === undefined || head.state === 'expired') {
-      const claimed = await this.#claimOne(id, options);
+      const claimed = await this.#claimOne(id, options, false);
       if (claimed.replica.state === 'absent' || claimed.replica.state === 'expired') return claimed;
       await claimed.end('keep', undefined);
     }

@@ -52,9 +52,13 @@ export function checkAcquire(request: Acquire): void {
   if (!Number.isFinite(leaseMs) || leaseMs <= 0) invalid(`leaseMs must be a number of milliseconds above 0, not ${String(leaseMs)}`);
 }
 
+export function checkFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') invalid(`${name} must be true or false, not ${String(value)}`);
+}
+
 export function checkRead({ since, kept, limitBytes }: ReadRequest): void {
   checkPosition('since', since);
-  if (kept !== undefined && typeof kept !== 'boolean') invalid(`kept must be true or false, not ${String(kept)}`);
+  checkFlag('kept', kept);
   if (limitBytes !== undefined && !(limitBytes >= 0)) invalid(`limitBytes must be a number from 0, not ${String(limitBytes)}`);
 }
 

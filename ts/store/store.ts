@@ -83,7 +83,10 @@ export interface Acquire extends LockOwner {
   readonly wait: boolean;
 }
 
-export interface LockRequest extends Acquire, ReadRequest {}
+export interface LockRequest extends Acquire, ReadRequest {
+  /** Only a living session is locked: where there is none, nothing is granted, queued or written, so that ids which clients make up leave no trace. Default false. */
+  readonly existing?: boolean | undefined;
+}
 
 /** A lock that was given: its lease ends `leaseLeftMs` after the answer was made. `wanted`: others queue already, as if recalled. */
 export interface Grant {
@@ -94,8 +97,8 @@ export interface Grant {
 
 export type LockReply =
   | (Grant & { readonly granted: true; readonly tail: Tail })
-  /** Ask again (same ticket) on a `grant` hint, or after `retryMs` at the latest. */
-  | { readonly granted: false; readonly retryMs: number };
+  /** Ask again (same ticket) on a `grant` hint, or after `retryMs` at the latest. With `tail`: there is no living session, as `existing` asked; do not. */
+  | { readonly granted: false; readonly retryMs: number; readonly tail?: Tail | undefined };
 
 export interface Append {
   /** Must be the head. */

@@ -4,7 +4,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Position } from '../position.ts';
 import { EPOCHS } from '../token.ts';
 import type { Token } from '../token.ts';
-import { checkAbove, checkAcquire, checkAppend, checkId, checkImage, checkLimit } from './arguments.ts';
+import { checkAbove, checkAcquire, checkAppend, checkFlag, checkId, checkImage, checkLimit } from './arguments.ts';
 import { checkMs, checkOwner, checkRead, checkToken, checkTouch } from './arguments.ts';
 import type { Backend, Draft, View } from './backend.ts';
 import { Deadline } from './deadline.ts';
@@ -76,6 +76,7 @@ export class TransactionalStore implements Store {
     const deadline = this.#beginFor(id, options);
     checkAcquire(request);
     checkRead(request);
+    checkFlag('existing', request.existing);
     return this.#change(id, (draft) => lock(draft, id, request, this.#moment()), deadline);
   }
 

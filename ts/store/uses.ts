@@ -13,7 +13,11 @@ import type { LockOwner, LockReply, LockRequest, Touch, Touched } from './store.
 import type { Outcome } from './writes.ts';
 
 export function lock(draft: Draft, id: string, request: LockRequest, moment: Moment): Outcome<LockReply> {
-  const row = rowAt(draft, id, moment) ?? newRow(birthToken(draft.marks()));
+  const found = rowAt(draft, id, moment);
+  if (request.existing === true && headOf(found, moment)?.state !== 'live') {
+    return { reply: { granted: false, retryMs: 0, tail: tailOf(draft, id, found, request, moment) }, notices: [] };
+  }
+  const row = found ?? newRow(birthToken(draft.marks()));
   const { granted, changed, retryMs, notices } = requestLock(row.lock, request, moment.monotonic);
   if (changed) putUsed(draft, row, moment);
   if (!granted) return { reply: { granted, retryMs }, notices };

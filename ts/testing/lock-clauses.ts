@@ -5,6 +5,29 @@ import type { LockRequest } from '../store/store.ts';
 
 // docs/protocol.md: Tokens, Locks
 export const lockClauses: Clauses = {
+  'what is not there leaves no trace where only a living session was asked for': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const asked = { existing: true };
+    const none = await one.lock('made up', asks(a, 1, asked));
+    assert.deepEqual([none.granted, !none.granted && none.tail?.head], [false, undefined]);
+    assert(!none.granted && none.tail !== undefined);
+    assert.deepEqual((await two.inspect('made up')).lock, { queue: [] });
+    const before = await tokenOf(two, 'made up');
+    await one.lock('made up', asks(a, 2, asked));
+    assert.equal(await tokenOf(two, 'made up'), before);
+    const token = await begin(one, 'ended', 1);
+    appended(await one.append('ended', record(2, token, { kind: 'end', expiry: { idleMs: 50_000 } })));
+    const ended = await one.lock('ended', asks(a, 3, asked));
+    assert(!ended.granted && ended.tail?.head?.state === 'ended' && ended.tail.records.length === 1);
+    await begin(one, 'expired', 1, { expiry: { idleMs: 500 } });
+    await pass(600);
+    const expired = await one.lock('expired', asks(a, 4, asked));
+    assert(!expired.granted && expired.tail?.head?.state === 'expired');
+    await begin(one, 'live', 1);
+    assert.deepEqual(granted(await one.lock('live', asks(a, 5, asked))).tail.head?.position, at(1));
+    granted(await one.lock('new', asks(a, 6, { existing: false })));
+    await rejects(one.lock('s', asks(a, 7, { existing: 1 as unknown as boolean })), 'ERR_INVALID');
+  },
   'a grant brings what its member lacks, and raises the token': async ({ one, two }) => {
     const before = await begin(one, 's', 2);
     const { member: a } = await member(one);
