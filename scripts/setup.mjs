@@ -48,15 +48,17 @@ function buildTypeScript() {
 async function buildNative() {
   if (process.env.HOLDFAST_ENGINE === 'js') return;
   if (run(process.execPath, [at('scripts/build-native.mjs'), '--check']).status === 0) return;
-  const failure = lackOf('a C compiler', process.env.CC ?? 'cc') ?? lackOf('Rust', 'cargo') ?? (await runBuild());
+  const failure = lackOf('a C compiler', process.env.CC || 'cc') ?? lackOf('Rust', 'cargo') ?? (await runBuild());
   if (failure === undefined) return;
   const message = `the addon is not built: ${failure}`;
   if (process.env.HOLDFAST_REQUIRE_NATIVE === '1') fail(message);
   say(`${message}; going on with ${binaries().length > 0 ? 'the one that was built before' : 'JavaScript for the differ, and without the embedded store unless its fallback is there'}`);
 }
 
+/** `command` may have arguments, as in CC='ccache cc', or be a path with blanks in it. */
 function lackOf(what, command) {
-  return run(command, ['--version']).status === 0 ? undefined : `${what} is missing ('${command}' is not on the PATH)`;
+  const [name, ...args] = existsSync(command) ? [command] : command.trim().split(/\s+/);
+  return run(name, [...args, '--version']).status === 0 ? undefined : `${what} is missing ('${command}' is not on the PATH)`;
 }
 
 function binaries() {

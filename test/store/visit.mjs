@@ -1,5 +1,5 @@
 // Appends a record to session `s`, and prints how many there are, and their bytes; or the code and text of what failed.
-// argv: folder, and 'stay' (until it is killed) or 'again' (one more on each line of input)
+// argv: folder, and 'stay' (until it is killed), 'again' (one more on each line of input) or 'accept' (an older state, and nothing more)
 import { openStore } from 'holdfast';
 
 const [, , dir, then] = process.argv;
@@ -14,8 +14,8 @@ async function append(store) {
 }
 
 try {
-  const store = await openStore(dir);
-  await append(store);
+  const store = await openStore(dir, { acceptOlder: then === 'accept' });
+  if (then !== 'accept') await append(store);
   if (then === 'stay') await new Promise((resolve) => setTimeout(resolve, 60_000));
   if (then === 'again') process.stdin.on('data', () => append(store).catch((error) => console.log(error.code, error.message)));
   else await store.close();

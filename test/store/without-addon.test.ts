@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { REMOTE } from '../../ts/store/sqlite-files.ts';
@@ -22,9 +23,13 @@ afterAll(() => {
   for (const dir of folders) rmSync(dir, { recursive: true, force: true });
 });
 
+/** Who may read everything shows nothing: as root, another user visits. */
+const NOBODY = process.getuid?.() === 0 ? 65534 : undefined;
+const CAN_BE_NOBODY = NOBODY === undefined || spawnSync(process.execPath, ['--check', path('visit.mjs')], { uid: NOBODY }).status === 0;
+
 /** Appends the next record of session `s` there, and says what is there then; or the code of what failed. */
-function visit(dir: string, module: string = MODULE): string {
-  const ran = spawnSync(process.execPath, [path('visit.mjs'), dir], { encoding: 'utf8', timeout: 20_000, env: { ...process.env, HOLDFAST_SQLITE: module } });
+function visit(dir: string, module: string = MODULE, then = '', uid: number | undefined = undefined): string {
+  const ran = spawnSync(process.execPath, [path('visit.mjs'), dir, then], { uid, encoding: 'utf8', timeout: 20_000, env: { ...process.env, HOLDFAST_SQLITE: module } });
   return `${ran.stdout.trim()}${ran.stderr}`;
 }
 
@@ -67,6 +72,54 @@ describe('without the addon', () => {
     copyFileSync(join(dir, '../older.sqlite'), join(dir, 'store.sqlite'));
     rmSync(join(dir, '../older.sqlite'));
     expect(visit(dir)).toMatch(/^ERR_CORRUPT .*went back: 2 commits were acknowledged, 1 are there/);
+  }, 60_000);
+
+  it.skipIf(!HAS_ADDON)(`the mark is read as the addon wrote it, and its damage is said${BOTH}`, async () => {
+    const dir = folder();
+    visit(dir, 'addon');
+    copyFileSync(join(dir, 'store.sqlite'), join(dir, '../older.sqlite'));
+    const store = await SqliteStore.open({ dir });
+    await store.promote(5);
+    await store.close();
+    renameSync(join(dir, '../older.sqlite'), join(dir, 'store.sqlite'));
+    const mark = readFileSync(join(dir, 'mark'));
+    expect(visit(dir)).toMatch(/^ERR_CORRUPT .*went back: 2 commits were acknowledged, 1 are there/);
+    writeFileSync(join(dir, 'mark'), mark.map((byte, at) => byte ^ Number(at === 7)));
+    for (const module of [MODULE, 'addon']) expect(visit(dir, module)).toMatch(/^ERR_CORRUPT .*mark', which says what was acknowledged, is damaged/);
+    writeFileSync(join(dir, 'mark'), mark);
+    expect(visit(dir, MODULE, 'accept')).toBe('');
+    const after = await SqliteStore.open({ dir });
+    expect(await after.ping()).toEqual({ epoch: 7 });
+    await after.close();
+  }, 60_000);
+
+  it.skipIf(!CAN_BE_NOBODY)(`the folder above need not be readable${CAN_BE_NOBODY ? '' : ' (skipped: nobody cannot read this clone)'}`, () => {
+    const above = join(folder(), 'above');
+    mkdirSync(above);
+    chmodSync(above, 0o333);
+    chmodSync(dirname(above), 0o755);
+    expect(visit(join(above, 'store'), MODULE, '', NOBODY)).toBe('1 x');
+    chmodSync(above, 0o700);
+  }, 60_000);
+
+  it('a store that goes back while it is open is refused from then on', async () => {
+    const dir = folder();
+    const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
+    other.stdout.setEncoding('utf8');
+    await once(other.stdout, 'data');
+    const { DatabaseSync } = createRequire(import.meta.url)(MODULE) as { DatabaseSync: new (path: string) => { exec(sql: string): void; close(): void } };
+    const database = new DatabaseSync(join(dir, 'store.sqlite'));
+    database.exec('UPDATE meta SET value=0 WHERE key=4');
+    database.close();
+    const mark = readFileSync(join(dir, 'mark'));
+    for (let i = 0; i < 2; i += 1) {
+      other.stdin.write('go\n');
+      const [said] = (await once(other.stdout, 'data')) as [string];
+      expect(said).toMatch(/^ERR_CORRUPT .*went back: 1 commits were acknowledged, 0 are there/);
+    }
+    expect(readFileSync(join(dir, 'mark'))).toEqual(mark);
+    other.kill();
+    await once(other, 'close');
   }, 60_000);
 
   it('a folder that is gone acknowledges nothing', async () => {

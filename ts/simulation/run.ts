@@ -17,6 +17,8 @@ import { makeTrouble } from './trouble.ts';
 import { World, drive } from './world.ts';
 import type { Finding } from './world.ts';
 
+const LATEST_CALL_MS = 30_000;
+
 /** A run of more steps than this goes round in circles. */
 const MOST_STEPS = 300_000;
 
@@ -64,7 +66,9 @@ export async function run(seed: number, options: RunOptions = {}): Promise<Run> 
 }
 
 function build(world: World, knobs: Knobs, { plant, every = 20 }: RunOptions): Cluster {
-  const store = (machine: Machine): MemoryStore => new MemoryStore({ clock: world.clock(machine), sweepEveryMs: knobs.sweepMs, sweepGraceMs: knobs.sweepMs });
+  // A sweep's grace must exceed how late a call can arrive: backups are cut off, or hang, for many seconds.
+  const graceOf = ({ name }: Machine): number => (name.startsWith('backup') ? LATEST_CALL_MS : knobs.sweepMs);
+  const store = (machine: Machine): MemoryStore => new MemoryStore({ clock: world.clock(machine), sweepEveryMs: knobs.sweepMs, sweepGraceMs: graceOf(machine) });
   const planted = (machine: Machine): Store => (plant === undefined ? store(machine) : PLANTS[plant](store(machine), { clock: world.clock(machine), every }));
   const primary = new Machine('primary', planted);
   const backups = Array.from({ length: knobs.backups }, (_, i) => new Machine(`backup${i}`, store));

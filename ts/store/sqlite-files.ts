@@ -1,7 +1,8 @@
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, readSync, readdirSync, realpathSync, statSync, statfsSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, readdirSync, realpathSync, statSync, statfsSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
+import { xxh3 } from '../xxh3.ts';
 
 /** Types of file systems that other machines write to as well: as in `crates/sqlite` (a test compares them). */
 export const REMOTE: readonly number[] = [
@@ -10,17 +11,27 @@ export const REMOTE: readonly number[] = [
 
 const STORE = 'store.sqlite';
 const MARK = 'mark';
+/** Commits, epoch, and XXH3 of both. */
+const MARK_BYTES = 24;
+const SUM_AT = 16;
 const FILES = [STORE, `${STORE}-wal`, `${STORE}-shm`, MARK];
 /** Of those who have it open through the addon, and through a thread like this one. */
 const ADDON = 'open-';
 const THREAD = 'thread-';
 
+/** What was acknowledged at least. */
+export interface Known {
+  readonly commits: number;
+  readonly epoch: number;
+}
+
 /** The files of an open store as far as the addon's guards can be had without its lock: the mark, and whether all is still in place. */
 export class SqliteFiles {
   readonly path: string;
+  readonly mark: string;
   readonly #dir: string;
   readonly #presence: string;
-  readonly #mark: number;
+  readonly #markFile: number;
   #known: readonly string[] = [];
 
   /** Makes what is missing, and says that the folder is in use. */
@@ -28,6 +39,7 @@ export class SqliteFiles {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     this.#dir = realpathSync(dir);
     this.path = join(this.#dir, STORE);
+    this.mark = join(this.#dir, MARK);
     if (process.platform === 'linux' && REMOTE.includes(statfsSync(this.#dir).type >>> 0)) {
       throw new HoldfastError('ERR_INVALID', `'${this.#dir}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk`);
     }
@@ -36,28 +48,53 @@ export class SqliteFiles {
     try {
       checkNeighbours(this.#dir);
       makeStore(this.#dir, this.path);
-      this.#mark = openSync(join(this.#dir, MARK), constants.O_RDWR | constants.O_CREAT, 0o600);
+      this.#markFile = openSync(this.mark, constants.O_RDWR | constants.O_CREAT, 0o600);
     } catch (error) {
       unlinkQuietly(this.#presence);
       throw error;
     }
   }
 
-  /** How many commits were acknowledged at least: to be read before the count of the store itself. */
-  least(): number {
-    const bytes = Buffer.alloc(8);
-    return readSync(this.#mark, bytes, 0, 8, 0) === 8 ? Number(bytes.readBigUInt64LE()) : 0;
+  /** What was acknowledged: to be read before the count of the store itself. Undefined: the mark is damaged. */
+  known(): Known | undefined {
+    const bytes = Buffer.alloc(MARK_BYTES);
+    // Another process may be just writing it.
+    for (let tries = 0; tries < 3; tries += 1) {
+      const found = bytes.subarray(0, readSync(this.#markFile, bytes, 0, MARK_BYTES, 0));
+      // What is new, or was never flushed before a power cut, is empty or zeros.
+      if (found.every((byte) => byte === 0)) return { commits: 0, epoch: 0 };
+      if (found.length < MARK_BYTES) continue;
+      const known = { commits: Number(found.readBigUInt64LE(0)), epoch: Number(found.readBigUInt64LE(8)) };
+      if (sumOf(found).equals(found.subarray(SUM_AT))) return known;
+    }
+    return undefined;
+  }
+
+  /** Never lowered. */
+  raise(known: Known): void {
+    const found = this.known();
+    if (found !== undefined && found.commits < known.commits) this.write(known);
   }
 
   /** Not flushed, and written after the commit was: behind, never ahead. */
-  raise(commits: number): void {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64LE(BigInt(commits));
+  write({ commits, epoch }: Known): void {
+    const bytes = Buffer.alloc(MARK_BYTES);
+    bytes.writeBigUInt64LE(BigInt(commits), 0);
+    bytes.writeBigUInt64LE(BigInt(epoch), 8);
+    sumOf(bytes).copy(bytes, SUM_AT);
     try {
-      writeSync(this.#mark, bytes, 0, 8, 0);
+      writeSync(this.#markFile, bytes, 0, MARK_BYTES, 0);
     } catch {
       // stays behind
     }
+  }
+
+  /** A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer. */
+  keepLog(known: number): void {
+    const log = `${this.path}-wal`;
+    if (!existsSync(log)) return;
+    copyFileSync(log, `${log}.${known}.kept`);
+    flush(`${log}.${known}.kept`);
   }
 
   /** Notes which files are open. */
@@ -74,7 +111,7 @@ export class SqliteFiles {
   }
 
   close(): void {
-    closeSync(this.#mark);
+    closeSync(this.#markFile);
     unlinkQuietly(this.#presence);
   }
 
@@ -84,6 +121,15 @@ export class SqliteFiles {
       return found === undefined ? '' : `${found.dev}:${found.ino}`;
     });
   }
+}
+
+function sumOf(mark: Buffer): Buffer {
+  const hash = new Uint32Array(2);
+  xxh3(mark, 0, SUM_AT, hash, 0);
+  const sum = Buffer.alloc(8);
+  sum.writeUInt32LE(hash[0] as number, 0);
+  sum.writeUInt32LE(hash[1] as number, 4);
+  return sum;
 }
 
 /** Process ids are only different within one namespace. */
@@ -123,9 +169,20 @@ function makeStore(dir: string, path: string): void {
     throw error;
   }
   // A power cut must not take the names away from what is flushed.
-  for (const folder of [dir, dirname(dir)]) {
-    const file = openSync(folder, 'r');
+  flush(dir);
+  try {
+    flush(dirname(dir));
+  } catch (error) {
+    // Of others, who let us pass but not read it: not ours to flush.
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+  }
+}
+
+function flush(path: string): void {
+  const file = openSync(path, 'r');
+  try {
     fsyncSync(file);
+  } finally {
     closeSync(file);
   }
 }

@@ -9,6 +9,7 @@ import type { StoredRecord } from './row.ts';
 import { resultCode } from './sqlite-driver.ts';
 import type { SqliteDriver, SqliteModule, SqlRow } from './sqlite-driver.ts';
 import { SqliteFiles } from './sqlite-files.ts';
+import type { Known } from './sqlite-files.ts';
 import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, MOST_ROWS, PRAGMAS, SQL } from './sqlite-sql.ts';
 import { failure } from './sqlite-wire.ts';
 import type { Answer, Checked, DraftRequest, FetchRequest, Found, FoundRow, PageRequest, Reading, Writing } from './sqlite-wire.ts';
@@ -17,10 +18,10 @@ const BUSY = [5, 6, 15];
 const FULL = 13;
 const NO_ACCESS = [8, 14];
 
-/** `commits`: their count, where the batch was flushed. */
+/** `known`: what is to be known of it, where the batch was flushed. */
 interface Batch {
   readonly written: boolean[];
-  readonly commits: number | undefined;
+  readonly known: Known | undefined;
 }
 
 /** The embedded store's ground in JavaScript, where there is no addon: the same tables, statements and guards, but for the outer lock. Synchronous. */
@@ -29,6 +30,8 @@ export class SqliteGround {
   readonly #driver: SqliteDriver;
   readonly #versions = new Draws(systemEntropy);
   #flushes = true;
+  /** Why it is of no more use. */
+  #refused: HoldfastError | undefined;
 
   /** Times are of the system's monotonic clock. */
   constructor(module: SqliteModule, dir: string, acceptOlder: boolean, dueMs: number) {
@@ -48,32 +51,32 @@ export class SqliteGround {
   }
 
   #prepare(acceptOlder: boolean, dueMs: number): void {
-    const least = this.#files.least();
+    const known = this.#files.known();
     makeTables(this.#driver, dueMs);
     if (whole(this.#driver.all(SQL.countMeta)[0]) === 0) throw new HoldfastError('ERR_INVALID', `'${this.#files.path}' is a database of something else: name another folder`);
     const format = this.#meta(FORMAT_KEY);
     if (format !== FORMAT) throw new HoldfastError('ERR_INVALID', `'${this.#files.path}' has layout ${format}, this version of Holdfast reads ${FORMAT}: name another folder`);
     const found = this.#meta(COMMITS_KEY);
-    if (found < least) this.#accept(acceptOlder, least, found);
+    if (known === undefined && !acceptOlder) throw this.#markDamaged();
+    if (known === undefined || found < known.commits) this.#accept(acceptOlder, known ?? { commits: 0, epoch: 0 }, found);
     this.#files.note();
   }
 
-  /** A new epoch outdates all that was known of the newer state. */
-  #accept(accepted: boolean, known: number, found: number): void {
-    if (!accepted) {
-      const remedy = 'put the newer files back, or open it once with `acceptOlder` to go on from this state';
-      throw failure('ERR_CORRUPT', `the store went back: ${known} commits were acknowledged, ${found} are there; ${remedy}`, 'none');
-    }
+  /** A new epoch outdates all that was known of the newer state, whose epoch it may not have heard of. */
+  #accept(accepted: boolean, known: Known, found: number): void {
+    if (!accepted) throw wentBack(known.commits, found);
+    this.#files.keepLog(known.commits);
+    const next = { commits: Math.max(known.commits, found) + 1, epoch: Math.max(known.epoch, this.#meta(EPOCH_KEY)) + 1 };
     this.#transaction('IMMEDIATE', () => {
-      this.#driver.run(SQL.setMeta, EPOCH_KEY, this.#meta(EPOCH_KEY) + 1);
-      this.#driver.run(SQL.setMeta, COMMITS_KEY, known + 1);
+      this.#driver.run(SQL.setMeta, EPOCH_KEY, next.epoch);
+      this.#driver.run(SQL.setMeta, COMMITS_KEY, next.commits);
     });
-    this.#files.raise(known + 1);
+    this.#files.write(next);
   }
 
   read(request: Reading, dueMs: number): Answer {
-    this.#files.check();
-    const known = request.kind === 'check' ? this.#files.least() : 0;
+    this.#checkUsable();
+    const known = request.kind === 'check' ? this.#known().commits : 0;
     return this.#guarded(dueMs, () =>
       this.#transaction('DEFERRED', () => {
         if (request.kind === 'fetch') return { kind: 'found', found: this.#fetch(request) };
@@ -84,8 +87,9 @@ export class SqliteGround {
   }
 
   compact(dueMs: number): Answer {
-    this.#files.check();
+    this.#checkUsable();
     this.#guarded(dueMs, () => {
+      this.#transaction('IMMEDIATE', () => this.#checkCommits());
       this.#driver.exec('PRAGMA synchronous=FULL');
       this.#flushes = true;
       this.#driver.exec('VACUUM');
@@ -97,12 +101,35 @@ export class SqliteGround {
 
   /** All in one transaction; by entry, whether it was written. Undefined: others were in the way until then, and nothing was. */
   write(batch: readonly Writing[], dueMs: number): boolean[] | undefined {
-    this.#files.check();
+    this.#checkUsable();
     const done = this.#guarded(dueMs, () => this.#tryTwice(batch));
     if (done === undefined) return undefined;
     this.#files.check();
-    if (done.commits !== undefined) this.#files.raise(done.commits);
+    if (done.known !== undefined) this.#files.raise(done.known);
     return done.written;
+  }
+
+  #checkUsable(): void {
+    if (this.#refused !== undefined) throw this.#refused;
+    this.#files.check();
+  }
+
+  /** In a transaction that may write: nobody else commits meanwhile. */
+  #checkCommits(): void {
+    const [{ commits }, found] = [this.#known(), this.#meta(COMMITS_KEY)];
+    if (found < commits) throw (this.#refused = wentBack(commits, found));
+  }
+
+  #known(): Known {
+    const known = this.#files.known();
+    if (known === undefined) throw this.#markDamaged();
+    return known;
+  }
+
+  #markDamaged(): HoldfastError {
+    const remedy = 'restore it from a backup, or open it once with `acceptOlder` to go on from what is there';
+    const what = 'which says what was acknowledged, is damaged, so that nobody can tell whether the store is older';
+    return failure('ERR_CORRUPT', `'${this.#files.mark}', ${what}: ${remedy}`, 'none');
   }
 
   close(): void {
@@ -127,6 +154,7 @@ export class SqliteGround {
     if (flush !== this.#flushes) this.#driver.exec(`PRAGMA synchronous=${flush ? 'FULL' : 'NORMAL'}`);
     this.#flushes = flush;
     return this.#transaction('IMMEDIATE', () => {
+      this.#checkCommits();
       let now = this.#marks();
       const written = batch.map((request) => {
         if (request.kind === 'draft') return this.#draft(request, now);
@@ -139,7 +167,7 @@ export class SqliteGround {
       // Only what was flushed counts: the mark must never be ahead of the disk.
       const commits = flush && written.includes(true) ? this.#meta(COMMITS_KEY) + 1 : undefined;
       if (commits !== undefined) this.#driver.run(SQL.setMeta, COMMITS_KEY, commits);
-      return { written, commits };
+      return { written, known: commits === undefined ? undefined : { commits, epoch: now.epoch } };
     });
   }
 
@@ -244,6 +272,11 @@ export class SqliteGround {
       // was rolled back already
     }
   }
+}
+
+function wentBack(known: number, found: number): HoldfastError {
+  const remedy = 'put the newer files back, or open it once with `acceptOlder` to go on from this state';
+  return failure('ERR_CORRUPT', `the store went back: ${known} commits were acknowledged, ${found} are there; ${remedy}`, 'none');
 }
 
 const leftMs = (dueMs: number): number => Math.max(0, Math.floor(dueMs - systemClock.monotonic()));

@@ -1,15 +1,16 @@
 //! One write transaction for all that wait: each draft is compared and written, or refused, by itself.
 
-use crate::connection::{BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, marks, meta, set_meta};
+use crate::connection::{BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, check_commits, marks, meta, set_meta};
 use crate::error::Error;
+use crate::mark::Known;
 use crate::seal;
 use crate::wire::{Change, Draft, Marks, Raise, Request, StoredRecord};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-/// What came of a batch: by entry, whether it was written, and the count of commits where the batch was flushed.
+/// What came of a batch: by entry, whether it was written, and what is to be known of it where it was flushed.
 pub struct Batch {
     pub written: Vec<bool>,
-    pub commits: Option<u64>,
+    pub known: Option<Known>,
 }
 
 /// Versions of rows: never twice the same for one id, as far as 53 random bits go.
@@ -38,12 +39,19 @@ fn needs_flush(request: &Request) -> bool {
     }
 }
 
-/// To be called under the outer lock. An error means that nothing of the batch is there, unless it is one `at_commit`.
-pub fn commit(connection: &mut Connection, versions: &mut Versions, batch: &[&Request]) -> Result<Batch, Error> {
+/// To be called under the outer lock, with the commits that were acknowledged. An error means that nothing of the batch is there,
+/// unless it is one `at_commit`.
+pub fn commit(
+    connection: &mut Connection,
+    versions: &mut Versions,
+    known: u64,
+    batch: &[&Request],
+) -> Result<Batch, Error> {
     // What only moves locks is not flushed: a power cut that undoes it ends the processes that held them.
     let flush = batch.iter().any(|request| needs_flush(request));
     connection.pragma_update(None, "synchronous", if flush { "FULL" } else { "NORMAL" })?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    check_commits(&transaction, known)?;
     let mut now = marks(&transaction)?;
     let mut written = Vec::with_capacity(batch.len());
     for request in batch {
@@ -51,7 +59,7 @@ pub fn commit(connection: &mut Connection, versions: &mut Versions, batch: &[&Re
     }
     if !written.contains(&true) {
         transaction.rollback()?;
-        return Ok(Batch { written, commits: None });
+        return Ok(Batch { written, known: None });
     }
     // Only what was flushed counts: the mark must never be ahead of the disk.
     let commits = if flush { Some(meta(&transaction, COMMITS_KEY)? as u64 + 1) } else { None };
@@ -59,7 +67,7 @@ pub fn commit(connection: &mut Connection, versions: &mut Versions, batch: &[&Re
         set_meta(&transaction, COMMITS_KEY, commits)?;
     }
     transaction.commit().map_err(|error| Error::from(error).at_commit())?;
-    Ok(Batch { written, commits })
+    Ok(Batch { written, known: commits.map(|commits| Known { commits, epoch: now.epoch }) })
 }
 
 fn apply(

@@ -4,6 +4,7 @@ use crate::deadline;
 use crate::error::Error;
 use crate::place::STORE;
 use crate::wire::Marks;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 use std::path::Path;
 
@@ -32,16 +33,26 @@ CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, PRIMARY KEY(term, id)) WITHO
 INSERT OR IGNORE INTO meta VALUES(1, 1), (2, 0), (3, 0), (4, 0);
 COMMIT;";
 
-/// Opens the database, made where it is missing. To be called under the outer lock.
-pub fn open(dir: &Path) -> Result<Connection, Error> {
+/// Opens the database, and makes its tables where `known`, the commits that were acknowledged, is none. To be called under the
+/// outer lock. Closing it keeps the log, until `tidy_when_closed`.
+pub fn open(dir: &Path, known: u64) -> Result<Connection, Error> {
+    // SQLite deletes the log of an empty database.
+    if known > 0 && dir.join(STORE).metadata().is_ok_and(|found| found.len() == 0) {
+        return Err(Error::WentBack { known, found: 0 });
+    }
     // Switching a new file to WAL answers "busy" without asking the busy handler.
     loop {
-        match connect(dir).and_then(|connection| make_tables(&connection).map(|()| connection)) {
+        match connect(dir).and_then(|connection| make_tables(&connection, known).map(|()| connection)) {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && deadline::nap(0) => {}
             Err(error) => return Err(error.into()),
-            Ok(connection) => return check_format(&connection).map(|()| connection),
+            Ok(connection) => return check(&connection, known).map(|()| connection),
         }
     }
+}
+
+/// The last who closes the database copies its log into it and deletes that: never before both are known to be whole.
+pub fn tidy_when_closed(connection: &Connection, tidy: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !tidy).map(drop)
 }
 
 /// For reading, of a database that is open already.
@@ -54,6 +65,7 @@ pub fn open_reader(dir: &Path) -> Result<Connection, Error> {
 fn connect(dir: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(dir.join(STORE), flags)?;
+    tidy_when_closed(&connection, false)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_handler(Some(deadline::nap))?;
     connection.pragma_update(None, "mmap_size", 0)?;
@@ -72,23 +84,35 @@ fn connect(dir: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
-    let found: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if found == 0 { connection.execute_batch(SCHEMA) } else { Ok(()) }
+fn count_tables(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
 }
 
-fn check_format(connection: &Connection) -> Result<(), Error> {
+/// Where something was acknowledged, tables that are missing were lost: to make them would write over what is left of the log.
+fn make_tables(connection: &Connection, known: u64) -> rusqlite::Result<()> {
+    if known == 0 && count_tables(connection)? == 0 { connection.execute_batch(SCHEMA) } else { Ok(()) }
+}
+
+fn check(connection: &Connection, known: u64) -> Result<(), Error> {
+    if count_tables(connection)? == 0 {
+        return Err(Error::WentBack { known, found: 0 });
+    }
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name='meta'", [], |row| row.get(0))?;
     if tables == 0 {
         return Err(Error::Refused(format!("'{STORE}' is a database of something else: name another folder")));
     }
     match meta(connection, FORMAT_KEY)? {
-        FORMAT => Ok(()),
+        FORMAT => check_commits(connection, known),
         found => Err(Error::Refused(format!(
             "'{STORE}' has layout {found}, this version of Holdfast reads {FORMAT}: name another folder"
         ))),
     }
+}
+
+pub fn check_commits(connection: &Connection, known: u64) -> Result<(), Error> {
+    let found = meta(connection, COMMITS_KEY)? as u64;
+    if found < known { Err(Error::WentBack { known, found }) } else { Ok(()) }
 }
 
 pub fn meta(connection: &Connection, key: i64) -> rusqlite::Result<i64> {

@@ -19,8 +19,11 @@ pub fn nap(_tries: i32) -> bool {
     DUE.get().is_some_and(|due| Instant::now() < due)
 }
 
+pub fn left() -> Duration {
+    DUE.get().map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()))
+}
+
 /// Leaves room for others, as far as the time allows.
 pub fn rest(time: Duration) {
-    let left = DUE.get().map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()));
-    sleep(time.min(left / 2));
+    sleep(time.min(left() / 2));
 }

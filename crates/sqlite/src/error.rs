@@ -19,6 +19,8 @@ pub enum Error {
         known: u64,
         found: u64,
     },
+    /// The file at this path, which says what was acknowledged, fails its checksum. Nothing happened.
+    MarkDamaged(PathBuf),
     /// The file at this path is not the one that was opened: moved, replaced or deleted.
     Moved(PathBuf),
     /// The folder is none that may be opened; the text says why and what to do.
@@ -63,6 +65,12 @@ impl fmt::Display for Error {
                 f,
                 "the store went back: {known} commits were acknowledged, {found} are there; put the newer files back, \
                  or open it once with `acceptOlder` to go on from this state"
+            ),
+            Error::MarkDamaged(path) => write!(
+                f,
+                "'{}', which says what was acknowledged, is damaged, so that nobody can tell whether the store is older: restore \
+                 it from a backup, or open it once with `acceptOlder` to go on from what is there",
+                path.display()
             ),
             Error::Moved(path) => {
                 write!(f, "'{}' was moved, replaced or deleted while it was open: open the store again", path.display())

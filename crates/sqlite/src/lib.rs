@@ -14,6 +14,7 @@ mod read;
 mod reader;
 mod registry;
 mod seal;
+mod turn;
 mod wire;
 mod writer;
 

@@ -1,5 +1,5 @@
 //! The file `mark`: its lock is held by whoever opens or writes (no `close` elsewhere in the process can drop it, as it drops
-//! SQLite's own), and its first 8 bytes say how many commits were acknowledged at least.
+//! SQLite's own), and it says what was acknowledged at least: number of commits and epoch, 8 bytes each, and XXH3 of both.
 
 use crate::deadline;
 use crate::error::Error;
@@ -8,18 +8,48 @@ use std::cell::Cell;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64;
 
 pub const NAME: &str = "mark";
 
 /// Where one that waits for long says since when, on the machine's monotonic clock. A hint: any value does no harm.
-const ASKED_AT: u64 = 8;
+const ASKED_AT: u64 = 24;
 const PATIENCE_NS: u64 = 10_000_000;
 /// Longer than one that waits sleeps between two looks.
 const REST: Duration = Duration::from_micros(700);
 
+/// What was acknowledged at least.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    pub commits: u64,
+    pub epoch: u64,
+}
+
+impl Known {
+    fn to_bytes(self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.commits.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.epoch.to_le_bytes());
+        let sum = xxh3_64(&bytes[..16]);
+        bytes[16..].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    /// None: it is damaged. What is new, or was never flushed before a power cut, is empty or zeros.
+    fn from_bytes(bytes: &[u8]) -> Option<Known> {
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Some(Known::default());
+        }
+        let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let known = Known { commits: word(0)?, epoch: word(8)? };
+        (known.to_bytes() == bytes).then_some(known)
+    }
+}
+
 pub struct Mark {
+    path: PathBuf,
     file: File,
     /// What this process said last.
     asked: Cell<u64>,
@@ -56,7 +86,7 @@ impl Mark {
             // Its room is taken before the disk is full.
             let _ = file.write_all_at(&[0; 8], ASKED_AT);
         }
-        Ok(Mark { file, asked: Cell::new(0) })
+        Ok(Mark { path, file, asked: Cell::new(0) })
     }
 
     /// Waits until this thread's deadline.
@@ -91,15 +121,26 @@ impl Mark {
         }
     }
 
-    /// To be read before the count of the store itself.
-    pub fn least(&self) -> u64 {
-        let mut bytes = [0; 8];
-        self.file.read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes))
+    /// To be read before the count of the store itself. Without the lock, another may be just writing it.
+    pub fn known(&self) -> Result<Known, Error> {
+        let look = || {
+            let mut bytes = [0; 24];
+            let length = self.file.read_at(&mut bytes, 0).ok()?;
+            Known::from_bytes(&bytes[..length])
+        };
+        (0..3).find_map(|_| look()).ok_or_else(|| Error::MarkDamaged(self.path.clone()))
+    }
+
+    /// Never lowered; to be called under the lock.
+    pub fn raise(&self, known: Known) {
+        if self.known().is_ok_and(|found| found.commits < known.commits) {
+            self.write(known);
+        }
     }
 
     /// Not flushed, and written after the commit was: after a power cut it is behind, never ahead. One that cannot be written
     /// stays behind likewise.
-    pub fn raise(&self, commits: u64) {
-        let _ = self.file.write_all_at(&commits.to_le_bytes(), 0);
+    pub fn write(&self, known: Known) {
+        let _ = self.file.write_all_at(&known.to_bytes(), 0);
     }
 }

@@ -65,14 +65,18 @@ pub fn make_store(dir: &Path) -> Result<(), Error> {
         Err(error) => Err(Error::Unreachable(reason(&path, &error))),
         Ok(_) => {
             // A power cut must not take the names away from what is flushed.
-            for folder in [Some(dir), dir.parent()].into_iter().flatten() {
-                File::open(folder)
-                    .and_then(|file| file.sync_all())
-                    .map_err(|error| Error::Unreachable(reason(dir, &error)))?;
-            }
-            Ok(())
+            let above = || match dir.parent().map_or(Ok(()), flush_folder) {
+                // Of others, who let us pass but not read it: not ours to flush.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                flushed => flushed,
+            };
+            flush_folder(dir).and_then(|()| above()).map_err(|error| Error::Unreachable(reason(dir, &error)))
         }
     }
+}
+
+fn flush_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// SQLite would follow a link, or take whatever lies there for its own.
@@ -87,6 +91,18 @@ pub fn check_files(dir: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer.
+pub fn keep_log(dir: &Path, known: u64) -> Result<(), Error> {
+    let kept = dir.join(format!("{LOG}.{known}.kept"));
+    let copied = std::fs::copy(dir.join(LOG), &kept).and_then(|_| File::open(&kept)?.sync_all());
+    match copied {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Unreachable(format!("the log cannot be kept as '{}': {error}", kept.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn identity(path: &Path) -> Option<Key> {

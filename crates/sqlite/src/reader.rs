@@ -59,13 +59,14 @@ fn answer(shared: &Shared, connection: &mut Option<Connection>, jobs: Vec<Job>, 
 
 /// All on one view of the store.
 fn look(shared: &Shared, connection: &mut Option<Connection>, jobs: &[Job]) -> Result<Vec<Reply>, Error> {
+    shared.check_refused()?;
     shared.check_files()?;
     if connection.is_none() {
         *connection = Some(connection::open_reader(&shared.dir)?);
     }
     let connection = connection.as_mut().ok_or(Error::Closed)?;
     let checks = jobs.iter().any(|job| matches!(job.work, Work::Do(Request::Check)));
-    let known = if checks { Mark::open(&shared.dir)?.least() } else { 0 };
+    let known = if checks { Mark::open(&shared.dir)?.known()?.commits } else { 0 };
     let transaction = connection.transaction()?;
     jobs.iter().map(|job| read(&transaction, &job.work, known)).collect()
 }

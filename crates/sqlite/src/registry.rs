@@ -23,10 +23,12 @@ pub struct Shared {
     pub dir: PathBuf,
     pub writes: Queue,
     pub reads: Queue,
-    key: Key,
+    pub key: Key,
     /// Changed under the registry's lock.
     users: Mutex<usize>,
     files: Mutex<Option<Files>>,
+    /// Why it is of no more use to those who have it open.
+    refused: Mutex<Option<Error>>,
     reader: Mutex<Option<JoinHandle<()>>>,
     /// Who waits to hear that all is closed.
     closing: Mutex<Vec<(u32, Arc<dyn Sink>)>>,
@@ -41,6 +43,7 @@ impl Shared {
             reads: Queue::default(),
             users: Mutex::new(0),
             files: Mutex::new(None),
+            refused: Mutex::new(None),
             reader: Mutex::new(None),
             closing: Mutex::new(Vec::new()),
         }
@@ -61,6 +64,15 @@ impl Shared {
 
     pub fn note_files(&self, files: &Files) {
         *lock(&self.files) = Some(files.clone());
+    }
+
+    /// Moved away or gone back while it was open: it is not served to those who have it open any more.
+    pub fn refuse(&self, error: &Error) {
+        *lock(&self.refused) = Some(error.clone());
+    }
+
+    pub fn check_refused(&self) -> Result<(), Error> {
+        lock(&self.refused).clone().map_or(Ok(()), Err)
     }
 
     pub fn check_files(&self) -> Result<(), Error> {

@@ -4,10 +4,11 @@ use crate::commit::{Versions, commit};
 use crate::connection::{self, COMMITS_KEY, EPOCH_KEY, meta, set_meta};
 use crate::deadline;
 use crate::error::Error;
-use crate::mark::Mark;
+use crate::mark::{Known, Mark};
 use crate::place::{self, Files, Presence};
 use crate::queue::{Answers, Job, Reply, Work};
 use crate::registry::Shared;
+use crate::turn::Turn;
 use crate::wire::Request;
 use rusqlite::{Connection, TransactionBehavior};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,18 +31,18 @@ struct Ground {
 pub struct Writer {
     shared: Arc<Shared>,
     ground: Option<Ground>,
+    /// From the first opening until all is closed.
+    turn: Option<Turn>,
     /// Of the latest opening; the lasting ones are never others afterwards.
     files: Option<Files>,
     versions: Versions,
     /// Why it could not be opened at first: so it is for all who asked meanwhile.
     failed: Option<Error>,
-    /// What was found to be gone: it is not opened again.
-    moved: Option<Error>,
 }
 
 impl Writer {
     pub fn new(shared: Arc<Shared>) -> Writer {
-        Writer { shared, ground: None, files: None, versions: Versions::new(), failed: None, moved: None }
+        Writer { shared, turn: None, ground: None, files: None, versions: Versions::new(), failed: None }
     }
 
     /// Until the last user has left.
@@ -79,8 +80,9 @@ impl Writer {
     }
 
     fn ensure(&mut self, accept_older: bool) -> Result<(), Error> {
-        if let Some(error) = &self.moved {
-            return Err(error.clone());
+        self.shared.check_refused()?;
+        if self.turn.is_none() {
+            self.turn = Some(Turn::take(self.shared.key)?);
         }
         if self.ground.is_none() {
             let ground = open(&self.shared.dir, self.files.as_ref(), accept_older)?;
@@ -91,12 +93,15 @@ impl Writer {
         Ok(())
     }
 
-    /// It is opened anew, and readers go on meanwhile; but what took the place of the files is never opened.
+    /// It is opened anew, and readers go on meanwhile; but what took the place of the files or of the state is never opened.
     fn drop_ground(&mut self, error: &Error) {
-        if let Error::Moved(_) = error {
-            self.moved = Some(error.clone());
+        if let Error::Moved(_) | Error::WentBack { .. } = error {
+            self.shared.refuse(error);
         } else if let Some(files) = &self.files {
             self.shared.note_files(&files.lasting());
+        }
+        if let Some(ground) = &self.ground {
+            let _ = connection::tidy_when_closed(&ground.connection, false);
         }
         self.close_ground();
     }
@@ -119,8 +124,8 @@ impl Writer {
         if let Some(due) = jobs.iter().map(|job| job.due).min() {
             deadline::set(due);
             match self.try_write(&jobs) {
-                // What is wrong with one, or lies on a damaged page, is no reason to refuse the rest.
-                Err(Error::Damaged(_) | Error::Request(_)) if jobs.len() > 1 => {
+                // What is wrong with one, lies on a damaged page or is too large for the disk, is no reason to refuse the rest.
+                Err(Error::Damaged(_) | Error::Request(_) | Error::Full) if jobs.len() > 1 => {
                     answers.deliver();
                     return jobs.into_iter().for_each(|job| self.write(vec![job]));
                 }
@@ -182,6 +187,7 @@ impl Writer {
         let Ground { connection, mark, files, .. } = self.ground.as_mut().ok_or(Error::Closed)?;
         let _locked = mark.lock()?;
         files.check()?;
+        connection::check_commits(connection, mark.known()?.commits)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch("VACUUM")?;
         // What readers still need stays in the log for now.
@@ -194,17 +200,18 @@ impl Writer {
         let Ground { connection, mark, files, .. } = self.ground.as_mut().ok_or(Error::Closed)?;
         let _locked = mark.lock()?;
         files.check()?;
-        let result = match commit(connection, &mut self.versions, batch) {
+        let known = mark.known()?.commits;
+        let result = match commit(connection, &mut self.versions, known, batch) {
             Err(Error::Full) => {
                 // The log may hold room that the database no longer needs.
                 let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-                commit(connection, &mut self.versions, batch)?
+                commit(connection, &mut self.versions, known, batch)?
             }
             result => result?,
         };
         files.check()?;
-        if let Some(commits) = result.commits {
-            mark.raise(commits);
+        if let Some(known) = result.known {
+            mark.raise(known);
         }
         Ok(result.written)
     }
@@ -213,6 +220,7 @@ impl Writer {
         self.shared.end_reader();
         deadline::set(Instant::now() + CLOSING);
         self.close_ground();
+        self.turn = None;
         self.shared.tell_closed();
     }
 }
@@ -240,26 +248,32 @@ fn open(dir: &std::path::Path, known: Option<&Files>, accept_older: bool) -> Res
     let locked = mark.lock()?;
     let presence = place::announce(dir)?;
     place::make_store(dir)?;
-    let known = mark.least();
-    let mut connection = connection::open(dir)?;
-    let found = meta(&connection, COMMITS_KEY)? as u64;
-    if found < known {
-        if !accept_older {
-            return Err(Error::WentBack { known, found });
+    let known = mark.known();
+    let connection = match known.clone().and_then(|known| connection::open(dir, known.commits)) {
+        Err(Error::WentBack { .. } | Error::MarkDamaged(_)) if accept_older => {
+            accept(dir, &mark, known.unwrap_or_default())?
         }
-        accept(&mut connection, known)?;
-        mark.raise(known + 1);
-    }
+        opened => opened?,
+    };
+    connection::tidy_when_closed(&connection, true)?;
     let files = Files::look(dir);
     drop(locked);
     Ok(Ground { connection, mark, files, _presence: presence })
 }
 
-/// A new epoch outdates all that was known of the newer state.
-fn accept(connection: &mut Connection, known: u64) -> Result<(), Error> {
+/// Goes on from what is there. A new epoch outdates all that was known of the newer state, whose epoch it may not have heard of.
+fn accept(dir: &std::path::Path, mark: &Mark, known: Known) -> Result<Connection, Error> {
+    place::keep_log(dir, known.commits)?;
+    let mut connection = connection::open(dir, 0)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let epoch = meta(&transaction, EPOCH_KEY)? as u64;
-    set_meta(&transaction, EPOCH_KEY, epoch + 1)?;
-    set_meta(&transaction, COMMITS_KEY, known + 1)?;
-    transaction.commit().map_err(|error| Error::from(error).at_commit())
+    let after = |known: u64, key: i64| {
+        let latest = known.max(meta(&transaction, key)? as u64);
+        latest.checked_add(1).ok_or_else(|| Error::Damaged("a number of it is nonsense".into()))
+    };
+    let known = Known { commits: after(known.commits, COMMITS_KEY)?, epoch: after(known.epoch, EPOCH_KEY)? };
+    set_meta(&transaction, EPOCH_KEY, known.epoch)?;
+    set_meta(&transaction, COMMITS_KEY, known.commits)?;
+    transaction.commit().map_err(|error| Error::from(error).at_commit())?;
+    mark.write(known);
+    Ok(connection)
 }

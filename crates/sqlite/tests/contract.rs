@@ -7,6 +7,45 @@ use shared::{Folder, User, draft_on, marked};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+/// As in a directory of others, who let this user make and pass but not list.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_folder_above_need_not_be_readable() {
+    const NOBODY: u32 = 65534;
+    let folder = Folder::new();
+    let above = folder.0.join("above");
+    std::fs::create_dir(&above).unwrap();
+    let allow = |mode| std::fs::set_permissions(&above, std::fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o333);
+    // SAFETY: changes for whom this thread, and those that it starts, open files; without the right to, nothing. Back at once.
+    let own = unsafe { libc::setfsuid(NOBODY) } as u32;
+    let readable = std::fs::File::open(&above).is_ok();
+    let opened = User::open(&above.join("store"));
+    // SAFETY: as above.
+    unsafe { libc::setfsuid(own) };
+    allow(0o700);
+    assert!(!readable);
+    opened.unwrap().close();
+}
+
+/// As after a worker that was terminated: its share is dropped, and what it submitted is still done.
+#[test]
+fn whoever_opens_while_the_last_user_is_leaving_waits() {
+    let folder = Folder::new();
+    for round in 0..10 {
+        let mut user = User::open(&folder.store()).unwrap();
+        let found = user.read("none").unwrap();
+        for session in 0..40 {
+            let id = format!("{round}.{session}");
+            user.send(Request::Draft(Draft { flush: true, ..draft_on(&found, &id, &[7; 10_000]) }));
+        }
+        drop(user);
+        let mut next = User::open(&folder.store()).unwrap();
+        assert!(next.read(&format!("{round}.39")).unwrap().row.is_some(), "what was submitted before is there");
+        next.close();
+    }
+}
+
 #[test]
 fn what_was_written_is_there_after_it_was_opened_again() {
     let folder = Folder::new();

@@ -153,7 +153,7 @@ fn copy(from: &Path, to: &Path) {
 fn judge(dir: &Path) -> &'static str {
     let mut user = match User::open(dir) {
         Ok(user) => user,
-        Err(Error::Damaged(_) | Error::WentBack { .. } | Error::Refused(_)) => return "said",
+        Err(Error::Damaged(_) | Error::MarkDamaged(_) | Error::WentBack { .. } | Error::Refused(_)) => return "said",
         Err(other) => panic!("{other:?}"),
     };
     let (mut said, mut unseen) = (false, false);
@@ -244,6 +244,44 @@ fn hardly_a_flipped_bit_of_the_database_goes_unseen() {
 }
 
 #[test]
+fn a_flipped_bit_of_the_mark_is_said_as_its_damage() {
+    let folder = Folder::new();
+    made("base", &folder);
+    let path = folder.store().join("mark");
+    let whole = fs::read(&path).unwrap();
+    for at in [0, 7, 8, 15, 16, 23] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 128;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(User::open(&folder.store()).map(|_| ()), Err(Error::MarkDamaged(path.clone())), "byte {at}");
+    }
+    let mut user = User::open_with(&folder.store(), true, Duration::from_secs(5)).unwrap();
+    assert_eq!(user.read("s1").unwrap().marks.epoch, 1);
+    user.append("s1", b"goes on").unwrap();
+    user.close();
+    User::open(&folder.store()).unwrap().close();
+}
+
+/// The epoch of what was lost is outdated too, though the database that is left never heard of it.
+#[test]
+fn accepting_an_older_state_outdates_the_epochs_that_it_never_had() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    user.append("s", b"old").unwrap();
+    user.close();
+    let older = folder.0.join("older");
+    copy(&folder.store(), &older);
+    let mut user = User::open(&folder.store()).unwrap();
+    let next = Marks { epoch: 6, births: 0 };
+    assert_eq!(user.ask(Request::Raise(Raise { expected: Marks::default(), next })), Ok(Reply::Committed(true)));
+    user.close();
+    fs::copy(older.join("store.sqlite"), folder.store().join("store.sqlite")).unwrap();
+    let mut user = User::open_with(&folder.store(), true, Duration::from_secs(5)).unwrap();
+    assert_eq!(user.read("s").unwrap().marks.epoch, 7);
+    user.close();
+}
+
+#[test]
 fn no_cut_goes_unseen() {
     for role in ["base", "base and die"] {
         let counts = damage(role, 40, cut, None);
@@ -277,6 +315,60 @@ fn a_log_that_is_gone_and_an_older_copy_are_refused_until_accepted() {
     user.append("s", b"other").unwrap();
     user.close();
     User::open(&folder.store()).unwrap().close();
+}
+
+/// As when an older copy is restored into the open database through SQLite itself: files and their identities stay.
+#[test]
+fn a_store_that_goes_back_while_it_is_open_is_refused_from_then_on() {
+    for first in ["write", "compact"] {
+        let folder = Folder::new();
+        let mut user = User::open(&folder.store()).unwrap();
+        for _ in 0..3 {
+            user.append("s", b"new").unwrap();
+        }
+        let found = user.read("s").unwrap();
+        let database = rusqlite::Connection::open(folder.store().join("store.sqlite")).unwrap();
+        database.execute("UPDATE meta SET value=1 WHERE key=4", []).unwrap();
+        let went_back = Error::WentBack { known: 3, found: 1 };
+        if first == "compact" {
+            assert_eq!(user.ask(Request::Compact), Err(went_back.clone()));
+        }
+        assert_eq!(user.write(Draft { flush: true, ..draft_on(&found, "s", b"lost") }), Err(went_back.clone()));
+        assert_eq!(user.read("s"), Err(went_back.clone()));
+        assert_eq!(marked(&folder.store()), 3, "the mark is never lowered");
+        user.close();
+        assert_eq!(User::open(&folder.store()).map(|_| ()), Err(went_back));
+        User::open_with(&folder.store(), true, Duration::from_secs(5)).unwrap().close();
+    }
+}
+
+/// What is left of the newer state may be all that there is of it.
+#[test]
+fn a_refused_opening_keeps_the_log_and_so_does_accepting() {
+    let folder = Folder::new();
+    made("base and die", &folder);
+    let log = folder.store().join("store.sqlite-wal");
+    let whole = fs::read(&log).unwrap();
+    let known = marked(&folder.store());
+    let harms: [&dyn Fn(); 3] = [
+        &|| File::options().write(true).open(&log).unwrap().write_all_at(&[1; 9], 32 + 24 + 1000).unwrap(),
+        &|| File::options().write(true).open(&log).unwrap().write_all_at(&[1; 9], 8).unwrap(),
+        &|| File::options().write(true).open(folder.store().join("store.sqlite")).unwrap().set_len(0).unwrap(),
+    ];
+    for harm in harms {
+        fs::write(&log, &whole).unwrap();
+        harm();
+        let harmed = fs::read(&log).unwrap();
+        for _ in 0..2 {
+            let error = User::open(&folder.store()).map(|_| ()).unwrap_err();
+            assert!(matches!(error, Error::WentBack { .. }), "{error:?}");
+            assert!(fs::read(&log).unwrap() == harmed, "untouched");
+        }
+    }
+    User::open_with(&folder.store(), true, Duration::from_secs(5)).unwrap().close();
+    let kept = folder.store().join(format!("store.sqlite-wal.{known}.kept"));
+    assert!(fs::read(kept).unwrap() == whole);
+    assert!(!log.exists(), "a store that is whole is tidied up");
 }
 
 /// A page of records that is nonsense withholds the sessions on it, and no others, however they were asked for.
@@ -398,6 +490,22 @@ fn a_full_disk_takes_nothing_away_and_is_gone_on_from() {
     result.unwrap();
 }
 
+/// Also where it was submitted together with others.
+fn refuse_only_what_is_too_large(user: &mut User) {
+    let found = user.read("none").unwrap();
+    let mut large = u32::MAX;
+    for session in 0..40 {
+        let row = vec![7; if session == 20 { 4_000_000 } else { 50 }];
+        let ticket = user.send(Request::Draft(Draft { flush: true, ..draft_on(&found, &format!("t{session}"), &row) }));
+        large = if session == 20 { ticket } else { large };
+    }
+    for _ in 0..40 {
+        let answer = user.receive();
+        let expected = if answer.ticket == large { Err(Error::Full) } else { Ok(Reply::Committed(true)) };
+        assert_eq!(answer.result, expected);
+    }
+}
+
 fn fill(disk: &Path) {
     let ballast = disk.join("ballast");
     fs::write(&ballast, vec![1; 600_000]).unwrap();
@@ -425,6 +533,7 @@ fn fill(disk: &Path) {
     assert_eq!(user.bodies(&format!("s{acknowledged}")).len(), 0, "what was refused is not there");
     fs::remove_file(&ballast).unwrap();
     user.append("after", b"room").unwrap();
+    refuse_only_what_is_too_large(&mut user);
     user.close();
     let mut user = User::open(&dir).unwrap();
     for session in 0..acknowledged {
