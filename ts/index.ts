@@ -8,7 +8,7 @@ export type {
   ValuesOf, WithUndeclared,
 } from './session/definition.ts';
 export { SessionRepository } from './session/repository.ts';
-export type { CloseOptions, ClosedReport, CreateOptions, RepositoryOptions, UseOptions } from './session/repository.ts';
+export type { CloseOptions, ClosedReport, CreateOptions, RepositoryOptions, UseOptions } from './session/options.ts';
 export type { ChangeIdOptions, Saved, Session } from './session/session.ts';
 export type { LockOptions } from './lock/member-lock.ts';
 export type { AcquireOptions } from './lock/member-locks.ts';

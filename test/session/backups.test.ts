@@ -4,7 +4,7 @@ import type { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
-import type { RepositoryOptions } from '../../ts/session/repository.ts';
+import type { RepositoryOptions } from '../../ts/session/options.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Store } from '../../ts/store/store.ts';
 import { through } from '../store/through.ts';

@@ -6,7 +6,7 @@ import { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
-import type { RepositoryOptions } from '../../ts/session/repository.ts';
+import type { RepositoryOptions } from '../../ts/session/options.ts';
 import { openStore } from '../../ts/store/open.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Store } from '../../ts/store/store.ts';

@@ -124,11 +124,11 @@ describe('an address', () => {
     [7 as unknown as string, /takes the address/],
     ['redis://localhost', /'redis:' is no known kind of store.*memory:.*file:/],
     ['sqlite:', /names no folder/],
-    ['sqlite:///tmp/x?mode=ro', /means nothing here/],
+    ['sqlite:///srv/x?mode=ro', /means nothing here/],
     ['file:sessions', /must begin with file:/],
-    ['file:///tmp/x?sync=off', /means nothing here/],
-    ['file:///tmp/a%2Fb', /names no folder/],
-    ['file://elsewhere/tmp', /names no folder/],
+    ['file:///srv/x?sync=off', /means nothing here/],
+    ['file:///srv/a%2Fb', /names no folder/],
+    ['file://elsewhere/srv', /names no folder/],
   ])('%s is refused', async (url, message) => refusal(url, 'ERR_INVALID', message));
 });
 

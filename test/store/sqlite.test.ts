@@ -1,11 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import type { Row } from '../../ts/store/row.ts';
@@ -15,15 +14,7 @@ import { SqliteSight } from '../../ts/store/sqlite-sight.ts';
 import { SqliteStore } from '../../ts/store/sqlite.ts';
 import type { Append, Tail } from '../../ts/store/store.ts';
 import { VirtualClock, storeSuite } from '../../ts/testing/index.ts';
-
-const folders: string[] = [];
-function folder(): string {
-  folders.push(mkdtempSync(join(tmpdir(), 'holdfast-test-')));
-  return folders.at(-1) as string;
-}
-afterAll(() => {
-  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
-});
+import { newFolder } from '../folders.ts';
 
 /** All of it runs on the addon; without, `without-addon.test.ts` shows what is promised then. */
 const LACK = lackOfAddon();
@@ -41,7 +32,7 @@ const NO_WATCH = 'can.watch is false: between processes only recalls and grants 
 storeSuite({ describe: describe.skipIf(LACK !== undefined), it }, {
   name: 'SqliteStore',
   async open() {
-    const dir = folder();
+    const dir = newFolder();
     const clock = new VirtualClock();
     const one = await SqliteStore.open({ dir, clock, sweepEveryMs: Infinity });
     const two = await SqliteStore.open({ dir, clock, sweepEveryMs: Infinity });
@@ -65,7 +56,7 @@ const script = (name: string): string => fileURLToPath(new URL(name, import.meta
 
 describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (skipped: ${LACK})`}`, () => {
   it('has everything after it was closed and opened again, in two files that only their owner may read', async () => {
-    const dir = join(folder(), 'deep', 'store');
+    const dir = join(newFolder(), 'deep', 'store');
     const before = await SqliteStore.open({ dir });
     await before.append('s', snapshot);
     await before.promote(6);
@@ -79,7 +70,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('reads long logs in parts, as if at once', async () => {
-    const store = await SqliteStore.open({ dir: folder() });
+    const store = await SqliteStore.open({ dir: newFolder() });
     let parent = ORIGIN;
     const bytes = Buffer.alloc(200_000, 7);
     for (let revision = 1; revision <= 12; revision += 1) {
@@ -96,7 +87,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('lists those with a term only, in pages', async () => {
-    const store = await SqliteStore.open({ dir: folder() });
+    const store = await SqliteStore.open({ dir: newFolder() });
     for (let i = 0; i < 6; i += 1) await store.append(`s${i}`, { ...snapshot, terms: i % 2 === 0 ? ['even', `n${i}`] : ['odd'] });
     const first = await store.list({ limit: 2, term: 'even' });
     expect(first.ids).toEqual(['s0', 's2']);
@@ -108,7 +99,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('names the session whose row is damaged, and serves the others', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const before = await SqliteStore.open({ dir });
     await before.append('good', snapshot);
     await before.append('a long name', { ...snapshot, bytes: Buffer.from('first'), terms: ['marked by this'] });
@@ -132,7 +123,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('names the record that is damaged', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const before = await SqliteStore.open({ dir });
     await before.append('s', { ...snapshot, bytes: Buffer.from('the bytes of this record') });
     await before.close();
@@ -144,7 +135,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('takes nobody for the holder of a lock that was held before the machine was started', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const store = await SqliteStore.open({ dir });
     const { member } = await store.join(() => undefined);
     await store.lock('s', { member, ticket: 1, leaseMs: 60_000, wait: true, since: ORIGIN });
@@ -154,7 +145,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('is not held up longer than a lease by times that are nonsense', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const clock = new VirtualClock();
     const store = await SqliteStore.open({ dir, clock });
     const { member } = await store.join(() => undefined);
@@ -166,7 +157,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
 
   it('says what it knows of a call that does not come back in time', async () => {
     const clock = new VirtualClock();
-    const store = await SqliteStore.open({ dir: folder(), clock });
+    const store = await SqliteStore.open({ dir: newFolder(), clock });
     const late = failure(store.append('s', snapshot, { timeoutMs: 50 }));
     clock.pass(50);
     expect(await late).toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
@@ -183,7 +174,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('fences writes that were drafted before a promotion', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const [one, two] = [await SqliteStore.open({ dir }), await SqliteStore.open({ dir })];
     for (let round = 0; round < 20; round += 1) {
       const append = { ...snapshot, under: round * 2 ** 32 };
@@ -199,22 +190,22 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('refuses a folder that it cannot use, each time for the same reason', async () => {
-    const dir = folder();
+    const dir = newFolder();
     writeFileSync(join(dir, 'file'), '');
     await expect(SqliteStore.open({ dir: join(dir, 'file') })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringContaining('not a folder') });
     await expect(SqliteStore.open({ dir })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringContaining("'file'") }); // somebody else's folder
     for (const wrong of [{ sweepEveryMs: 0 }, { sweepGraceMs: -5 }, { acceptOlder: 'no' }, { acceptOldr: true }]) {
-      await expect(SqliteStore.open({ dir: folder(), ...(wrong as object) })).rejects.toMatchObject({ code: 'ERR_INVALID' });
+      await expect(SqliteStore.open({ dir: newFolder(), ...(wrong as object) })).rejects.toMatchObject({ code: 'ERR_INVALID' });
     }
     await expect(SqliteStore.open({ dir: '' })).rejects.toMatchObject({ code: 'ERR_INVALID' });
     await expect(SqliteStore.open(undefined as unknown as { dir: string })).rejects.toMatchObject({ code: 'ERR_INVALID' });
-    const text = folder();
+    const text = newFolder();
     writeFileSync(join(text, 'store.sqlite'), 'this is no database, but some text that is long enough to be taken for one'.repeat(20));
     for (let i = 0; i < 2; i += 1) await expect(SqliteStore.open({ dir: text })).rejects.toMatchObject({ code: 'ERR_CORRUPT' });
   });
 
   it('refuses files that are older than what was acknowledged, until they are accepted', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const first = await SqliteStore.open({ dir });
     await first.append('s', snapshot);
     await first.close();
@@ -230,7 +221,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('acknowledges nothing any more when its folder is gone', async () => {
-    const dir = join(folder(), 'store');
+    const dir = join(newFolder(), 'store');
     const store = await SqliteStore.open({ dir });
     await store.append('s', snapshot);
     rmSync(dir, { recursive: true });
@@ -240,7 +231,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('works in a folder whose path is too long for a socket', async () => {
-    const dir = join(folder(), 'd'.repeat(100));
+    const dir = join(newFolder(), 'd'.repeat(100));
     const store = await SqliteStore.open({ dir });
     const member = await store.join(() => undefined);
     await member.leave();
@@ -248,7 +239,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('is not held up by a process that exits in the middle of writing', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const store = await SqliteStore.open({ dir });
     for (let revision = 1; revision <= 6; revision += 1) {
       const exited = spawnSync(process.execPath, [script('exit.mjs'), dir], { timeout: 15_000, encoding: 'utf8' });
@@ -260,7 +251,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   }, 100_000);
 
   it('shares locks, hints and records with another process', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const store = await SqliteStore.open({ dir });
     const hints: string[] = [];
     const { member } = await store.join(({ kind }) => hints.push(kind));
@@ -278,7 +269,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   });
 
   it('lets workers end in the middle of commits', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const store = await SqliteStore.open({ dir });
     let revision = 0;
     for (let i = 0; i < 12; i += 1) {
@@ -293,7 +284,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   }, 60_000);
 
   it('refuses a second copy of the addon in one process', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const native = fileURLToPath(new URL('../../native/', import.meta.url));
     const name = readdirSync(native).find((file) => file.endsWith('.node')) as string;
     copyFileSync(join(native, name), join(dir, 'copy.node'));
@@ -303,7 +294,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
 
   it('commits what a sweep deletes together', async () => {
     const clock = new VirtualClock();
-    const store = await SqliteStore.open({ dir: folder(), clock, sweepEveryMs: Infinity });
+    const store = await SqliteStore.open({ dir: newFolder(), clock, sweepEveryMs: Infinity });
     await Promise.all(Array.from({ length: 2000 }, (_, i) => store.append(`s${i}`, { ...snapshot, expiry: { idleMs: 100 } })));
     clock.pass(200);
     const sweep = async (): Promise<number> => {

@@ -1,27 +1,19 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { REMOTE } from '../../ts/store/sqlite-files.ts';
 import { PRAGMAS, SQL } from '../../ts/store/sqlite-sql.ts';
 import { SqliteStore } from '../../ts/store/sqlite.ts';
+import { newFolder } from '../folders.ts';
 
 const HAS_ADDON = await import('../../ts/addon.ts').then(({ loadAddon }) => loadAddon() !== undefined).catch(() => false);
 const BOTH = HAS_ADDON ? '' : ' (skipped: the addon is not built)';
 const MODULE = '@photostructure/sqlite';
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const folders: string[] = [];
-function folder(): string {
-  folders.push(mkdtempSync(join(tmpdir(), 'holdfast-test-')));
-  return folders.at(-1) as string;
-}
-afterAll(() => {
-  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
-});
 
 /** Who may read everything shows nothing: as root, another user visits. */
 const NOBODY = process.getuid?.() === 0 ? 65534 : undefined;
@@ -42,7 +34,7 @@ describe('without the addon', () => {
   }, 150_000);
 
   it.skipIf(!HAS_ADDON)(`it reads what the addon wrote, and the other way round${BOTH}`, async () => {
-    const dir = folder();
+    const dir = newFolder();
     for (let revision = 1; revision <= 6; revision += 1) expect(visit(dir, revision % 2 === 0 ? MODULE : 'addon')).toBe(`${revision} ${'x'.repeat(revision)}`);
     const store = await SqliteStore.open({ dir });
     expect((await store.list({ limit: 9, term: 'visited' })).ids).toEqual(['s']);
@@ -51,7 +43,7 @@ describe('without the addon', () => {
   });
 
   it.skipIf(!HAS_ADDON)(`a folder that is open through one kind is refused to the other${BOTH}`, async () => {
-    const dir = folder();
+    const dir = newFolder();
     const store = await SqliteStore.open({ dir });
     expect(visit(dir)).toMatch(/^ERR_INVALID .* use the addon in all processes or in none/);
     await store.close();
@@ -65,7 +57,7 @@ describe('without the addon', () => {
   }, 60_000);
 
   it('files that are older than what was acknowledged are refused', () => {
-    const dir = folder();
+    const dir = newFolder();
     visit(dir);
     copyFileSync(join(dir, 'store.sqlite'), join(dir, '../older.sqlite'));
     visit(dir);
@@ -75,7 +67,7 @@ describe('without the addon', () => {
   }, 60_000);
 
   it.skipIf(!HAS_ADDON)(`the mark is read as the addon wrote it, and its damage is said${BOTH}`, async () => {
-    const dir = folder();
+    const dir = newFolder();
     visit(dir, 'addon');
     copyFileSync(join(dir, 'store.sqlite'), join(dir, '../older.sqlite'));
     const store = await SqliteStore.open({ dir });
@@ -94,7 +86,7 @@ describe('without the addon', () => {
   }, 60_000);
 
   it.skipIf(!CAN_BE_NOBODY)(`the folder above need not be readable${CAN_BE_NOBODY ? '' : ' (skipped: nobody cannot read this clone)'}`, () => {
-    const above = join(folder(), 'above');
+    const above = join(newFolder(), 'above');
     mkdirSync(above);
     chmodSync(above, 0o333);
     chmodSync(dirname(above), 0o755);
@@ -103,7 +95,7 @@ describe('without the addon', () => {
   }, 60_000);
 
   it('a store that goes back while it is open is refused from then on', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
     other.stdout.setEncoding('utf8');
     await once(other.stdout, 'data');
@@ -123,7 +115,7 @@ describe('without the addon', () => {
   }, 60_000);
 
   it('a folder that is gone acknowledges nothing', async () => {
-    const dir = folder();
+    const dir = newFolder();
     const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
     other.stdout.setEncoding('utf8');
     await once(other.stdout, 'data');

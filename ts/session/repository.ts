@@ -1,16 +1,13 @@
 import { Backups } from '../backup/backups.ts';
-import type { BackupOptions } from '../backup/backup.ts';
 import { SteadyTime, systemClock } from '../clock.ts';
-import type { Clock } from '../clock.ts';
 import { msgpackCodec } from '../codec/msgpack.ts';
 import { within } from '../deadline.ts';
 import { loadDiffer } from '../diff/engine.ts';
 import type { Engine } from '../diff/differ.ts';
 import { Draws, systemEntropy } from '../entropy.ts';
-import type { Entropy } from '../entropy.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import { Absence } from '../lock/member-lock.ts';
-import type { EndOfHold, Hold, LockOptions } from '../lock/member-lock.ts';
+import type { EndOfHold, Hold } from '../lock/member-lock.ts';
 import { DEFAULT_LEASE_MS, MemberLocks } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import { sameDigest } from '../log/record.ts';
@@ -33,66 +30,12 @@ import type { SessionDefinition } from './definition.ts';
 import { KeptSessions } from './kept.ts';
 import type { Kept } from './kept.ts';
 import { checkNesting, inScope } from './nesting.ts';
+import type { CloseOptions, ClosedReport, CreateArguments, RepositoryOptions, UseOptions } from './options.ts';
 import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepository } from './rules.ts';
 import { Session } from './session.ts';
 import type { ChangeIdOptions, Claimed } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
-
-export interface RepositoryOptions<S extends object, V extends object> {
-  readonly store: Store;
-  readonly definition: SessionDefinition<S, V>;
-  /** Stores that are fed each record once the primary has it. Default none. */
-  readonly backups?: readonly BackupOptions[];
-  readonly lock?: LockOptions;
-  /** What a save compares. Default `write`: what was written. */
-  readonly saveMode?: SaveMode;
-  /** `off`: a changed attribute travels whole. Default `binary`. */
-  readonly differencing?: 'binary' | 'off';
-  /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
-  readonly engine?: Engine;
-  /** `auto`: snapshots from 512 bytes on, and values from 16 KB on, are deflated where that saves a tenth. Default `auto`. */
-  readonly compress?: 'auto' | 'off';
-  /** A session expires this long after its last save, or half to all of it after it was last opened. Default: never. */
-  readonly ttlMs?: number;
-  /** A session expires this long after it was created, used or not. Default: never. */
-  readonly maxAgeMs?: number;
-  /** A destroyed id stays refused for this long. Default a day. */
-  readonly tombstoneTtlMs?: number;
-  /** Bound on the bytes of one session. Default 16 MiB. */
-  readonly limitBytes?: number;
-  /** Sessions kept in memory between uses, as bytes of their images. Default 64 MiB. */
-  readonly cacheBytes?: number;
-  /** Bounds each call to the primary. A save that is not answered in time rejects with `ERR_UNAVAILABLE`, outcome `unknown`. Default 5000. */
-  readonly storeTimeoutMs?: number;
-  readonly clock?: Clock;
-  readonly entropy?: Entropy;
-}
-
-/** What a repository could not bring to an end when it was closed. */
-export interface ClosedReport {
-  /** Saves of which nobody knows whether the primary has them: the ids of their sessions. */
-  readonly unsettled: readonly string[];
-  /** Sessions whose uses had not ended: what they save from now on is saved, and their locks go back when they end. */
-  readonly open: readonly string[];
-}
-
-export interface CloseOptions {
-  /** How long uses under way and saves of unknown outcome may take, together. Default `storeTimeoutMs`. */
-  readonly timeoutMs?: number;
-}
-
-export interface UseOptions<V extends object> extends AcquireOptions {
-  /** First values of the session, which is made if there is none; `true`: without any, where the definition requires none. */
-  readonly create?: V | NoneRequired<V, true, never> | undefined;
-}
-
-export interface CreateOptions extends AcquireOptions {
-  readonly id?: string;
-}
-
-type NoneRequired<V, Yes, No> = Record<never, never> extends V ? Yes : No;
-type CreateArguments<V> = NoneRequired<V, [values?: V, options?: CreateOptions], [values: V, options?: CreateOptions]>;
 
 /** Of what is not locked. */
 const NO_HOLD: Hold = {
@@ -396,7 +339,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const kept = this.#kept.pin(id);
     let hold: Hold;
     try {
-      const since = (): Position => (kept.replica.exists ? kept.replica.head : existing ? ORIGIN : kept.replica.head);
+      const since = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
       hold = await this.#locks.acquire(id, since, options, existing);
     } catch (error) {
       this.#kept.unpin(kept);

@@ -4,7 +4,7 @@ import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
 import { atMost, checkOptions, listOf, nested, notNegative, oneOf, positive, signal, text, timeout, withMethods } from '../options.ts';
 import type { Rule, Rules } from '../options.ts';
 import type { Store } from '../store/store.ts';
-import type { RepositoryOptions } from './repository.ts';
+import type { RepositoryOptions } from './options.ts';
 
 const LONGEST_GRACE_MS = 60_000;
 

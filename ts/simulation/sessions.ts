@@ -7,7 +7,7 @@ import { ORIGIN } from '../position.ts';
 import { defineSession, mutable, unclassified } from '../session/definition.ts';
 import type { SessionDefinition } from '../session/definition.ts';
 import { SessionRepository } from '../session/repository.ts';
-import type { RepositoryOptions } from '../session/repository.ts';
+import type { RepositoryOptions } from '../session/options.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import { recorderOf } from './cluster.ts';
 import type { Application, Cluster, Configuration, Seen, Workload } from './cluster.ts';

@@ -1,0 +1,65 @@
+import type { BackupOptions } from '../backup/backup.ts';
+import type { Clock } from '../clock.ts';
+import type { Engine } from '../diff/differ.ts';
+import type { Entropy } from '../entropy.ts';
+import type { LockOptions } from '../lock/member-lock.ts';
+import type { AcquireOptions } from '../lock/member-locks.ts';
+import type { Store } from '../store/store.ts';
+import type { SaveMode } from '../tracking/classes.ts';
+import type { SessionDefinition } from './definition.ts';
+
+export interface RepositoryOptions<S extends object, V extends object> {
+  readonly store: Store;
+  readonly definition: SessionDefinition<S, V>;
+  /** Stores that are fed each record once the primary has it. Default none. */
+  readonly backups?: readonly BackupOptions[];
+  readonly lock?: LockOptions;
+  /** What a save compares. Default `write`: what was written. */
+  readonly saveMode?: SaveMode;
+  /** `off`: a changed attribute travels whole. Default `binary`. */
+  readonly differencing?: 'binary' | 'off';
+  /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
+  readonly engine?: Engine;
+  /** `auto`: snapshots from 512 bytes on, and values from 16 KB on, are deflated where that saves a tenth. Default `auto`. */
+  readonly compress?: 'auto' | 'off';
+  /** A session expires this long after its last save, or half to all of it after it was last opened. Default: never. */
+  readonly ttlMs?: number;
+  /** A session expires this long after it was created, used or not. Default: never. */
+  readonly maxAgeMs?: number;
+  /** A destroyed id stays refused for this long. Default a day. */
+  readonly tombstoneTtlMs?: number;
+  /** Bound on the bytes of one session. Default 16 MiB. */
+  readonly limitBytes?: number;
+  /** Sessions kept in memory between uses, as bytes of their images. Default 64 MiB. */
+  readonly cacheBytes?: number;
+  /** Bounds each call to the primary. A save that is not answered in time rejects with `ERR_UNAVAILABLE`, outcome `unknown`. Default 5000. */
+  readonly storeTimeoutMs?: number;
+  readonly clock?: Clock;
+  readonly entropy?: Entropy;
+}
+
+/** What a repository could not bring to an end when it was closed. */
+export interface ClosedReport {
+  /** Saves of which nobody knows whether the primary has them: the ids of their sessions. */
+  readonly unsettled: readonly string[];
+  /** Sessions whose uses had not ended: what they save from now on is saved, and their locks go back when they end. */
+  readonly open: readonly string[];
+}
+
+export interface CloseOptions {
+  /** How long uses under way and saves of unknown outcome may take, together. Default `storeTimeoutMs`. */
+  readonly timeoutMs?: number;
+}
+
+export interface UseOptions<V extends object> extends AcquireOptions {
+  /** First values of the session, which is made if there is none; `true`: without any, where the definition requires none. */
+  readonly create?: V | NoneRequired<V, true, never> | undefined;
+}
+
+export interface CreateOptions extends AcquireOptions {
+  readonly id?: string;
+}
+
+/** `Yes` where no value must be given. */
+type NoneRequired<V, Yes, No> = Record<never, never> extends V ? Yes : No;
+export type CreateArguments<V> = NoneRequired<V, [values?: V, options?: CreateOptions], [values: V, options?: CreateOptions]>;
