@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../../ts/clock.ts';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
@@ -56,6 +56,32 @@ describe('backups', () => {
     expect(await sessions.verifyBackups('s')).toEqual(['equal', 'equal']);
     expect(sent[0]).toBe(sent[1]);
     expect(sent[0]).toBeGreaterThan(0);
+  });
+
+  it('are waited for once a session: one that is saved on and on does not hold up who waits', async () => {
+    const held: (() => void)[] = [];
+    const slow = through(new MemoryStore(), { append: (call) => new Promise<void>((resolve) => void held.push(resolve)).then(call) });
+    const sessions = repository(new MemoryStore(), { backups: [{ store: slow, ack: 'async' }] });
+    const errors = errorsOf(sessions);
+    const session = await sessions.open('s', { create: true });
+    const save = async (n: number): Promise<void> => {
+      session.state.n = n;
+      await session.save();
+    };
+    const goesOn = async (): Promise<void> => (await vi.waitFor(() => expect(held).toHaveLength(1)), held.shift())?.();
+    await save(1); // on its way
+    await save(2); // waits behind it
+    const drained = sessions.backups.drain();
+    await goesOn();
+    await vi.waitFor(() => expect(held).toHaveLength(1));
+    await save(3);
+    await goesOn();
+    await drained;
+    expect(errors).toEqual([]); // or the third was waited for until its time was over
+    await goesOn();
+    await sessions.backups.drain();
+    expect(await sessions.verifyBackups('s')).toEqual(['equal']);
+    await session.close();
   });
 
   it('can be opened as the primary', async () => {

@@ -120,9 +120,15 @@ export class Backup {
     return this.#ask(id, { touch });
   }
 
-  /** Resolves when nothing is on its way any more. */
+  /** Resolves when nothing that was asked for is on its way any more. Waits once for each session: one may be saved on and on. */
   async drain(): Promise<void> {
-    while (this.#queues.size > 0) await Promise.all([...this.#queues.values()].map(({ last }) => last));
+    const waitedFor = new Set<string>();
+    for (;;) {
+      const left = [...this.#queues].filter(([id]) => !waitedFor.has(id));
+      if (left.length === 0) return;
+      for (const [id] of left) waitedFor.add(id);
+      await Promise.all(left.map(([, { last }]) => last));
+    }
   }
 
   /** Sessions of which this backup lacks something, as far as this process knows, with the milliseconds since when. */

@@ -47,7 +47,7 @@ export interface ClosedReport {
 }
 
 export interface CloseOptions {
-  /** How long uses under way and saves of unknown outcome may take, together. Default `storeTimeoutMs`. */
+  /** How long uses under way and saves of unknown outcome may take, together. Default `storeTimeoutMs`. Each backup has its own `timeoutMs` a call, besides. */
   readonly timeoutMs?: number;
 }
 
