@@ -22,4 +22,5 @@ export const FAILED: readonly FailedSeed[] = [
   { fault: 'an outdated primary could not become a backup of the promoted one where it was ahead (backup/backup)', seed: 60, climate: 'promotion' },
   { fault: 'a wall clock that was set back brought an expired session back (clock)', seed: 34, climate: 'store', knobs: { storeJumps: 3, expiry: 'near' } },
   { fault: 'a save said that nothing was stored after one whose outcome was lost for ever (session/session)', seed: 70537, climate: 'slow' },
+  { fault: 'a session that began anew went on with the age of its old copy in a backup that was fed late (store/writes)', seed: 9265, climate: 'expiry' },
 ];

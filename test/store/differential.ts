@@ -106,6 +106,7 @@ class Client {
       under: random.maybe(0.4) ? this.#acquire() : Math.max(0, known.token + (random.maybe(0.9) ? 0 : random.below(5) - 2)),
       ...(random.maybe(0.3) && { expiry: this.#expiry() }),
       ...(random.maybe(0.3) && { first: random.below(position.revision + 2) }),
+      ...(random.maybe(0.3) && { begins: random.maybe(known.state === 'live' ? 0.3 : 0.7) }),
       ...(random.maybe(0.2) && { terms: TERMS.filter(() => random.maybe(0.5)) }),
       ...(random.maybe(0.7) && { lock: random.pick(['renew', 'leave', 'release'] as const) }),
     };

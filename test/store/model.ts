@@ -129,6 +129,7 @@ export class Model {
 
   append(id: string, a: Append): Appended | 'ERR_INVALID' {
     if (a.position.revision !== a.parent.revision + 1 || (a.parent.revision === 0 && a.kind !== 'snapshot')) return 'ERR_INVALID';
+    if (a.begins === true ? a.kind !== 'snapshot' : a.begins === false && a.parent.revision === 0) return 'ERR_INVALID';
     const found = this.#begin(id);
     if (found?.log.some(({ position }) => same(position, a.position))) return { appended: true, token: found.token, wanted: found.queue.length > 0 };
     const s = found ?? this.#born();
@@ -139,7 +140,7 @@ export class Model {
     }
     const token = typeof a.under === 'object' ? s.token : a.under;
     const state = this.#state(s);
-    const fits = same(this.#position(s), a.parent) && (state === 'live' || state === 'unwritten' || (state === 'expired' && a.kind === 'snapshot'));
+    const fits = same(this.#position(s), a.parent) && (state === 'live' || state === 'unwritten' || (state === 'expired' && a.kind === 'snapshot' && a.begins !== false));
     if (token < s.token) return { appended: false, why: 'fenced', token: s.token, tail: this.#tail(found, { since: a.parent }) };
     if (!fits && asked === undefined) return { appended: false, why: 'conflict', token: s.token, tail: this.#tail(found, { since: a.parent }) };
     if (!fits) return this.#conflict(id, s, found !== undefined, a.parent);
@@ -161,7 +162,7 @@ export class Model {
 
   #write(id: string, s: Session, a: Append, token: number): void {
     const state = this.#state(s);
-    if (state === 'unwritten' || state === 'expired') Object.assign(s, { log: [], createdAt: a.createdAt ?? this.#stamp, expiry: {}, terms: [] });
+    if (state === 'unwritten' || state === 'expired' || a.begins === true) Object.assign(s, { log: [], createdAt: a.createdAt ?? this.#stamp, expiry: {}, terms: [] });
     s.log = [...s.log, { position: a.position, kind: a.kind, bytes: a.bytes }];
     const oldest = a.first ?? (a.kind === 'delta' ? 0 : a.position.revision);
     s.log = s.log.filter(({ position }, i) => i >= latestOf(s.log) || position.revision >= oldest);

@@ -194,9 +194,9 @@ export class Backup {
 
   /** Within one epoch the parent decides: the token of what is fed is raised to what this backup has, e.g. after a repair. */
   async #append(id: string, record: Fed): Promise<Appended> {
-    const { parent, position, kind, bytes, expiry, createdAt, first, terms } = record;
+    const { parent, position, kind, bytes, begins, expiry, createdAt, first, terms } = record;
     const send = async (under: Token): Promise<Appended> => {
-      const answer = await this.store.append(id, { parent, position, kind, bytes, under, expiry, createdAt, first, terms });
+      const answer = await this.store.append(id, { parent, position, kind, bytes, begins, under, expiry, createdAt, first, terms });
       if (answer.appended) this.#noteSent(id, kind, position.revision, bytes.length);
       return answer;
     };
@@ -286,7 +286,7 @@ export class Backup {
     let answer: Appended | undefined;
     let parent = since;
     for (const { position, kind, bytes } of this.#context.reader.after(id, since, tail)) {
-      answer = await this.#append(id, { parent, position, kind, bytes, under: head.token, expiry: head.expiry });
+      answer = await this.#append(id, { parent, position, kind, bytes, begins: false, under: head.token, expiry: head.expiry });
       if (!answer.appended) break;
       parent = position;
     }

@@ -9,6 +9,9 @@ import type { Answer, AppendRequest, ReplaceRequest } from './mark.ts';
 
 type Refusal = Extract<Answer, { readonly op: 'append' | 'replace'; readonly appended: false }>;
 
+/** Whether a session may begin with it: a snapshot that does not say that the session goes on. */
+const mayBegin = ({ kind, begins }: AppendRequest): boolean => kind === 'snapshot' && begins !== false;
+
 /** An append is sent. */
 export function sendAppend(call: SessionCall, request: AppendRequest): void {
   const { log, before, index, mark } = call;
@@ -23,7 +26,7 @@ export function sendAppend(call: SessionCall, request: AppendRequest): void {
   if (typeof request.under === 'number') record.under = Math.max(record.under, request.under);
   record.offers += 1;
   if (request.kind === 'end') log.endsOffered += 1;
-  log.life.sent(index, mark.wall, request.expiry, request.createdAt);
+  log.life.sent(index, mark.wall, request.expiry, { createdAt: request.createdAt, begins: mayBegin(request) });
   if (typeof request.under !== 'number') log.ask(request.under);
   else if (request.lock === 'release' || request.kind === 'end') log.leases.release(request.under);
 }
@@ -48,7 +51,7 @@ export function checkAppended(call: SessionCall, request: AppendRequest, token: 
     if (log.comparable(record.before)) checkPlace(call, request, record, heard);
     else {
       log.life.used(call.index, record.sentAt, heard.wall, request.expiry);
-      if (record.parent?.revision === 0) log.life.began({ sentAt: record.sentAt, wall: heard.wall, createdAt: request.createdAt }, request.expiry, false);
+      if (record.parent?.revision === 0 || request.begins === true) log.life.began({ sentAt: record.sentAt, wall: heard.wall, createdAt: request.createdAt }, request.expiry, false);
     }
     record.before = NOTHING;
   }
@@ -72,18 +75,20 @@ function checkToken({ log, index }: SessionCall, request: AppendRequest, record:
 }
 
 /** Whether the record may stand where it does. */
-function checkPlace(call: SessionCall, { expiry, createdAt }: AppendRequest, record: Offered, { index, wall }: Heard): void {
+function checkPlace(call: SessionCall, request: AppendRequest, record: Offered, { index, wall }: Heard): void {
   const { log } = call;
+  const { expiry, createdAt, begins } = request;
   const { before, position, parent, kind, sentAt } = record;
+  const starts = mayBegin(request);
   const marks = [call.index, index];
   const over = log.life.mayBeOver(before.earliest, wall);
   const what = `${sayRecord(record)} was accepted`;
   const anew = before.expiredAt !== undefined && before.expiredAt === parent?.revision;
-  if (before.endedBy !== undefined && !(over && kind === 'snapshot')) {
+  if (before.endedBy !== undefined && !(over && starts)) {
     log.findings.say('resurrected session', log.id, `${what} after the end`, [before.endedBy, ...marks]);
-  } else if (kind !== 'snapshot' && anew) {
+  } else if (!starts && anew) {
     log.findings.say('resurrected session', log.id, `${what} after the session had expired`, [before.expiredBy, ...marks]);
-  } else if (kind !== 'snapshot' && record.offers === 1 && log.life.mustBeOver(call.mark.wall, call.index)) {
+  } else if (!starts && record.offers === 1 && log.life.mustBeOver(call.mark.wall, call.index)) {
     log.findings.say('served though expired', log.id, what, marks);
   }
   if (over) log.lapsedAt = wall;
@@ -92,7 +97,7 @@ function checkPlace(call: SessionCall, { expiry, createdAt }: AppendRequest, rec
   if (log.branch === branch && position.revision <= before.acked) {
     log.findings.say('wrong order', log.id, `${what} after ${before.acked} had been acknowledged or seen`, [before.headBy, ...marks]);
   }
-  if (parent?.revision === 0 || (kind === 'snapshot' && over)) log.life.began({ sentAt, wall, createdAt }, expiry, anew || before.acked === 0);
+  if (parent?.revision === 0 || begins === true || (starts && over)) log.life.began({ sentAt, wall, createdAt }, expiry, anew || begins === true || before.acked === 0);
   log.life.used(call.index, sentAt, wall, expiry);
   if (placeOf(log.known.head) !== placeOf(position)) return;
   log.learn({ endedBy: kind === 'end' ? index : undefined, expiredAt: undefined, expiredBy: undefined });

@@ -41,8 +41,8 @@ export interface Beginning {
 
 /** Between which times one session in one store must expire, as far as a history tells. All times are wall clock ms. */
 export class Life {
-  /** Calls under way or of unknown outcome, by a number of their own: when they were sent, and whether they change the rule. */
-  readonly #pending = new Map<number, { readonly sentAt: number; readonly changes: boolean }>();
+  /** Calls under way or of unknown outcome, by a number of their own: when they were sent, whether they change the rule, and whether it may begin with them. */
+  readonly #pending = new Map<number, { readonly sentAt: number; readonly changes: boolean; readonly begins: boolean }>();
   readonly #bounds: ExpiryBounds;
   earliest: Earliest = UNUSED;
   #createdBefore = Infinity;
@@ -64,8 +64,8 @@ export class Life {
   }
 
   /** A call is sent that counts as a use if it succeeds. */
-  sent(call: number, wall: number, expiry: Expiry | undefined, createdAt: number = wall): void {
-    this.#pending.set(call, { sentAt: wall, changes: expiry !== undefined });
+  sent(call: number, wall: number, expiry: Expiry | undefined, { createdAt = wall, begins = false }: { readonly createdAt?: number | undefined; readonly begins?: boolean } = {}): void {
+    this.#pending.set(call, { sentAt: wall, changes: expiry !== undefined, begins });
     if (this.earliest.usedAt === Infinity) this.earliest = { ...this.earliest, createdAt, usedAt: wall };
     if (expiry === undefined) return;
     this.#changing += 1;
@@ -134,10 +134,11 @@ export class Life {
   mustBeOver(wall: number, but?: number): boolean {
     const { overMs, lateMs } = this.#bounds;
     if (wall <= this.#settledAt) return false; // under which rule is unknown
-    for (const [call, { sentAt }] of this.#pending) {
+    for (const [call, { sentAt, begins }] of this.#pending) {
       if (call === but) continue;
       if (!(wall > sentAt + lateMs)) return false;
       this.#usedBefore = Math.max(this.#usedBefore, sentAt + lateMs);
+      if (begins) this.#createdBefore = Math.max(this.#createdBefore, sentAt + lateMs);
       this.failed(call);
     }
     return wall - overMs > Math.min(this.#createdBefore + this.#longest.ageMs, this.#usedBefore + this.#longest.idleMs);

@@ -60,6 +60,7 @@ export interface Written {
 export interface AppendRequest extends Written {
   readonly op: 'append';
   readonly parent: Position;
+  readonly begins?: boolean | undefined;
   readonly under: Token | Acquire;
   readonly expiry?: Expiry | undefined;
   /** When the session began under its id before. */

@@ -182,9 +182,9 @@ class RecordedStore implements Store {
 const shortRecord = ({ position, kind, bytes }: ImageRecord): Written => ({ position, kind, digest: crc32(bytes) });
 
 function shortAppend(append: Append): Request {
-  const { parent, under, expiry, createdAt, first } = append;
+  const { parent, begins, under, expiry, createdAt, first } = append;
   const lock = append.lock ?? (typeof under === 'number' ? 'renew' : 'release');
-  return { op: 'append', ...shortRecord(append), parent, under, expiry, createdAt, first, lock };
+  return { op: 'append', ...shortRecord(append), parent, begins, under, expiry, createdAt, first, lock };
 }
 
 /** Infinite times are left out: JSON would make them null. */

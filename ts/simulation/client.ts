@@ -322,7 +322,7 @@ export class Client {
     const keys = copy.state !== 'live' ? [key] : snapshot ? [...copy.keys, key] : [key];
     const kind = snapshot ? 'snapshot' : 'delta';
     const bytes = encode({ parent: parent.nonce, position, kind, keys });
-    return { parent, position, kind, bytes, under, lock, ...(copy.state !== 'live' && { expiry: this.#settings.expiry }) };
+    return { parent, position, kind, bytes, begins: copy.state !== 'live', under, lock, ...(copy.state !== 'live' && { expiry: this.#settings.expiry }) };
   }
 
   /** What became of a record, and of its keys. With `again` a conflict leaves them open: the caller puts them into another record. */

@@ -68,7 +68,7 @@ export function checkTouch({ token, expiry }: Touch): void {
 }
 
 export function checkAppend(id: string, append: Append, can: Capabilities): void {
-  const { parent, position, kind, under } = append;
+  const { parent, position, kind, under, begins } = append;
   checkPosition('parent', parent);
   checkPosition('position', position);
   checkBytes(append.bytes);
@@ -76,6 +76,9 @@ export function checkAppend(id: string, append: Append, can: Capabilities): void
   if (position.revision !== parent.revision + 1) invalid(`${session}: revision ${position.revision} does not follow ${parent.revision}`);
   if (!['delta', 'snapshot', 'end'].includes(kind)) invalid(`${session}: there is no record of the kind '${String(kind)}'`);
   if (parent.revision === 0 && kind !== 'snapshot') invalid(`${session}: the first record must be a snapshot`);
+  checkFlag('begins', begins);
+  if (begins === true && kind !== 'snapshot') invalid(`${session}: only a snapshot begins a session, this is of the kind '${kind}'`);
+  if (begins === false && parent.revision === 0) invalid(`${session}: the first record begins it`);
   if (typeof under === 'object') checkAcquire(under);
   else checkToken(under);
   if (append.first !== undefined && !isCount(append.first)) invalid(`first must be a revision, not ${String(append.first)}`);

@@ -115,6 +115,12 @@ export interface Append {
   readonly under: Token | Acquire;
   /** Absent: the rule stays. Every append counts as a use. */
   readonly expiry?: Expiry | undefined;
+  /**
+   * What the writer takes the record for. `true`: the session begins with this snapshot, also where the parent lives (a backup that is
+   * fed late has not seen it expire); but revision and token, nothing of it goes on. `false`: it goes on, and an expired parent is a
+   * conflict for a snapshot too. Absent: it begins where the parent has expired or there is none.
+   */
+  readonly begins?: boolean | undefined;
   /** Of a session that goes on under another id: when it began. Only the record that begins a session looks at it; absent: now. */
   readonly createdAt?: number | undefined;
   /** Oldest revision to keep, never above the latest snapshot; absent: a snapshot or an end drops all before it, a delta nothing. */
@@ -239,7 +245,7 @@ export interface Store {
   /**
    * In this order: (revision, nonce) stands anywhere in the log: appended (it was offered again). `under` is a request and another
    * has the lock: `locked`. The token is lower than the session's: `fenced`. The parent is not the head, the head has ended, or has
-   * expired and this is no snapshot: `conflict`. Else it is written whole. What was compacted out of sight meets a refusal
+   * expired and this is no snapshot that may begin it anew: `conflict`. Else it is written whole. What was compacted out of sight meets a refusal
    * when it is offered again: whoever does so reports unknown when `tail.head.first` is above its revision.
    */
   append(id: string, append: Append, options?: CallOptions): Promise<Appended>;

@@ -43,11 +43,11 @@ export function append(draft: Draft, id: string, request: Append, moment: Moment
   return { reply: { appended: true, token, wanted: isWanted(row.lock) }, notices: [...(lock?.notices ?? []), ...notices], written: true };
 }
 
-function fits(row: Row, { parent, kind }: Append, { wall }: Moment): boolean {
+function fits(row: Row, { parent, kind, begins }: Append, { wall }: Moment): boolean {
   if (!samePosition(row, parent)) return false;
   if (row.revision === 0) return true;
   const state = stateOf(row, wall);
-  return state === 'expired' ? kind === 'snapshot' : state === 'live';
+  return state === 'expired' ? kind === 'snapshot' && begins !== false : state === 'live';
 }
 
 /** The lock was given, but the parent does not fit. Where there is nothing to rebase on, the lock goes back. */
@@ -62,8 +62,8 @@ function refuseGranted(draft: Draft, id: string, row: Row, found: boolean, { par
 }
 
 function write(draft: Draft, row: Row, request: Append, token: Token, moment: Moment): Notice[] {
-  const { position, kind, bytes } = request;
-  if (row.revision === 0 || stateOf(row, moment.wall) === 'expired') beginAnew(draft, row, request, moment);
+  const { position, kind, bytes, begins } = request;
+  if (begins === true || row.revision === 0 || stateOf(row, moment.wall) === 'expired') beginAnew(draft, row, request, moment);
   if (kind === 'delta') row.deltaBytes += bytes.length;
   else Object.assign(row, { snapshot: position.revision, snapshotBytes: bytes.length, deltaBytes: 0 });
   Object.assign(row, { revision: position.revision, nonce: position.nonce, ended: kind === 'end', usedAt: moment.stamp });
@@ -78,7 +78,7 @@ function write(draft: Draft, row: Row, request: Append, token: Token, moment: Mo
   return notices;
 }
 
-/** Nothing of what has expired shows in the session that takes its place, but revision and token. */
+/** Nothing of what was before shows in the session that takes its place, but revision and token. */
 function beginAnew(draft: Draft, row: Row, { position, createdAt }: Append, { stamp }: Moment): void {
   draft.deleteRecords(row.first, row.revision + 1);
   Object.assign(row, { first: position.revision, createdAt: createdAt ?? stamp, expiry: {}, terms: [] });

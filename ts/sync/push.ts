@@ -89,7 +89,7 @@ function write(line: Line, replica: Replica, content: Pick<LogRecord, 'kind' | '
   const head = { revision: parent.revision + 1, nonce: line.draws.nonce(), time: Math.round(line.time.stamp()), token };
   const bytes = encodeRecord(replica.id, { ...content, ...head, parentNonce: parent.nonce }, parent, line.compress);
   const kind = content.kind === 'delta' || content.kind === 'snapshot' ? content.kind : 'end';
-  const append = { parent: place(parent), position: place(head), kind, bytes, under: token, expiry: newRule(line, replica), lock } as const;
+  const append = { parent: place(parent), position: place(head), kind, bytes, begins: !replica.exists, under: token, expiry: newRule(line, replica), lock } as const;
   return { append, head, weight: weightOf(content.body.length) };
 }
 

@@ -73,6 +73,31 @@ export const expiryClauses: Clauses = {
     assertAbout((await head(one))?.leftMs ?? 0, 700);
     assert.deepEqual(await ids(one, 'new'), ['s']);
   },
+  'a snapshot that begins a session does so where the parent still lives too': async ({ one, two }) => {
+    const token = await begin(one, 's', 2, { expiry: { idleMs: HOUR_MS }, terms: ['old'], createdAt: 1_700_000_000_000 });
+    appended(await two.append('s', record(3, token, { kind: 'snapshot', begins: true, first: 1, bytes: bytesOf('anew'), terms: ['new'] })));
+    const found = await head(one);
+    assert.deepEqual([await whole(one), found?.first, found?.position, found?.expiry, found?.leftMs], [['anew'], 3, at(3), {}, Infinity]);
+    assert((found?.createdAt ?? 0) > 1_700_000_000_000);
+    assert.deepEqual([await ids(one, 'old'), await ids(one, 'new')], [[], ['s']]);
+    assert.equal((await one.read('s', { since: at(2) })).whole, true);
+    appended(await two.append('s', record(4, token, { kind: 'end' })));
+    refused(await two.append('s', record(5, await tokenOf(two, 's'), { kind: 'snapshot', begins: true })), 'conflict');
+    for (const kind of ['delta', 'end'] as const) await rejects(two.append('s', record(5, token, { kind, begins: true })), 'ERR_INVALID');
+  },
+  'a snapshot of a session that goes on begins nothing anew': async ({ one, two, pass }) => {
+    const token = await begin(one, 's', 1, { expiry: { ageMs: 500 }, terms: ['old'] });
+    const before = await head(one);
+    appended(await two.append('s', record(2, token, { kind: 'snapshot', begins: false })));
+    const after = await head(one);
+    assert.deepEqual([after?.createdAt, after?.expiry, await ids(one, 'old')], [before?.createdAt, { ageMs: 500 }, ['s']]);
+    await pass(600);
+    const answer = refused(await two.append('s', record(3, token, { kind: 'snapshot', begins: false })), 'conflict');
+    assert.deepEqual([answer.tail.head?.state, answer.tail.records], ['expired', []]);
+    assert.equal((await head(one))?.position.revision, 2);
+    await rejects(two.append('t', record(1, token, { begins: false })), 'ERR_INVALID');
+    await rejects(two.append('t', record(1, token, { begins: 1 as unknown as boolean })), 'ERR_INVALID');
+  },
   'what was offered again has succeeded in an expired session too': async ({ one, pass }) => {
     const token = await begin(one, 's', 1, { expiry: { idleMs: 500 } });
     await pass(600);
