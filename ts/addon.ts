@@ -21,7 +21,8 @@ export interface Addon {
 /** One user of one directory of the embedded store. Answers come by `drain`, each under the ticket of its question. */
 export interface StoreLink {
   open(dir: string, acceptOlder: boolean, ticket: number, boundMs: number): void;
-  submit(request: Uint8Array, ticket: number, boundMs: number): void;
+  /** Several requests, as an `Outbox` gathers them; copied. */
+  submit(requests: Uint8Array): void;
   /** Bytes moved to `out`; negative: so many are needed, and none was moved. */
   drain(out: Uint8Array): number;
   close(ticket: number): void;

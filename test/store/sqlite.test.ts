@@ -331,7 +331,7 @@ async function change(dir: string, id: string, alter: (row: Row) => Row): Promis
   const sight = new SqliteSight();
   if (answer.kind === 'found') sight.addFound(id, undefined, answer.found);
   const row = JSON.stringify(alter(sight.row(id) as Row));
-  const request = { kind: 'draft', id, version: sight.version(id), marks: sight.marks(), cleared: false, changes: [], row, lostTerms: [], newTerms: [], flush: true } as const;
+  const request = { kind: 'draft', id, version: sight.version(id), next: 1, marks: sight.marks(), cleared: false, changes: [], row, lostTerms: [], newTerms: [], flush: true } as const;
   expect(await link.ask(request, 5000)).toEqual({ kind: 'committed', written: true });
   await link.close(5000);
 }

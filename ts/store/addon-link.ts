@@ -2,7 +2,7 @@ import { loadAddon } from '../addon.ts';
 import type { StoreLink } from '../addon.ts';
 import { Tickets } from './sqlite-link.ts';
 import type { SqliteLink } from './sqlite-link.ts';
-import { decodeAnswers, encode } from './sqlite-wire.ts';
+import { Outbox, decodeAnswers } from './sqlite-wire.ts';
 import type { Answer, Request } from './sqlite-wire.ts';
 
 const ROOM = 1 << 16;
@@ -11,6 +11,8 @@ const ROOM = 1 << 16;
 export class AddonLink implements SqliteLink {
   readonly #native: StoreLink;
   readonly #tickets = new Tickets();
+  readonly #outbox = new Outbox();
+  readonly #send = (): void => this.#sendAll();
   #room = Buffer.allocUnsafeSlow(ROOM);
 
   private constructor() {
@@ -31,11 +33,20 @@ export class AddonLink implements SqliteLink {
   }
 
   ask(request: Request, boundMs: number): Promise<Answer> {
-    return this.#tickets.ask(boundMs, (ticket) => this.#native.submit(encode(request), ticket, boundMs));
+    return this.#tickets.ask(boundMs, (ticket) => {
+      // What is asked for in one turn of the event loop is sent, and committed, together.
+      if (this.#outbox.isEmpty) process.nextTick(this.#send);
+      this.#outbox.add(ticket, boundMs, request);
+    });
+  }
+
+  #sendAll(): void {
+    if (!this.#outbox.isEmpty) this.#native.submit(this.#outbox.take());
   }
 
   async close(boundMs: number): Promise<void> {
     try {
+      this.#sendAll();
       await this.#tickets.ask(boundMs, (ticket) => this.#native.close(ticket));
     } finally {
       this.#native.disconnect();

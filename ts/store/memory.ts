@@ -6,7 +6,7 @@ import type { Deadline } from './deadline.ts';
 import { NotedDraft } from './draft.ts';
 import type { RecordChange } from './draft.ts';
 import { Listing } from './listing.ts';
-import { copyLock } from './lock-row.ts';
+import { copyRow } from './row.ts';
 import type { Row, StoredRecord } from './row.ts';
 import type { Hint, ListQuery, Membership, Page } from './store.ts';
 import type { SweepOptions } from './sweeper.ts';
@@ -65,7 +65,7 @@ class MemoryBackend implements Backend, View {
   /** Copied on its way out, so that a transition that throws changes nothing. */
   row(id: string): Row | undefined {
     const row = this.#sessions.get(id)?.row;
-    return row && { ...row, lock: copyLock(row.lock) };
+    return row && copyRow(row);
   }
 
   record(id: string, revision: number): StoredRecord | undefined {

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { EPOCHS, floorOf } from '../token.ts';
 import type { Token } from '../token.ts';
-import { emptyLock } from './lock-row.ts';
+import { copyLock, emptyLock } from './lock-row.ts';
 import type { Holder, LockRow, Waiter } from './lock-row.ts';
 import type { Expiry } from './store.ts';
 
@@ -44,6 +44,9 @@ export function newRow(token: Token): Row {
     createdAt: 0, usedAt: 0, expiry: {}, terms: [], lock: emptyLock(token),
   };
 }
+
+/** A copy that may be changed while the other stays as it is: terms and rule are replaced, never changed. */
+export const copyRow = (row: Row): Row => ({ ...row, lock: copyLock(row.lock) });
 
 /** The names of sessions in messages: ids are secrets. */
 export const shortId = (id: string): string => (id.length > 8 ? `${id.slice(0, 8)}…` : id);

@@ -1,5 +1,4 @@
 import { systemClock } from '../clock.ts';
-import { Draws, systemEntropy } from '../entropy.ts';
 import { HoldfastError } from '../errors.ts';
 import { xxh3 } from '../xxh3.ts';
 import { raised } from './backend.ts';
@@ -28,7 +27,6 @@ interface Batch {
 export class SqliteGround {
   readonly #files: SqliteFiles;
   readonly #driver: SqliteDriver;
-  readonly #versions = new Draws(systemEntropy);
   #flushes = true;
   /** Why it is of no more use. */
   #refused: HoldfastError | undefined;
@@ -178,15 +176,14 @@ export class SqliteGround {
     if (!sameMarks(now, request.marks) || version !== request.version) return false;
     if (request.cleared) this.#driver.run(SQL.deleteAllRecords, id);
     for (const change of request.changes) this.#change(id, change);
-    if (request.row !== undefined) this.#putRow(id, Buffer.from(request.row));
+    if (request.row !== undefined) this.#putRow(id, request.next, Buffer.from(request.row));
     else if (request.cleared) this.#driver.run(SQL.deleteRow, id);
     for (const term of request.lostTerms) this.#driver.run(SQL.deleteTerm, Buffer.from(term), id);
     for (const term of request.newTerms) this.#driver.run(SQL.putTerm, Buffer.from(term), id);
     return true;
   }
 
-  #putRow(id: Buffer, row: Buffer): void {
-    const version = this.#versions.nonce();
+  #putRow(id: Buffer, version: number, row: Buffer): void {
     this.#driver.run(SQL.putRow, id, version, row, seal(id, -1n, BigInt(version), row));
   }
 

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors.ts';
 import type { Marks, View } from './backend.ts';
-import { checkRow, damagedRow, shortId } from './row.ts';
+import { checkRow, copyRow, damagedRow, shortId } from './row.ts';
 import type { Row, StoredRecord } from './row.ts';
 import type { Found, FoundPage, FoundRow } from './sqlite-wire.ts';
 import type { ListQuery, Page } from './store.ts';
@@ -8,8 +8,14 @@ import type { ListQuery, Page } from './store.ts';
 /** What is asked of a view that it does not have yet. */
 export type Want = { readonly page: ListQuery } | { readonly id: string; readonly from?: number | undefined };
 
+/** A row that was checked before. */
+export interface KnownRow {
+  readonly version: number;
+  readonly row: Row;
+}
+
 interface Entry {
-  readonly row: FoundRow | undefined;
+  readonly row: FoundRow | KnownRow | undefined;
   readonly records: Map<number, StoredRecord>;
   /** Revisions from .. to that were looked for, in turn. */
   readonly spans: (readonly [number, number])[];
@@ -46,6 +52,7 @@ export class SqliteSight implements View {
   row(id: string): Row | undefined {
     const { row } = this.#entry(id);
     if (row === undefined) return undefined;
+    if ('row' in row) return copyRow(row.row);
     if (row.body === undefined) throw damagedRow(id, 'checksum');
     return checkRow(id, parse(id, row.body));
   }
@@ -60,6 +67,11 @@ export class SqliteSight implements View {
 
   page(query: ListQuery): Page {
     return this.#pages.get(keyOf(query)) ?? this.#miss({ page: query });
+  }
+
+  addKnown(id: string, row: KnownRow, marks: Marks): void {
+    this.#marks = marks;
+    this.#entries.set(id, { row, records: new Map(), spans: [], damaged: undefined });
   }
 
   /** False: it is another moment's than what is here. */

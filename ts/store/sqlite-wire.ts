@@ -65,6 +65,8 @@ export interface DraftRequest {
   readonly id: string;
   /** Undefined: there was no row. */
   readonly version: number | undefined;
+  /** Of the row as it will be: never the same as one before, as far as random bits go. */
+  readonly next: number;
   readonly marks: Marks;
   /** All that is there goes first. */
   readonly cleared: boolean;
@@ -98,12 +100,7 @@ export type Reading = FetchRequest | PageRequest | CheckRequest;
 export type Writing = DraftRequest | RaiseRequest;
 export type Request = Reading | Writing | CompactRequest;
 
-const FETCH = 1;
-const PAGE = 2;
-const DRAFT = 3;
-const RAISE = 4;
-const CHECK = 5;
-const COMPACT = 6;
+const KINDS: Record<Request['kind'], number> = { fetch: 1, page: 2, draft: 3, raise: 4, check: 5, compact: 6 };
 
 const CLEARED = 1;
 const FLUSH = 2;
@@ -114,120 +111,131 @@ const DELETE = 1;
 const FIRST_ROOM = 4096;
 const MOST_ROOM_KEPT = 1 << 20;
 
-/** One request at a time is written here: whoever sends it copies it. */
-let room = Buffer.allocUnsafeSlow(FIRST_ROOM);
-let end = 0;
+/** Requests as they are sent together: for each its length (4 bytes), ticket, bound in ms, and what is asked. */
+export class Outbox {
+  #room = Buffer.allocUnsafeSlow(FIRST_ROOM);
+  #end = 0;
 
-function begin(kind: number): void {
-  if (room.length > MOST_ROOM_KEPT) room = Buffer.allocUnsafeSlow(FIRST_ROOM);
-  end = 0;
-  putByte(kind);
-}
-
-function reserve(bytes: number): number {
-  const at = end;
-  end += bytes;
-  if (end > room.length) {
-    const larger = Buffer.allocUnsafeSlow(2 * end);
-    room.copy(larger, 0, 0, at);
-    room = larger;
+  get isEmpty(): boolean {
+    return this.#end === 0;
   }
-  return at;
-}
 
-function putByte(value: number): void {
-  const at = reserve(1);
-  room[at] = value;
-}
-
-function putLength(value: number): void {
-  const at = reserve(4);
-  room.writeUInt32LE(value, at);
-}
-
-function putNumber(value: number): void {
-  const at = reserve(8);
-  room.writeDoubleLE(value, at);
-}
-
-function putText(text: string): void {
-  const length = Buffer.byteLength(text);
-  putLength(length);
-  const at = reserve(length);
-  room.write(text, at);
-}
-
-function putBytes(bytes: Uint8Array): void {
-  putLength(bytes.length);
-  const at = reserve(bytes.length);
-  room.set(bytes, at);
-}
-
-function putTexts(texts: readonly string[]): void {
-  putLength(texts.length);
-  texts.forEach(putText);
-}
-
-function putMarks({ epoch, births }: Marks): void {
-  putNumber(epoch);
-  putNumber(births);
-}
-
-/** In memory that the next one takes again. */
-export function encode(request: Request): Uint8Array {
-  switch (request.kind) {
-    case 'fetch':
-      begin(FETCH);
-      putText(request.id);
-      putNumber(request.from ?? -1);
-      putNumber(request.limitBytes);
-      break;
-    case 'page':
-      begin(PAGE);
-      putPage(request.query);
-      break;
-    case 'raise':
-      begin(RAISE);
-      putMarks(request.expected);
-      putMarks(request.next);
-      break;
-    case 'draft':
-      begin(DRAFT);
-      putDraft(request);
-      break;
-    case 'check':
-      begin(CHECK);
-      break;
-    case 'compact':
-      begin(COMPACT);
+  /** Copies the request. */
+  add(ticket: number, boundMs: number, request: Request): void {
+    const start = this.#reserve(4);
+    try {
+      this.#length(ticket);
+      this.#number(boundMs);
+      this.#request(request);
+      this.#room.writeUInt32LE(this.#end - start - 4, start);
+    } catch (error) {
+      this.#end = start; // of what cannot be sent nothing is
+      throw error;
+    }
   }
-  return room.subarray(0, end);
-}
 
-function putPage({ term = '', cursor = '', limit }: ListQuery): void {
-  putText(term);
-  putText(cursor);
-  putNumber(limit);
-}
+  /** All of them, in memory that the next take their place in. */
+  take(): Uint8Array {
+    const taken = this.#room.subarray(0, this.#end);
+    this.#end = 0;
+    if (this.#room.length > MOST_ROOM_KEPT) this.#room = Buffer.allocUnsafeSlow(FIRST_ROOM);
+    return taken;
+  }
 
-function putDraft({ id, version, marks, cleared, row, lostTerms, newTerms, changes, flush }: DraftRequest): void {
-  putText(id);
-  putNumber(version ?? -1);
-  putMarks(marks);
-  putByte((cleared ? CLEARED : 0) | (flush ? FLUSH : 0) | (row === undefined ? 0 : HAS_ROW));
-  if (row !== undefined) putText(row);
-  putTexts(lostTerms);
-  putTexts(newTerms);
-  putLength(changes.length);
-  for (const change of changes) {
-    putByte(change.op === 'put' ? PUT : DELETE);
+  #reserve(bytes: number): number {
+    const at = this.#end;
+    this.#end += bytes;
+    if (this.#end > this.#room.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * this.#end);
+      this.#room.copy(larger, 0, 0, at);
+      this.#room = larger;
+    }
+    return at;
+  }
+
+  #byte(value: number): void {
+    const at = this.#reserve(1);
+    this.#room[at] = value;
+  }
+
+  #length(value: number): void {
+    const at = this.#reserve(4);
+    this.#room.writeUInt32LE(value, at);
+  }
+
+  #number(value: number): void {
+    const at = this.#reserve(8);
+    this.#room.writeDoubleLE(value, at);
+  }
+
+  #text(text: string): void {
+    const length = Buffer.byteLength(text);
+    this.#length(length);
+    const at = this.#reserve(length);
+    this.#room.write(text, at);
+  }
+
+  #bytes(bytes: Uint8Array): void {
+    this.#length(bytes.length);
+    const at = this.#reserve(bytes.length);
+    this.#room.set(bytes, at);
+  }
+
+  #texts(texts: readonly string[]): void {
+    this.#length(texts.length);
+    for (const text of texts) this.#text(text);
+  }
+
+  #marks({ epoch, births }: Marks): void {
+    this.#number(epoch);
+    this.#number(births);
+  }
+
+  #request(request: Request): void {
+    this.#byte(KINDS[request.kind]);
+    if (request.kind === 'fetch') this.#fetch(request);
+    else if (request.kind === 'page') this.#page(request.query);
+    else if (request.kind === 'draft') this.#draft(request);
+    else if (request.kind === 'raise') {
+      this.#marks(request.expected);
+      this.#marks(request.next);
+    }
+  }
+
+  #fetch({ id, from, limitBytes }: FetchRequest): void {
+    this.#text(id);
+    this.#number(from ?? -1);
+    this.#number(limitBytes);
+  }
+
+  #page({ term = '', cursor = '', limit }: ListQuery): void {
+    this.#text(term);
+    this.#text(cursor);
+    this.#number(limit);
+  }
+
+  #draft({ id, version, next, marks, cleared, row, lostTerms, newTerms, changes, flush }: DraftRequest): void {
+    this.#text(id);
+    this.#number(version ?? -1);
+    this.#number(next);
+    this.#marks(marks);
+    this.#byte((cleared ? CLEARED : 0) | (flush ? FLUSH : 0) | (row === undefined ? 0 : HAS_ROW));
+    if (row !== undefined) this.#text(row);
+    this.#texts(lostTerms);
+    this.#texts(newTerms);
+    this.#length(changes.length);
+    for (const change of changes) this.#change(change);
+  }
+
+  #change(change: RecordChange): void {
+    this.#byte(change.op === 'put' ? PUT : DELETE);
     if (change.op === 'put') {
-      putNumber(change.revision);
-      putNumber(change.record.nonce);
-      putBytes(change.record.bytes);
+      this.#number(change.revision);
+      this.#number(change.record.nonce);
+      this.#bytes(change.record.bytes);
     } else {
-      putNumber(change.from);
-      putNumber(change.to);
+      this.#number(change.from);
+      this.#number(change.to);
     }
   }
 }

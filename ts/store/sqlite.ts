@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { loadAddon } from '../addon.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { Draws, systemEntropy } from '../entropy.ts';
 import { HoldfastError } from '../errors.ts';
 import { checkOptions, flag, notNegative, positive, text, timeout } from '../options.ts';
 import type { Rule } from '../options.ts';
@@ -15,6 +16,7 @@ import { damagedRow, shortId } from './row.ts';
 import type { Row } from './row.ts';
 import { AddonLink } from './addon-link.ts';
 import type { SqliteLink } from './sqlite-link.ts';
+import { RowMemory } from './sqlite-memory.ts';
 import { SqliteSight } from './sqlite-sight.ts';
 import type { Want } from './sqlite-sight.ts';
 import type { Answer, Reading, Writing } from './sqlite-wire.ts';
@@ -136,27 +138,35 @@ class SqliteBackend implements Backend {
   readonly name = 'SQLite';
   readonly #link: SqliteLink;
   readonly #inbox: SocketInbox;
+  readonly #draws = new Draws(systemEntropy);
+  readonly #rows = new RowMemory();
 
   constructor(link: SqliteLink, inbox: SocketInbox) {
     this.#link = link;
     this.#inbox = inbox;
   }
 
+  /** Drafted on the row as this process wrote it last, while nobody else has: that saves to read it. What it only says is never taken from there. */
   async write<T>(id: string, run: (draft: Draft) => T, deadline: Deadline): Promise<T> {
+    let remembered = this.#rows.sightOf(id);
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const { result, sight } = await this.#see(id, (view) => noted(view, run), deadline);
-      if (result.draft.empty || (await this.#commit(id, sight, result.draft, deadline))) return result.reply;
+      const { seen, sight } = await this.#see(id, (view) => noted(view, run), deadline, remembered);
+      const isMemory = sight === remembered;
+      remembered = undefined;
+      if (isMemory && seen.error !== undefined) continue;
+      const { draft, reply } = resultOf(seen);
+      if (draft.empty ? !isMemory : await this.#commit(id, sight, draft, deadline)) return reply;
     }
     throw outrun(`session '${shortId(id)}'`);
   }
 
   async read<T>(about: string | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {
-    return (await this.#see(about, run, deadline)).result;
+    return resultOf((await this.#see(about, run, deadline)).seen);
   }
 
   async raise(next: (marks: Marks) => Partial<Marks>, deadline: Deadline): Promise<Marks> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const { result: before } = await this.#see(undefined, (view) => view.marks(), deadline);
+      const before = await this.read(undefined, (view) => view.marks(), deadline);
       const after = raised(before, next(before));
       if (after.epoch === before.epoch && after.births === before.births) return after;
       if (isWritten(await this.#ask({ kind: 'raise', expected: before, next: after }, deadline, 'unknown'))) return after;
@@ -164,7 +174,6 @@ class SqliteBackend implements Backend {
     throw outrun('the epoch');
   }
 
-  /** Fetches and runs, until all that `run` asked for was there, of one moment. */
   async check(onSession: (done: number) => void): Promise<StoreCheck> {
     const answer = await this.#link.ask({ kind: 'check' }, LONGEST_LOOK_MS);
     const { faults: found, commits, known } = answer.kind === 'checked' ? answer.checked : { faults: [], commits: 0, known: 0 };
@@ -192,22 +201,28 @@ class SqliteBackend implements Backend {
     return new Deadline(systemClock, {}, LONGEST_MS);
   }
 
-  async #see<T>(about: string | ListQuery | undefined, run: (view: SqliteSight) => T, deadline: Deadline): Promise<{ result: T; sight: SqliteSight }> {
+  /** Fetches and runs, until all that `run` asked for was there, of one moment. */
+  async #see<T>(about: string | ListQuery | undefined, run: (view: SqliteSight) => T, deadline: Deadline, remembered?: SqliteSight): Promise<{ seen: Seen<T>; sight: SqliteSight }> {
     const first: Want = typeof about === 'object' ? { page: about } : { id: about ?? '' };
-    let sight = new SqliteSight();
-    let wants = [first];
+    let sight = remembered ?? new SqliteSight();
+    let wants = remembered === undefined ? [first] : [];
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const found = await Promise.all(wants.map((want) => this.#fetch(sight, want, FIRST_BYTES * 2 ** Math.min(tries, 10), deadline)));
-      if (!found.every(Boolean)) {
+      const found = await this.#fetchAll(sight, wants, FIRST_BYTES * 2 ** Math.min(tries, 10), deadline);
+      if (!found) {
         sight = new SqliteSight();
         wants = [first];
         continue;
       }
       const seen = attempt(sight, run);
       wants = sight.takeWants();
-      if (wants.length === 0) return { result: seen(), sight };
+      if (wants.length === 0) return { seen, sight };
     }
     throw outrun('what was to be read');
+  }
+
+  async #fetchAll(sight: SqliteSight, wants: readonly Want[], limitBytes: number, deadline: Deadline): Promise<boolean> {
+    if (wants.length === 0) return true;
+    return (await Promise.all(wants.map((want) => this.#fetch(sight, want, limitBytes, deadline)))).every(Boolean);
   }
 
   /** False: it does not fit to what was fetched before. */
@@ -225,11 +240,14 @@ class SqliteBackend implements Backend {
     const before = readable(sight, id);
     const after = draft.changedRow;
     const terms = draft.cleared || after !== undefined ? (after?.terms ?? []) : (before?.terms ?? []);
+    const next = this.#draws.nonce();
+    const marks = sight.marks();
     const request: Writing = {
       kind: 'draft',
       id,
       version: sight.version(id),
-      marks: sight.marks(),
+      next,
+      marks,
       cleared: draft.cleared,
       changes: draft.records,
       row: after && JSON.stringify(after),
@@ -237,7 +255,10 @@ class SqliteBackend implements Backend {
       newTerms: terms.filter((term) => before?.terms.includes(term) !== true),
       flush: draft.cleared || draft.records.length > 0 || settled(before) !== settled(after),
     };
-    return isWritten(await this.#ask(request, deadline, 'unknown'));
+    this.#rows.forget(id);
+    if (!isWritten(await this.#ask(request, deadline, 'unknown'))) return false;
+    if (after !== undefined) this.#rows.keep(id, { version: next, row: after }, marks);
+    return true;
   }
 
   /** `outcome`: of a request that is given up. */
@@ -273,16 +294,20 @@ function noted<T>(view: View, run: (draft: Draft) => T): { readonly draft: Noted
   return { draft, reply };
 }
 
-/** What comes of it, once it is known that nothing was missing. */
-function attempt<T>(sight: SqliteSight, run: (view: SqliteSight) => T): () => T {
+/** What came of a run: of use once it is known that nothing was missing. */
+type Seen<T> = { readonly result: T; readonly error?: undefined } | { readonly error: unknown };
+
+function attempt<T>(sight: SqliteSight, run: (view: SqliteSight) => T): Seen<T> {
   try {
-    const result = run(sight);
-    return () => result;
+    return { result: run(sight) };
   } catch (error) {
-    return () => {
-      throw error;
-    };
+    return { error };
   }
+}
+
+function resultOf<T>(seen: Seen<T>): T {
+  if ('result' in seen) return seen.result;
+  throw seen.error;
 }
 
 /** A damaged row is about to be replaced. */
@@ -300,12 +325,12 @@ function settled(row: Row | undefined): string {
   return JSON.stringify({ ...row, lock: undefined, boot: undefined, lookedAt: undefined });
 }
 
-interface Seen {
+interface Content {
   readonly records: number;
   readonly bytes: number;
 }
 
-function add(counts: { records: number; bytes: number }, { records, bytes }: Seen): void {
+function add(counts: { records: number; bytes: number }, { records, bytes }: Content): void {
   counts.records += records;
   counts.bytes += bytes;
 }
@@ -317,7 +342,7 @@ function faultOf(error: unknown): string {
 }
 
 /** Throws where row and records are not what one of them says of the other. */
-function lookThrough(view: View, id: string): Seen {
+function lookThrough(view: View, id: string): Content {
   const row = view.row(id);
   const seen = { records: 0, bytes: 0 };
   if (row === undefined) return seen; // gone meanwhile

@@ -5,7 +5,7 @@
 use crate::memory::Bytes;
 use core::ffi::c_void;
 use core::ptr::{null, null_mut};
-use holdfast_sqlite::{Answer, Handle, OpenOptions, Sink, decode, encode};
+use holdfast_sqlite::{Answer, Answers, Error as StoreError, Handle, Job, OpenOptions, Sink, Work, decode_all, encode};
 use napi::bindgen_prelude::{Function, Unknown, retain_current_module_for_unload_safety};
 use napi::{Env, Error, Result, sys};
 use napi_derive::napi;
@@ -140,22 +140,34 @@ impl StoreLink {
         }
     }
 
-    /// Copies the request.
+    /// Copies the requests.
     #[napi(catch_unwind)]
-    pub fn submit(&self, request: Bytes, ticket: u32, bound_ms: f64) {
-        // SAFETY: the array lives as long as this call, and nothing writes to it meanwhile.
-        let decoded = decode(unsafe { request.read() });
+    pub fn submit(&self, requests: Bytes) -> Result<()> {
         let sink: Arc<dyn Sink> = self.mailbox.clone();
-        let inside = self.mailbox.lock();
-        let refused = match (&inside.handle, decoded) {
-            (Some(handle), Ok(request)) => handle.submit(request, ticket, due_in(bound_ms), &sink).err(),
-            (None, _) => Some(holdfast_sqlite::Error::Closed),
-            (_, Err(error)) => Some(error),
-        };
-        drop(inside);
-        if let Some(error) = refused {
-            sink.deliver(vec![Answer { ticket, result: Err(error) }]);
+        let (mut jobs, mut refused) = (Vec::new(), Answers::default());
+        // SAFETY: the array lives as long as this call, and nothing writes to it meanwhile.
+        for asked in decode_all(unsafe { requests.read() }) {
+            let asked = asked.map_err(|error| Error::from_reason(format!("ERR_INVALID: {error}")))?;
+            let ticket = asked.ticket;
+            match asked.request {
+                Ok(request) => {
+                    jobs.push(Job { work: Work::Do(request), ticket, due: due_in(asked.bound_ms), sink: sink.clone() });
+                }
+                Err(error) => refused.add(&sink, Answer { ticket, result: Err(error) }),
+            }
         }
+        let not_taken = match &self.mailbox.lock().handle {
+            Some(handle) => handle.submit(jobs),
+            None => {
+                let mut answers = Answers::default();
+                jobs.iter().for_each(|job| job.answer(&mut answers, Err(StoreError::Closed)));
+                answers
+            }
+        };
+        // Not under the mailbox's lock, for there the answers are put.
+        refused.deliver();
+        not_taken.deliver();
+        Ok(())
     }
 
     /// Moves all answers to the start of `out`; their length. Negative: that much room is needed, and nothing was moved.

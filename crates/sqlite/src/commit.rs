@@ -13,25 +13,6 @@ pub struct Batch {
     pub known: Option<Known>,
 }
 
-/// Versions of rows: never twice the same for one id, as far as 53 random bits go.
-pub struct Versions(u64);
-
-impl Versions {
-    pub fn new() -> Versions {
-        use std::hash::{BuildHasher, RandomState};
-        Versions(RandomState::new().hash_one(std::time::SystemTime::now()))
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014), cut to what a double holds.
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (bits ^ (bits >> 31)) >> 11
-    }
-}
-
 fn needs_flush(request: &Request) -> bool {
     match request {
         Request::Draft(draft) => draft.flush,
@@ -41,12 +22,7 @@ fn needs_flush(request: &Request) -> bool {
 
 /// To be called under the outer lock, with the commits that were acknowledged. An error means that nothing of the batch is there,
 /// unless it is one `at_commit`.
-pub fn commit(
-    connection: &mut Connection,
-    versions: &mut Versions,
-    known: u64,
-    batch: &[&Request],
-) -> Result<Batch, Error> {
+pub fn commit(connection: &mut Connection, known: u64, batch: &[&Request]) -> Result<Batch, Error> {
     // What only moves locks is not flushed: a power cut that undoes it ends the processes that held them.
     let flush = batch.iter().any(|request| needs_flush(request));
     connection.pragma_update(None, "synchronous", if flush { "FULL" } else { "NORMAL" })?;
@@ -55,7 +31,7 @@ pub fn commit(
     let mut now = marks(&transaction)?;
     let mut written = Vec::with_capacity(batch.len());
     for request in batch {
-        written.push(apply(&transaction, versions, &mut now, request)?);
+        written.push(apply(&transaction, &mut now, request)?);
     }
     if !written.contains(&true) {
         transaction.rollback()?;
@@ -70,14 +46,9 @@ pub fn commit(
     Ok(Batch { written, known: commits.map(|commits| Known { commits, epoch: now.epoch }) })
 }
 
-fn apply(
-    transaction: &Transaction<'_>,
-    versions: &mut Versions,
-    now: &mut Marks,
-    request: &Request,
-) -> Result<bool, Error> {
+fn apply(transaction: &Transaction<'_>, now: &mut Marks, request: &Request) -> Result<bool, Error> {
     match request {
-        Request::Draft(draft) => Ok(apply_draft(transaction, versions, *now, draft)?),
+        Request::Draft(draft) => Ok(apply_draft(transaction, *now, draft)?),
         Request::Raise(raise) => Ok(apply_raise(transaction, now, raise)?),
         _ => Err(Error::Request("it writes nothing")),
     }
@@ -93,12 +64,7 @@ fn apply_raise(transaction: &Transaction<'_>, now: &mut Marks, raise: &Raise) ->
     Ok(true)
 }
 
-fn apply_draft(
-    transaction: &Transaction<'_>,
-    versions: &mut Versions,
-    now: Marks,
-    draft: &Draft,
-) -> rusqlite::Result<bool> {
+fn apply_draft(transaction: &Transaction<'_>, now: Marks, draft: &Draft) -> rusqlite::Result<bool> {
     let found: Option<i64> = transaction
         .prepare_cached("SELECT version FROM session WHERE id=?1")?
         .query_row([&draft.id], |row| row.get(0))
@@ -112,7 +78,7 @@ fn apply_draft(
     for change in &draft.changes {
         apply_change(transaction, &draft.id, change)?;
     }
-    apply_row(transaction, versions, draft)?;
+    apply_row(transaction, draft)?;
     for term in &draft.lost_terms {
         transaction.prepare_cached("DELETE FROM term WHERE term=?1 AND id=?2")?.execute([term, &draft.id])?;
     }
@@ -122,13 +88,12 @@ fn apply_draft(
     Ok(true)
 }
 
-fn apply_row(transaction: &Transaction<'_>, versions: &mut Versions, draft: &Draft) -> rusqlite::Result<()> {
+fn apply_row(transaction: &Transaction<'_>, draft: &Draft) -> rusqlite::Result<()> {
     if let Some(row) = &draft.row {
-        let version = versions.next();
         let sql = "INSERT INTO session VALUES(?1, ?2, ?3, ?4) \
                    ON CONFLICT(id) DO UPDATE SET version=?2, row=?3, sum=?4";
-        let sum = seal::row(&draft.id, version, row);
-        transaction.prepare_cached(sql)?.execute(params![draft.id, version as i64, row, sum])?;
+        let sum = seal::row(&draft.id, draft.next, row);
+        transaction.prepare_cached(sql)?.execute(params![draft.id, draft.next as i64, row, sum])?;
     } else if draft.cleared {
         transaction.prepare_cached("DELETE FROM session WHERE id=?1")?.execute([&draft.id])?;
     }

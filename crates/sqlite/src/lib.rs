@@ -19,11 +19,11 @@ mod wire;
 mod writer;
 
 pub use error::Error;
-pub use queue::{Answer, Reply, Sink};
+pub use queue::{Answer, Answers, Job, Reply, Sink, Work};
 pub use registry::{Handle, OpenOptions};
 pub use wire::{
-    Change, Checked, Draft, Fetch, Found, FoundPage, Marks, PageQuery, Raise, Request, StoredRecord, StoredRow, decode,
-    encode,
+    Asked, Change, Checked, Draft, Fetch, Found, FoundPage, Marks, PageQuery, Raise, Request, StoredRecord, StoredRow,
+    decode_all, encode,
 };
 
 /// Of the SQLite that is built in.

@@ -44,6 +44,10 @@ impl Job {
     pub fn is_due(&self, now: Instant) -> bool {
         now >= self.due
     }
+
+    pub fn answer(&self, answers: &mut Answers, result: Result<Reply, Error>) {
+        answers.add(&self.sink, Answer { ticket: self.ticket, result });
+    }
 }
 
 /// More than wait at once in any sane process: each has its deadline.
@@ -66,17 +70,19 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn push(&self, job: Job) -> Result<(), Error> {
+    /// Those that cannot be taken in get their answers at once.
+    pub fn push(&self, jobs: Vec<Job>, answers: &mut Answers) {
         let mut waiting = self.lock();
-        if waiting.closed {
-            return Err(Error::Closed);
+        for job in jobs {
+            if waiting.closed {
+                job.answer(answers, Err(Error::Closed));
+            } else if waiting.jobs.len() >= MOST_WAITING {
+                job.answer(answers, Err(Error::Busy));
+            } else {
+                waiting.jobs.push_back(job);
+            }
         }
-        if waiting.jobs.len() >= MOST_WAITING {
-            return Err(Error::Busy);
-        }
-        waiting.jobs.push_back(job);
         self.wake.notify_one();
-        Ok(())
     }
 
     /// Those that could not be done yet, in front of all others.
@@ -106,14 +112,11 @@ impl Queue {
 
 /// Answers, gathered so that each sink is woken once.
 #[derive(Default)]
+#[must_use]
 pub struct Answers(Vec<(Arc<dyn Sink>, Vec<Answer>)>);
 
 impl Answers {
-    pub fn add(&mut self, job: &Job, result: Result<Reply, Error>) {
-        self.put(&job.sink, Answer { ticket: job.ticket, result });
-    }
-
-    fn put(&mut self, sink: &Arc<dyn Sink>, answer: Answer) {
+    pub fn add(&mut self, sink: &Arc<dyn Sink>, answer: Answer) {
         match self.0.iter_mut().find(|(known, _)| Arc::ptr_eq(known, sink)) {
             Some((_, answers)) => answers.push(answer),
             None => self.0.push((sink.clone(), vec![answer])),

@@ -32,7 +32,7 @@ pub fn run(shared: &Arc<Shared>) {
 fn answer(shared: &Shared, connection: &mut Option<Connection>, jobs: Vec<Job>, answers: &mut Answers) {
     let now = Instant::now();
     let (late, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.is_due(now));
-    late.iter().for_each(|job| answers.add(job, Err(Error::Busy)));
+    late.iter().for_each(|job| job.answer(answers, Err(Error::Busy)));
     let Some(due) = jobs.iter().map(|job| job.due).min() else { return };
     deadline::set(due);
     let mut result = guarded(|| look(shared, connection, &jobs));
@@ -45,15 +45,15 @@ fn answer(shared: &Shared, connection: &mut Option<Connection>, jobs: Vec<Job>, 
         Err(Error::Damaged(_)) if jobs.len() > 1 => {
             jobs.into_iter().for_each(|job| answer(shared, connection, vec![job], answers));
         }
-        Ok(replies) => jobs.iter().zip(replies).for_each(|(job, reply)| answers.add(job, Ok(reply))),
+        Ok(replies) => jobs.iter().zip(replies).for_each(|(job, reply)| job.answer(answers, Ok(reply))),
         Err(Error::Busy) => {
             deadline::nap(0); // in case nobody waited
             let now = Instant::now();
             let (over, rest): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.is_due(now));
-            over.iter().for_each(|job| answers.add(job, Err(Error::Busy)));
+            over.iter().for_each(|job| job.answer(answers, Err(Error::Busy)));
             shared.reads.put_back(rest);
         }
-        Err(error) => jobs.iter().for_each(|job| answers.add(job, Err(error.clone()))),
+        Err(error) => jobs.iter().for_each(|job| job.answer(answers, Err(error.clone()))),
     }
 }
 

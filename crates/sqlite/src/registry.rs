@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::place::{self, Files, Key};
-use crate::queue::{Answer, Job, Queue, Reply, Sink, Work};
+use crate::queue::{Answer, Answers, Job, Queue, Reply, Sink, Work};
 use crate::reader;
 use crate::wire::Request;
 use crate::writer::Writer;
@@ -136,19 +136,26 @@ impl Handle {
         };
         *lock(&shared.users) += 1;
         let job = Job { work: Work::Open { accept_older }, ticket, due, sink };
-        let pushed = shared.writes.push(job);
+        let mut refused = Answers::default();
+        shared.writes.push(vec![job], &mut refused);
         drop(open);
-        let handle = Handle { shared, left: false };
-        pushed.map(|()| handle)
+        refused.deliver();
+        Ok(Handle { shared, left: false })
     }
 
-    /// The answer to `ticket` comes by `due`, unless the disk itself hangs. An error: none will come.
-    pub fn submit(&self, request: Request, ticket: u32, due: Instant, sink: &Arc<dyn Sink>) -> Result<(), Error> {
-        let queue = match request {
-            Request::Fetch(_) | Request::Page(_) | Request::Check => &self.shared.reads,
-            Request::Draft(_) | Request::Raise(_) | Request::Compact => &self.shared.writes,
-        };
-        queue.push(Job { work: Work::Do(request), ticket, due, sink: sink.clone() })
+    /// Those that come together are written together. The answer to each ticket comes by its `due`, unless the disk itself hangs;
+    /// of those that are not taken in it is returned, for the caller to deliver.
+    pub fn submit(&self, jobs: Vec<Job>) -> Answers {
+        let reads = |job: &Job| matches!(job.work, Work::Do(Request::Fetch(_) | Request::Page(_) | Request::Check));
+        let (reading, writing): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(reads);
+        let mut refused = Answers::default();
+        if !reading.is_empty() {
+            self.shared.reads.push(reading, &mut refused);
+        }
+        if !writing.is_empty() {
+            self.shared.writes.push(writing, &mut refused);
+        }
+        refused
     }
 
     /// What was submitted before is still done. The answer to `ticket` comes when this user's share is given back, and with the

@@ -46,6 +46,8 @@ pub struct Draft {
     pub id: Vec<u8>,
     /// Version of the row; none: there was no row.
     pub expected: Option<u64>,
+    /// Version of the row as it will be.
+    pub next: u64,
     pub marks: Marks,
     /// All that is there goes first.
     pub cleared: bool,
@@ -191,11 +193,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn asked(&mut self) -> Result<Asked, Error> {
+        let length = self.length()?;
+        let mut one = Reader(self.take(length)?);
+        let (ticket, bound_ms) = (one.length()? as u32, f64::from_le_bytes(one.array()?));
+        Ok(Asked { ticket, bound_ms, request: decode(one.0) })
+    }
+
     fn draft(&mut self) -> Result<Draft, Error> {
-        let (id, expected, marks, flags) = (self.bytes()?, self.optional()?, self.marks()?, self.byte()?);
+        let (id, expected, next) = (self.bytes()?, self.optional()?, self.number()?);
+        let (marks, flags) = (self.marks()?, self.byte()?);
         Ok(Draft {
             id,
             expected,
+            next,
             marks,
             cleared: flags & CLEARED != 0,
             flush: flags & FLUSH != 0,
@@ -207,8 +218,29 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A request, without ticket and time.
-pub fn decode(bytes: &[u8]) -> Result<Request, Error> {
+/// A request with the ticket of its answer and its bound in ms.
+pub struct Asked {
+    pub ticket: u32,
+    pub bound_ms: f64,
+    pub request: Result<Request, Error>,
+}
+
+/// Requests as they come together: for each its length (4 bytes), ticket, bound, and what is asked. An error: the rest cannot be told apart.
+pub fn decode_all(bytes: &[u8]) -> impl Iterator<Item = Result<Asked, Error>> {
+    let mut reader = Reader(bytes);
+    std::iter::from_fn(move || {
+        if reader.0.is_empty() {
+            return None;
+        }
+        let next = reader.asked();
+        if next.is_err() {
+            reader.0 = &[];
+        }
+        Some(next)
+    })
+}
+
+fn decode(bytes: &[u8]) -> Result<Request, Error> {
     let mut reader = Reader(bytes);
     let request = match reader.byte()? {
         FETCH => Request::Fetch(Fetch { id: reader.bytes()?, from: reader.optional()?, limit_bytes: reader.number()? }),
@@ -324,7 +356,7 @@ mod tests {
     fn what_is_cut_or_unknown_is_refused_without_a_panic() {
         let mut whole = vec![DRAFT];
         put_bytes(&mut whole, b"id");
-        for number in [-1.0, 1.0, 2.0] {
+        for number in [-1.0, 77.0, 1.0, 2.0] {
             whole.extend(f64::to_le_bytes(number));
         }
         whole.push(FLUSH | HAS_ROW);
@@ -335,7 +367,10 @@ mod tests {
         put_number(&mut whole, 3);
         put_number(&mut whole, 5);
         let Ok(Request::Draft(draft)) = decode(&whole) else { panic!("a draft") };
-        assert_eq!((draft.expected, draft.marks, draft.flush), (None, Marks { epoch: 1, births: 2 }, true));
+        assert_eq!(
+            (draft.expected, draft.next, draft.marks, draft.flush),
+            (None, 77, Marks { epoch: 1, births: 2 }, true)
+        );
         assert_eq!(draft.changes, vec![Change::Delete { from: 3, to: 5 }]);
         for length in 0..whole.len() {
             assert!(matches!(decode(&whole[..length]), Err(Error::Request(_))), "{length}");
@@ -344,5 +379,29 @@ mod tests {
         assert_eq!(decode(&whole), Err(Error::Request("it goes on after its end")));
         assert_eq!(decode(&[9]), Err(Error::Request("an unknown kind")));
         assert!(decode(&[DRAFT, 255, 255, 255, 255]).is_err());
+    }
+
+    #[test]
+    fn what_came_together_is_told_apart_up_to_what_is_cut() {
+        let mut bytes = Vec::new();
+        for (ticket, kind) in [(7u32, CHECK), (8, 9), (9, COMPACT)] {
+            bytes.extend(13u32.to_le_bytes());
+            bytes.extend(ticket.to_le_bytes());
+            bytes.extend(2.5f64.to_le_bytes());
+            bytes.push(kind);
+        }
+        let all: Vec<Asked> = decode_all(&bytes).map(|asked| asked.expect("whole")).collect();
+        assert_eq!(
+            all.iter().map(|asked| (asked.ticket, asked.bound_ms)).collect::<Vec<_>>(),
+            [(7, 2.5), (8, 2.5), (9, 2.5)]
+        );
+        assert_eq!(all[0].request, Ok(Request::Check));
+        assert_eq!(all[1].request, Err(Error::Request("an unknown kind")));
+        for length in 1..bytes.len() {
+            let found: Vec<bool> = decode_all(&bytes[..length]).map(|asked| asked.is_ok()).collect();
+            let whole = length / 17;
+            assert_eq!(found.iter().filter(|ok| **ok).count(), whole, "{length}");
+            assert_eq!(found.len(), whole + usize::from(length % 17 > 0), "{length}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The one thread of the process that writes to a directory. It opens, commits what waits together, and closes.
 
-use crate::commit::{Versions, commit};
+use crate::commit::commit;
 use crate::connection::{self, COMMITS_KEY, EPOCH_KEY, meta, set_meta};
 use crate::deadline;
 use crate::error::Error;
@@ -35,14 +35,13 @@ pub struct Writer {
     turn: Option<Turn>,
     /// Of the latest opening; the lasting ones are never others afterwards.
     files: Option<Files>,
-    versions: Versions,
     /// Why it could not be opened at first: so it is for all who asked meanwhile.
     failed: Option<Error>,
 }
 
 impl Writer {
     pub fn new(shared: Arc<Shared>) -> Writer {
-        Writer { shared, turn: None, ground: None, files: None, versions: Versions::new(), failed: None }
+        Writer { shared, turn: None, ground: None, files: None, failed: None }
     }
 
     /// Until the last user has left.
@@ -74,7 +73,7 @@ impl Writer {
                     self.shared.give_up();
                 }
             }
-            answers.add(job, self.failed.clone().map_or(Ok(Reply::Opened), Err));
+            job.answer(&mut answers, self.failed.clone().map_or(Ok(Reply::Opened), Err));
         }
         answers.deliver();
     }
@@ -119,7 +118,7 @@ impl Writer {
         let mut answers = Answers::default();
         let now = Instant::now();
         let (late, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.is_due(now));
-        late.iter().for_each(|job| answers.add(job, Err(Error::Busy)));
+        late.iter().for_each(|job| job.answer(&mut answers, Err(Error::Busy)));
         let mut waiting = Vec::new();
         if let Some(due) = jobs.iter().map(|job| job.due).min() {
             deadline::set(due);
@@ -134,12 +133,15 @@ impl Writer {
                     deadline::nap(0); // in case nobody waited
                     let now = Instant::now();
                     let (over, rest): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.is_due(now));
-                    over.iter().for_each(|job| answers.add(job, Err(Error::Busy)));
+                    over.iter().for_each(|job| job.answer(&mut answers, Err(Error::Busy)));
                     waiting = rest;
                 }
                 result => {
                     for (index, job) in jobs.iter().enumerate() {
-                        answers.add(job, result.as_ref().map_err(Clone::clone).map(|all| Reply::Committed(all[index])));
+                        job.answer(
+                            &mut answers,
+                            result.as_ref().map_err(Clone::clone).map(|all| Reply::Committed(all[index])),
+                        );
                     }
                 }
             }
@@ -177,7 +179,7 @@ impl Writer {
             {
                 self.drop_ground(error);
             }
-            answers.add(job, compacted.map(|()| Reply::Committed(true)));
+            job.answer(&mut answers, compacted.map(|()| Reply::Committed(true)));
         }
         answers.deliver();
     }
@@ -201,11 +203,11 @@ impl Writer {
         let _locked = mark.lock()?;
         files.check()?;
         let known = mark.known()?.commits;
-        let result = match commit(connection, &mut self.versions, known, batch) {
+        let result = match commit(connection, known, batch) {
             Err(Error::Full) => {
                 // The log may hold room that the database no longer needs.
                 let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-                commit(connection, &mut self.versions, known, batch)?
+                commit(connection, known, batch)?
             }
             result => result?,
         };

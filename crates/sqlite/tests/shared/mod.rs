@@ -3,7 +3,7 @@
 
 use holdfast_sqlite::*;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -68,7 +68,8 @@ impl User {
     pub fn send(&mut self, request: Request) -> u32 {
         let ticket = self.next;
         self.next += 1;
-        self.handle.submit(request, ticket, Instant::now() + self.bound, &self.sink).unwrap();
+        let due = Instant::now() + self.bound;
+        self.handle.submit(vec![Job { work: Work::Do(request), ticket, due, sink: self.sink.clone() }]).deliver();
         ticket
     }
 
@@ -120,8 +121,10 @@ impl User {
 
 /// A change of the row alone, which a power cut may undo.
 pub fn draft_on(found: &Found, id: &str, row: &[u8]) -> Draft {
+    static VERSIONS: AtomicU64 = AtomicU64::new(1);
     let expected = found.row.as_ref().map(|row| row.version);
-    Draft { id: id.into(), expected, marks: found.marks, row: Some(row.to_vec()), ..Draft::default() }
+    let next = VERSIONS.fetch_add(1, Ordering::Relaxed);
+    Draft { id: id.into(), expected, next, marks: found.marks, row: Some(row.to_vec()), ..Draft::default() }
 }
 
 pub fn file(dir: &Path, name: &str) -> PathBuf {
