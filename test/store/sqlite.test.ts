@@ -8,8 +8,10 @@ import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import type { Row } from '../../ts/store/row.ts';
+import { writeRow } from '../../ts/store/row-text.ts';
 import { loadAddon } from '../../ts/addon.ts';
 import { AddonLink } from '../../ts/store/addon-link.ts';
+import { withGrace } from '../../ts/store/sqlite-link.ts';
 import { SqliteSight } from '../../ts/store/sqlite-sight.ts';
 import { SqliteStore } from '../../ts/store/sqlite.ts';
 import type { Append, Tail } from '../../ts/store/store.ts';
@@ -117,7 +119,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     expect(await read(store, 'a long name')).toEqual(['mended']);
     await store.close();
     const link = await AddonLink.open(dir, false, 5000);
-    const answer = await link.ask({ kind: 'fetch', id: 'a long name', from: 0, limitBytes: 1e9 }, 5000);
+    const answer = await link.ask({ kind: 'fetch', id: 'a long name', from: 0, limitBytes: 1e9 }, withGrace(5000));
     expect(answer.kind === 'found' && [...answer.found.records.keys()]).toEqual([9]);
     await link.close(5000);
   });
@@ -327,12 +329,12 @@ function flip(dir: string, text: string): void {
 /** Puts another row in the place of one, well formed as far as its bytes go. */
 async function change(dir: string, id: string, alter: (row: Row) => Row): Promise<void> {
   const link = await AddonLink.open(dir, false, 5000);
-  const answer = await link.ask({ kind: 'fetch', id, from: undefined, limitBytes: 0 }, 5000);
+  const answer = await link.ask({ kind: 'fetch', id, from: undefined, limitBytes: 0 }, withGrace(5000));
   const sight = new SqliteSight();
   if (answer.kind === 'found') sight.addFound(id, undefined, answer.found);
-  const row = JSON.stringify(alter(sight.row(id) as Row));
+  const row = writeRow(alter(sight.row(id) as Row));
   const request = { kind: 'draft', id, version: sight.version(id), next: 1, marks: sight.marks(), cleared: false, changes: [], row, lostTerms: [], newTerms: [], flush: true } as const;
-  expect(await link.ask(request, 5000)).toEqual({ kind: 'committed', written: true });
+  expect(await link.ask(request, withGrace(5000))).toEqual({ kind: 'committed', written: true });
   await link.close(5000);
 }
 

@@ -1,7 +1,7 @@
 import { loadAddon } from '../addon.ts';
 import type { StoreLink } from '../addon.ts';
-import { Tickets } from './sqlite-link.ts';
-import type { SqliteLink } from './sqlite-link.ts';
+import { Tickets, withGrace } from './sqlite-link.ts';
+import type { Patience, SqliteLink } from './sqlite-link.ts';
 import { Outbox, decodeAnswers } from './sqlite-wire.ts';
 import type { Answer, Request } from './sqlite-wire.ts';
 
@@ -24,7 +24,7 @@ export class AddonLink implements SqliteLink {
   static async open(dir: string, acceptOlder: boolean, boundMs: number): Promise<AddonLink> {
     const link = new AddonLink();
     try {
-      await link.#tickets.ask(boundMs, (ticket) => link.#native.open(dir, acceptOlder, ticket, boundMs));
+      await link.#tickets.ask(withGrace(boundMs), (ticket) => link.#native.open(dir, acceptOlder, ticket, boundMs));
       return link;
     } catch (error) {
       link.#native.disconnect();
@@ -32,11 +32,11 @@ export class AddonLink implements SqliteLink {
     }
   }
 
-  ask(request: Request, boundMs: number): Promise<Answer> {
-    return this.#tickets.ask(boundMs, (ticket) => {
+  ask(request: Request, patience: Patience): Promise<Answer> {
+    return this.#tickets.ask(patience, (ticket) => {
       // What is asked for in one turn of the event loop is sent, and committed, together.
       if (this.#outbox.isEmpty) process.nextTick(this.#send);
-      this.#outbox.add(ticket, boundMs, request);
+      this.#outbox.add(ticket, patience.boundMs, request);
     });
   }
 
@@ -47,7 +47,7 @@ export class AddonLink implements SqliteLink {
   async close(boundMs: number): Promise<void> {
     try {
       this.#sendAll();
-      await this.#tickets.ask(boundMs, (ticket) => this.#native.close(ticket));
+      await this.#tickets.ask(withGrace(boundMs), (ticket) => this.#native.close(ticket));
     } finally {
       this.#native.disconnect();
     }

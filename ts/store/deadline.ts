@@ -26,6 +26,10 @@ export class Deadline {
     if (this.#end !== Infinity && this.#clock.monotonic() >= this.#end) throw this.#failure('none', `was not begun within ${this.#boundMs} ms`);
   }
 
+  get hasSignal(): boolean {
+    return this.#signal !== undefined;
+  }
+
   /** Until the call gives up; Infinity: never. */
   get leftMs(): number {
     return this.#end === Infinity ? Infinity : this.#end - this.#clock.monotonic();

@@ -5,12 +5,8 @@ import { copyLock, emptyLock } from './lock-row.ts';
 import type { Holder, LockRow, Waiter } from './lock-row.ts';
 import type { Expiry } from './store.ts';
 
-/** Version of the shape of a row as it is kept. */
-export const ROW_FORMAT = 1;
-
 /** All that a store keeps of a session beside its records. Revision 0: it was never written and is here for its lock. */
 export interface Row {
-  readonly format: typeof ROW_FORMAT;
   revision: number;
   nonce: number;
   ended: boolean;
@@ -40,7 +36,7 @@ export interface StoredRecord {
 /** A row for an id that has none. */
 export function newRow(token: Token): Row {
   return {
-    format: ROW_FORMAT, revision: 0, nonce: 0, ended: false, first: 1, snapshot: 0, snapshotBytes: 0, deltaBytes: 0,
+    revision: 0, nonce: 0, ended: false, first: 1, snapshot: 0, snapshotBytes: 0, deltaBytes: 0,
     createdAt: 0, usedAt: 0, expiry: {}, terms: [], lock: emptyLock(token),
   };
 }
@@ -52,9 +48,9 @@ export const copyRow = (row: Row): Row => ({ ...row, lock: copyLock(row.lock) })
 export const shortId = (id: string): string => (id.length > 8 ? `${id.slice(0, 8)}…` : id);
 
 /** A row that was read back, checked in shape. Throws `ERR_CORRUPT`. */
-export function checkRow(id: string, value: unknown): Row {
+export function checkRow(id: string, value: object): Row {
   const row = value as Row;
-  const wrong = isObject(value) ? faultOf(row) : 'no object';
+  const wrong = faultOf(row);
   if (wrong !== undefined) throw damagedRow(id, wrong);
   return row;
 }
@@ -73,7 +69,6 @@ const isText = (value: unknown): boolean => typeof value === 'string';
 
 /** The name of the first field that is not as it should be. */
 function faultOf(row: Row): string | undefined {
-  if (row.format !== ROW_FORMAT) return `format ${String(row.format)} where ${ROW_FORMAT} is read`;
   const counts = ['revision', 'nonce', 'first', 'snapshot', 'snapshotBytes', 'deltaBytes'] as const;
   const count = counts.find((name) => !isCount(row[name]));
   if (count !== undefined) return count;

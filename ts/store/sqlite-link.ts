@@ -1,36 +1,58 @@
+import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import { failure } from './sqlite-wire.ts';
 import type { Answer, Request } from './sqlite-wire.ts';
+
+/** How long a question may take, in ms from now on. */
+export interface Patience {
+  /** The threads answer within this, but for what the disk itself holds up. */
+  readonly boundMs: number;
+  /** That is given up then. */
+  readonly giveUpMs: number;
+  /** What is known of what was given up. */
+  readonly outcome: 'none' | 'unknown';
+}
 
 /** A way to the threads of one open directory. */
 export interface SqliteLink {
-  /** What `request` holds may be changed once this has returned. `boundMs`: when the threads give it up. */
-  ask(request: Request, boundMs: number): Promise<Answer>;
+  /** What `request` holds may be changed once this has returned. */
+  ask(request: Request, patience: Patience): Promise<Answer>;
   /** What was asked before is still done. */
   close(boundMs: number): Promise<void>;
 }
 
-/** The threads answer within the bound that they were given; what the disk itself holds up is given up this much later. */
+/** After the threads should have answered. */
 const GRACE_MS = 1000;
 const TICKETS = 2 ** 32;
+
+/** Of what belongs to no call with a bound of its own. */
+export const withGrace = (boundMs: number): Patience => ({ boundMs, giveUpMs: boundMs + GRACE_MS, outcome: 'unknown' });
 
 interface Pending {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: HoldfastError) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly patience: Patience;
+  /** Monotonic ms. */
+  readonly giveUpAt: number;
 }
 
-/** Questions under way. Only they keep the process alive, until they are given up. */
+/** Questions under way. Only they keep the process alive, until they are given up: one timer, for the earliest, serves them all. */
 export class Tickets {
   readonly #pending = new Map<number, Pending>();
   #last = 0;
+  #timer: NodeJS.Timeout | undefined;
+  /** When it runs out. */
+  #timerAt = Infinity;
 
   /** `send` asks, under the ticket that its answer will bear. */
-  ask(boundMs: number, send: (ticket: number) => void): Promise<Answer> {
+  ask(patience: Patience, send: (ticket: number) => void): Promise<Answer> {
     this.#last = (this.#last + 1) % TICKETS;
     const ticket = this.#last;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#giveUp(ticket, boundMs), giveUpMs(boundMs));
-      this.#pending.set(ticket, { resolve, reject, timer });
+      const giveUpAt = systemClock.monotonic() + patience.giveUpMs;
+      this.#pending.set(ticket, { resolve, reject, patience, giveUpAt });
+      if (giveUpAt < this.#timerAt) this.#watch(giveUpAt);
+      else if (this.#pending.size === 1) this.#timer?.ref();
       try {
         send(ticket);
       } catch (cause) {
@@ -43,7 +65,7 @@ export class Tickets {
     const pending = this.#pending.get(ticket);
     if (pending === undefined) return; // given up before
     this.#pending.delete(ticket);
-    clearTimeout(pending.timer);
+    if (this.#pending.size === 0) this.#timer?.unref(); // the next may need it
     if (answer instanceof HoldfastError) pending.reject(answer);
     else pending.resolve(answer);
   }
@@ -53,11 +75,19 @@ export class Tickets {
     for (const ticket of [...this.#pending.keys()]) this.settle(ticket, error);
   }
 
-  #giveUp(ticket: number, boundMs: number): void {
-    const message = `SQLite: the disk has not answered within ${Math.round(boundMs)} ms; it may have happened, or may still: offer the identical call again`;
-    this.settle(ticket, new HoldfastError('ERR_UNAVAILABLE', message, { outcome: 'unknown' }));
+  #watch(giveUpAt: number): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = giveUpAt;
+    this.#timer = giveUpAt === Infinity ? undefined : setTimeout(() => this.#giveUp(), Math.max(1, giveUpAt - systemClock.monotonic()));
+  }
+
+  #giveUp(): void {
+    const now = systemClock.monotonic();
+    for (const [ticket, { patience, giveUpAt }] of this.#pending) {
+      if (giveUpAt <= now) this.settle(ticket, failure('ERR_UNAVAILABLE', `the disk has not answered within ${Math.round(patience.giveUpMs)} ms`, patience.outcome));
+    }
+    let next = Infinity;
+    for (const { giveUpAt } of this.#pending.values()) next = Math.min(next, giveUpAt);
+    this.#watch(next);
   }
 }
-
-/** In whole seconds: timers of one length are cheap together. */
-const giveUpMs = (boundMs: number): number => Math.ceil(Math.max(0, boundMs) / 1000) * 1000 + GRACE_MS;

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import type { Marks, View } from './backend.ts';
-import { checkRow, copyRow, damagedRow, shortId } from './row.ts';
+import { copyRow, damagedRow, shortId } from './row.ts';
+import { readRow } from './row-text.ts';
 import type { Row, StoredRecord } from './row.ts';
 import type { Found, FoundPage, FoundRow } from './sqlite-wire.ts';
 import type { ListQuery, Page } from './store.ts';
@@ -16,11 +17,13 @@ export interface KnownRow {
 
 interface Entry {
   readonly row: FoundRow | KnownRow | undefined;
-  readonly records: Map<number, StoredRecord>;
+  records: ReadonlyMap<number, StoredRecord>;
   /** Revisions from .. to that were looked for, in turn. */
   readonly spans: (readonly [number, number])[];
   damaged: number | undefined;
 }
+
+const NONE: ReadonlyMap<number, StoredRecord> = new Map();
 
 const keyOf = ({ term = '', cursor = '', limit }: ListQuery): string => `${limit}/${term}/${cursor}`;
 
@@ -31,7 +34,7 @@ class Missing extends Error {}
 export class SqliteSight implements View {
   #marks: Marks | undefined;
   readonly #entries = new Map<string, Entry>();
-  readonly #pages = new Map<string, Page>();
+  #pages: Map<string, Page> | undefined;
   #wants: Want[] = [];
 
   /** What was missed since they were last taken. */
@@ -54,7 +57,7 @@ export class SqliteSight implements View {
     if (row === undefined) return undefined;
     if ('row' in row) return copyRow(row.row);
     if (row.body === undefined) throw damagedRow(id, 'checksum');
-    return checkRow(id, parse(id, row.body));
+    return readRow(id, row.body);
   }
 
   record(id: string, revision: number): StoredRecord | undefined {
@@ -66,12 +69,12 @@ export class SqliteSight implements View {
   }
 
   page(query: ListQuery): Page {
-    return this.#pages.get(keyOf(query)) ?? this.#miss({ page: query });
+    return this.#pages?.get(keyOf(query)) ?? this.#miss({ page: query });
   }
 
   addKnown(id: string, row: KnownRow, marks: Marks): void {
     this.#marks = marks;
-    this.#entries.set(id, { row, records: new Map(), spans: [], damaged: undefined });
+    this.#entries.set(id, { row, records: NONE, spans: [], damaged: undefined });
   }
 
   /** False: it is another moment's than what is here. */
@@ -79,8 +82,8 @@ export class SqliteSight implements View {
     if (!this.#fits(marks)) return false;
     const known = this.#entries.get(id);
     if (known !== undefined && known.row?.version !== row?.version) return false;
-    const entry: Entry = known ?? { row, records: new Map(), spans: [], damaged: undefined };
-    for (const [revision, record] of records) entry.records.set(revision, record);
+    const entry: Entry = known ?? { row, records: NONE, spans: [], damaged: undefined };
+    entry.records = entry.records.size === 0 ? records : new Map([...entry.records, ...records]);
     const last = Math.max(from ?? 0, ...records.keys());
     if (from !== undefined) entry.spans.push([from, damaged !== undefined ? damaged - 1 : more ? last : Infinity]);
     entry.damaged ??= damaged;
@@ -91,7 +94,8 @@ export class SqliteSight implements View {
   addPage(query: ListQuery, { marks, rows, more }: FoundPage): boolean {
     if (!this.#fits(marks)) return false;
     const ids = [...rows.keys()];
-    for (const [id, row] of rows) this.#entries.set(id, { row, records: new Map(), spans: [], damaged: undefined });
+    for (const [id, row] of rows) this.#entries.set(id, { row, records: NONE, spans: [], damaged: undefined });
+    this.#pages ??= new Map();
     this.#pages.set(keyOf(query), more ? { ids, cursor: ids.at(-1) as string } : { ids });
     return true;
   }
@@ -108,14 +112,6 @@ export class SqliteSight implements View {
   #miss(want: Want): never {
     this.#wants.push(want);
     throw new Missing();
-  }
-}
-
-function parse(id: string, body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    throw damagedRow(id, 'no JSON');
   }
 }
 

@@ -8,7 +8,7 @@ import type { ListQuery } from './store.ts';
 /** A row as bytes. `version` differs from one write of the row to the next. */
 export interface FoundRow {
   readonly version: number;
-  /** JSON; undefined: its checksum does not fit. */
+  /** See `readRow`; undefined: its checksum does not fit. */
   readonly body: string | undefined;
 }
 
@@ -71,7 +71,7 @@ export interface DraftRequest {
   /** All that is there goes first. */
   readonly cleared: boolean;
   readonly changes: readonly RecordChange[];
-  /** JSON. */
+  /** See `writeRow`. */
   readonly row: string | undefined;
   readonly lostTerms: readonly string[];
   readonly newTerms: readonly string[];

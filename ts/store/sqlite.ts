@@ -14,7 +14,9 @@ import { NotedDraft } from './draft.ts';
 import { SocketInbox } from './inbox.ts';
 import { damagedRow, shortId } from './row.ts';
 import type { Row } from './row.ts';
+import { writeRow } from './row-text.ts';
 import { AddonLink } from './addon-link.ts';
+import { withGrace } from './sqlite-link.ts';
 import type { SqliteLink } from './sqlite-link.ts';
 import { RowMemory } from './sqlite-memory.ts';
 import { SqliteSight } from './sqlite-sight.ts';
@@ -175,7 +177,7 @@ class SqliteBackend implements Backend {
   }
 
   async check(onSession: (done: number) => void): Promise<StoreCheck> {
-    const answer = await this.#link.ask({ kind: 'check' }, LONGEST_LOOK_MS);
+    const answer = await this.#link.ask({ kind: 'check' }, withGrace(LONGEST_LOOK_MS));
     const { faults: found, commits, known } = answer.kind === 'checked' ? answer.checked : { faults: [], commits: 0, known: 0 };
     const faults = found.map((fault) => `structure: ${fault}`);
     if (commits < known) faults.push(`${known} commits were acknowledged, ${commits} are there`);
@@ -194,7 +196,7 @@ class SqliteBackend implements Backend {
   }
 
   async compact(): Promise<void> {
-    await this.#link.ask({ kind: 'compact' }, LONGEST_LOOK_MS);
+    await this.#link.ask({ kind: 'compact' }, withGrace(LONGEST_LOOK_MS));
   }
 
   #unhurried(): Deadline {
@@ -207,8 +209,7 @@ class SqliteBackend implements Backend {
     let sight = remembered ?? new SqliteSight();
     let wants = remembered === undefined ? [first] : [];
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const found = await this.#fetchAll(sight, wants, FIRST_BYTES * 2 ** Math.min(tries, 10), deadline);
-      if (!found) {
+      if (wants.length > 0 && !(await this.#fetchAll(sight, wants, FIRST_BYTES * 2 ** Math.min(tries, 10), deadline))) {
         sight = new SqliteSight();
         wants = [first];
         continue;
@@ -221,7 +222,6 @@ class SqliteBackend implements Backend {
   }
 
   async #fetchAll(sight: SqliteSight, wants: readonly Want[], limitBytes: number, deadline: Deadline): Promise<boolean> {
-    if (wants.length === 0) return true;
     return (await Promise.all(wants.map((want) => this.#fetch(sight, want, limitBytes, deadline)))).every(Boolean);
   }
 
@@ -250,7 +250,7 @@ class SqliteBackend implements Backend {
       marks,
       cleared: draft.cleared,
       changes: draft.records,
-      row: after && JSON.stringify(after),
+      row: after && writeRow(after),
       lostTerms: (before?.terms ?? []).filter((term) => !terms.includes(term)),
       newTerms: terms.filter((term) => before?.terms.includes(term) !== true),
       flush: draft.cleared || draft.records.length > 0 || settled(before) !== settled(after),
@@ -263,9 +263,9 @@ class SqliteBackend implements Backend {
 
   /** `outcome`: of a request that is given up. */
   #ask(request: Reading | Writing, deadline: Deadline, outcome: 'none' | 'unknown'): Promise<Answer> {
-    const { leftMs } = deadline;
-    const boundMs = Math.min(LONGEST_MS, leftMs - Math.min(MARGIN_MS, leftMs / 10));
-    return deadline.bound(this.#link.ask(request, boundMs), outcome);
+    const giveUpMs = Math.min(LONGEST_MS, deadline.leftMs);
+    const asked = this.#link.ask(request, { boundMs: giveUpMs - Math.min(MARGIN_MS, giveUpMs / 10), giveUpMs, outcome });
+    return deadline.hasSignal ? deadline.bound(asked, outcome) : asked;
   }
 
   send(member: string, hint: Hint): void {

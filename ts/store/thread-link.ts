@@ -2,8 +2,8 @@ import { Worker } from 'node:worker_threads';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import { findModule } from './sqlite-driver.ts';
-import { Tickets } from './sqlite-link.ts';
-import type { SqliteLink } from './sqlite-link.ts';
+import { Tickets, withGrace } from './sqlite-link.ts';
+import type { Patience, SqliteLink } from './sqlite-link.ts';
 import type { Opening, Question, Reply } from './sqlite-thread.ts';
 import type { Answer, Request } from './sqlite-wire.ts';
 import { threadEntry } from './thread-entry.ts';
@@ -27,17 +27,17 @@ export class ThreadLink implements SqliteLink {
     const module = findModule(name).name;
     const opening = { module, dir, acceptOlder, dueMs: systemClock.monotonic() + boundMs, ticket: 1 };
     const link = new ThreadLink(opening);
-    await link.#tickets.ask(boundMs, () => undefined);
+    await link.#tickets.ask(withGrace(boundMs), () => undefined);
     return link;
   }
 
-  ask(request: Request, boundMs: number): Promise<Answer> {
-    return this.#tickets.ask(boundMs, (ticket) => this.#post({ ticket, request, dueMs: systemClock.monotonic() + boundMs }));
+  ask(request: Request, patience: Patience): Promise<Answer> {
+    return this.#tickets.ask(patience, (ticket) => this.#post({ ticket, request, dueMs: systemClock.monotonic() + patience.boundMs }));
   }
 
   /** Some modules let go of the files with their thread only. */
   async close(boundMs: number): Promise<void> {
-    await this.#tickets.ask(boundMs, (ticket) => this.#post({ ticket, request: undefined, dueMs: Infinity }));
+    await this.#tickets.ask(withGrace(boundMs), (ticket) => this.#post({ ticket, request: undefined, dueMs: Infinity }));
     await this.#worker.terminate();
   }
 

@@ -39,7 +39,9 @@ export class TransactionalStore implements Store {
   readonly #boot: string | undefined;
   readonly #sweeper: Sweeper;
   #closed = false;
-  readonly #pending = new Set<Promise<unknown>>();
+  /** Calls that `close` waits for. */
+  #underWay = 0;
+  #whenIdle: () => void = () => undefined;
 
   constructor(backend: Backend, options: TransactionalOptions) {
     this.can = options.can;
@@ -145,7 +147,7 @@ export class TransactionalStore implements Store {
     // What is deleted must not begin again: the mark is there before the first row goes.
     if (births > 0) await this.#track(this.#backend.raise(() => ({ births }), deadline));
     // Offered at once, so that a backend can commit them together.
-    const looks = due.map((id) => this.#commit(id, (draft) => look(draft, id, graceMs, moment), deadline).catch(passDamage));
+    const looks = due.map((id) => this.#track(this.#backend.write(id, (draft) => look(draft, id, graceMs, moment), deadline)).catch(passDamage));
     const swept = (await Promise.all(looks)).filter(Boolean).length;
     return { swept, ...(page.cursor !== undefined && { cursor: page.cursor }) };
   }
@@ -167,33 +169,38 @@ export class TransactionalStore implements Store {
     if (this.#closed) return;
     this.#closed = true;
     this.#sweeper.stop();
-    await Promise.allSettled(this.#pending);
+    if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
     await this.#backend.close();
   }
 
   async #change<Reply>(id: string, run: (draft: Draft) => Outcome<Reply>, deadline: Deadline): Promise<Reply> {
-    const { reply, notices, written } = await this.#commit(id, run, deadline);
-    for (const { kind, member, token } of notices) this.#backend.send(member, { kind, id, token });
-    if (written === true && this.can.watch) this.#backend.changed(id);
-    return reply;
+    this.#underWay += 1;
+    try {
+      const { reply, notices, written } = await this.#backend.write(id, run, deadline);
+      for (const { kind, member, token } of notices) this.#backend.send(member, { kind, id, token });
+      if (written === true && this.can.watch) this.#backend.changed(id);
+      return reply;
+    } finally {
+      this.#leave();
+    }
   }
 
   #read<T>(about: string | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {
     return this.#track(this.#backend.read(about, run, deadline));
   }
 
-  #commit<T>(id: string, run: (draft: Draft) => T, deadline: Deadline): Promise<T> {
-    return this.#track(this.#backend.write(id, run, deadline));
+  async #track<T>(work: Promise<T>): Promise<T> {
+    this.#underWay += 1;
+    try {
+      return await work;
+    } finally {
+      this.#leave();
+    }
   }
 
-  /** `close` waits for it. */
-  async #track<T>(writing: Promise<T>): Promise<T> {
-    this.#pending.add(writing);
-    try {
-      return await writing;
-    } finally {
-      this.#pending.delete(writing);
-    }
+  #leave(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#whenIdle();
   }
 
   #moment(): Moment {
