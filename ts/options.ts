@@ -51,6 +51,8 @@ const hasMethods = (value: unknown, names: readonly string[]): boolean =>
 export const positive: Rule = rule('a number above 0', (value) => Number.isFinite(value) && (value as number) > 0);
 /** As `positive`, or 0. */
 export const notNegative: Rule = rule('a number from 0 on', (value) => Number.isFinite(value) && (value as number) >= 0);
+/** As a number that was counted down: none is left below 0. */
+export const milliseconds: Rule = rule('a number of milliseconds above 0', (value) => typeof value === 'number' && !Number.isNaN(value));
 export const timeout: Rule = rule('a number of milliseconds, 0 or Infinity', (value) => typeof value === 'number' && value >= 0);
 export const flag: Rule = rule('true or false', (value) => typeof value === 'boolean');
 export const text: Rule = rule('text', (value) => typeof value === 'string');
@@ -63,6 +65,15 @@ export const oneOf = (...choices: readonly string[]): Rule => rule(`one of ${cho
 export const withMethods = (what: string, ...names: readonly string[]): Rule => (name, value) => {
   const missing = names.filter((method) => !hasMethods(value, [method]));
   if (missing.length > 0) refuse(name, `${what} with the methods ${missing.join(', ')}`, value);
+};
+
+/** One whose time is no number would make every wait endless. */
+export const clock: Rule = (name, value) => {
+  withMethods('a clock', 'now', 'monotonic', 'after')(name, value);
+  const { monotonic, now } = value as { monotonic: () => unknown; now: () => unknown };
+  for (const [method, time] of [['monotonic', monotonic.call(value)], ['now', now.call(value)]]) {
+    if (!Number.isFinite(time)) refuse(`${name}.${String(method)}()`, 'a number of milliseconds', time);
+  }
 };
 
 export const listOf =

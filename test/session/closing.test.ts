@@ -20,7 +20,7 @@ describe('closing a repository', () => {
     });
     while (!begun) await pause(1);
     const waiting = sessions.scope('s', () => undefined).catch((error: { code: string }) => error.code);
-    expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [] });
+    expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [], unfed: [] });
     await use;
     expect(await waiting).toBe('ERR_CLOSED');
     expect(await sessions.scope('s', () => undefined).catch((error: { code: string }) => error.code)).toBe('ERR_CLOSED');
@@ -31,7 +31,7 @@ describe('closing a repository', () => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition, lock: { leaseMs: 60_000 } });
     const session = await sessions.create({ n: 1 }, { id: 'slow' });
-    expect(await sessions.close({ timeoutMs: 20 })).toEqual({ unsettled: [], open: ['slow'] });
+    expect(await sessions.close({ timeoutMs: 20 })).toEqual({ unsettled: [], open: ['slow'], unfed: [] });
     session.state.n = 2;
     await session.saveAndClose();
     expect(await new SessionRepository({ store, definition }).scope('slow', (state) => state.n, { timeoutMs: 1000 })).toBe(2);
@@ -44,7 +44,7 @@ describe('closing a repository', () => {
     await pause(0);
     const report = await sessions.close();
     const saved = (await Promise.allSettled(saves)).flatMap(({ status }, i) => (status === 'fulfilled' ? [`s${i}`] : []));
-    expect(report).toEqual({ unsettled: [], open: [] });
+    expect(report).toEqual({ unsettled: [], open: [], unfed: [] });
     const read = new SessionRepository({ store: backup, definition });
     for (const id of saved) expect(await read.read(id), id).toBeDefined();
   });
@@ -53,6 +53,6 @@ describe('closing a repository', () => {
     const sessions = new SessionRepository({ store: new MemoryStore(), definition });
     await expect(sessions.close({ timeoutMs: '5' as unknown as number })).rejects.toMatchObject({ code: 'ERR_INVALID' });
     await expect(sessions.close({ timeout: 5 } as object)).rejects.toMatchObject({ code: 'ERR_INVALID' });
-    expect(await sessions.close()).toEqual({ unsettled: [], open: [] });
+    expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: [] });
   });
 });

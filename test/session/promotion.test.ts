@@ -263,7 +263,7 @@ describe('a backup', () => {
     const sessions = repository(new MemoryStore(), { backups: [{ store: hang(), ack: 'async', timeoutMs: 100 }, { store: hang(), timeoutMs: 30 }] });
     for (let i = 0; i < 5; i += 1) await add(sessions);
     expect([...sessions.backups.behind(1).keys()]).toEqual(['s']);
-    expect(await sessions.close()).toEqual({ unsettled: [], open: [] });
+    expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: ['s'] });
   });
 });
 

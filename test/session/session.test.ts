@@ -390,7 +390,7 @@ describe('an append of unknown outcome', () => {
     silent = false;
     expect(await sessions.scope('s', (state) => state.visits, { create: true })).toBe(2); // it was stored after all
     expect(events).toEqual(['unsettled', 'settled']);
-    expect(await sessions.close()).toEqual({ unsettled: [], open: [] });
+    expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: [] });
   });
 
   it('is known to be void when the lock went to another meanwhile', async () => {
@@ -417,7 +417,7 @@ describe('an append of unknown outcome', () => {
     await sessions.scope('s', (state) => void (state.visits = 1), { create: true });
     silent = true;
     expect(await codeOf(sessions.scope('s', (state) => void (state.visits += 1), { create: true }))).toBe('ERR_UNAVAILABLE');
-    expect(await sessions.close()).toEqual({ unsettled: ['s'], open: [] });
+    expect(await sessions.close()).toEqual({ unsettled: ['s'], open: [], unfed: [] });
     const offers = link.offered.length;
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(link.offered.length).toBe(offers); // nothing goes on behind one's back
@@ -469,7 +469,7 @@ describe('an append of unknown outcome', () => {
     session.state.visits = 1;
     silent = true;
     expect(await codeOf(session.save())).toBe('ERR_UNAVAILABLE');
-    expect(await sessions.close()).toEqual({ unsettled: ['s'], open: ['s'] });
+    expect(await sessions.close()).toEqual({ unsettled: ['s'], open: ['s'], unfed: [] });
     const offers = link.offered.length;
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(link.offered.length).toBe(offers);

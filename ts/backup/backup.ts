@@ -5,11 +5,10 @@ import type { Observers } from '../observe.ts';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
 import type { Append, Appended, CallOptions, Head, ImageRecord, Store, Tail, Touch } from '../store/store.ts';
+import { bounded } from '../store/bounded.ts';
 import { readTail } from '../store/tail.ts';
 import { epochOf } from '../token.ts';
 import type { Token } from '../token.ts';
-import { bounded } from './bounded.ts';
-import type { FedStore } from './bounded.ts';
 
 export interface BackupOptions {
   readonly store: Store;
@@ -73,15 +72,20 @@ interface Lack {
 /** Gives up after this many rounds of catching up with writers that are faster. */
 const CATCH_UP_ROUNDS = 8;
 /** Sessions that a backup has failed to take are remembered up to here. */
-const MOST_BEHIND = 10_000;
+const MOST_BEHIND = 100_000;
+/** What begins anew after a sweep is younger than its old copy by more than clocks of two machines differ, and a sweep takes a minute. */
+const LEAST_AGE_MS = 60_000;
+/** Of the bound of one call: a save waits so long for all that one feed may take. */
+const MOST_WAITED = 1.2;
 
 /** One backup: fed record by record, in order per session; gaps are filled from the primary. */
 export class Backup {
-  readonly store: FedStore;
+  readonly store: Store;
   readonly sync: boolean;
   /** The latest epoch above the primary's that this backup was seen to belong to. */
   laterEpoch = 0;
   readonly #index: number;
+  readonly #timeoutMs: number;
   readonly #context: BackupContext;
   readonly #queues = new Map<string, Queue>();
   readonly #lacks = new Map<string, Lack>();
@@ -90,6 +94,7 @@ export class Backup {
 
   constructor(index: number, { store, ack, timeoutMs = 5000 }: BackupOptions, context: BackupContext) {
     this.#index = index;
+    this.#timeoutMs = timeoutMs;
     this.store = bounded(store, context.clock, timeoutMs, `backup ${index}`);
     this.sync = ack !== 'async';
     this.#context = context;
@@ -106,6 +111,15 @@ export class Backup {
     lack.first ||= revision;
     lack.last = revision;
     return this.#ask(id, { record, after });
+  }
+
+  /** What a feed or touch of a session comes to, but no longer than the bound of a call: a catch-up of many calls goes on behind the save that waits. */
+  async inTime(id: string, feeding: Promise<void>): Promise<void> {
+    const late = Symbol('late');
+    let stop: (() => void) | undefined;
+    const timer = new Promise<typeof late>((resolve) => (stop = this.#context.clock.after(MOST_WAITED * this.#timeoutMs, () => resolve(late))));
+    const first = await Promise.race([feeding, timer]).finally(stop);
+    if (first === late) this.#noteBehind(id, new HoldfastError('ERR_UNAVAILABLE', `backup ${this.#index} has not got session '${shortId(id)}' within ${this.#timeoutMs} ms; it goes on`, { session: id, outcome: 'unknown' }));
   }
 
   /** Brings a session up to date. */
@@ -135,6 +149,11 @@ export class Backup {
   behind(): Map<string, number> {
     const now = this.#context.clock.monotonic();
     return new Map([...this.#lacks].filter(([, { failed }]) => failed).map(([id, { since }]) => [id, now - since]));
+  }
+
+  /** As `behind`, and those of which something is on its way. */
+  lacking(): string[] {
+    return [...this.#lacks.keys()];
   }
 
   #lack(id: string): Lack {
@@ -301,7 +320,9 @@ export class Backup {
     await this.#checkWorld();
     const outdated = epochOf(found.token) < epochOf(head.token); // what only a primary of an older epoch had is lost to this one's world
     const reaches = found.position.revision >= head.snapshot; // the log shows that revision, and it is another
-    if (reaches && !outdated && how !== 'overwrite') throw this.#diverged(id, found.position, head.position);
+    // The primary still counts on from the tokens that this copy was fed under: it has not lost the session, but swept it.
+    const anew = head.token > found.token && head.createdAt > found.createdAt + LEAST_AGE_MS;
+    if (reaches && !outdated && !anew && how !== 'overwrite') throw this.#diverged(id, found.position, head.position);
     return this.#put(id, tail, found.position);
   }
 

@@ -2,12 +2,15 @@ import { HoldfastError } from '../errors.ts';
 import { checkOptions, flag } from '../options.ts';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
-import type { Head, Touch } from '../store/store.ts';
+import type { Head, Store, Touch } from '../store/store.ts';
 import { readTail } from '../store/tail.ts';
 import { epochOf, floorOf } from '../token.ts';
 import { Backup } from './backup.ts';
-import type { BackupContext, BackupOptions, Fed } from './backup.ts';
-import type { FedStore } from './bounded.ts';
+import type { BackupContext, BackupOptions, CatchUp, Fed } from './backup.ts';
+
+function checkId(what: string, id: string): void {
+  if (typeof id !== 'string' || id === '') throw new HoldfastError('ERR_INVALID', `${what} takes the id of a session`);
+}
 
 /** Feeds the records that the primary has accepted to one or more backups, and mends the gaps. */
 export class Backups {
@@ -15,6 +18,7 @@ export class Backups {
   readonly #backups: readonly Backup[];
   /** This process writes to a primary whose place a promoted backup has taken. */
   #superseded: HoldfastError | undefined;
+  #closed = false;
 
   constructor(options: readonly BackupOptions[], context: BackupContext) {
     this.#context = context;
@@ -22,7 +26,7 @@ export class Backups {
   }
 
   /** They answer within their own bound. */
-  get stores(): FedStore[] {
+  get stores(): Store[] {
     return this.#backups.map(({ store }) => store);
   }
 
@@ -41,24 +45,48 @@ export class Backups {
    * another way is not (an event names both ways on), unless `overwrite` says that the primary is right.
    */
   async catchUp(id: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
+    this.#checkOpen();
     checkOptions('catchUp', options, { overwrite: flag });
-    if (typeof id !== 'string' || id === '') throw new HoldfastError('ERR_INVALID', 'catchUp takes the id of a session');
-    const { overwrite = false } = options;
-    const done = await Promise.allSettled(this.#backups.map((backup) => backup.catchUp(id, overwrite ? 'overwrite' : 'deep')));
+    checkId('catchUp', id);
+    await this.#catchUpAll(id, options.overwrite === true ? 'overwrite' : 'deep');
+  }
+
+  async #catchUpAll(id: string, how: CatchUp): Promise<void> {
+    const done = await Promise.allSettled(this.#backups.map((backup) => backup.catchUp(id, how)));
     for (const result of done) if (result.status === 'rejected') throw this.#supersede(id, undefined, result.reason as HoldfastError);
   }
 
-  /** Sessions of which a backup lacks something, as far as this process knows, with the milliseconds since when. */
-  behind(backup = 0): Map<string, number> {
-    return this.#backup(backup).behind();
+  /** Sessions of which this backup (absent: one of them) lacks something, as far as this process knows, with the milliseconds since when. */
+  behind(backup?: number): Map<string, number> {
+    if (backup !== undefined) return this.#backup(backup).behind();
+    const all = new Map<string, number>();
+    for (const [id, ms] of this.#backups.flatMap((each) => [...each.behind()])) all.set(id, Math.max(ms, all.get(id) ?? 0));
+    return all;
+  }
+
+  /** As `behind` of all of them, and what is still on its way. */
+  unfed(): string[] {
+    return [...new Set(this.#backups.flatMap((backup) => backup.lacking()))];
+  }
+
+  /** From now on only what is under way is fed. */
+  close(): void {
+    this.#closed = true;
   }
 
   /**
    * Puts what a backup holds of a session in its place in the primary, be that damaged, gone or on another branch, in one step and
    * after all of it has been verified. What only the primary had is lost; who holds the session's lock is fenced. False: the backup
-   * does not have it either.
+   * does not have it either. `backup` may be left out where there is only one.
    */
-  async restore(id: string, backup = 0): Promise<boolean> {
+  async restore(id: string, backup?: number): Promise<boolean> {
+    this.#checkOpen();
+    checkId('restore', id);
+    if (backup === undefined && this.#backups.length > 1) throw new HoldfastError('ERR_INVALID', `restore needs the number of the backup: there are ${this.#backups.length}, from 0 on`, { session: id });
+    return this.#restore(id, backup ?? 0);
+  }
+
+  async #restore(id: string, backup: number): Promise<boolean> {
     const { primary, call, reader, observers } = this.#context;
     const expected = await this.#placeInPrimary(id);
     const { epoch } = await primary.ping(call);
@@ -71,7 +99,7 @@ export class Backups {
     if (!answer.appended) throw new HoldfastError('ERR_CONFLICT', 'the session changed in the primary while it was to be restored, and stays as it is: call restore while nobody uses it', { session: id });
     this.#context.onRestored(id);
     observers.emit('repaired', () => ({ id, place: 'primary' as const, from: backup, revision: position.revision }));
-    await this.catchUp(id, { overwrite: true }); // the other backups follow what is the primary's state now
+    await this.#catchUpAll(id, 'overwrite'); // the other backups follow what is the primary's state now
     return true;
   }
 
@@ -83,6 +111,7 @@ export class Backups {
 
   /** Asks all stores for their epochs, all of which must answer: saves go on if none is later than the primary's. Else rejects with `ERR_FENCED`. */
   async rejoin(): Promise<void> {
+    this.#checkOpen();
     const { primary, call } = this.#context;
     const { epoch } = await primary.ping(call);
     const found = await Promise.all(this.stores.map((store) => store.ping()));
@@ -103,7 +132,7 @@ export class Backups {
       const done = run(backup).catch((error: HoldfastError) => {
         throw this.#supersede(id, revision, error);
       });
-      return backup.sync ? done : void done.catch(() => undefined); // it has been told as an event
+      return backup.sync ? backup.inTime(id, done) : void done.catch(() => undefined); // it has been told as an event
     });
     for (const result of await Promise.allSettled(running)) if (result.status === 'rejected') throw result.reason;
   }
@@ -123,9 +152,13 @@ export class Backups {
     }
   }
 
+  #checkOpen(): void {
+    if (this.#closed) throw new HoldfastError('ERR_CLOSED', 'the session repository is closed');
+  }
+
   #backup(index: number): Backup {
-    const backup = this.#backups[index];
-    if (backup === undefined) throw new HoldfastError('ERR_INVALID', `there is no backup ${index}: ${this.#backups.length} are configured`);
+    const backup = typeof index === 'number' ? this.#backups[index] : undefined;
+    if (backup === undefined) throw new HoldfastError('ERR_INVALID', `there is no backup ${String(index)}: ${this.#backups.length} are configured, counted from 0`);
     return backup;
   }
 }

@@ -87,6 +87,10 @@ export class MemberLocks {
     return (await this.#locks.get(id)?.giveUp()) ?? true;
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Fails those that wait, and gives every idle lock back. Uses that are going on end as usual. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -94,7 +98,7 @@ export class MemberLocks {
       lock.failAll(() => new HoldfastError('ERR_CLOSED', 'the session repository was closed while waiting for a lock', { session: lock.id }));
     }
     await Promise.all([...this.#locks.keys()].map((id) => this.giveUp(id)));
-    await this.#membership?.then((membership) => membership.leave()).catch(() => undefined);
+    await this.#membership?.then((membership) => membership.leave(this.#context.call)).catch(() => undefined);
   }
 
   #lock(id: string): MemberLock {

@@ -44,10 +44,12 @@ export interface ClosedReport {
   readonly unsettled: readonly string[];
   /** Sessions whose uses had not ended: what they save from now on is saved, and their locks go back when they end. */
   readonly open: readonly string[];
+  /** Sessions of which a backup lacks something, as far as this process knows. */
+  readonly unfed: readonly string[];
 }
 
 export interface CloseOptions {
-  /** How long uses under way and saves of unknown outcome may take, together. Default `storeTimeoutMs`. Each backup has its own `timeoutMs` a call, besides. */
+  /** How long all of it may take: locks, uses under way, saves of unknown outcome, backups. Default `storeTimeoutMs`. */
   readonly timeoutMs?: number;
 }
 

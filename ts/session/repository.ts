@@ -17,6 +17,7 @@ import { checkOptions, timeout } from '../options.ts';
 import { ORIGIN, samePosition } from '../position.ts';
 import type { Position } from '../position.ts';
 import { checkId } from '../store/arguments.ts';
+import { bounded } from '../store/bounded.ts';
 import type { Expiry, Store, Tail } from '../store/store.ts';
 import type { Token } from '../token.ts';
 import type { Line } from '../sync/line.ts';
@@ -54,6 +55,8 @@ const MOST_ALIASES = 8;
 /** Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that share the store. */
 export class SessionRepository<S extends object, V extends object = Partial<S>> {
   readonly #line: Line;
+  /** The store as the caller knows it. */
+  readonly #place: Store;
   readonly #definition: SessionDefinition<object, object>;
   readonly #locks: MemberLocks;
   readonly #engineAsked: boolean;
@@ -69,10 +72,12 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   constructor(options: RepositoryOptions<S, V>) {
     checkRepository(options);
-    const { store, clock = systemClock } = options;
+    const { clock = systemClock } = options;
     const observers = new Observers(clock);
     const time = new SteadyTime(clock, (jumpMs) => observers.emit('clock-jump', () => ({ jumpMs })));
     const call = { timeoutMs: options.storeTimeoutMs ?? 5000 };
+    const store = bounded(options.store, clock, call.timeoutMs, 'the store');
+    this.#place = options.store;
     const limitBytes = options.limitBytes ?? 16 * 1024 * 1024;
     const differ = loadDiffer(options.engine);
     const reader = logReader({ differ, limitBytes, clock, time });
@@ -129,7 +134,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (typeof use !== 'function') throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
     const session = await this.open(id, options);
     try {
-      const result = await inScope(this.#line.store, session, () => use(session.state, session));
+      const result = await inScope(this.#place, session, () => use(session.state, session));
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
       await session.saveAndClose();
@@ -197,6 +202,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   /** The state as last saved, as plain values of the caller's own, without a lock. Undefined: no such session. */
   async read(id: string): Promise<S | undefined> {
+    this.#checkOpen();
     let replica = await this.#readBack(this.#line.store, id);
     for (let hops = 0, at = this.#livesOnAs(replica); at !== undefined && hops < MOST_ALIASES; hops += 1, at = this.#livesOnAs(replica)) {
       replica = await this.#readBack(this.#line.store, at);
@@ -236,9 +242,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   /**
    * Reads the session back from every backup, checks each record and the digest, and compares with the primary. `behind`: not
    * fed yet; `ahead`: it has what the primary does not have (any more): an event of `catchUp(id)` says how to go on; `damaged`:
-   * `backups.catchUp(id)` replaces it. Saves that run meanwhile make a backup look behind.
+   * `backups.catchUp(id)` replaces it; `unreachable`: it does not answer. Saves that run meanwhile make a backup look behind.
    */
-  async verifyBackups(id: string): Promise<('equal' | 'behind' | 'ahead' | 'damaged')[]> {
+  async verifyBackups(id: string): Promise<('equal' | 'behind' | 'ahead' | 'damaged' | 'unreachable')[]> {
+    this.#checkOpen();
     const primary = await this.#readBack(this.#line.store, id);
     return Promise.all(
       this.backups.stores.map(async (store) => {
@@ -249,8 +256,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
           const { revision, nonce } = backup.head;
           return revision > primary.head.revision || (revision === primary.head.revision && nonce !== primary.head.nonce) ? 'ahead' : 'behind';
         } catch (error) {
-          if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return 'damaged';
-          throw error;
+          return error instanceof HoldfastError && error.code === 'ERR_CORRUPT' ? 'damaged' : 'unreachable';
         }
       }),
     );
@@ -264,6 +270,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   /** Ids of the sessions in the primary, in no promised order. */
   async *ids(): AsyncIterable<string> {
+    this.#checkOpen();
     const { store, call } = this.#line;
     let cursor: string | undefined;
     do {
@@ -283,22 +290,27 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   /**
    * Begins nothing new (`ERR_CLOSED`, also for who waits for a lock), hands idle locks on, and waits for uses under way, for saves of unknown
-   * outcome, and for the backups. Tells what had not come to an end in time. The stores are the caller's to close.
+   * outcome, and for the backups, all together for so long. Tells what had not come to an end in time. The stores are the caller's to close.
    */
   async close(options: CloseOptions = {}): Promise<ClosedReport> {
     checkOptions('close', options, { timeoutMs: timeout });
     const { clock, call, unsettled } = this.#line;
     const until = clock.monotonic() + (options.timeoutMs ?? call.timeoutMs);
     const inTime = (work: Promise<unknown>): Promise<unknown> => within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', work).catch(() => undefined);
-    await this.#locks.close();
+    this.backups.close();
+    await inTime(this.#locks.close());
     await inTime(this.#idle());
     await inTime(Promise.all([...unsettled].map(({ done }) => done)));
     const left = [...unsettled];
     for (const one of left) one.stop();
-    await this.backups.drain();
+    await inTime(this.backups.drain());
     const open = [...this.#inUse].map(({ replica }) => replica.id);
     if (open.length === 0) this.#kept.clear();
-    return { unsettled: left.map(({ id }) => id), open };
+    return { unsettled: left.map(({ id }) => id), open, unfed: this.backups.unfed() };
+  }
+
+  #checkOpen(): void {
+    if (this.#locks.closed) throw new HoldfastError('ERR_CLOSED', 'the session repository is closed');
   }
 
   /** Resolves when no use is under way. */
@@ -335,7 +347,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   /** `existing`: where there is no living session nothing is locked, and what is there instead is in the replica. */
   async #claimOne(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
     checkId(id);
-    checkNesting(this.#line.store, id);
+    checkNesting(this.#place, id);
     const kept = this.#kept.pin(id);
     let hold: Hold;
     try {

@@ -1,7 +1,7 @@
 import type { BackupOptions } from '../backup/backup.ts';
 import { HoldfastError } from '../errors.ts';
 import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
-import { atMost, checkOptions, listOf, nested, notNegative, oneOf, positive, signal, text, timeout, withMethods } from '../options.ts';
+import { atMost, checkOptions, clock, listOf, nested, notNegative, oneOf, positive, signal, text, timeout, withMethods } from '../options.ts';
 import type { Rule, Rules } from '../options.ts';
 import type { Store } from '../store/store.ts';
 import type { RepositoryOptions } from './options.ts';
@@ -30,7 +30,7 @@ const REPOSITORY_RULES: Rules = {
   limitBytes: positive,
   cacheBytes: positive,
   storeTimeoutMs: positive,
-  clock: withMethods('a clock', 'now', 'monotonic', 'after'),
+  clock,
   entropy: withMethods('a source of random bytes', 'fill'),
 };
 

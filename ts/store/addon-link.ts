@@ -49,6 +49,7 @@ export class AddonLink implements SqliteLink {
       this.#sendAll();
       await this.#tickets.ask(withGrace(boundMs), (ticket) => this.#native.close(ticket));
     } finally {
+      this.#tickets.close();
       this.#native.disconnect();
     }
   }

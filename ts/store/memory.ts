@@ -1,5 +1,6 @@
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { checkOptions, clock as clockRule } from '../options.ts';
 import { raised } from './backend.ts';
 import type { Backend, Draft, Marks, View } from './backend.ts';
 import type { Deadline } from './deadline.ts';
@@ -9,6 +10,7 @@ import { Listing } from './listing.ts';
 import { copyRow } from './row.ts';
 import type { Row, StoredRecord } from './row.ts';
 import type { Hint, ListQuery, Membership, Page } from './store.ts';
+import { SWEEP_RULES } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
 import { TransactionalStore } from './transactional.ts';
 
@@ -29,6 +31,7 @@ export interface MemoryStoreOptions extends SweepOptions {
 /** A store in the process's own memory: for tests and single processes. Nothing outlives the process. */
 export class MemoryStore extends TransactionalStore {
   constructor(options: MemoryStoreOptions = {}) {
+    checkOptions('MemoryStore', options, { clock: clockRule, ...SWEEP_RULES });
     const can = { durability: ['primary'], watch: true, find: true } as const;
     super(new MemoryBackend(), { ...options, clock: options.clock ?? systemClock, boundMs: Infinity, can });
   }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
-import { checkOptions, flag } from '../options.ts';
+import { checkOptions, clock as clockRule, flag } from '../options.ts';
 import { share } from './shared.ts';
 import type { Store } from './store.ts';
 
@@ -26,7 +26,7 @@ const SCHEME = /^([a-z][a-z0-9+.-]+):/i;
 export async function openStore(url: string | URL, options: OpenOptions = {}): Promise<Store> {
   const address = url instanceof URL ? url.href : url;
   if (typeof address !== 'string' || address === '') throw new HoldfastError('ERR_INVALID', `openStore takes the address of a store: ${KNOWN}`);
-  checkOptions('openStore', options, { clock: undefined, acceptOlder: flag });
+  checkOptions('openStore', options, { clock: clockRule, acceptOlder: flag });
   if (/^(?::memory:|~[\\/])/.test(address)) throw new HoldfastError('ERR_INVALID', address.startsWith('~') ? `'~' is the shell's: write the home folder out, in place of '${address}'` : "a store in memory is 'memory:'");
   const scheme = SCHEME.exec(address)?.[1]?.toLowerCase();
   if (scheme === undefined) return openFolder(address, options);

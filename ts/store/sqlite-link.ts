@@ -40,12 +40,14 @@ interface Pending {
 export class Tickets {
   readonly #pending = new Map<number, Pending>();
   #last = 0;
+  #closed = false;
   #timer: NodeJS.Timeout | undefined;
   /** When it runs out. */
   #timerAt = Infinity;
 
   /** `send` asks, under the ticket that its answer will bear. */
   ask(patience: Patience, send: (ticket: number) => void): Promise<Answer> {
+    if (this.#closed) return Promise.reject(new HoldfastError('ERR_CLOSED', 'the SQLite store is closed: open another'));
     this.#last = (this.#last + 1) % TICKETS;
     const ticket = this.#last;
     return new Promise((resolve, reject) => {
@@ -68,6 +70,11 @@ export class Tickets {
     if (this.#pending.size === 0) this.#timer?.unref(); // the next may need it
     if (answer instanceof HoldfastError) pending.reject(answer);
     else pending.resolve(answer);
+  }
+
+  /** What is asked from now on is refused. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** Nobody is left to answer. */

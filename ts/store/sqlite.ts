@@ -4,8 +4,7 @@ import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { Draws, systemEntropy } from '../entropy.ts';
 import { HoldfastError } from '../errors.ts';
-import { checkOptions, flag, notNegative, positive, text, timeout } from '../options.ts';
-import type { Rule } from '../options.ts';
+import { checkOptions, clock as clockRule, flag, text } from '../options.ts';
 import { raised } from './backend.ts';
 import type { Backend, Draft, Marks, View } from './backend.ts';
 import { bootId } from './boot.ts';
@@ -24,6 +23,7 @@ import type { Want } from './sqlite-sight.ts';
 import type { Answer, Reading, Writing } from './sqlite-wire.ts';
 import type { Hint, ListQuery, Membership } from './store.ts';
 import { checkFolder } from './folder.ts';
+import { SWEEP_RULES } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
 import { TransactionalStore } from './transactional.ts';
 
@@ -77,7 +77,7 @@ export class SqliteStore extends TransactionalStore {
    * acknowledged. `ERR_UNAVAILABLE`: no addon, no access, or others kept it busy.
    */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
-    checkOptions('SqliteStore.open', options ?? {}, { dir: text, clock: undefined, acceptOlder: flag, sweepEveryMs: sweepTime, sweepGraceMs: notNegative });
+    checkOptions('SqliteStore.open', options ?? {}, { dir: text, clock: clockRule, acceptOlder: flag, ...SWEEP_RULES });
     const { dir, clock = systemClock, acceptOlder = false } = options ?? {};
     if (typeof dir !== 'string' || dir === '') throw new HoldfastError('ERR_INVALID', 'SqliteStore needs `dir`, the path of a folder');
     await checkFolder(dir);
@@ -91,9 +91,6 @@ export class SqliteStore extends TransactionalStore {
     }
   }
 }
-
-/** 0 would sweep without end. */
-const sweepTime: Rule = (name, value) => (timeout(name, value), value === 0 ? positive(name, value) : undefined);
 
 /** Of looking through a store, or compacting it, in one go. */
 const LONGEST_LOOK_MS = 3_600_000;

@@ -189,7 +189,7 @@ export interface Membership {
   /** `changed` hints for these ids from now on, in place of those before; resolves when none can be missed but by loss. `ERR_INVALID` where `can.watch` is false. */
   watch(ids: readonly string[] | 'all', options?: CallOptions): Promise<void>;
   /** Resolves when no hint will follow. */
-  leave(): Promise<void>;
+  leave(options?: CallOptions): Promise<void>;
 }
 
 export interface Page {
@@ -246,7 +246,8 @@ export interface Store {
    * In this order: (revision, nonce) stands anywhere in the log: appended (it was offered again). `under` is a request and another
    * has the lock: `locked`. The token is lower than the session's: `fenced`. The parent is not the head, the head has ended, or has
    * expired and this is no snapshot that may begin it anew: `conflict`. Else it is written whole. What was compacted out of sight meets a refusal
-   * when it is offered again: whoever does so reports unknown when `tail.head.first` is above its revision.
+   * when it is offered again: whoever does so reports unknown when `tail.head.first` is above its revision, or `createdAt` later than the
+   * first offer (swept, and begun anew).
    */
   append(id: string, append: Append, options?: CallOptions): Promise<Appended>;
 

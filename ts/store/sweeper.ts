@@ -1,6 +1,12 @@
 import type { Clock } from '../clock.ts';
-import { HoldfastError } from '../errors.ts';
+import { notNegative, positive, timeout } from '../options.ts';
+import type { Rule, Rules } from '../options.ts';
 import type { Store } from './store.ts';
+
+/** 0 would sweep without end. */
+const sweepTime: Rule = (name, value) => (value === 0 ? positive(name, value) : timeout(name, value));
+
+export const SWEEP_RULES: Rules = { sweepEveryMs: sweepTime, sweepGraceMs: notNegative };
 
 export interface SweepOptions {
   /** Ms between two sweeps in the background; Infinity: none. Default 60,000. */
@@ -22,10 +28,6 @@ export class Sweeper {
   #stopped = false;
 
   constructor(store: Pick<Store, 'sweep'>, clock: Clock, { sweepEveryMs = MINUTE_MS, sweepGraceMs = MINUTE_MS }: SweepOptions) {
-    if (!(sweepEveryMs > 0)) {
-      const message = `sweepEveryMs must be a number of milliseconds above 0, or Infinity for never, not ${String(sweepEveryMs)}`;
-      throw new HoldfastError('ERR_INVALID', message);
-    }
     this.#store = store;
     this.#clock = clock;
     this.#everyMs = sweepEveryMs;

@@ -7,7 +7,7 @@ export async function readTail(store: Pick<Store, 'read'>, id: string, since: Po
   while (tail.next !== undefined) {
     const more = await store.read(id, { since: tail.next }, call);
     // Compacted meanwhile: what was read before is outdated.
-    tail = more.whole ? more : { ...more, whole: tail.whole, records: [...tail.records, ...more.records] };
+    tail = more.whole ? more : { ...more, whole: tail.whole, terms: tail.terms, records: [...tail.records, ...more.records] };
   }
   return tail;
 }

@@ -38,6 +38,7 @@ export class ThreadLink implements SqliteLink {
   /** Some modules let go of the files with their thread only. */
   async close(boundMs: number): Promise<void> {
     await this.#tickets.ask(withGrace(boundMs), (ticket) => this.#post({ ticket, request: undefined, dueMs: Infinity }));
+    this.#tickets.close();
     await this.#worker.terminate();
   }
 

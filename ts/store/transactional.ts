@@ -1,13 +1,14 @@
 import { SteadyTime } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import { func } from '../options.ts';
 import type { Position } from '../position.ts';
 import { EPOCHS } from '../token.ts';
 import type { Token } from '../token.ts';
 import { checkAbove, checkAcquire, checkAppend, checkFlag, checkId, checkImage, checkLimit } from './arguments.ts';
 import { checkMs, checkOwner, checkRead, checkToken, checkTouch } from './arguments.ts';
 import type { Backend, Draft, View } from './backend.ts';
-import { Deadline } from './deadline.ts';
+import { Deadline, NO_OPTIONS } from './deadline.ts';
 import { lockView } from './lock-row.ts';
 import { rowAt } from './moment.ts';
 import type { Moment } from './moment.ts';
@@ -97,6 +98,7 @@ export class TransactionalStore implements Store {
 
   async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
     const deadline = this.#begin(options);
+    func('join: the listener', listener);
     const { epoch } = await this.#read(undefined, (view) => view.marks(), deadline);
     const joining = this.#backend.join(listener);
     const { member, watch, leave } = await deadline.bound(joining).catch((error: unknown) => {
@@ -214,7 +216,7 @@ export class TransactionalStore implements Store {
     return deadline;
   }
 
-  #begin(options: CallOptions = {}): Deadline {
+  #begin(options: CallOptions = NO_OPTIONS): Deadline {
     if (this.#closed) throw new HoldfastError('ERR_CLOSED', `the ${this.#backend.name} store is closed: open another`);
     const deadline = new Deadline(this.#clock, options, this.#boundMs);
     deadline.check();

@@ -27,7 +27,7 @@ export async function commit(line: Line, replica: Replica, written: Written, sta
   const { append } = written;
   let answer: Appended;
   try {
-    answer = await offer(line, replica.id, append);
+    answer = await offer(line, replica.id, append, written.head.time);
   } catch (error) {
     if (error instanceof HoldfastError && error.outcome === 'unknown') leaveUnsettled(line, replica, written, staged);
     throw error;
@@ -57,7 +57,7 @@ function leaveUnsettled(line: Line, replica: Replica, written: Written, staged: 
   const { revision } = written.append.position;
   const since = line.clock.monotonic();
   line.observers.emit('unsettled', () => ({ id: replica.id, revision }));
-  const unsettled = new Unsettled(line, replica.id, written.append, async (how: Settled) => {
+  const unsettled = new Unsettled(line, replica.id, written.append, written.head.time, async (how: Settled) => {
     line.unsettled.delete(unsettled);
     replica.unsettled = undefined;
     if (how !== 'appended') replica.stale = true;

@@ -9,16 +9,16 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 2000;
 
 export interface Offer {
-  readonly store: Store;
+  readonly store: Pick<Store, 'append'>;
   readonly clock: Clock;
   readonly call: CallOptions & { readonly timeoutMs: number };
 }
 
 /**
  * Appends, offering the identical record again while the outcome is unknown and `call.timeoutMs` has not passed. Rejects with
- * `ERR_UNAVAILABLE`: `none`, it never happened; `unknown`, it may have, and may still.
+ * `ERR_UNAVAILABLE`: `none`, it never happened; `unknown`, it may have, and may still. `madeAt`: before the first offer, wall clock in ms.
  */
-export async function offer({ store, clock, call }: Offer, id: string, append: Append): Promise<Appended> {
+export async function offer({ store, clock, call }: Offer, id: string, append: Append, madeAt: number): Promise<Appended> {
   const until = clock.monotonic() + call.timeoutMs;
   let unknown: HoldfastError | undefined;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
@@ -27,7 +27,7 @@ export async function offer({ store, clock, call }: Offer, id: string, append: A
       unknown ??= asUnknown(error);
       return undefined;
     });
-    if (answer !== undefined && (unknown === undefined || !isHidden(answer, append))) return answer;
+    if (answer !== undefined && (unknown === undefined || !isHidden(answer, append, madeAt))) return answer;
     if (answer !== undefined || clock.monotonic() + pauseMs >= until) throw unknown as HoldfastError;
     await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
   }
@@ -39,9 +39,12 @@ function asUnknown(error: unknown): HoldfastError {
   return error.outcome === 'unknown' ? error : new HoldfastError('ERR_UNAVAILABLE', error.message, { outcome: 'unknown', session: error.session, cause: error });
 }
 
-/** No trace is left of where the record would be: compacted, or swept with its session. */
-const isHidden = (answer: Appended, append: Append): boolean =>
-  !answer.appended && answer.why !== 'locked' && (answer.tail.head?.first ?? Infinity) > append.position.revision;
+/** No trace is left of where the record would be: compacted, or swept with its session, which may have begun anew since. */
+function isHidden(answer: Appended, append: Append, madeAt: number): boolean {
+  if (answer.appended || answer.why === 'locked') return false;
+  const { head } = answer.tail;
+  return head === undefined || head.first > append.position.revision || head.createdAt > madeAt;
+}
 
 /** An append of which the store has not said what became of it: the identical record is offered again until it does. */
 export class Unsettled {
@@ -50,11 +53,14 @@ export class Unsettled {
   /** Resolves when the outcome is known, after `onSettled` has run; never rejects. */
   readonly done: Promise<Settled>;
   readonly #line: Offer;
+  readonly #madeAt: number;
   #stopped = false;
   #wake: () => void = () => undefined;
 
-  constructor(line: Offer, id: string, append: Append, onSettled: (how: Settled) => Promise<void>) {
+  /** `madeAt`: as of `offer`. */
+  constructor(line: Offer, id: string, append: Append, madeAt: number, onSettled: (how: Settled) => Promise<void>) {
     this.#line = line;
+    this.#madeAt = madeAt;
     this.id = id;
     this.append = append;
     this.done = this.#settle(onSettled);
@@ -80,7 +86,7 @@ export class Unsettled {
     try {
       const answer = await this.#line.store.append(this.id, this.append, this.#line.call);
       if (answer.appended) return 'appended';
-      if (isHidden(answer, this.append)) return 'unknown';
+      if (isHidden(answer, this.append, this.#madeAt)) return 'unknown';
       return answer.why === 'fenced' ? 'fenced' : 'conflict';
     } catch (error) {
       // Anything but silence means that this store will not say: closed, or damaged.
