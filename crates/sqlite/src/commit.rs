@@ -1,6 +1,6 @@
 //! One write transaction for all that wait: each draft is compared and written, or refused, by itself.
 
-use crate::connection::{BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, check_commits, marks, meta, set_meta};
+use crate::connection::{BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, check_found, marks_and_commits, set_meta};
 use crate::error::Error;
 use crate::mark::Known;
 use crate::seal;
@@ -13,6 +13,27 @@ pub struct Batch {
     pub known: Option<Known>,
 }
 
+/// A connection, and how it flushes: to say so each time would cost more than to know it.
+pub struct Flushing {
+    pub connection: Connection,
+    flushes: Option<bool>,
+}
+
+impl Flushing {
+    pub fn new(connection: Connection) -> Flushing {
+        Flushing { connection, flushes: None }
+    }
+
+    pub fn set(&mut self, flush: bool) -> rusqlite::Result<()> {
+        if self.flushes != Some(flush) {
+            self.flushes = None;
+            self.connection.pragma_update(None, "synchronous", if flush { "FULL" } else { "NORMAL" })?;
+            self.flushes = Some(flush);
+        }
+        Ok(())
+    }
+}
+
 fn needs_flush(request: &Request) -> bool {
     match request {
         Request::Draft(draft) => draft.flush,
@@ -22,13 +43,13 @@ fn needs_flush(request: &Request) -> bool {
 
 /// To be called under the outer lock, with the commits that were acknowledged. An error means that nothing of the batch is there,
 /// unless it is one `at_commit`.
-pub fn commit(connection: &mut Connection, known: u64, batch: &[&Request]) -> Result<Batch, Error> {
+pub fn commit(ground: &mut Flushing, known: u64, batch: &[&Request]) -> Result<Batch, Error> {
     // What only moves locks is not flushed: a power cut that undoes it ends the processes that held them.
     let flush = batch.iter().any(|request| needs_flush(request));
-    connection.pragma_update(None, "synchronous", if flush { "FULL" } else { "NORMAL" })?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    check_commits(&transaction, known)?;
-    let mut now = marks(&transaction)?;
+    ground.set(flush)?;
+    let transaction = ground.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (mut now, found) = marks_and_commits(&transaction)?;
+    check_found(found, known)?;
     let mut written = Vec::with_capacity(batch.len());
     for request in batch {
         written.push(apply(&transaction, &mut now, request)?);
@@ -38,7 +59,7 @@ pub fn commit(connection: &mut Connection, known: u64, batch: &[&Request]) -> Re
         return Ok(Batch { written, known: None });
     }
     // Only what was flushed counts: the mark must never be ahead of the disk.
-    let commits = if flush { Some(meta(&transaction, COMMITS_KEY)? as u64 + 1) } else { None };
+    let commits = flush.then_some(found + 1);
     if let Some(commits) = commits {
         set_meta(&transaction, COMMITS_KEY, commits)?;
     }

@@ -16,8 +16,8 @@ pub const EPOCH_KEY: i64 = 2;
 pub const BIRTHS_KEY: i64 = 3;
 pub const COMMITS_KEY: i64 = 4;
 
-/// Frames of the log after which it is copied into the database: 1 MB at a time, also what damage to the log can roll back.
-const CHECKPOINT_PAGES: i64 = 250;
+/// Frames of the log after which it is copied into the database: 2 MB at a time, also what damage to the log can roll back.
+const CHECKPOINT_PAGES: i64 = 500;
 const LOG_BYTES_KEPT: i64 = 8 << 20;
 
 /// More than there are, so that each is prepared once.
@@ -111,7 +111,10 @@ fn check(connection: &Connection, known: u64) -> Result<(), Error> {
 }
 
 pub fn check_commits(connection: &Connection, known: u64) -> Result<(), Error> {
-    let found = meta(connection, COMMITS_KEY)? as u64;
+    meta(connection, COMMITS_KEY).map_err(Error::from).and_then(|found| check_found(found as u64, known))
+}
+
+pub fn check_found(found: u64, known: u64) -> Result<(), Error> {
     if found < known { Err(Error::WentBack { known, found }) } else { Ok(()) }
 }
 
@@ -125,5 +128,15 @@ pub fn set_meta(transaction: &Transaction<'_>, key: i64, value: u64) -> rusqlite
 }
 
 pub fn marks(connection: &Connection) -> rusqlite::Result<Marks> {
-    Ok(Marks { epoch: meta(connection, EPOCH_KEY)? as u64, births: meta(connection, BIRTHS_KEY)? as u64 })
+    marks_and_commits(connection).map(|(marks, _)| marks)
+}
+
+/// Also the number of commits. In one statement, for each transaction asks.
+pub fn marks_and_commits(connection: &Connection) -> rusqlite::Result<(Marks, u64)> {
+    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE key BETWEEN ?1 AND ?2 ORDER BY key")?;
+    let mut rows = statement.query([EPOCH_KEY, COMMITS_KEY])?;
+    let mut next = || -> rusqlite::Result<u64> {
+        rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.get::<_, i64>(0).map(|value| value as u64)
+    };
+    Ok((Marks { epoch: next()?, births: next()? }, next()?))
 }

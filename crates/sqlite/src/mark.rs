@@ -131,14 +131,7 @@ impl Mark {
         (0..3).find_map(|_| look()).ok_or_else(|| Error::MarkDamaged(self.path.clone()))
     }
 
-    /// Never lowered; to be called under the lock.
-    pub fn raise(&self, known: Known) {
-        if self.known().is_ok_and(|found| found.commits < known.commits) {
-            self.write(known);
-        }
-    }
-
-    /// Not flushed, and written after the commit was: after a power cut it is behind, never ahead. One that cannot be written
+    /// To be called under the lock, and never lowered. Not flushed, and written after the commit was: after a power cut it is behind, never ahead. One that cannot be written
     /// stays behind likewise.
     pub fn write(&self, known: Known) {
         let _ = self.file.write_all_at(&known.to_bytes(), 0);

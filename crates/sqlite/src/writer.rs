@@ -1,6 +1,6 @@
 //! The one thread of the process that writes to a directory. It opens, commits what waits together, and closes.
 
-use crate::commit::commit;
+use crate::commit::{Flushing, commit};
 use crate::connection::{self, COMMITS_KEY, EPOCH_KEY, meta, set_meta};
 use crate::deadline;
 use crate::error::Error;
@@ -22,7 +22,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// All that is open.
 struct Ground {
-    connection: Connection,
+    database: Flushing,
     mark: Mark,
     files: Files,
     _presence: Presence,
@@ -100,16 +100,16 @@ impl Writer {
             self.shared.note_files(&files.lasting());
         }
         if let Some(ground) = &self.ground {
-            let _ = connection::tidy_when_closed(&ground.connection, false);
+            let _ = connection::tidy_when_closed(&ground.database.connection, false);
         }
         self.close_ground();
     }
 
     /// The last who closes the database copies its log into it and deletes that: others are kept out meanwhile.
     fn close_ground(&mut self) {
-        if let Some(Ground { connection, mark, _presence, .. }) = self.ground.take() {
+        if let Some(Ground { database, mark, _presence, .. }) = self.ground.take() {
             let _locked = mark.lock();
-            drop(connection);
+            drop(database);
             drop(_presence);
         }
     }
@@ -186,11 +186,12 @@ impl Writer {
 
     fn compact(&mut self) -> Result<(), Error> {
         self.ensure(false)?;
-        let Ground { connection, mark, files, .. } = self.ground.as_mut().ok_or(Error::Closed)?;
+        let Ground { database, mark, files, .. } = self.ground.as_mut().ok_or(Error::Closed)?;
         let _locked = mark.lock()?;
         files.check()?;
+        database.set(true)?;
+        let connection = &database.connection;
         connection::check_commits(connection, mark.known()?.commits)?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch("VACUUM")?;
         // What readers still need stays in the log for now.
         let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -199,21 +200,21 @@ impl Writer {
 
     fn commit(&mut self, batch: &[&Request]) -> Result<Vec<bool>, Error> {
         self.ensure(false)?;
-        let Ground { connection, mark, files, .. } = self.ground.as_mut().ok_or(Error::Closed)?;
+        let Ground { database, mark, files, .. } = self.ground.as_mut().ok_or(Error::Closed)?;
         let _locked = mark.lock()?;
         files.check()?;
         let known = mark.known()?.commits;
-        let result = match commit(connection, known, batch) {
+        let result = match commit(database, known, batch) {
             Err(Error::Full) => {
                 // The log may hold room that the database no longer needs.
-                let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-                commit(connection, known, batch)?
+                let _ = database.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+                commit(database, known, batch)?
             }
             result => result?,
         };
         files.check()?;
-        if let Some(known) = result.known {
-            mark.raise(known);
+        if let Some(now) = result.known.filter(|now| now.commits > known) {
+            mark.write(now);
         }
         Ok(result.written)
     }
@@ -260,7 +261,7 @@ fn open(dir: &std::path::Path, known: Option<&Files>, accept_older: bool) -> Res
     connection::tidy_when_closed(&connection, true)?;
     let files = Files::look(dir);
     drop(locked);
-    Ok(Ground { connection, mark, files, _presence: presence })
+    Ok(Ground { database: Flushing::new(connection), mark, files, _presence: presence })
 }
 
 /// Goes on from what is there. A new epoch outdates all that was known of the newer state, whose epoch it may not have heard of.
