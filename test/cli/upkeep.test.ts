@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -60,6 +60,30 @@ describe('holdfast check', () => {
     expect(holdfast('check', tmpdir())).toMatchObject({ code: 2, out: expect.stringContaining('holds no embedded store') as string });
     expect(holdfast('compact').code).toBe(2);
   });
+});
+
+describe('holdfast copy', () => {
+  it('makes a store of its own while others write, through the addon and without', async () => {
+    const dir = await made();
+    for (const module of ['', '@photostructure/sqlite']) {
+      const to = join(mkdtempSync(join(tmpdir(), 'holdfast-upkeep-')), 'copies', "it's one");
+      folders.push(join(to, '..', '..'));
+      process.env['HOLDFAST_SQLITE'] = module;
+      try {
+        const store = await openStore(dir);
+        const { code, out } = holdfast('copy', dir, to, '--json');
+        expect([code, JSON.parse(out)]).toEqual([0, { ok: true, bytes: statSync(join(to, 'store.sqlite')).size }]);
+        await store.close();
+        expect(holdfast('check', to)).toEqual({ code: 0, out: `ok  ${to}: 60 sessions, 120 records, 121 kB` });
+        expect(readdirSync(to).toSorted()).toEqual(['mark', 'store.sqlite']);
+        expect(holdfast('copy', dir, to)).toMatchObject({ code: 1, out: expect.stringMatching(/ERR_INVALID.*holds a store already/) as string });
+      } finally {
+        delete process.env['HOLDFAST_SQLITE'];
+      }
+    }
+    expect(holdfast('copy', dir)).toMatchObject({ code: 2, out: expect.stringContaining('copy needs two folders') as string });
+    expect(holdfast('copy', tmpdir(), join(dir, 'x'))).toMatchObject({ code: 2, out: expect.stringContaining('holds no embedded store') as string });
+  }, 60_000);
 });
 
 describe('holdfast compact', () => {

@@ -45,7 +45,7 @@ describe('a closed embedded store', () => {
     inFolder(async (dir) => {
       const store = await SqliteStore.open({ dir: join(dir, 's') });
       await store.close();
-      for (const call of [() => store.check(), () => store.compact()]) expect(await thrownBy(call)).toMatchObject({ code: 'ERR_CLOSED' });
+      for (const call of [() => store.check(), () => store.compact(), () => store.copy(join(dir, 'c'))]) expect(await thrownBy(call)).toMatchObject({ code: 'ERR_CLOSED' });
     }));
 });
 

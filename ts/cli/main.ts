@@ -9,13 +9,14 @@ import { Progress } from './progress.ts';
 import { replay } from './replay.ts';
 import { jsonLine, table, verdict } from './report.ts';
 import { describe } from './serve.ts';
-import { check, compact } from './upkeep.ts';
+import { check, compact, copy } from './upkeep.ts';
 
 /** Returns the exit code: 0, or 1 when a session is not what it must be, or a store damaged. */
 async function main(command: Command): Promise<number> {
   if (command.verb === 'replay') return replayAll(command.options);
   if (command.verb === 'check') return check(command.options);
   if (command.verb === 'compact') return compact(command.options);
+  if (command.verb === 'copy') return copy(command.options);
   console.log(command.verb === 'help' ? USAGE : version());
   return 0;
 }

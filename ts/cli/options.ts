@@ -17,8 +17,9 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
   --max-steps N         steps read from each trace (all)
   --json                one JSON object per trace and line
 holdfast check DIR      looks through the embedded store in DIR while others use it; exit code 1 when something is damaged or missing
+holdfast copy DIR TO     makes a store of its own in the new folder TO, as of one moment, while others use DIR
 holdfast compact DIR    gives unused room of the embedded store in DIR back to the disk; others wait meanwhile
-  --json                one JSON object
+  --json                one JSON object (check, copy, compact)
 holdfast --help | --version`;
 
 export interface ReplayOptions {
@@ -39,12 +40,16 @@ export interface ReplayOptions {
   readonly json: boolean;
 }
 
+export interface CopyOptions extends StoreOptions {
+  readonly to: string;
+}
+
 export interface StoreOptions {
   readonly dir: string;
   readonly json: boolean;
 }
 
-export type Command = { readonly verb: 'replay'; readonly options: ReplayOptions } | { readonly verb: 'check' | 'compact'; readonly options: StoreOptions } | { readonly verb: 'help' } | { readonly verb: 'version' };
+export type Command = { readonly verb: 'replay'; readonly options: ReplayOptions } | { readonly verb: 'check' | 'compact'; readonly options: StoreOptions } | { readonly verb: 'copy'; readonly options: CopyOptions } | { readonly verb: 'help' } | { readonly verb: 'version' };
 
 /** The command line is wrong; the message says how, in a line. */
 export class UsageError extends Error {}
@@ -56,6 +61,7 @@ export function parseCommand(args: readonly string[]): Command {
   if (values.version === true) return { verb: 'version' };
   const [verb, ...files] = positionals;
   if (verb === 'check' || verb === 'compact') return { verb, options: { dir: folderOf(verb, files), json: values.json === true } };
+  if (verb === 'copy') return { verb, options: { ...copyOf(files), json: values.json === true } };
   if (verb !== 'replay') throw new UsageError(verb === undefined ? 'no command is given' : `'${verb}' is no command`);
   if (files.length === 0) throw new UsageError('replay needs at least one file');
   for (const file of files) if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) throw new UsageError(`'${file}' is not a file`);
@@ -79,6 +85,11 @@ export function parseCommand(args: readonly string[]): Command {
   if (options.store === 'memory' && options.dir !== undefined) throw new UsageError('--store memory has no use for --dir');
   if (options.history !== undefined && !options.record) throw new UsageError('--history keeps what is recorded: --record must be on');
   return { verb: 'replay', options };
+}
+
+function copyOf([dir, to, ...others]: readonly string[]): Omit<CopyOptions, 'json'> {
+  if (dir === undefined || to === undefined || others.length > 0) throw new UsageError('copy needs two folders: DIR, and the new one TO');
+  return { dir: folderOf('copy', [dir]), to };
 }
 
 /** Of a store that is there: none is made. */

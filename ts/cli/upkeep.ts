@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqliteStore } from '../store/sqlite.ts';
-import type { StoreOptions } from './options.ts';
+import type { CopyOptions, StoreOptions } from './options.ts';
 import { Progress } from './progress.ts';
 import { bytes, plural } from './report.ts';
 
@@ -36,7 +36,27 @@ export async function compact({ dir, json }: StoreOptions): Promise<number> {
   }
 }
 
+/** The bar shows how much of the database, unused room included, has come over. */
+export async function copy({ dir, to, json }: CopyOptions): Promise<number> {
+  const store = await SqliteStore.open({ dir, sweepEveryMs: Infinity });
+  const progress = new Progress(process.stderr, to, sizeOf(dir), 'bytes');
+  const look = setInterval(() => progress.show(lengthOf(join(to, 'store.sqlite.part'))), LOOK_MS);
+  try {
+    await store.copy(to);
+    const size = sizeOf(to);
+    console.log(json ? JSON.stringify({ ok: true, bytes: size }) : `ok  ${to}: ${bytes(size)}`);
+    return 0;
+  } finally {
+    clearInterval(look);
+    progress.clear();
+    await store.close();
+  }
+}
+
+const LOOK_MS = 100;
+const lengthOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
 /** Of database and log. */
 function sizeOf(dir: string): number {
-  return ['store.sqlite', 'store.sqlite-wal'].reduce((sum, name) => sum + (statSync(join(dir, name), { throwIfNoEntry: false })?.size ?? 0), 0);
+  return ['store.sqlite', 'store.sqlite-wal'].reduce((sum, name) => sum + lengthOf(join(dir, name)), 0);
 }

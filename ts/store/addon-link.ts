@@ -1,5 +1,6 @@
 import { loadAddon } from '../addon.ts';
 import type { StoreLink } from '../addon.ts';
+import type { HoldfastError } from '../errors.ts';
 import { Tickets, withGrace } from './sqlite-link.ts';
 import type { Patience, SqliteLink } from './sqlite-link.ts';
 import { Outbox, decodeAnswers } from './sqlite-wire.ts';
@@ -15,14 +16,17 @@ export class AddonLink implements SqliteLink {
   readonly #send = (): void => this.#sendAll();
   #room = Buffer.allocUnsafeSlow(ROOM);
 
-  private constructor() {
+  readonly #onLog: (bytes: number) => void;
+
+  private constructor(onLog: (bytes: number) => void) {
+    this.#onLog = onLog;
     const { StoreLink: Native } = loadAddon();
     this.#native = new Native(() => this.#drain());
   }
 
   /** Opens `dir`, which is made when missing. */
-  static async open(dir: string, acceptOlder: boolean, boundMs: number): Promise<AddonLink> {
-    const link = new AddonLink();
+  static async open(dir: string, acceptOlder: boolean, boundMs: number, onLog: (bytes: number) => void = () => undefined): Promise<AddonLink> {
+    const link = new AddonLink(onLog);
     try {
       await link.#tickets.ask(withGrace(boundMs), (ticket) => link.#native.open(dir, acceptOlder, ticket, boundMs));
       return link;
@@ -54,13 +58,18 @@ export class AddonLink implements SqliteLink {
     }
   }
 
+  #take(ticket: number, answer: Answer | HoldfastError): void {
+    if ('kind' in answer && answer.kind === 'log') this.#onLog(answer.bytes);
+    else this.#tickets.settle(ticket, answer);
+  }
+
   #drain(): void {
     let length = this.#native.drain(this.#room);
     while (length < 0) {
       this.#room = Buffer.allocUnsafeSlow(-length);
       length = this.#native.drain(this.#room); // more may have come meanwhile
     }
-    decodeAnswers(this.#room.subarray(0, length), (ticket, answer) => this.#tickets.settle(ticket, answer));
+    decodeAnswers(this.#room.subarray(0, length), (ticket, answer) => this.#take(ticket, answer));
     if (this.#room.length > ROOM) this.#room = Buffer.allocUnsafeSlow(ROOM);
   }
 }

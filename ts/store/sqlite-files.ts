@@ -1,4 +1,4 @@
-import { closeSync, constants, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, readdirSync, realpathSync, statSync, statfsSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, copyFileSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readSync, readdirSync, realpathSync, renameSync, statSync, statfsSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
@@ -14,6 +14,9 @@ const MARK = 'mark';
 /** Commits, epoch, and XXH3 of both. */
 const MARK_BYTES = 24;
 const SUM_AT = 16;
+/** Behind them: where those with the addon say that they wait. */
+const ASKED_BYTES = 8;
+const PART = `${STORE}.part`;
 const FILES = [STORE, `${STORE}-wal`, `${STORE}-shm`, MARK];
 /** Of those who have it open through the addon, and through a thread like this one. */
 const ADDON = 'open-';
@@ -77,13 +80,9 @@ export class SqliteFiles {
   }
 
   /** Not flushed, and written after the commit was: behind, never ahead. */
-  write({ commits, epoch }: Known): void {
-    const bytes = Buffer.alloc(MARK_BYTES);
-    bytes.writeBigUInt64LE(BigInt(commits), 0);
-    bytes.writeBigUInt64LE(BigInt(epoch), 8);
-    sumOf(bytes).copy(bytes, SUM_AT);
+  write(known: Known): void {
     try {
-      writeSync(this.#markFile, bytes, 0, MARK_BYTES, 0);
+      writeSync(this.#markFile, markOf(known), 0, MARK_BYTES, 0);
     } catch {
       // stays behind
     }
@@ -122,6 +121,36 @@ export class SqliteFiles {
     });
   }
 }
+
+function markOf({ commits, epoch }: Known): Buffer {
+  const bytes = Buffer.alloc(MARK_BYTES);
+  bytes.writeBigUInt64LE(BigInt(commits), 0);
+  bytes.writeBigUInt64LE(BigInt(epoch), 8);
+  sumOf(bytes).copy(bytes, SUM_AT);
+  return bytes;
+}
+
+/** An empty file for a copy, in a folder without a store; what was begun and not finished there is begun anew. */
+export function beginCopy(to: string): string {
+  mkdirSync(to, { recursive: true, mode: 0o700 });
+  if ([STORE, MARK].some((name) => lstatSync(join(to, name), { throwIfNoEntry: false }) !== undefined)) throw new HoldfastError('ERR_INVALID', `'${to}' holds a store already: name a new folder`);
+  const part = join(realpathSync(to), PART);
+  unlinkQuietly(part);
+  closeSync(openSync(part, 'wx', 0o600));
+  return part;
+}
+
+/** It is a store from now on. */
+export function endCopy(part: string, known: Known): void {
+  const dir = dirname(part);
+  flush(part);
+  renameSync(part, join(dir, STORE));
+  writeFileSync(join(dir, MARK), Buffer.concat([markOf(known), Buffer.alloc(ASKED_BYTES)]), { mode: 0o600, flag: 'wx' });
+  flush(join(dir, MARK));
+  flush(dir);
+}
+
+export const dropCopy = (part: string): void => unlinkQuietly(part);
 
 function sumOf(mark: Buffer): Buffer {
   const hash = new Uint32Array(2);

@@ -7,7 +7,7 @@ import type { RecordChange } from './draft.ts';
 import type { StoredRecord } from './row.ts';
 import { resultCode } from './sqlite-driver.ts';
 import type { SqliteDriver, SqliteModule, SqlRow } from './sqlite-driver.ts';
-import { SqliteFiles } from './sqlite-files.ts';
+import { SqliteFiles, beginCopy, dropCopy, endCopy } from './sqlite-files.ts';
 import type { Known } from './sqlite-files.ts';
 import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, MOST_ROWS, PRAGMAS, SQL } from './sqlite-sql.ts';
 import { failure } from './sqlite-wire.ts';
@@ -27,12 +27,14 @@ interface Batch {
 export class SqliteGround {
   readonly #files: SqliteFiles;
   readonly #driver: SqliteDriver;
+  readonly #module: SqliteModule;
   #flushes = true;
   /** Why it is of no more use. */
   #refused: HoldfastError | undefined;
 
   /** Times are of the system's monotonic clock. */
   constructor(module: SqliteModule, dir: string, acceptOlder: boolean, dueMs: number) {
+    this.#module = module;
     this.#files = new SqliteFiles(dir);
     try {
       this.#driver = connect(module, this.#files.path, dueMs);
@@ -90,11 +92,36 @@ export class SqliteGround {
       this.#transaction('IMMEDIATE', () => this.#checkCommits());
       this.#driver.exec('PRAGMA synchronous=FULL');
       this.#flushes = true;
-      this.#driver.exec('VACUUM');
+      // The copy that is made meanwhile may be larger than memory.
+      this.#driver.exec('PRAGMA temp_store=FILE; VACUUM; PRAGMA temp_store=MEMORY');
       this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     });
     this.#files.check();
     return { kind: 'committed', written: true };
+  }
+
+  /** Others wait meanwhile: there is one thread. */
+  copy(to: string, dueMs: number): Answer {
+    this.#checkUsable();
+    const part = beginCopy(to);
+    try {
+      this.#guarded(dueMs, () => this.#driver.exec(`VACUUM INTO '${part.replaceAll("'", "''")}'`));
+      endCopy(part, this.#knownOf(part));
+    } catch (error) {
+      dropCopy(part);
+      throw error;
+    }
+    return { kind: 'committed', written: true };
+  }
+
+  #knownOf(path: string): Known {
+    const copied = this.#module.open(path);
+    try {
+      const [epoch, , commits] = copied.all(SQL.metas, EPOCH_KEY, COMMITS_KEY).map(whole);
+      return { epoch: epoch as number, commits: commits as number };
+    } finally {
+      copied.close();
+    }
   }
 
   /** All in one transaction; by entry, whether it was written. Undefined: others were in the way until then, and nothing was. */
@@ -228,7 +255,8 @@ export class SqliteGround {
   }
 
   #marks(): Marks {
-    return { epoch: this.#meta(EPOCH_KEY), births: this.#meta(BIRTHS_KEY) };
+    const [epoch, births] = this.#driver.all(SQL.metas, EPOCH_KEY, COMMITS_KEY).map(whole);
+    return { epoch: epoch as number, births: births as number };
   }
 
   #meta(key: number): number {

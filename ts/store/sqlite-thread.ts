@@ -69,6 +69,7 @@ function work(): void {
   replies.push(...write(open, timely.filter(({ request }) => request?.kind === 'draft' || request?.kind === 'raise')));
   for (const { ticket: each, request, dueMs: due } of timely) {
     if (request?.kind === 'fetch' || request?.kind === 'page' || request?.kind === 'check') replies.push(...attempt([each], () => [open.read(request, due)]));
+    if (request?.kind === 'copy') replies.push(...attempt([each], () => [open.copy(request.to, due)]));
     if (request?.kind === 'compact') replies.push(...attempt([each], () => [open.compact(due)]));
   }
   const closing = timely.find(({ request }) => request === undefined);

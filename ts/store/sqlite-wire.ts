@@ -42,7 +42,9 @@ export type Answer =
   | { readonly kind: 'committed'; readonly written: boolean }
   | { readonly kind: 'found'; readonly found: Found }
   | { readonly kind: 'page'; readonly page: FoundPage }
-  | { readonly kind: 'checked'; readonly checked: Checked };
+  | { readonly kind: 'checked'; readonly checked: Checked }
+  /** Told to all, under no ticket: the log's length, once it has outgrown what it should be, and when it no longer has. */
+  | { readonly kind: 'log'; readonly bytes: number };
 
 /** One session, or (empty id) the marks alone. */
 export interface FetchRequest {
@@ -96,11 +98,17 @@ export interface CompactRequest {
   readonly kind: 'compact';
 }
 
+/** Makes a store of its own in this folder, as of one moment. */
+export interface CopyRequest {
+  readonly kind: 'copy';
+  readonly to: string;
+}
+
 export type Reading = FetchRequest | PageRequest | CheckRequest;
 export type Writing = DraftRequest | RaiseRequest;
-export type Request = Reading | Writing | CompactRequest;
+export type Request = Reading | Writing | CompactRequest | CopyRequest;
 
-const KINDS: Record<Request['kind'], number> = { fetch: 1, page: 2, draft: 3, raise: 4, check: 5, compact: 6 };
+const KINDS: Record<Request['kind'], number> = { fetch: 1, page: 2, draft: 3, raise: 4, check: 5, compact: 6, copy: 7 };
 
 const CLEARED = 1;
 const FLUSH = 2;
@@ -196,6 +204,7 @@ export class Outbox {
     if (request.kind === 'fetch') this.#fetch(request);
     else if (request.kind === 'page') this.#page(request.query);
     else if (request.kind === 'draft') this.#draft(request);
+    else if (request.kind === 'copy') this.#text(request.to);
     else if (request.kind === 'raise') {
       this.#marks(request.expected);
       this.#marks(request.next);
@@ -335,8 +344,10 @@ class Reader {
         return { kind: 'found', found: this.found() };
       case 5:
         return { kind: 'page', page: this.page() };
-      default:
+      case 6:
         return { kind: 'checked', checked: this.checked() };
+      default:
+        return { kind: 'log', bytes: this.number() };
     }
   }
 }

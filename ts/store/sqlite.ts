@@ -1,4 +1,6 @@
+import { channel } from 'node:diagnostics_channel';
 import { realpath } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { loadAddon } from '../addon.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
@@ -72,6 +74,13 @@ export class SqliteStore extends TransactionalStore {
     await this.#backend.compact();
   }
 
+  /** Makes a store of its own in folder `to`, as of one moment, while others write; takes an hour at most. `ERR_INVALID`: there is a store already. */
+  async copy(to: string): Promise<void> {
+    if (typeof to !== 'string' || to === '' || to.includes('\0')) throw new HoldfastError('ERR_INVALID', 'copy needs the path of a folder that holds no store');
+    await checkFolder(to);
+    await this.#backend.copy(resolve(to));
+  }
+
   /**
    * `ERR_INVALID`: the folder holds something else, or is on a network file system. `ERR_CORRUPT`: damaged, or older than what was
    * acknowledged. `ERR_UNAVAILABLE`: no addon, no access, or others kept it busy.
@@ -109,7 +118,7 @@ export interface StoreCheck {
 async function openLink(dir: string, acceptOlder: boolean): Promise<SqliteLink> {
   const forced = process.env['HOLDFAST_SQLITE'] || undefined;
   const lack = forced === undefined || forced === 'addon' ? lackOfAddon() : undefined;
-  if (lack === undefined && (forced === undefined || forced === 'addon')) return AddonLink.open(dir, acceptOlder, BOUND_MS);
+  if (lack === undefined && (forced === undefined || forced === 'addon')) return AddonLink.open(dir, acceptOlder, BOUND_MS, (bytes) => tellLog(dir, bytes));
   if (forced === 'addon') throw lack;
   const { ThreadLink } = await import('./thread-link.ts');
   try {
@@ -118,6 +127,16 @@ async function openLink(dir: string, acceptOlder: boolean): Promise<SqliteLink> 
     if (lack === undefined || (error as HoldfastError).code !== 'ERR_UNAVAILABLE') throw error;
     throw new HoldfastError('ERR_UNAVAILABLE', `${lack.message}; nor does it go without: ${(error as HoldfastError).message}`, { cause: lack, outcome: 'none' });
   }
+}
+
+const LOG_CHANNEL = channel('holdfast:log-length');
+/** As in `crates/sqlite`: shorter ones are told of when they were longer. */
+const LONG_LOG = 64 << 20;
+
+function tellLog(dir: string, bytes: number): void {
+  if (LOG_CHANNEL.hasSubscribers) LOG_CHANNEL.publish({ type: 'log-length', dir, bytes });
+  if (bytes <= LONG_LOG) return;
+  process.emitWarning(`'${join(dir, 'store.sqlite-wal')}' has grown to ${Math.round(bytes / 2 ** 20)} MB: a process that has the store open was stopped while it read, or reads on and on; let it go on or end it, and the log is shortened within 10 s`, 'HoldfastWarning');
 }
 
 function lackOfAddon(): HoldfastError | undefined {
@@ -194,6 +213,10 @@ class SqliteBackend implements Backend {
 
   async compact(): Promise<void> {
     await this.#link.ask({ kind: 'compact' }, withGrace(LONGEST_LOOK_MS));
+  }
+
+  async copy(to: string): Promise<void> {
+    await this.#link.ask({ kind: 'copy', to }, withGrace(LONGEST_LOOK_MS));
   }
 
   #unhurried(): Deadline {

@@ -151,7 +151,8 @@ impl StoreLink {
             let ticket = asked.ticket;
             match asked.request {
                 Ok(request) => {
-                    jobs.push(Job { work: Work::Do(request), ticket, due: due_in(asked.bound_ms), sink: sink.clone() });
+                    let (bytes, due) = (asked.bytes, due_in(asked.bound_ms));
+                    jobs.push(Job { work: Work::Do(request), bytes, ticket, due, sink: sink.clone() });
                 }
                 Err(error) => refused.add(&sink, Answer { ticket, result: Err(error) }),
             }

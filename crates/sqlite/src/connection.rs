@@ -18,7 +18,7 @@ pub const COMMITS_KEY: i64 = 4;
 
 /// Frames of the log after which it is copied into the database: 2 MB at a time, also what damage to the log can roll back.
 const CHECKPOINT_PAGES: i64 = 500;
-const LOG_BYTES_KEPT: i64 = 8 << 20;
+pub const LOG_BYTES_KEPT: i64 = 8 << 20;
 
 /// More than there are, so that each is prepared once.
 const STATEMENTS: usize = 32;

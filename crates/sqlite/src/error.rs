@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum Error {
     /// Another process was in the way until the call's time was over. Nothing happened: call again.
     Busy,
+    /// More waits already than memory should hold. Nothing happened: call again later.
+    Crowded,
     /// The disk is full. Nothing happened; goes on when there is room.
     Full,
     /// The files are damaged, or the disk fails. Nothing happened.
@@ -42,7 +44,7 @@ impl Error {
 
     /// Whether a connection that said so is of no more use.
     pub(crate) fn ends_connection(&self) -> bool {
-        !matches!(self, Error::Busy | Error::Full | Error::Request(_))
+        !matches!(self, Error::Busy | Error::Crowded | Error::Full | Error::Request(_))
     }
 
     /// As it is when COMMIT itself said so: the log may hold the transaction.
@@ -58,6 +60,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Busy => write!(f, "another process kept the store busy until the time of the call was over"),
+            Error::Crowded => write!(f, "more waits for the disk than memory should hold: send less at once"),
             Error::Full => write!(f, "the disk is full: make room"),
             Error::Damaged(what) => write!(f, "the store is damaged ({what}): restore it from a backup"),
             Error::Unsure(what) => write!(f, "the commit failed ({what})"),
@@ -90,7 +93,10 @@ impl From<rusqlite::Error> for Error {
         let Some(found) = error.sqlite_error() else { return Error::Damaged(error.to_string()) };
         let what = format!("{error} [{}]", found.extended_code);
         match found.code {
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => Error::Busy,
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::FileLockingProtocolFailed => Error::Busy,
             ErrorCode::DiskFull => Error::Full,
             ErrorCode::TooBig => Error::Request("a row or record is larger than SQLite takes"),
             ErrorCode::SystemIoFailure if found.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Error::Full,

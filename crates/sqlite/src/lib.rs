@@ -5,8 +5,10 @@
 
 mod commit;
 mod connection;
+mod copy;
 mod deadline;
 mod error;
+mod log_watch;
 mod mark;
 mod place;
 mod queue;

@@ -131,6 +131,10 @@ impl Mark {
         (0..3).find_map(|_| look()).ok_or_else(|| Error::MarkDamaged(self.path.clone()))
     }
 
+    pub fn flush(&self) -> std::io::Result<()> {
+        self.file.sync_all()
+    }
+
     /// To be called under the lock, and never lowered. Not flushed, and written after the commit was: after a power cut it is behind, never ahead. One that cannot be written
     /// stays behind likewise.
     pub fn write(&self, known: Known) {

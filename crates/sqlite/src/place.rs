@@ -75,7 +75,7 @@ pub fn make_store(dir: &Path) -> Result<(), Error> {
     }
 }
 
-fn flush_folder(path: &Path) -> io::Result<()> {
+pub fn flush_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
@@ -118,6 +118,11 @@ impl Files {
     pub fn look(dir: &Path) -> Files {
         let paths = [STORE, LOG, INDEX, mark::NAME].map(|name| dir.join(name));
         Files(paths.into_iter().map(|path| (path.clone(), identity(&path))).collect())
+    }
+
+    /// The log's path.
+    pub fn log(&self) -> &Path {
+        &self.0[1].0
     }
 
     /// Those that stay when the last connection is closed, which deletes the log and its index.

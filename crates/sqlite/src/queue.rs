@@ -4,9 +4,9 @@ use crate::error::Error;
 use crate::wire::{Checked, Found, FoundPage, Request};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     Opened,
     Closed,
@@ -15,6 +15,8 @@ pub enum Reply {
     Read(Found),
     Page(FoundPage),
     Checked(Checked),
+    /// The log has outgrown what it should be, or (as it should be) no longer has: its bytes. For all users, under no ticket.
+    Log(u64),
 }
 
 #[derive(Debug, PartialEq)]
@@ -35,6 +37,8 @@ pub enum Work {
 
 pub struct Job {
     pub work: Work,
+    /// Of the request, in memory.
+    pub bytes: usize,
     pub ticket: u32,
     pub due: Instant,
     pub sink: Arc<dyn Sink>,
@@ -52,10 +56,13 @@ impl Job {
 
 /// More than wait at once in any sane process: each has its deadline.
 const MOST_WAITING: usize = 65_536;
+/// One larger than this is taken in alone.
+const MOST_BYTES: usize = 256 << 20;
 
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    bytes: usize,
     closed: bool,
 }
 
@@ -76,9 +83,12 @@ impl Queue {
         for job in jobs {
             if waiting.closed {
                 job.answer(answers, Err(Error::Closed));
-            } else if waiting.jobs.len() >= MOST_WAITING {
-                job.answer(answers, Err(Error::Busy));
+            } else if waiting.jobs.len() >= MOST_WAITING
+                || (waiting.bytes > 0 && waiting.bytes + job.bytes > MOST_BYTES)
+            {
+                job.answer(answers, Err(Error::Crowded));
             } else {
+                waiting.bytes += job.bytes;
                 waiting.jobs.push_back(job);
             }
         }
@@ -89,18 +99,32 @@ impl Queue {
     pub fn put_back(&self, jobs: Vec<Job>) {
         let mut waiting = self.lock();
         for job in jobs.into_iter().rev() {
+            waiting.bytes += job.bytes;
             waiting.jobs.push_front(job);
         }
     }
 
-    /// Waits for jobs and takes up to `most` of them; none: closed, and nothing is left.
-    pub fn take(&self, most: usize) -> Vec<Job> {
+    /// Waits for jobs, for so long at most, and takes up to `most` of them. None: closed, and nothing is left.
+    pub fn take(&self, most: usize, patience: Option<Duration>) -> Option<Vec<Job>> {
         let mut waiting = self.lock();
-        while waiting.jobs.is_empty() && !waiting.closed {
-            waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        while waiting.jobs.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            let Some(patience) = patience else {
+                waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (found, waited) = self.wake.wait_timeout(waiting, patience).unwrap_or_else(PoisonError::into_inner);
+            waiting = found;
+            if waited.timed_out() {
+                break;
+            }
         }
         let count = waiting.jobs.len().min(most);
-        waiting.jobs.drain(..count).collect()
+        let jobs: Vec<Job> = waiting.jobs.drain(..count).collect();
+        waiting.bytes -= jobs.iter().map(|job| job.bytes).sum::<usize>();
+        Some(jobs)
     }
 
     /// What waits is still done; nothing more is taken in.

@@ -93,7 +93,7 @@ pub fn page(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Foun
     Ok(found)
 }
 
-/// `known`: the commits that were acknowledged before the transaction began.
+/// `known`: the commits that were acknowledged before.
 pub fn check(connection: &Connection, known: u64) -> rusqlite::Result<Checked> {
     let mut statement = connection.prepare("PRAGMA quick_check")?;
     let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -1,6 +1,8 @@
-//! The thread of the process that reads from a directory: no reading waits for a writing, and none holds up JavaScript.
+//! The thread of the process that reads from a directory: no reading waits for a writing, and none holds up JavaScript. What takes
+//! long has a thread of its own.
 
 use crate::connection;
+use crate::copy;
 use crate::deadline;
 use crate::error::Error;
 use crate::mark::Mark;
@@ -19,10 +21,7 @@ const MOST_TOGETHER: usize = 64;
 pub fn run(shared: &Arc<Shared>) {
     let mut connection = None;
     loop {
-        let jobs = shared.reads.take(MOST_TOGETHER);
-        if jobs.is_empty() {
-            return;
-        }
+        let Some(jobs) = shared.reads.take(MOST_TOGETHER, None) else { return };
         let mut answers = Answers::default();
         answer(shared, &mut connection, jobs, &mut answers);
         answers.deliver();
@@ -65,18 +64,43 @@ fn look(shared: &Shared, connection: &mut Option<Connection>, jobs: &[Job]) -> R
         *connection = Some(connection::open_reader(&shared.dir)?);
     }
     let connection = connection.as_mut().ok_or(Error::Closed)?;
-    let checks = jobs.iter().any(|job| matches!(job.work, Work::Do(Request::Check)));
-    let known = if checks { Mark::open(&shared.dir)?.known()?.commits } else { 0 };
     let transaction = connection.transaction()?;
-    jobs.iter().map(|job| read(&transaction, &job.work, known)).collect()
+    jobs.iter().map(|job| read(&transaction, &job.work)).collect()
 }
 
-/// `known`: the commits that were acknowledged before.
-fn read(connection: &Connection, work: &Work, known: u64) -> Result<Reply, Error> {
+fn read(connection: &Connection, work: &Work) -> Result<Reply, Error> {
     match work {
         Work::Do(Request::Fetch(request)) => Ok(Reply::Read(read::fetch(connection, request)?)),
         Work::Do(Request::Page(query)) => Ok(Reply::Page(read::page(connection, query)?)),
-        Work::Do(Request::Check) => Ok(Reply::Checked(read::check(connection, known)?)),
         _ => Err(Error::Request("it reads nothing")),
+    }
+}
+
+/// SQLite's steps between two looks whether to stop.
+const STEPS: i32 = 10_000;
+
+/// Looks through the whole database, or copies it, on a connection of its own, until its time is over or the directory is closed.
+pub fn run_long(shared: &Arc<Shared>, job: &Job) {
+    deadline::set(job.due);
+    let result = guarded(|| look_long(shared, job));
+    let mut answers = Answers::default();
+    let stopped = result.as_ref().is_err_and(|error| *error == Error::Busy) && shared.is_closing();
+    job.answer(&mut answers, if stopped { Err(Error::Closed) } else { result });
+    answers.deliver();
+}
+
+fn look_long(shared: &Arc<Shared>, job: &Job) -> Result<Reply, Error> {
+    shared.check_refused()?;
+    shared.check_files()?;
+    let connection = connection::open_reader(&shared.dir)?;
+    let (watched, due) = (shared.clone(), job.due);
+    connection.progress_handler(STEPS, Some(move || watched.is_closing() || Instant::now() >= due))?;
+    match &job.work {
+        Work::Do(Request::Check) => {
+            let known = Mark::open(&shared.dir)?.known()?.commits; // acknowledged before the look begins
+            Ok(Reply::Checked(read::check(&connection, known)?))
+        }
+        Work::Do(Request::Copy(to)) => copy::copy(&connection, &copy::path_of(to)?).map(|()| Reply::Committed(true)),
+        _ => Err(Error::Request("it takes no long")),
     }
 }

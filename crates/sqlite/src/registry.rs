@@ -8,7 +8,8 @@ use crate::wire::Request;
 use crate::writer::Writer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -30,6 +31,11 @@ pub struct Shared {
     /// Why it is of no more use to those who have it open.
     refused: Mutex<Option<Error>>,
     reader: Mutex<Option<JoinHandle<()>>>,
+    /// Of what takes long.
+    lookers: Mutex<Vec<JoinHandle<()>>>,
+    closing_down: AtomicBool,
+    /// Of all users, also of those that are gone.
+    sinks: Mutex<Vec<Weak<dyn Sink>>>,
     /// Who waits to hear that all is closed.
     closing: Mutex<Vec<(u32, Arc<dyn Sink>)>>,
 }
@@ -45,6 +51,9 @@ impl Shared {
             files: Mutex::new(None),
             refused: Mutex::new(None),
             reader: Mutex::new(None),
+            lookers: Mutex::new(Vec::new()),
+            closing_down: AtomicBool::new(false),
+            sinks: Mutex::new(Vec::new()),
             closing: Mutex::new(Vec::new()),
         }
     }
@@ -91,7 +100,41 @@ impl Shared {
         }
     }
 
-    pub fn end_reader(&self) {
+    /// What takes long stops then.
+    pub fn is_closing(&self) -> bool {
+        self.closing_down.load(Ordering::Relaxed)
+    }
+
+    /// Tells every user something that none has asked for.
+    pub fn tell_all(&self, reply: Reply) {
+        let sinks: Vec<Arc<dyn Sink>> = lock(&self.sinks).iter().filter_map(Weak::upgrade).collect();
+        for sink in sinks {
+            sink.deliver(vec![Answer { ticket: 0, result: Ok(reply.clone()) }]);
+        }
+    }
+
+    fn note_sink(&self, sink: &Arc<dyn Sink>) {
+        let mut sinks = lock(&self.sinks);
+        sinks.retain(|known| known.strong_count() > 0);
+        sinks.push(Arc::downgrade(sink));
+    }
+
+    /// On a thread of its own.
+    fn look_long(self: &Arc<Self>, job: Job) -> Result<(), Error> {
+        let shared = self.clone();
+        let looker = thread::Builder::new().name("holdfast-look".into()).spawn(move || reader::run_long(&shared, &job));
+        let looker = looker.map_err(|error| Error::Unreachable(format!("no thread could be started: {error}")))?;
+        let mut lookers = lock(&self.lookers);
+        lookers.retain(|known| !known.is_finished());
+        lookers.push(looker);
+        Ok(())
+    }
+
+    pub fn end_readers(&self) {
+        self.closing_down.store(true, Ordering::Relaxed);
+        for looker in std::mem::take(&mut *lock(&self.lookers)) {
+            let _ = looker.join();
+        }
         self.reads.close();
         if let Some(reader) = lock(&self.reader).take() {
             let _ = reader.join();
@@ -135,7 +178,8 @@ impl Handle {
             }
         };
         *lock(&shared.users) += 1;
-        let job = Job { work: Work::Open { accept_older }, ticket, due, sink };
+        shared.note_sink(&sink);
+        let job = Job { work: Work::Open { accept_older }, bytes: 0, ticket, due, sink };
         let mut refused = Answers::default();
         shared.writes.push(vec![job], &mut refused);
         drop(open);
@@ -146,9 +190,20 @@ impl Handle {
     /// Those that come together are written together. The answer to each ticket comes by its `due`, unless the disk itself hangs;
     /// of those that are not taken in it is returned, for the caller to deliver.
     pub fn submit(&self, jobs: Vec<Job>) -> Answers {
-        let reads = |job: &Job| matches!(job.work, Work::Do(Request::Fetch(_) | Request::Page(_) | Request::Check));
-        let (reading, writing): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(reads);
         let mut refused = Answers::default();
+        let (mut reading, mut writing) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match job.work {
+                Work::Do(Request::Fetch(_) | Request::Page(_)) => reading.push(job),
+                Work::Do(Request::Check | Request::Copy(_)) => {
+                    let (sink, ticket) = (job.sink.clone(), job.ticket);
+                    if let Err(error) = self.shared.look_long(job) {
+                        refused.add(&sink, Answer { ticket, result: Err(error) });
+                    }
+                }
+                _ => writing.push(job),
+            }
+        }
         if !reading.is_empty() {
             self.shared.reads.push(reading, &mut refused);
         }

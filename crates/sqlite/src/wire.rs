@@ -75,6 +75,8 @@ pub enum Request {
     Check,
     /// Gives unused room back to the disk; others wait meanwhile.
     Compact,
+    /// Makes a store of its own in this folder, as of one moment.
+    Copy(Vec<u8>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +127,7 @@ const DRAFT: u8 = 3;
 const RAISE: u8 = 4;
 const CHECK: u8 = 5;
 const COMPACT: u8 = 6;
+const COPY: u8 = 7;
 
 const CLEARED: u8 = 1;
 const FLUSH: u8 = 2;
@@ -197,7 +200,7 @@ impl<'a> Reader<'a> {
         let length = self.length()?;
         let mut one = Reader(self.take(length)?);
         let (ticket, bound_ms) = (one.length()? as u32, f64::from_le_bytes(one.array()?));
-        Ok(Asked { ticket, bound_ms, request: decode(one.0) })
+        Ok(Asked { ticket, bound_ms, bytes: length, request: decode(one.0) })
     }
 
     fn draft(&mut self) -> Result<Draft, Error> {
@@ -222,6 +225,7 @@ impl<'a> Reader<'a> {
 pub struct Asked {
     pub ticket: u32,
     pub bound_ms: f64,
+    pub bytes: usize,
     pub request: Result<Request, Error>,
 }
 
@@ -252,6 +256,7 @@ fn decode(bytes: &[u8]) -> Result<Request, Error> {
         RAISE => Request::Raise(Raise { expected: reader.marks()?, next: reader.marks()? }),
         CHECK => Request::Check,
         COMPACT => Request::Compact,
+        COPY => Request::Copy(reader.bytes()?),
         _ => return Err(Error::Request("an unknown kind")),
     };
     if reader.0.is_empty() { Ok(request) } else { Err(Error::Request("it goes on after its end")) }
@@ -342,6 +347,10 @@ pub fn encode(Answer { ticket, result }: &Answer, out: &mut Vec<u8>) {
             faults.iter().for_each(|fault| put_bytes(out, fault.as_bytes()));
             put_number(out, *commits);
             put_number(out, *known);
+        }
+        Ok(Reply::Log(bytes)) => {
+            out.push(7);
+            put_number(out, *bytes);
         }
     }
     let length = (out.len() - start - 4) as u32;

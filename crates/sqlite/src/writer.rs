@@ -1,9 +1,10 @@
 //! The one thread of the process that writes to a directory. It opens, commits what waits together, and closes.
 
 use crate::commit::{Flushing, commit};
-use crate::connection::{self, COMMITS_KEY, EPOCH_KEY, meta, set_meta};
+use crate::connection::{self, COMMITS_KEY, EPOCH_KEY, LOG_BYTES_KEPT, meta, set_meta};
 use crate::deadline;
 use crate::error::Error;
+use crate::log_watch::{LogWatch, length_of};
 use crate::mark::{Known, Mark};
 use crate::place::{self, Files, Presence};
 use crate::queue::{Answers, Job, Reply, Work};
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Entries of one transaction.
 const MOST_TOGETHER: usize = 256;
+/// For tidying the log up beside what waits.
+const PATROL_BOUND: Duration = Duration::from_millis(50);
 /// Closing waits this long for other processes: what is not tidied up then is by the next.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -37,20 +40,20 @@ pub struct Writer {
     files: Option<Files>,
     /// Why it could not be opened at first: so it is for all who asked meanwhile.
     failed: Option<Error>,
+    watch: LogWatch,
 }
 
 impl Writer {
     pub fn new(shared: Arc<Shared>) -> Writer {
-        Writer { shared, turn: None, ground: None, files: None, failed: None }
+        Writer { shared, turn: None, ground: None, files: None, failed: None, watch: LogWatch::default() }
     }
 
     /// Until the last user has left.
     pub fn run(mut self) {
         loop {
-            let jobs = self.shared.writes.take(MOST_TOGETHER);
-            if jobs.is_empty() {
-                break;
-            }
+            let patience = self.watch.patience();
+            let Some(jobs) = self.shared.writes.take(MOST_TOGETHER, patience) else { break };
+            self.patrol(!jobs.is_empty());
             let (opening, writing) = jobs.into_iter().partition(|job| matches!(job.work, Work::Open { .. }));
             self.open_for(opening);
             let (compacting, writing) =
@@ -192,10 +195,34 @@ impl Writer {
         database.set(true)?;
         let connection = &database.connection;
         connection::check_commits(connection, mark.known()?.commits)?;
-        connection.execute_batch("VACUUM")?;
+        // The copy that is made meanwhile may be larger than memory.
+        connection.pragma_update(None, "temp_store", "FILE")?;
+        let vacuumed = connection.execute_batch("VACUUM");
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        vacuumed?;
         // What readers still need stays in the log for now.
         let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         files.check()
+    }
+
+    /// Now and then, and while the log is long: whoever reads on and on, or was stopped while it read, keeps it from being shortened.
+    fn patrol(&mut self, writing: bool) {
+        if !self.watch.is_due(writing) {
+            return;
+        }
+        let Some(Ground { database, mark, files, .. }) = &self.ground else { return };
+        let log = files.log();
+        let mut bytes = length_of(log);
+        if bytes > LOG_BYTES_KEPT as u64 {
+            deadline::set(Instant::now() + PATROL_BOUND);
+            if let Ok(_locked) = mark.lock() {
+                let _ = database.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            }
+            bytes = length_of(log);
+        }
+        if let Some(told) = self.watch.note(bytes) {
+            self.shared.tell_all(Reply::Log(told));
+        }
     }
 
     fn commit(&mut self, batch: &[&Request]) -> Result<Vec<bool>, Error> {
@@ -220,7 +247,7 @@ impl Writer {
     }
 
     fn close(&mut self) {
-        self.shared.end_reader();
+        self.shared.end_readers();
         deadline::set(Instant::now() + CLOSING);
         self.close_ground();
         self.turn = None;

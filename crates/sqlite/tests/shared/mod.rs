@@ -46,6 +46,10 @@ pub struct User {
     answers: Receiver<Answer>,
     next: u32,
     pub bound: Duration,
+    /// What each request claims to take in memory.
+    pub weigh: usize,
+    /// Answers that nobody waited for.
+    pub met: Vec<Answer>,
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -62,14 +66,16 @@ impl User {
         let handle = Handle::open(dir, options)?;
         let opened = answers.recv_timeout(PATIENCE).expect("an answer").result?;
         assert_eq!(opened, Reply::Opened);
-        Ok(User { handle, sink, answers, next: 1, bound })
+        Ok(User { handle, sink, answers, next: 1, bound, weigh: 0, met: Vec::new() })
     }
 
     pub fn send(&mut self, request: Request) -> u32 {
         let ticket = self.next;
         self.next += 1;
         let due = Instant::now() + self.bound;
-        self.handle.submit(vec![Job { work: Work::Do(request), ticket, due, sink: self.sink.clone() }]).deliver();
+        self.handle
+            .submit(vec![Job { work: Work::Do(request), bytes: self.weigh, ticket, due, sink: self.sink.clone() }])
+            .deliver();
         ticket
     }
 
@@ -79,9 +85,13 @@ impl User {
 
     pub fn ask(&mut self, request: Request) -> Result<Reply, Error> {
         let ticket = self.send(request);
-        let answer = self.receive();
-        assert_eq!(answer.ticket, ticket);
-        answer.result
+        loop {
+            let answer = self.receive();
+            if answer.ticket == ticket {
+                return answer.result;
+            }
+            self.met.push(answer);
+        }
     }
 
     pub fn write(&mut self, draft: Draft) -> Result<bool, Error> {
@@ -116,6 +126,12 @@ impl User {
         self.handle.close(u32::MAX, &self.sink);
         let answer = self.answers.recv_timeout(PATIENCE).expect("an answer");
         assert_eq!(answer, Answer { ticket: u32::MAX, result: Ok(Reply::Closed) });
+    }
+
+    /// Whatever is under way.
+    pub fn end(self) {
+        self.handle.close(u32::MAX, &self.sink);
+        while self.answers.recv_timeout(PATIENCE).expect("an answer").ticket != u32::MAX {}
     }
 }
 
