@@ -1,4 +1,5 @@
 import type { Token } from '../token.ts';
+import type { Span } from './life.ts';
 import type { Known, Log, Offered, Place } from './log.ts';
 import type { CallMark } from './mark.ts';
 
@@ -32,6 +33,9 @@ export interface SessionCall extends Call {
   /** For an unlock: the grant that it ends. */
   ends: Token | undefined;
 }
+
+/** A call took effect between its sending and its answer. */
+export const spanOf = ({ mark, index }: Call, heard: Heard): Span => ({ sentBy: index, sentAt: mark.wall, heardBy: heard.index, wall: heard.wall });
 
 /** When an answer came, and its mark. */
 export interface Heard {

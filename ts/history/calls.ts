@@ -1,7 +1,8 @@
 import { floorOf } from '../token.ts';
 import type { LockOwner } from '../store/store.ts';
 import type { Token } from '../token.ts';
-import { checkAppended, checkRefused, checkReplaced, sendAppend, sendImage, settleFailed, settleImage } from './append-check.ts';
+import { checkAppended, checkRefused, checkReplaced, releases, sendAppend, sendImage, settleFailed, settleImage, settleTry } from './append-check.ts';
+import { spanOf } from './call.ts';
 import type { Call, Heard, SessionCall, StorePlace } from './call.ts';
 import type { Counts, Findings } from './finding.ts';
 import { checkHead, checkTail } from './head-check.ts';
@@ -87,8 +88,10 @@ export class CallsCheck {
   #failed(call: Call | SessionCall, heard: Heard): void {
     this.#counts.failed += 1;
     if (!('log' in call)) return;
-    if (call.mark.request.op === 'replace') settleImage(call, heard, false);
-    else settleFailed(call, heard);
+    const { request } = call.mark;
+    if (request.op === 'replace') return settleImage(call, heard, false);
+    settleFailed(call, heard);
+    if (request.op === 'append') settleTry(call, request, false);
   }
 
   #answeredByStore({ mark, place, epoch }: Call, answer: Answer, { index }: Heard): void {
@@ -117,7 +120,7 @@ export class CallsCheck {
   }
 
   #appendAnswered(call: SessionCall, request: AppendRequest, answer: AppendAnswer, heard: Heard): void {
-    const { under, lock, kind } = request;
+    const { under, lock } = request;
     if (!answer.appended) {
       this.#counts.refused += 1;
       checkRefused(call, request, answer, heard);
@@ -129,9 +132,8 @@ export class CallsCheck {
     const token = checkAppended(call, request, answer.token, heard);
     if (token === undefined) return;
     const { leases } = call.log;
-    const released = lock === 'release' || kind === 'end';
+    const released = releases(request);
     if (typeof under !== 'number') {
-      if (released) leases.release(token);
       this.#granted(call, under, { token, leaseLeftMs: released ? 0 : under.leaseMs }, heard);
     } else if (leases.holds(under, heard.at)) {
       if (released) call.log.reach(under + 1, heard.index);
@@ -184,15 +186,17 @@ function checkTouched(call: SessionCall, request: TouchRequest, answer: TouchAns
     const detail = `touched under ${token}, when ${least} had been reached`;
     log.findings.say('old token accepted', log.id, detail, [before.tokenBy, ...marks]);
   }
+  const over = log.life.mayBeOver(before.earliest, heard.wall);
+  const anew = before.lapsedBy !== undefined || (over && log.life.mayHaveBegun(index));
   if (log.comparable(before)) {
-    const over = log.life.mayBeOver(before.earliest, heard.wall);
     if (over) log.lapsedAt = heard.wall;
-    if (before.endedBy !== undefined && !over) {
+    if (before.endedBy !== undefined && !anew) {
       log.findings.say('resurrected session', log.id, 'touched after its end', [before.endedBy, ...marks]);
     } else if (before.expiredAt !== undefined && before.expiredAt === log.highestOffered && !log.life.mayHaveBegun(index)) {
       log.findings.say('resurrected session', log.id, 'touched after it had expired', [before.expiredBy, ...marks]);
     } else if (log.life.mustBeOver(mark.wall, index)) log.findings.say('served though expired', log.id, `touched by ${mark.who}`, marks);
   }
-  log.life.used(index, mark.wall, heard.wall, expiry);
+  log.alive(over && anew, heard.index);
+  log.life.used(index, spanOf(call, heard), expiry);
   if (renew) log.leases.renewed(token, mark.at);
 }

@@ -26,7 +26,8 @@ export function checkHead(call: SessionCall, head: HeadMark | undefined, heard: 
   }
   if (head === undefined) return checkAbsence(call, heard);
   const record = log.recordAt(head, heard.index);
-  if (record !== undefined && record.branch !== log.branch) log.present(record, heard.index, over);
+  if (record !== undefined && record.branch !== log.branch) log.present(record, heard.index, over || before.lapsedBy !== undefined);
+  if (record !== undefined && head.state === 'live') log.told(before);
   if (log.comparable(before)) checkState(call, head, heard, over);
 }
 
@@ -49,7 +50,7 @@ function checkState(call: SessionCall, head: HeadMark, heard: Heard, over: boole
   const { revision } = head.position;
   const marks = [index, heard.index];
   const what = `${mark.request.op} by ${mark.who} shows revision ${revision} as ${head.state}`;
-  if (head.state === 'live' && before.endedBy !== undefined && (revision <= before.acked || !over)) {
+  if (head.state === 'live' && before.endedBy !== undefined && (revision <= before.acked || !(over || before.lapsedBy !== undefined))) {
     return log.findings.say('resurrected session', log.id, `${what} after its end`, [before.endedBy, ...marks]);
   }
   if (revision < before.acked) return lacks(call, `revision ${revision}`, heard);

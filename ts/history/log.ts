@@ -15,9 +15,12 @@ const sayPlace = ({ revision, nonce }: Position): string => `${revision} (${nonc
 export interface Offered extends Written {
   /** Undefined: the first of an image. */
   parent: Position | undefined;
-  /** What was known, and the wall clock, when the earliest offer was sent that may have written it; until it is acknowledged. */
+  /** What was known, the mark and the wall clock, when the earliest offer was sent that may have written it; until it is acknowledged. */
   before: Known;
+  sentBy: number;
   sentAt: number;
+  /** Whether a session may begin with it, as one of its offers says. */
+  starts: boolean;
   /** Offers under way or of unknown outcome, by the index of their mark (undefined: none); and how many there were in all. */
   open: Set<number> | undefined;
   offers: number;
@@ -50,11 +53,13 @@ export interface Known {
   readonly expiredAt: number | undefined;
   readonly expiredBy: number | undefined;
   readonly earliest: Earliest;
+  /** The mark that showed it alive when it may have expired before: what is known may be of an older life. */
+  readonly lapsedBy: number | undefined;
 }
 
 export const NOTHING: Known = {
   branch: 0, acked: 0, head: ORIGIN, headBy: undefined, token: 0, tokenBy: undefined,
-  endedBy: undefined, expiredAt: undefined, expiredBy: undefined, earliest: UNUSED,
+  endedBy: undefined, expiredAt: undefined, expiredBy: undefined, earliest: UNUSED, lapsedBy: undefined,
 };
 
 /** What is common to all sessions of a store. */
@@ -150,7 +155,7 @@ export class Log {
     if (record === undefined) {
       const { position, kind, digest } = written;
       record = {
-        position, kind, digest, parent, before: this.known, sentAt: wall, open: undefined, offers: 0, under: 0, offeredBy: mark,
+        position, kind, digest, parent, before: this.known, sentBy: mark, sentAt: wall, starts: false, open: undefined, offers: 0, under: 0, offeredBy: mark,
         ackedBy: undefined, seenBy: undefined, refusedBy: undefined, refusedIn: undefined, branch: undefined,
       };
       this.records.set(place, record);
@@ -159,6 +164,22 @@ export class Log {
       this.findings.say('doubled', this.id, detail, [record.offeredBy, mark]);
     } else record.parent ??= parent;
     return record;
+  }
+
+  /** Whether a session may begin with the record, or with one that it follows and that nobody has seen. */
+  mayStart(record: Offered): boolean {
+    for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at)) if (at.starts) return true;
+    return false;
+  }
+
+  /** A call that names no record found it alive. `over`: it may have expired before. */
+  alive(over: boolean, mark: number): void {
+    if (over) this.learn({ lapsedBy: mark });
+  }
+
+  /** An answer shows which life this is, to a call that was sent when `before` was known. */
+  told({ lapsedBy }: Known): void {
+    if (lapsedBy !== undefined && lapsedBy === this.#known.lapsedBy) this.learn({ lapsedBy: undefined });
   }
 
   /** The record is there, and so is all that it follows. `over`: the session may have been deleted and have begun again. */
