@@ -72,7 +72,7 @@ export function checkAppended(call: SessionCall, request: AppendRequest, token: 
   return again ? undefined : under;
 }
 
-/** An offer of the record has written it. */
+/** One of the offers of the record has written it. */
 const written = ({ sentBy, sentAt }: Offered, { index, wall }: Heard): Span => ({ sentBy, sentAt, heardBy: index, wall });
 
 const sayRecord = ({ kind, position }: Offered): string => `the ${kind} ${position.revision} (${position.nonce})`;
@@ -101,7 +101,8 @@ function checkPlace(call: SessionCall, request: AppendRequest, record: Offered, 
   const what = `${sayRecord(record)} was accepted`;
   const anew = before.expiredAt !== undefined && before.expiredAt === parent?.revision;
   const older = over || before.lapsedBy !== undefined;
-  if (before.endedBy !== undefined && !(older && log.mayStart(record))) {
+  // What a read has shown was judged then.
+  if (before.endedBy !== undefined && record.branch !== log.branch && !(older && log.mayStart(record))) {
     log.findings.say('resurrected session', log.id, `${what} after the end`, [before.endedBy, ...marks]);
   } else if (!starts && anew) {
     log.findings.say('resurrected session', log.id, `${what} after the session had expired`, [before.expiredBy, ...marks]);
@@ -210,6 +211,7 @@ export function checkReplaced(call: SessionCall, request: ReplaceRequest, token:
   if (token < log.imageToken) return log.life.failed(call.index);
   log.imageToken = token;
   log.replaced(records, heard.index);
-  log.life.replaced(call.index, spanOf(call, heard), request);
+  const last = records.at(-1);
+  log.life.replaced(call.index, last === undefined ? spanOf(call, heard) : written(last, heard), request);
 }
 

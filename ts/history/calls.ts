@@ -190,7 +190,7 @@ function checkTouched(call: SessionCall, request: TouchRequest, answer: TouchAns
   const anew = before.lapsedBy !== undefined || (over && log.life.mayHaveBegun(index));
   if (log.comparable(before)) {
     if (over) log.lapsedAt = heard.wall;
-    if (before.endedBy !== undefined && !anew) {
+    if (before.endedBy !== undefined && before.endedBy === log.known.endedBy && !anew) {
       log.findings.say('resurrected session', log.id, 'touched after its end', [before.endedBy, ...marks]);
     } else if (before.expiredAt !== undefined && before.expiredAt === log.highestOffered && !log.life.mayHaveBegun(index)) {
       log.findings.say('resurrected session', log.id, 'touched after it had expired', [before.expiredBy, ...marks]);

@@ -133,7 +133,7 @@ export class Life {
     // A clock that was set wrong may have dated it ahead.
     this.earliest = { ...this.earliest, createdAt: latest ? createdAt : Math.min(createdAt, this.earliest.createdAt), usedAt: Math.min(createdAt, span.wall) };
     this.#createdBefore = latest ? createdAt : Math.max(createdAt, this.#createdBefore);
-    this.#usedBefore = span.wall;
+    this.#usedBefore = Math.max(this.#usedBefore, span.wall);
     this.#rule(ruleOf(expiry), !this.#tangled && latest, span);
     this.failed(call);
   }
