@@ -3,7 +3,7 @@ import type { Position } from '../position.ts';
 import type { Token } from '../token.ts';
 import { spanOf } from './call.ts';
 import type { Heard, SessionCall } from './call.ts';
-import { checkTail } from './head-check.ts';
+import { checkTail, checkToken } from './head-check.ts';
 import type { Birth, Span } from './life.ts';
 import { NOTHING, placeOf } from './log.ts';
 import type { Offered } from './log.ts';
@@ -56,7 +56,7 @@ export function checkAppended(call: SessionCall, request: AppendRequest, token: 
   record.open = undefined;
   if (again) log.life.perhaps(call.index, spanOf(call, heard), birthOf(request));
   else {
-    checkToken(call, request, record, under, heard);
+    checkWriter(call, request, record, under, heard);
     record.ackedBy = heard.index;
     record.seenBy ??= heard.index;
     if (log.comparable(record.before)) checkPlace(call, request, record, heard);
@@ -77,7 +77,7 @@ const written = ({ sentBy, sentAt }: Offered, { index, wall }: Heard): Span => (
 
 const sayRecord = ({ kind, position }: Offered): string => `the ${kind} ${position.revision} (${position.nonce})`;
 
-function checkToken({ log, index }: SessionCall, request: AppendRequest, record: Offered, token: Token | undefined, heard: Heard): void {
+function checkWriter({ log, index }: SessionCall, request: AppendRequest, record: Offered, token: Token | undefined, heard: Heard): void {
   const { before, position, parent } = record;
   const under = typeof request.under === 'number' ? Math.max(record.under, request.under) : token;
   if (under !== undefined && under < before.token) {
@@ -129,7 +129,7 @@ export function checkRefused(call: SessionCall, request: AppendRequest, answer: 
   const { log, before } = call;
   const [record] = call.records;
   if (answer.why !== 'locked') {
-    log.reach(answer.token, heard.index);
+    checkToken(call, answer.token, heard);
     checkTail(call, answer.tail, request.parent, heard);
   }
   if (record === undefined) return;

@@ -1,4 +1,5 @@
 import type { Token } from '../token.ts';
+import type { Listing } from './list-check.ts';
 import type { Span } from './life.ts';
 import type { Known, Log, Offered, Place } from './log.ts';
 import type { CallMark } from './mark.ts';
@@ -9,6 +10,8 @@ export interface StorePlace extends Place {
   /** The highest epoch that anybody saw. */
   epoch: number;
   readonly logs: Map<string, Log>;
+  /** By the cursor that goes on with them. */
+  readonly listings: Map<string, Listing>;
 }
 
 /** A call that has not been answered, or is being. */
@@ -19,6 +22,7 @@ export interface Call {
   /** As known when it was sent. */
   readonly epoch: number;
   readonly floor: Token;
+  readonly listing: Listing | undefined;
 }
 
 /** A call about a session. */

@@ -7,6 +7,7 @@ import type { Call, Heard, SessionCall, StorePlace } from './call.ts';
 import type { Counts, Findings } from './finding.ts';
 import { checkHead, checkTail } from './head-check.ts';
 import type { ExpiryBounds } from './life.ts';
+import { checkList, sendList } from './list-check.ts';
 import { Log } from './log.ts';
 import type { Answer, AnswerMark, AppendRequest, CallMark, GrantMark, ReplaceRequest, Request } from './mark.ts';
 
@@ -46,11 +47,13 @@ export class CallsCheck {
     this.#counts.calls += 1;
     this.#counts.unknown += 1;
     const place = this.#place(mark.store);
-    const call: Call = { index, mark, place, epoch: place.epoch, floor: place.floor };
+    const { request } = mark;
+    const listing = request.op === 'list' && request.byTerm !== true ? sendList(place, request.cursor, index) : undefined;
+    const call: Call = { index, mark, place, epoch: place.epoch, floor: place.floor, listing };
     let open = this.#open.get(mark.who);
     if (open === undefined) this.#open.set(mark.who, (open = new Map()));
     open.set(mark.call, mark.id === undefined ? call : this.#sentTo(call, mark.id));
-    if (mark.request.op === 'leave') place.gone.add(mark.request.member);
+    if (request.op === 'leave') place.gone.add(request.member);
   }
 
   heard(mark: AnswerMark, index: number): void {
@@ -67,7 +70,7 @@ export class CallsCheck {
 
   #place(name: string): StorePlace {
     let place = this.#places.get(name);
-    if (place === undefined) this.#places.set(name, (place = { gone: new Set(), floor: 0, epoch: 0, logs: new Map() }));
+    if (place === undefined) this.#places.set(name, (place = { gone: new Set(), floor: 0, epoch: 0, logs: new Map(), living: new Set(), listings: new Map() }));
     return place;
   }
 
@@ -94,11 +97,13 @@ export class CallsCheck {
     if (request.op === 'append') settleTry(call, request, false);
   }
 
-  #answeredByStore({ mark, place, epoch }: Call, answer: Answer, { index }: Heard): void {
+  #answeredByStore(call: Call, answer: Answer, heard: Heard): void {
+    if (answer.op === 'list') return checkList(call, answer, heard, this.#findings);
+    const { mark, place, epoch } = call;
     if (answer.op !== 'join' && answer.op !== 'ping' && answer.op !== 'promote') return;
     const promoted = answer.op === 'promote';
     if (answer.epoch < epoch || (promoted && answer.epoch === epoch)) {
-      this.#findings.say('head went back', mark.store, `${answer.op} answers epoch ${answer.epoch} after ${epoch}`, [index]);
+      this.#findings.say('head went back', mark.store, `${answer.op} answers epoch ${answer.epoch} after ${epoch}`, [heard.index]);
     }
     place.epoch = Math.max(place.epoch, answer.epoch);
     if (promoted) place.floor = Math.max(place.floor, floorOf(answer.epoch));

@@ -2,6 +2,7 @@ import type { Position } from '../position.ts';
 import type { Heard, SessionCall } from './call.ts';
 import { placeOf } from './log.ts';
 import type { HeadMark, TailMark } from './mark.ts';
+import type { Token } from '../token.ts';
 
 /** Judges an answer that shows a session's head, and its records after `since` where they were asked for. */
 export function checkTail(call: SessionCall, tail: TailMark, since: Position | undefined, heard: Heard): void {
@@ -12,11 +13,7 @@ export function checkTail(call: SessionCall, tail: TailMark, since: Position | u
 /** Judges a head (undefined: the store says that there is no session) against what was known when it was asked for. */
 export function checkHead(call: SessionCall, head: HeadMark | undefined, heard: Heard): void {
   const { log, before } = call;
-  if (head !== undefined && head.token < before.token) {
-    const detail = `the token is ${head.token} after ${before.token}`;
-    log.findings.say('head went back', log.id, detail, [before.tokenBy, call.index, heard.index]);
-  }
-  if (head !== undefined) log.reach(head.token, heard.index);
+  if (head !== undefined) checkToken(call, head.token, heard);
   if (!log.comparable(before)) return;
   const over = log.life.mayBeOver(before.earliest, heard.wall);
   if (head === undefined && over) {
@@ -29,6 +26,12 @@ export function checkHead(call: SessionCall, head: HeadMark | undefined, heard: 
   if (record !== undefined && record.branch !== log.branch) log.present(record, heard.index, over || before.lapsedBy !== undefined);
   if (record !== undefined && head.state === 'live') log.told(before);
   if (log.comparable(before)) checkState(call, head, heard, over);
+}
+
+/** Judges the session's token as an answer tells it. */
+export function checkToken({ log, before, index }: SessionCall, token: Token, heard: Heard): void {
+  if (token < before.token) log.findings.sayOnce('head went back', log.id, `the token is ${token} after ${before.token}`, [before.tokenBy, index, heard.index]);
+  log.reach(token, heard.index);
 }
 
 function checkAbsence(call: SessionCall, heard: Heard): void {

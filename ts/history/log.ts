@@ -68,6 +68,8 @@ export interface Place {
   readonly gone: ReadonlySet<string>;
   /** The lowest token since the last promotion that was acknowledged. */
   readonly floor: Token;
+  /** Sessions that somebody saw, and of which nobody knows yet that they may have been away since. */
+  readonly living: Set<Log>;
 }
 
 /** What a history tells of one session in one store. */
@@ -90,6 +92,8 @@ export class Log {
   /** The token that the latest image got. */
   imageToken: Token = 0;
   endsOffered = 0;
+  /** The mark that first showed it. */
+  #seenBy: number | undefined;
   highestOffered = 0;
   /** Wall clock of the last time at which it may have expired. */
   lapsedAt: number = -Infinity;
@@ -159,11 +163,18 @@ export class Log {
         ackedBy: undefined, seenBy: undefined, refusedBy: undefined, refusedIn: undefined, branch: undefined,
       };
       this.records.set(place, record);
-    } else if (parent !== undefined && record.parent !== undefined && placeOf(record.parent) !== placeOf(parent)) {
-      const detail = `position ${sayPlace(written.position)} was offered after two parents`;
-      this.findings.say('doubled', this.id, detail, [record.offeredBy, mark]);
-    } else record.parent ??= parent;
+    } else {
+      this.#offeredAgain(record, written, parent, mark);
+      record.parent ??= parent;
+    }
     return record;
+  }
+
+  /** Only the identical record may be offered again. */
+  #offeredAgain(record: Offered, { position, kind, digest }: Written, parent: Position | undefined, mark: number): void {
+    const say = (how: string) => this.findings.say('doubled', this.id, `position ${sayPlace(position)} was offered ${how}`, [record.offeredBy, mark]);
+    if (record.kind !== kind || record.digest !== digest) say('with two contents');
+    if (parent !== undefined && record.parent !== undefined && placeOf(record.parent) !== placeOf(parent)) say('after two parents');
   }
 
   /** Whether a session may begin with the record, or with one that it follows and that nobody has seen. */
@@ -184,6 +195,10 @@ export class Log {
 
   /** The record is there, and so is all that it follows. `over`: the session may have been deleted and have begun again. */
   present(record: Offered, mark: number, over: boolean): void {
+    if (this.#seenBy === undefined) {
+      this.#seenBy = mark;
+      this.#place.living.add(this);
+    }
     const chain: Offered[] = [];
     for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at)) chain.push(at);
     const first = chain.at(-1)?.parent;
@@ -197,6 +212,12 @@ export class Log {
     if (revision <= this.#known.acked) return;
     this.learn({ acked: revision, head: record.position, headBy: mark, ...(over && { endedBy: undefined }) });
     if (revision > (this.#known.expiredAt ?? revision)) this.learn({ expiredAt: undefined, expiredBy: undefined });
+  }
+
+  /** The mark that first showed it, if it certainly lived ever since: at `wall` it still does. */
+  livingSince(wall: number): number | undefined {
+    const ended = this.endsOffered > 0 || this.replacing.size > 0 || this.imageToken > 0;
+    return ended || this.lapsedAt > -Infinity || this.life.mayBeOver(this.life.earliest, wall) ? undefined : this.#seenBy;
   }
 
   #before(record: Offered): Offered | undefined {
