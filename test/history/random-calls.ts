@@ -171,7 +171,7 @@ class Caller {
   }
 
   async #lock(id: string): Promise<void> {
-    const request = { ...this.#acquire(this.#maybe(0.5)), since: this.#view(id).position, existing: this.#maybe(0.3) };
+    const request = { ...this.#acquire(this.#maybe(0.5)), since: this.#maybe(0.5) ? this.#view(id).position : ORIGIN, existing: this.#maybe(0.3) };
     const reply = await this.#make(() => this.#store.lock(id, request));
     if (reply.granted) this.#learn(id, reply.tail.head, reply.token);
   }
