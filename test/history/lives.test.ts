@@ -2,7 +2,7 @@ import { describe } from 'vitest';
 import type { Answer, AppendRequest, Request } from '../../ts/history/mark.ts';
 import { EXACT, testAllowed, testPairs } from './pairs.ts';
 import type { Allowed, Pair } from './pairs.ts';
-import { ID, WALL, ask, at, end, granted, head, idle, lock, record, refused, tail } from './story.ts';
+import { ID, WALL, appended, ask, at, end, granted, head, idle, lock, record, refused, tail } from './story.ts';
 import type { Story } from './story.ts';
 
 const TOUCH: Request = { op: 'touch', token: 1, renew: false };
@@ -160,6 +160,17 @@ const LIVES_ALLOWED: readonly Allowed[] = [
     options: EXACT,
   },
   { about: 'an image that is offered again is found in place, with the rule that came since', told: placesAgain, options: EXACT },
+  {
+    about: 'a lost call that dates the session back comes after the one that began it',
+    told: (story) => {
+      const first = story.call(record(1, { expiry: { ageMs: 1000 } }));
+      loses(story, begins(2, { createdAt: WALL - 900, expiry: { ageMs: 1000 } }));
+      story.answer(first, appended());
+      story.pass(200);
+      story.reads(tail(head(2, { state: 'expired' })));
+    },
+    options: EXACT,
+  },
   { about: 'an append that asks with the ticket of a grant is not answered', told: (story) => asksAgain(story, undefined), options: EXACT },
 ];
 

@@ -67,6 +67,10 @@ export class Life {
   #changing = 0;
   /** The mark by which the last change of the rule was heard of. */
   #settledBy = -1;
+  /** How many of the pending calls may begin it. */
+  #births = 0;
+  /** The earliest time that a call has dated its beginning back to. */
+  #oldest = Infinity;
   /** A beginning may have been done, and nobody will hear of it. */
   #strays = false;
   /** Two changes of the rule were under way together: which came last is unknown. */
@@ -84,6 +88,8 @@ export class Life {
   /** A call is sent that counts as a use if it succeeds. */
   sent(call: number, wall: number, expiry: Expiry | undefined, birth?: Birth): void {
     this.#pending.set(call, { sentAt: wall, changes: expiry !== undefined, birth });
+    if (birth !== undefined) this.#births += 1;
+    this.#oldest = Math.min(this.#oldest, birth?.createdAt ?? Infinity);
     if (this.earliest.usedAt === Infinity) this.earliest = { ...this.earliest, createdAt: birth?.createdAt ?? wall, usedAt: wall };
     else this.#age(birth);
     if (expiry === undefined) return;
@@ -96,6 +102,7 @@ export class Life {
   failed(call: number): void {
     const pending = this.#pending.get(call);
     this.#pending.delete(call);
+    if (pending?.birth !== undefined) this.#births -= 1;
     if (pending?.changes === true) this.#settled();
   }
 
@@ -119,7 +126,7 @@ export class Life {
     const { createdAt, expiry } = birth;
     const latest = this.#isLatest(span);
     if (certainly && latest) {
-      this.earliest = { createdAt: createdAt ?? span.sentAt, usedAt: span.sentAt, rule: this.earliest.rule };
+      this.earliest = { createdAt: this.#orOlder(createdAt ?? span.sentAt, call), usedAt: span.sentAt, rule: this.earliest.rule };
       this.#createdBefore = createdAt ?? span.wall;
     } else this.#bear(birth, span.wall);
     if (expiry === undefined) this.#rule(NEVER, certainly && latest && this.#changing === 0, span);
@@ -131,7 +138,8 @@ export class Life {
     const { createdAt, expiry } = birth;
     const latest = this.#isLatest(span);
     // A clock that was set wrong may have dated it ahead.
-    this.earliest = { ...this.earliest, createdAt: latest ? createdAt : Math.min(createdAt, this.earliest.createdAt), usedAt: Math.min(createdAt, span.wall) };
+    const oldest = latest ? this.#orOlder(createdAt, call) : Math.min(createdAt, this.earliest.createdAt);
+    this.earliest = { ...this.earliest, createdAt: oldest, usedAt: Math.min(createdAt, span.wall) };
     this.#createdBefore = latest ? createdAt : Math.max(createdAt, this.#createdBefore);
     this.#usedBefore = Math.max(this.#usedBefore, span.wall);
     this.#rule(ruleOf(expiry), !this.#tangled && latest, span);
@@ -140,9 +148,7 @@ export class Life {
 
   /** Whether a call other than this may have begun it anew without anybody having heard so. */
   mayHaveBegun(but: number): boolean {
-    if (this.#strays) return true;
-    for (const [call, { birth }] of this.#pending) if (call !== but && birth !== undefined) return true;
-    return false;
+    return this.#strays || this.#bears(but);
   }
 
   /** Whether it may have expired at a time up to `wall`, as it stood at `earliest` or stands now: its rule may have been changed in between. */
@@ -163,6 +169,17 @@ export class Life {
       this.failed(other);
     }
     return wall - overMs > Math.min(this.#createdBefore + this.#longest.ageMs, this.#usedBefore + this.#longest.idleMs);
+  }
+
+  /** Whether a pending call other than this may begin it. */
+  #bears(but: number): boolean {
+    const own = this.#pending.get(but)?.birth === undefined ? 0 : 1;
+    return this.#births > own;
+  }
+
+  /** When it began, or when it may be said to have begun by a call that is still to come. */
+  #orOlder(createdAt: number, call: number): number {
+    return this.#bears(call) ? Math.min(createdAt, this.#oldest) : createdAt;
   }
 
   /** Whether nothing that changed the rule can have come after a call: what was heard of since it was sent may. */
