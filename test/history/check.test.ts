@@ -1,29 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { check } from '../../ts/history/check.ts';
 import type { CheckOptions, Final } from '../../ts/history/check.ts';
-import type { FindingKind } from '../../ts/history/finding.ts';
 import type { AppendRequest } from '../../ts/history/mark.ts';
-import type { Acquire } from '../../ts/store/store.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { floorOf } from '../../ts/token.ts';
-import { ID, Story, WALL, appended, at, granted, head, record, refused, tail } from './story.ts';
-
-type Told = (story: Story) => readonly Final[] | void;
-
-/** What must be found, the history that has it, and a near twin that has nothing. */
-interface Pair {
-  readonly about: string;
-  readonly kind: FindingKind;
-  readonly wrong: Told;
-  readonly right: Told;
-  readonly options?: CheckOptions;
-}
-
-const ask = (member: string, ticket = 1, leaseMs = 100): Acquire => ({ member, ticket, leaseMs, wait: true });
-const lock = (member: string, ticket = 1, leaseMs = 100) => ({ op: 'lock', ...ask(member, ticket, leaseMs), since: ORIGIN, limitBytes: 0 }) as const;
-const end = (revision: number) => record(revision, { kind: 'end' });
-const EXACT: CheckOptions = { expiry: { slackMs: 0, lateMs: 1000 } };
-const idle = (idleMs: number) => ({ expiry: { idleMs } });
+import { EXACT, testAllowed, testPairs, verdict } from './pairs.ts';
+import type { Allowed, Pair } from './pairs.ts';
+import { ID, WALL, appended, ask, at, end, granted, head, idle, lock, record, refused, tail } from './story.ts';
+import type { Story } from './story.ts';
 
 const STORE_LEVEL: readonly Pair[] = [
   {
@@ -339,7 +322,7 @@ const STORE_LEVEL: readonly Pair[] = [
 ];
 
 /** What the checker must not take for a fault, though it looks like one. */
-const ALLOWED: readonly { readonly about: string; readonly told: Told; readonly options?: CheckOptions }[] = [
+const ALLOWED: readonly Allowed[] = [
   {
     about: 'the answers of two images cross: the higher token came last',
     told: (story) => {
@@ -665,29 +648,9 @@ function graces(story: Story, ms: number): void {
   story.saw(story.use(), ['a'], { id: 'new' });
 }
 
-function verdict(told: Told, options?: CheckOptions) {
-  const story = new Story();
-  const finals = told(story) ?? [];
-  return { ...check(story.marks, finals, options), marks: story.marks };
-}
+describe.each([['calls of stores', STORE_LEVEL], ['uses', USE_LEVEL]] as const)('%s', (_level, pairs) => testPairs(pairs));
 
-describe.each([['calls of stores', STORE_LEVEL], ['uses', USE_LEVEL]] as const)('%s', (_level, pairs) => {
-  it.each(pairs)('$kind: $about', ({ kind, wrong, options }) => {
-    const { findings, marks } = verdict(wrong, options);
-    expect(findings.map((finding) => finding.kind)).toContain(kind);
-    for (const finding of findings) for (const index of finding.marks) expect(marks[index]).toBeDefined();
-  });
-
-  it.each(pairs)('nothing: the twin of "$about"', ({ right, options }) => {
-    expect(verdict(right, options).findings).toEqual([]);
-  });
-});
-
-describe('nothing is found where', () => {
-  it.each(ALLOWED)('$about', ({ told, options }) => {
-    expect(verdict(told, options).findings).toEqual([]);
-  });
-});
+describe('nothing is found where', () => testAllowed(ALLOWED));
 
 describe('a verdict', () => {
   it('counts', () => {

@@ -2,6 +2,7 @@ import type { Final } from '../../ts/history/check.ts';
 import type { Answer, AppendRequest, HeadMark, Mark, Outcome, Request, TailMark, UseMark } from '../../ts/history/mark.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import type { Position } from '../../ts/position.ts';
+import type { Acquire, Expiry } from '../../ts/store/store.ts';
 
 export const WALL = 1_700_000_000_000;
 export const ID = 'session';
@@ -25,6 +26,12 @@ export function record(revision: number, more: Partial<AppendRequest> = {}): App
   const kind = revision === 1 ? 'snapshot' : 'delta';
   return { op: 'append', position: at(revision), parent: at(revision - 1), kind, digest: revision, under: 1, lock: 'leave', ...more };
 }
+
+export const end = (revision: number): AppendRequest => record(revision, { kind: 'end' });
+export const idle = (idleMs: number): { readonly expiry: Expiry } => ({ expiry: { idleMs } });
+
+export const ask = (member: string, ticket = 1, leaseMs = 100): Acquire => ({ member, ticket, leaseMs, wait: true });
+export const lock = (member: string, ticket = 1, leaseMs = 100): Request => ({ op: 'lock', ...ask(member, ticket, leaseMs), since: ORIGIN, limitBytes: 0 });
 
 /** A history made by hand. Each mark is one ms after the one before, unless time is told to pass. */
 export class Story {

@@ -11,21 +11,16 @@ import type { Position } from '../../ts/position.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Acquire, Append, Appended, Expiry, ImageRecord, Store, Tail } from '../../ts/store/store.ts';
 import type { Token } from '../../ts/token.ts';
+import { SLOWEST_MS, delayed } from './link.ts';
+import type { Losses } from './link.ts';
 import { VirtualClock, randomFrom } from './world.ts';
 
 /** How much of what happens. */
-export interface Knobs {
+export interface Knobs extends Losses {
   readonly clients: number;
   readonly ids: number;
   readonly uses: number;
   readonly leaseMs: number;
-  /** Most ms of one way to the store. */
-  readonly latency: number;
-  /** Ms that a caller waits for an answer. */
-  readonly patience: number;
-  /** Chances of a call: lost before, lost after. */
-  readonly lossBefore: number;
-  readonly lossAfter: number;
   /** Chance of a use that lingers, and for how long at most. */
   readonly lingers: number;
   readonly lingerMs: number;
@@ -54,11 +49,10 @@ export function knobsOf(seed: number, given: Partial<Knobs> = {}): Knobs {
     clients: pick(2, 3, 4), ids: pick(1, 2, 3), uses: pick(6, 10, 14), leaseMs: pick(60, 150, 600), latency: pick(1, 4, 15), patience: pick(40, 120),
     lossBefore: pick(0, 0.02, 0.05), lossAfter: pick(0, 0.02, 0.05), lingers: pick(0.1, 0.3), lingerMs: pick(50, 400), ends: pick(0, 0.03, 0.08),
     restores: pick(0, 0, 0.05), touches: pick(0.05, 0.2), optimistic: pick(0, 0.3), idleMs: pick(undefined, undefined, 250, 800),
-    restarts: pick(0, 2), promotions: pick(0, 0, 1), pauseMs: pick(20, 80, 300), ...given,
+    restarts: pick(0, 2), late: 0.01, promotions: pick(0, 0, 1), pauseMs: pick(20, 80, 300), ...given,
   };
 }
 
-const SLOWEST_MS = 1000;
 const text = new TextDecoder();
 
 /** One record: its nonce, and the key that it adds or all keys. */
@@ -157,31 +151,6 @@ function plan({ knobs, clock, random }: Shared, planted: PlantedStore | undefine
   const operator = new Recorder({ who: 'operator', clock, sink: (mark) => marks.push(mark) }).store(store, 'primary', 'primary');
   for (let i = 0; i < knobs.restarts; i += 1) clock.after(random() * span, () => planted?.restarted());
   for (let i = 0; i < knobs.promotions; i += 1) clock.after(random() * span, () => void operator.promote(0));
-}
-
-/** The way to the store and back: takes time, loses calls and answers, and does not wait for ever. */
-function delayed(store: Store, { knobs, clock, random }: Shared): Store {
-  const send = async <T>(call: () => Promise<T>): Promise<T> => {
-    const [there, back] = [random() * knobs.latency, random() * knobs.latency];
-    const [lostBefore, lostAfter] = [random() < knobs.lossBefore, random() < knobs.lossAfter];
-    const late = random() < 0.01 ? random() * (SLOWEST_MS - 100) : 0;
-    const answer = clock.sleep(there + late).then(() => (lostBefore ? new Promise<never>(() => undefined) : call()));
-    return new Promise<T>((resolve, reject) => {
-      clock.after(knobs.patience, () => reject(new HoldfastError('ERR_UNAVAILABLE', 'no answer came; offer it again', { outcome: 'unknown' })));
-      answer.then(
-        (value) => void (lostAfter || clock.after(back, () => resolve(value))),
-        (error: Error) => void (lostAfter || clock.after(back, () => reject(error))),
-      );
-    });
-  };
-  return {
-    address: store.address, can: store.can,
-    read: (...a) => send(() => store.read(...a)), append: (...a) => send(() => store.append(...a)), replace: (...a) => send(() => store.replace(...a)),
-    lock: (...a) => send(() => store.lock(...a)), unlock: (...a) => send(() => store.unlock(...a)), touch: (...a) => send(() => store.touch(...a)),
-    inspect: (...a) => send(() => store.inspect(...a)), list: (...a) => send(() => store.list(...a)), sweep: (...a) => send(() => store.sweep(...a)),
-    promote: (...a) => send(() => store.promote(...a)), ping: (...a) => send(() => store.ping(...a)),
-    join: (...a) => store.join(...a), close: () => store.close(),
-  };
 }
 
 /** The use cannot go on: its keys were not saved, or nobody knows. */

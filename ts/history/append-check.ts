@@ -1,8 +1,10 @@
 import { samePosition } from '../position.ts';
 import type { Position } from '../position.ts';
 import type { Token } from '../token.ts';
+import { spanOf } from './call.ts';
 import type { Heard, SessionCall } from './call.ts';
-import { checkTail } from './head-check.ts';
+import { checkTail, checkToken } from './head-check.ts';
+import type { Birth, Span } from './life.ts';
 import { NOTHING, placeOf } from './log.ts';
 import type { Offered } from './log.ts';
 import type { Answer, AppendRequest, ReplaceRequest } from './mark.ts';
@@ -11,6 +13,10 @@ type Refusal = Extract<Answer, { readonly op: 'append' | 'replace'; readonly app
 
 /** Whether a session may begin with it: a snapshot that does not say that the session goes on. */
 const mayBegin = ({ kind, begins }: AppendRequest): boolean => kind === 'snapshot' && begins !== false;
+const birthOf = (request: AppendRequest): Birth | undefined => (mayBegin(request) ? request : undefined);
+
+/** Whether the writer's lock is given up with it. */
+export const releases = ({ lock, kind }: AppendRequest): boolean => lock === 'release' || kind === 'end';
 
 /** An append is sent. */
 export function sendAppend(call: SessionCall, request: AppendRequest): void {
@@ -20,15 +26,19 @@ export function sendAppend(call: SessionCall, request: AppendRequest): void {
   call.wasThere = record.branch === log.branch;
   if (record.open === undefined && !call.wasThere) {
     record.before = before;
+    record.sentBy = index;
     record.sentAt = mark.wall;
   }
   record.open = (record.open ?? new Set()).add(index);
   if (typeof request.under === 'number') record.under = Math.max(record.under, request.under);
   record.offers += 1;
+  record.starts ||= mayBegin(request);
   if (request.kind === 'end') log.endsOffered += 1;
-  log.life.sent(index, mark.wall, request.expiry, { createdAt: request.createdAt, begins: mayBegin(request) });
-  if (typeof request.under !== 'number') log.ask(request.under);
-  else if (request.lock === 'release' || request.kind === 'end') log.leases.release(request.under);
+  log.life.sent(index, mark.wall, request.expiry, birthOf(request));
+  if (typeof request.under !== 'number') {
+    log.ask(request.under);
+    log.leases.tries(request.under);
+  } else if (releases(request)) log.leases.release(request.under);
 }
 
 /**
@@ -39,29 +49,35 @@ export function checkAppended(call: SessionCall, request: AppendRequest, token: 
   const { log } = call;
   const [record] = call.records;
   if (record === undefined) return undefined;
+  settleTry(call, request, releases(request));
   const again = record.ackedBy !== undefined;
-  const written = record.offers === 1 ? token : undefined;
+  const under = record.offers === 1 ? token : undefined;
   for (const open of record.open ?? []) if (open !== call.index) log.life.failed(open);
   record.open = undefined;
-  if (again) log.life.perhaps(call.index, heard.wall);
+  if (again) log.life.perhaps(call.index, spanOf(call, heard), birthOf(request));
   else {
-    checkToken(call, request, record, written, heard);
+    checkWriter(call, request, record, under, heard);
     record.ackedBy = heard.index;
     record.seenBy ??= heard.index;
     if (log.comparable(record.before)) checkPlace(call, request, record, heard);
     else {
-      log.life.used(call.index, record.sentAt, heard.wall, request.expiry);
-      if (record.parent?.revision === 0 || request.begins === true) log.life.began({ sentAt: record.sentAt, wall: heard.wall, createdAt: request.createdAt }, request.expiry, false);
+      log.alive(log.life.mayBeOver(record.before.earliest, heard.wall), heard.index);
+      const span = written(record, heard);
+      if (mayBegin(request)) log.life.began(call.index, span, request, false);
+      else log.life.used(call.index, span, request.expiry);
     }
     record.before = NOTHING;
   }
   log.reach(token, heard.index);
-  return again ? undefined : written;
+  return again ? undefined : under;
 }
+
+/** One of the offers of the record has written it. */
+const written = ({ sentBy, sentAt }: Offered, { index, wall }: Heard): Span => ({ sentBy, sentAt, heardBy: index, wall });
 
 const sayRecord = ({ kind, position }: Offered): string => `the ${kind} ${position.revision} (${position.nonce})`;
 
-function checkToken({ log, index }: SessionCall, request: AppendRequest, record: Offered, token: Token | undefined, heard: Heard): void {
+function checkWriter({ log, index }: SessionCall, request: AppendRequest, record: Offered, token: Token | undefined, heard: Heard): void {
   const { before, position, parent } = record;
   const under = typeof request.under === 'number' ? Math.max(record.under, request.under) : token;
   if (under !== undefined && under < before.token) {
@@ -75,16 +91,18 @@ function checkToken({ log, index }: SessionCall, request: AppendRequest, record:
 }
 
 /** Whether the record may stand where it does. */
-function checkPlace(call: SessionCall, request: AppendRequest, record: Offered, { index, wall }: Heard): void {
+function checkPlace(call: SessionCall, request: AppendRequest, record: Offered, heard: Heard): void {
   const { log } = call;
-  const { expiry, createdAt, begins } = request;
-  const { before, position, parent, kind, sentAt } = record;
+  const { index, wall } = heard;
+  const { before, position, parent, kind } = record;
   const starts = mayBegin(request);
   const marks = [call.index, index];
   const over = log.life.mayBeOver(before.earliest, wall);
   const what = `${sayRecord(record)} was accepted`;
   const anew = before.expiredAt !== undefined && before.expiredAt === parent?.revision;
-  if (before.endedBy !== undefined && !(over && starts)) {
+  const older = over || before.lapsedBy !== undefined;
+  // What a read has shown was judged then.
+  if (before.endedBy !== undefined && record.branch !== log.branch && !(older && log.mayStart(record))) {
     log.findings.say('resurrected session', log.id, `${what} after the end`, [before.endedBy, ...marks]);
   } else if (!starts && anew) {
     log.findings.say('resurrected session', log.id, `${what} after the session had expired`, [before.expiredBy, ...marks]);
@@ -93,12 +111,15 @@ function checkPlace(call: SessionCall, request: AppendRequest, record: Offered, 
   }
   if (over) log.lapsedAt = wall;
   const { branch } = log;
-  log.present(record, index, over);
+  log.present(record, index, older);
+  log.told(before);
   if (log.branch === branch && position.revision <= before.acked) {
     log.findings.say('wrong order', log.id, `${what} after ${before.acked} had been acknowledged or seen`, [before.headBy, ...marks]);
   }
-  if (parent?.revision === 0 || begins === true || (starts && over)) log.life.began({ sentAt, wall, createdAt }, expiry, anew || begins === true || before.acked === 0);
-  log.life.used(call.index, sentAt, wall, expiry);
+  const begins = parent?.revision === 0 || request.begins === true;
+  const span = written(record, heard);
+  if (begins || (starts && over)) log.life.began(call.index, span, request, anew || request.begins === true || before.acked === 0);
+  else log.life.used(call.index, span, request.expiry);
   if (placeOf(log.known.head) !== placeOf(position)) return;
   log.learn({ endedBy: kind === 'end' ? index : undefined, expiredAt: undefined, expiredBy: undefined });
 }
@@ -108,7 +129,7 @@ export function checkRefused(call: SessionCall, request: AppendRequest, answer: 
   const { log, before } = call;
   const [record] = call.records;
   if (answer.why !== 'locked') {
-    log.reach(answer.token, heard.index);
+    checkToken(call, answer.token, heard);
     checkTail(call, answer.tail, request.parent, heard);
   }
   if (record === undefined) return;
@@ -120,6 +141,13 @@ export function checkRefused(call: SessionCall, request: AppendRequest, answer: 
     log.findings.say('failed and present', log.id, detail, [record.ackedBy ?? record.seenBy, call.index, heard.index]);
   }
   settleFailed(call, heard, settled);
+  // Where there is nothing to rebase on, a lock that was asked for goes back.
+  settleTry(call, request, answer.why !== 'locked' && answer.grant === undefined);
+}
+
+/** An append that asks for the lock itself was answered. */
+export function settleTry({ log }: SessionCall, { under }: AppendRequest, gaveUp: boolean): void {
+  if (typeof under !== 'number') log.leases.tried(under, gaveUp);
 }
 
 /** The call did nothing. `settled`: nor can an earlier one of the same record any more. */
@@ -165,7 +193,7 @@ export function settleImage({ log, records, index }: SessionCall, { at }: Heard,
 /** `alone`: no other image was under way or of unknown outcome. */
 export function checkReplaced(call: SessionCall, request: ReplaceRequest, token: Token, alone: boolean, heard: Heard): void {
   const { log, before, mark, records } = call;
-  const { expected, createdAt, expiry, token: asked } = request;
+  const { expected, token: asked } = request;
   const marks = [before.headBy, call.index, heard.index];
   if (token < before.token || asked < call.floor) {
     const detail = `an image with token ${asked} was accepted and got ${token}, when ${before.token} had been reached`;
@@ -183,6 +211,7 @@ export function checkReplaced(call: SessionCall, request: ReplaceRequest, token:
   if (token < log.imageToken) return log.life.failed(call.index);
   log.imageToken = token;
   log.replaced(records, heard.index);
-  log.life.replaced(call.index, createdAt, expiry, heard.wall);
+  const last = records.at(-1);
+  log.life.replaced(call.index, last === undefined ? spanOf(call, heard) : written(last, heard), request);
 }
 

@@ -1,4 +1,6 @@
 import type { Token } from '../token.ts';
+import type { Listing } from './list-check.ts';
+import type { Span } from './life.ts';
 import type { Known, Log, Offered, Place } from './log.ts';
 import type { CallMark } from './mark.ts';
 
@@ -8,6 +10,8 @@ export interface StorePlace extends Place {
   /** The highest epoch that anybody saw. */
   epoch: number;
   readonly logs: Map<string, Log>;
+  /** By the cursor that goes on with them. */
+  readonly listings: Map<string, Listing>;
 }
 
 /** A call that has not been answered, or is being. */
@@ -18,6 +22,7 @@ export interface Call {
   /** As known when it was sent. */
   readonly epoch: number;
   readonly floor: Token;
+  readonly listing: Listing | undefined;
 }
 
 /** A call about a session. */
@@ -32,6 +37,9 @@ export interface SessionCall extends Call {
   /** For an unlock: the grant that it ends. */
   ends: Token | undefined;
 }
+
+/** A call took effect between its sending and its answer. */
+export const spanOf = ({ mark, index }: Call, heard: Heard): Span => ({ sentBy: index, sentAt: mark.wall, heardBy: heard.index, wall: heard.wall });
 
 /** When an answer came, and its mark. */
 export interface Heard {

@@ -1,11 +1,13 @@
 import { floorOf } from '../token.ts';
 import type { LockOwner } from '../store/store.ts';
 import type { Token } from '../token.ts';
-import { checkAppended, checkRefused, checkReplaced, sendAppend, sendImage, settleFailed, settleImage } from './append-check.ts';
+import { checkAppended, checkRefused, checkReplaced, releases, sendAppend, sendImage, settleFailed, settleImage, settleTry } from './append-check.ts';
+import { spanOf } from './call.ts';
 import type { Call, Heard, SessionCall, StorePlace } from './call.ts';
 import type { Counts, Findings } from './finding.ts';
 import { checkHead, checkTail } from './head-check.ts';
 import type { ExpiryBounds } from './life.ts';
+import { checkList, sendList } from './list-check.ts';
 import { Log } from './log.ts';
 import type { Answer, AnswerMark, AppendRequest, CallMark, GrantMark, ReplaceRequest, Request } from './mark.ts';
 
@@ -45,11 +47,13 @@ export class CallsCheck {
     this.#counts.calls += 1;
     this.#counts.unknown += 1;
     const place = this.#place(mark.store);
-    const call: Call = { index, mark, place, epoch: place.epoch, floor: place.floor };
+    const { request } = mark;
+    const listing = request.op === 'list' && request.byTerm !== true ? sendList(place, request.cursor, index) : undefined;
+    const call: Call = { index, mark, place, epoch: place.epoch, floor: place.floor, listing };
     let open = this.#open.get(mark.who);
     if (open === undefined) this.#open.set(mark.who, (open = new Map()));
     open.set(mark.call, mark.id === undefined ? call : this.#sentTo(call, mark.id));
-    if (mark.request.op === 'leave') place.gone.add(mark.request.member);
+    if (request.op === 'leave') place.gone.add(request.member);
   }
 
   heard(mark: AnswerMark, index: number): void {
@@ -66,7 +70,7 @@ export class CallsCheck {
 
   #place(name: string): StorePlace {
     let place = this.#places.get(name);
-    if (place === undefined) this.#places.set(name, (place = { gone: new Set(), floor: 0, epoch: 0, logs: new Map() }));
+    if (place === undefined) this.#places.set(name, (place = { gone: new Set(), floor: 0, epoch: 0, logs: new Map(), living: new Set(), listings: new Map() }));
     return place;
   }
 
@@ -87,15 +91,19 @@ export class CallsCheck {
   #failed(call: Call | SessionCall, heard: Heard): void {
     this.#counts.failed += 1;
     if (!('log' in call)) return;
-    if (call.mark.request.op === 'replace') settleImage(call, heard, false);
-    else settleFailed(call, heard);
+    const { request } = call.mark;
+    if (request.op === 'replace') return settleImage(call, heard, false);
+    settleFailed(call, heard);
+    if (request.op === 'append') settleTry(call, request, false);
   }
 
-  #answeredByStore({ mark, place, epoch }: Call, answer: Answer, { index }: Heard): void {
+  #answeredByStore(call: Call, answer: Answer, heard: Heard): void {
+    if (answer.op === 'list') return checkList(call, answer, heard, this.#findings);
+    const { mark, place, epoch } = call;
     if (answer.op !== 'join' && answer.op !== 'ping' && answer.op !== 'promote') return;
     const promoted = answer.op === 'promote';
     if (answer.epoch < epoch || (promoted && answer.epoch === epoch)) {
-      this.#findings.say('head went back', mark.store, `${answer.op} answers epoch ${answer.epoch} after ${epoch}`, [index]);
+      this.#findings.say('head went back', mark.store, `${answer.op} answers epoch ${answer.epoch} after ${epoch}`, [heard.index]);
     }
     place.epoch = Math.max(place.epoch, answer.epoch);
     if (promoted) place.floor = Math.max(place.floor, floorOf(answer.epoch));
@@ -117,7 +125,7 @@ export class CallsCheck {
   }
 
   #appendAnswered(call: SessionCall, request: AppendRequest, answer: AppendAnswer, heard: Heard): void {
-    const { under, lock, kind } = request;
+    const { under, lock } = request;
     if (!answer.appended) {
       this.#counts.refused += 1;
       checkRefused(call, request, answer, heard);
@@ -129,9 +137,8 @@ export class CallsCheck {
     const token = checkAppended(call, request, answer.token, heard);
     if (token === undefined) return;
     const { leases } = call.log;
-    const released = lock === 'release' || kind === 'end';
+    const released = releases(request);
     if (typeof under !== 'number') {
-      if (released) leases.release(token);
       this.#granted(call, under, { token, leaseLeftMs: released ? 0 : under.leaseMs }, heard);
     } else if (leases.holds(under, heard.at)) {
       if (released) call.log.reach(under + 1, heard.index);
@@ -184,15 +191,17 @@ function checkTouched(call: SessionCall, request: TouchRequest, answer: TouchAns
     const detail = `touched under ${token}, when ${least} had been reached`;
     log.findings.say('old token accepted', log.id, detail, [before.tokenBy, ...marks]);
   }
+  const over = log.life.mayBeOver(before.earliest, heard.wall);
+  const anew = before.lapsedBy !== undefined || (over && log.life.mayHaveBegun(index));
   if (log.comparable(before)) {
-    const over = log.life.mayBeOver(before.earliest, heard.wall);
     if (over) log.lapsedAt = heard.wall;
-    if (before.endedBy !== undefined && !over) {
+    if (before.endedBy !== undefined && before.endedBy === log.known.endedBy && !anew) {
       log.findings.say('resurrected session', log.id, 'touched after its end', [before.endedBy, ...marks]);
     } else if (before.expiredAt !== undefined && before.expiredAt === log.highestOffered && !log.life.mayHaveBegun(index)) {
       log.findings.say('resurrected session', log.id, 'touched after it had expired', [before.expiredBy, ...marks]);
     } else if (log.life.mustBeOver(mark.wall, index)) log.findings.say('served though expired', log.id, `touched by ${mark.who}`, marks);
   }
-  log.life.used(index, mark.wall, heard.wall, expiry);
+  log.alive(over && anew, heard.index);
+  log.life.used(index, spanOf(call, heard), expiry);
   if (renew) log.leases.renewed(token, mark.at);
 }

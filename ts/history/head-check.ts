@@ -2,6 +2,7 @@ import type { Position } from '../position.ts';
 import type { Heard, SessionCall } from './call.ts';
 import { placeOf } from './log.ts';
 import type { HeadMark, TailMark } from './mark.ts';
+import type { Token } from '../token.ts';
 
 /** Judges an answer that shows a session's head, and its records after `since` where they were asked for. */
 export function checkTail(call: SessionCall, tail: TailMark, since: Position | undefined, heard: Heard): void {
@@ -12,11 +13,7 @@ export function checkTail(call: SessionCall, tail: TailMark, since: Position | u
 /** Judges a head (undefined: the store says that there is no session) against what was known when it was asked for. */
 export function checkHead(call: SessionCall, head: HeadMark | undefined, heard: Heard): void {
   const { log, before } = call;
-  if (head !== undefined && head.token < before.token) {
-    const detail = `the token is ${head.token} after ${before.token}`;
-    log.findings.say('head went back', log.id, detail, [before.tokenBy, call.index, heard.index]);
-  }
-  if (head !== undefined) log.reach(head.token, heard.index);
+  if (head !== undefined) checkToken(call, head.token, heard);
   if (!log.comparable(before)) return;
   const over = log.life.mayBeOver(before.earliest, heard.wall);
   if (head === undefined && over) {
@@ -26,8 +23,15 @@ export function checkHead(call: SessionCall, head: HeadMark | undefined, heard: 
   }
   if (head === undefined) return checkAbsence(call, heard);
   const record = log.recordAt(head, heard.index);
-  if (record !== undefined && record.branch !== log.branch) log.present(record, heard.index, over);
+  if (record !== undefined && record.branch !== log.branch) log.present(record, heard.index, over || before.lapsedBy !== undefined);
+  if (record !== undefined && head.state === 'live') log.told(before);
   if (log.comparable(before)) checkState(call, head, heard, over);
+}
+
+/** Judges the session's token as an answer tells it. */
+export function checkToken({ log, before, index }: SessionCall, token: Token, heard: Heard): void {
+  if (token < before.token) log.findings.sayOnce('head went back', log.id, `the token is ${token} after ${before.token}`, [before.tokenBy, index, heard.index]);
+  log.reach(token, heard.index);
 }
 
 function checkAbsence(call: SessionCall, heard: Heard): void {
@@ -49,7 +53,7 @@ function checkState(call: SessionCall, head: HeadMark, heard: Heard, over: boole
   const { revision } = head.position;
   const marks = [index, heard.index];
   const what = `${mark.request.op} by ${mark.who} shows revision ${revision} as ${head.state}`;
-  if (head.state === 'live' && before.endedBy !== undefined && (revision <= before.acked || !over)) {
+  if (head.state === 'live' && before.endedBy !== undefined && (revision <= before.acked || !(over || before.lapsedBy !== undefined))) {
     return log.findings.say('resurrected session', log.id, `${what} after its end`, [before.endedBy, ...marks]);
   }
   if (revision < before.acked) return lacks(call, `revision ${revision}`, heard);

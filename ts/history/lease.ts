@@ -28,6 +28,8 @@ export class Leases {
   readonly #released = new Set<Token>();
   /** Highest ticket up to which each member has left. */
   readonly #left = new Map<string, number>();
+  /** By owner: appends under way or of unknown outcome that ask for the lock themselves, and may end with giving it up. */
+  readonly #tries = new Map<string, number>();
   /** Images under way, each of which sets the lock free whoever has it; and when the last one was heard of. */
   #freeing = 0;
   #freedAt = -Infinity;
@@ -78,6 +80,21 @@ export class Leases {
     this.#left.set(member, Math.max(this.#left.get(member) ?? 0, ticket));
   }
 
+  /** An append is sent that asks for the lock itself. */
+  tries({ member, ticket }: LockOwner): void {
+    const owner = `${member}/${ticket}`;
+    this.#tries.set(owner, (this.#tries.get(owner) ?? 0) + 1);
+  }
+
+  /** It was answered; `gaveUp`: the lock is not the owner's any more. */
+  tried({ member, ticket }: LockOwner, gaveUp: boolean): void {
+    const owner = `${member}/${ticket}`;
+    const left = (this.#tries.get(owner) ?? 1) - 1;
+    if (left > 0) this.#tries.set(owner, left);
+    else this.#tries.delete(owner);
+    if (gaveUp) this.leave(member, ticket);
+  }
+
   freeing(): void {
     this.#freeing += 1;
   }
@@ -99,6 +116,7 @@ export class Leases {
 
   #givenUp(grant: Granted): boolean {
     if (this.#freeing > 0 || this.#freedAt >= grant.sentAt || this.#gone.has(grant.member)) return true;
+    if (this.#tries.has(`${grant.member}/${grant.ticket}`)) return true;
     return this.#released.has(grant.token) || (this.#left.get(grant.member) ?? -1) >= grant.ticket;
   }
 

@@ -32,25 +32,47 @@ export const UNUSED: Earliest = { createdAt: Infinity, usedAt: Infinity, rule: N
 
 const earliestEnd = ({ createdAt, usedAt, rule }: Earliest): number => Math.min(createdAt + rule.ageMs, usedAt + rule.idleMs);
 
-/** A call that begins a session: when it was sent and answered, and what it says of the session's age. */
-export interface Beginning {
+/** Between which marks, and which wall clocks, a call took effect. */
+export interface Span {
+  readonly sentBy: number;
   readonly sentAt: number;
+  readonly heardBy: number;
   readonly wall: number;
+}
+
+/** What a call says of a session that may begin with it. */
+export interface Birth {
+  /** Absent: when it begins. */
   readonly createdAt?: number | undefined;
+  /** Absent: it expires never. */
+  readonly expiry?: Expiry | undefined;
+}
+
+interface Pending {
+  readonly sentAt: number;
+  readonly changes: boolean;
+  /** Undefined: no session begins with it. */
+  readonly birth: Birth | undefined;
 }
 
 /** Between which times one session in one store must expire, as far as a history tells. All times are wall clock ms. */
 export class Life {
-  /** Calls under way or of unknown outcome, by a number of their own: when they were sent, whether they change the rule, and whether it may begin with them. */
-  readonly #pending = new Map<number, { readonly sentAt: number; readonly changes: boolean; readonly begins: boolean }>();
+  /** Calls under way or of unknown outcome, by the mark that sent them. */
+  readonly #pending = new Map<number, Pending>();
   readonly #bounds: ExpiryBounds;
   earliest: Earliest = UNUSED;
   #createdBefore = Infinity;
   #usedBefore = -Infinity;
   #longest = NEVER;
   #changing = 0;
-  /** When the last change of the rule was heard of. */
-  #settledAt = -Infinity;
+  /** The mark by which the last change of the rule was heard of. */
+  #settledBy = -1;
+  /** How many of the pending calls may begin it. */
+  #births = 0;
+  /** The earliest time that a call has dated its beginning back to. */
+  #oldest = Infinity;
+  /** A beginning may have been done, and nobody will hear of it. */
+  #strays = false;
   /** Two changes of the rule were under way together: which came last is unknown. */
   #tangled = false;
 
@@ -64,9 +86,12 @@ export class Life {
   }
 
   /** A call is sent that counts as a use if it succeeds. */
-  sent(call: number, wall: number, expiry: Expiry | undefined, { createdAt = wall, begins = false }: { readonly createdAt?: number | undefined; readonly begins?: boolean } = {}): void {
-    this.#pending.set(call, { sentAt: wall, changes: expiry !== undefined, begins });
-    if (this.earliest.usedAt === Infinity) this.earliest = { ...this.earliest, createdAt, usedAt: wall };
+  sent(call: number, wall: number, expiry: Expiry | undefined, birth?: Birth): void {
+    this.#pending.set(call, { sentAt: wall, changes: expiry !== undefined, birth });
+    if (birth !== undefined) this.#births += 1;
+    this.#oldest = Math.min(this.#oldest, birth?.createdAt ?? Infinity);
+    if (this.earliest.usedAt === Infinity) this.earliest = { ...this.earliest, createdAt: birth?.createdAt ?? wall, usedAt: wall };
+    else this.#age(birth);
     if (expiry === undefined) return;
     this.#changing += 1;
     if (this.#changing > 1) this.#tangled = true;
@@ -77,51 +102,53 @@ export class Life {
   failed(call: number): void {
     const pending = this.#pending.get(call);
     this.#pending.delete(call);
+    if (pending?.birth !== undefined) this.#births -= 1;
     if (pending?.changes === true) this.#settled();
   }
 
-  /** It was done, between `sentAt` and `wall`. */
-  used(call: number, sentAt: number, wall: number, expiry: Expiry | undefined): void {
-    this.earliest = { ...this.earliest, usedAt: Math.max(this.earliest.usedAt, sentAt) };
-    this.#usedBefore = Math.max(this.#usedBefore, wall);
-    if (expiry !== undefined) this.#settledAt = wall;
-    if (expiry !== undefined && !this.#tangled) this.#rule(ruleOf(expiry));
+  /** It was done. */
+  used(call: number, span: Span, expiry: Expiry | undefined): void {
+    if (expiry !== undefined) this.#rule(ruleOf(expiry), !this.#tangled && this.#isLatest(span), span);
+    this.earliest = { ...this.earliest, usedAt: Math.max(this.earliest.usedAt, span.sentAt) };
+    this.#usedBefore = Math.max(this.#usedBefore, span.wall);
     this.failed(call);
   }
 
   /** It was done, or found what was there: it may have begun with it, if that was gone. */
-  perhaps(call: number, wall: number): void {
-    this.#usedBefore = Math.max(this.#usedBefore, wall);
-    this.#createdBefore = Math.max(this.#createdBefore, wall);
+  perhaps(call: number, span: Span, birth: Birth | undefined): void {
+    this.#usedBefore = Math.max(this.#usedBefore, span.wall);
+    if (birth !== undefined) this.#stray(birth, span.wall);
     this.failed(call);
   }
 
-  /** It began (anew) with a call between these times, which is yet to be `used`; not `certainly`: perhaps it only went on. */
-  began({ sentAt, wall, createdAt }: Beginning, expiry: Expiry | undefined, certainly: boolean): void {
-    const rule = expiry === undefined ? NEVER : ruleOf(expiry);
-    const alone = this.#changing === 0 && this.#settledAt < sentAt;
-    if (certainly) {
-      this.earliest = { createdAt: createdAt ?? sentAt, usedAt: sentAt, rule: this.earliest.rule };
-      this.#createdBefore = createdAt ?? wall;
-      if (alone) return this.#rule(rule);
-    } else this.#createdBefore = Math.max(this.#createdBefore, wall);
-    this.#widen(rule);
+  /** It was done, and it began (anew) with it; not `certainly`: perhaps it only went on. */
+  began(call: number, span: Span, birth: Birth, certainly: boolean): void {
+    const { createdAt, expiry } = birth;
+    const latest = this.#isLatest(span);
+    if (certainly && latest) {
+      this.earliest = { createdAt: this.#orOlder(createdAt ?? span.sentAt, call), usedAt: span.sentAt, rule: this.earliest.rule };
+      this.#createdBefore = createdAt ?? span.wall;
+    } else this.#bear(birth, span.wall);
+    if (expiry === undefined) this.#rule(NEVER, certainly && latest && this.#changing === 0, span);
+    this.used(call, span, expiry);
   }
 
   /** An image took its place: when that was used is not in it. */
-  replaced(call: number, createdAt: number, expiry: Expiry, wall: number): void {
-    this.earliest = { ...this.earliest, createdAt, usedAt: Math.min(createdAt, wall) }; // a clock that was set wrong may have dated it ahead
-    this.#createdBefore = createdAt;
-    this.#usedBefore = wall;
-    this.#settledAt = wall;
-    if (!this.#tangled) this.#rule(ruleOf(expiry));
+  replaced(call: number, span: Span, birth: { readonly createdAt: number; readonly expiry: Expiry }): void {
+    const { createdAt, expiry } = birth;
+    const latest = this.#isLatest(span);
+    // A clock that was set wrong may have dated it ahead.
+    const oldest = latest ? this.#orOlder(createdAt, call) : Math.min(createdAt, this.earliest.createdAt);
+    this.earliest = { ...this.earliest, createdAt: oldest, usedAt: Math.min(createdAt, span.wall) };
+    this.#createdBefore = latest ? createdAt : Math.max(createdAt, this.#createdBefore);
+    this.#usedBefore = Math.max(this.#usedBefore, span.wall);
+    this.#rule(ruleOf(expiry), !this.#tangled && latest, span);
     this.failed(call);
   }
 
-  /** Whether a call other than this may still have begun it anew. */
+  /** Whether a call other than this may have begun it anew without anybody having heard so. */
   mayHaveBegun(but: number): boolean {
-    for (const call of this.#pending.keys()) if (call !== but) return true;
-    return false;
+    return this.#strays || this.#bears(but);
   }
 
   /** Whether it may have expired at a time up to `wall`, as it stood at `earliest` or stands now: its rule may have been changed in between. */
@@ -130,23 +157,60 @@ export class Life {
     return end < Infinity && wall + this.#bounds.slackMs >= end;
   }
 
-  /** Whether it had certainly expired at `wall`, apart from what the call `but` did. */
-  mustBeOver(wall: number, but?: number): boolean {
+  /** Whether it had certainly expired when `call` was sent, at `wall`, apart from what that call did. */
+  mustBeOver(wall: number, call: number): boolean {
     const { overMs, lateMs } = this.#bounds;
-    if (wall <= this.#settledAt) return false; // under which rule is unknown
-    for (const [call, { sentAt, begins }] of this.#pending) {
-      if (call === but) continue;
+    if (call < this.#settledBy) return false; // under which rule is unknown
+    for (const [other, { sentAt, birth }] of this.#pending) {
+      if (other === call) continue;
       if (!(wall > sentAt + lateMs)) return false;
       this.#usedBefore = Math.max(this.#usedBefore, sentAt + lateMs);
-      if (begins) this.#createdBefore = Math.max(this.#createdBefore, sentAt + lateMs);
-      this.failed(call);
+      if (birth !== undefined) this.#stray(birth, sentAt + lateMs);
+      this.failed(other);
     }
     return wall - overMs > Math.min(this.#createdBefore + this.#longest.ageMs, this.#usedBefore + this.#longest.idleMs);
   }
 
-  #rule(rule: Rule): void {
+  /** Whether a pending call other than this may begin it. */
+  #bears(but: number): boolean {
+    const own = this.#pending.get(but)?.birth === undefined ? 0 : 1;
+    return this.#births > own;
+  }
+
+  /** When it began, or when it may be said to have begun by a call that is still to come. */
+  #orOlder(createdAt: number, call: number): number {
+    return this.#bears(call) ? Math.min(createdAt, this.#oldest) : createdAt;
+  }
+
+  /** Whether nothing that changed the rule can have come after a call: what was heard of since it was sent may. */
+  #isLatest({ sentBy }: Span): boolean {
+    return this.#settledBy < sentBy;
+  }
+
+  /** It has this rule now (`certainly`), or perhaps. */
+  #rule(rule: Rule, certainly: boolean, { heardBy }: Span): void {
+    this.#settledBy = heardBy;
+    if (!certainly) return this.#widen(rule);
     this.earliest = { ...this.earliest, rule };
     this.#longest = rule;
+  }
+
+  /** A beginning may have been done before `wall`, after all that is known of it. */
+  #stray(birth: Birth, wall: number): void {
+    this.#strays = true;
+    this.#bear(birth, wall);
+    this.#widen(ruleOf(birth.expiry ?? {}));
+  }
+
+  #bear(birth: Birth, wall: number): void {
+    this.#createdBefore = Math.max(this.#createdBefore, birth.createdAt ?? wall);
+    this.#age(birth);
+  }
+
+  /** It may be as old as that. */
+  #age(birth: Birth | undefined): void {
+    const { createdAt = Infinity } = birth ?? {};
+    if (createdAt < this.earliest.createdAt) this.earliest = { ...this.earliest, createdAt };
   }
 
   #widen(rule: Rule): void {

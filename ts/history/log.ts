@@ -15,9 +15,12 @@ const sayPlace = ({ revision, nonce }: Position): string => `${revision} (${nonc
 export interface Offered extends Written {
   /** Undefined: the first of an image. */
   parent: Position | undefined;
-  /** What was known, and the wall clock, when the earliest offer was sent that may have written it; until it is acknowledged. */
+  /** What was known, the mark and the wall clock, when the earliest offer was sent that may have written it; until it is acknowledged. */
   before: Known;
+  sentBy: number;
   sentAt: number;
+  /** Whether a session may begin with it, as one of its offers says. */
+  starts: boolean;
   /** Offers under way or of unknown outcome, by the index of their mark (undefined: none); and how many there were in all. */
   open: Set<number> | undefined;
   offers: number;
@@ -50,11 +53,13 @@ export interface Known {
   readonly expiredAt: number | undefined;
   readonly expiredBy: number | undefined;
   readonly earliest: Earliest;
+  /** The mark that showed it alive when it may have expired before: what is known may be of an older life. */
+  readonly lapsedBy: number | undefined;
 }
 
 export const NOTHING: Known = {
   branch: 0, acked: 0, head: ORIGIN, headBy: undefined, token: 0, tokenBy: undefined,
-  endedBy: undefined, expiredAt: undefined, expiredBy: undefined, earliest: UNUSED,
+  endedBy: undefined, expiredAt: undefined, expiredBy: undefined, earliest: UNUSED, lapsedBy: undefined,
 };
 
 /** What is common to all sessions of a store. */
@@ -63,6 +68,8 @@ export interface Place {
   readonly gone: ReadonlySet<string>;
   /** The lowest token since the last promotion that was acknowledged. */
   readonly floor: Token;
+  /** Sessions that somebody saw, and of which nobody knows yet that they may have been away since. */
+  readonly living: Set<Log>;
 }
 
 /** What a history tells of one session in one store. */
@@ -85,6 +92,8 @@ export class Log {
   /** The token that the latest image got. */
   imageToken: Token = 0;
   endsOffered = 0;
+  /** The mark that first showed it. */
+  #seenBy: number | undefined;
   highestOffered = 0;
   /** Wall clock of the last time at which it may have expired. */
   lapsedAt: number = -Infinity;
@@ -150,19 +159,46 @@ export class Log {
     if (record === undefined) {
       const { position, kind, digest } = written;
       record = {
-        position, kind, digest, parent, before: this.known, sentAt: wall, open: undefined, offers: 0, under: 0, offeredBy: mark,
+        position, kind, digest, parent, before: this.known, sentBy: mark, sentAt: wall, starts: false, open: undefined, offers: 0, under: 0, offeredBy: mark,
         ackedBy: undefined, seenBy: undefined, refusedBy: undefined, refusedIn: undefined, branch: undefined,
       };
       this.records.set(place, record);
-    } else if (parent !== undefined && record.parent !== undefined && placeOf(record.parent) !== placeOf(parent)) {
-      const detail = `position ${sayPlace(written.position)} was offered after two parents`;
-      this.findings.say('doubled', this.id, detail, [record.offeredBy, mark]);
-    } else record.parent ??= parent;
+    } else {
+      this.#offeredAgain(record, written, parent, mark);
+      record.parent ??= parent;
+    }
     return record;
+  }
+
+  /** Only the identical record may be offered again. */
+  #offeredAgain(record: Offered, { position, kind, digest }: Written, parent: Position | undefined, mark: number): void {
+    const say = (how: string) => this.findings.say('doubled', this.id, `position ${sayPlace(position)} was offered ${how}`, [record.offeredBy, mark]);
+    if (record.kind !== kind || record.digest !== digest) say('with two contents');
+    if (parent !== undefined && record.parent !== undefined && placeOf(record.parent) !== placeOf(parent)) say('after two parents');
+  }
+
+  /** Whether a session may begin with the record, or with one that it follows and that nobody has seen. */
+  mayStart(record: Offered): boolean {
+    for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at)) if (at.starts) return true;
+    return false;
+  }
+
+  /** A call that names no record found it alive. `over`: it may have expired before. */
+  alive(over: boolean, mark: number): void {
+    if (over) this.learn({ lapsedBy: mark });
+  }
+
+  /** An answer shows which life this is, to a call that was sent when `before` was known. */
+  told({ lapsedBy }: Known): void {
+    if (lapsedBy !== undefined && lapsedBy === this.#known.lapsedBy) this.learn({ lapsedBy: undefined });
   }
 
   /** The record is there, and so is all that it follows. `over`: the session may have been deleted and have begun again. */
   present(record: Offered, mark: number, over: boolean): void {
+    if (this.#seenBy === undefined) {
+      this.#seenBy = mark;
+      this.#place.living.add(this);
+    }
     const chain: Offered[] = [];
     for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at)) chain.push(at);
     const first = chain.at(-1)?.parent;
@@ -176,6 +212,12 @@ export class Log {
     if (revision <= this.#known.acked) return;
     this.learn({ acked: revision, head: record.position, headBy: mark, ...(over && { endedBy: undefined }) });
     if (revision > (this.#known.expiredAt ?? revision)) this.learn({ expiredAt: undefined, expiredBy: undefined });
+  }
+
+  /** The mark that first showed it, if it certainly lived ever since: at `wall` it still does. */
+  livingSince(wall: number): number | undefined {
+    const ended = this.endsOffered > 0 || this.replacing.size > 0 || this.imageToken > 0;
+    return ended || this.lapsedAt > -Infinity || this.life.mayBeOver(this.life.earliest, wall) ? undefined : this.#seenBy;
   }
 
   #before(record: Offered): Offered | undefined {

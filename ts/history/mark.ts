@@ -92,7 +92,7 @@ export type Request =
   | { readonly op: 'touch'; readonly token: Token; readonly renew: boolean; readonly expiry?: Expiry | undefined }
   | { readonly op: 'inspect' | 'join' | 'ping' }
   | { readonly op: 'leave'; readonly member: string }
-  | { readonly op: 'list'; readonly limit: number; readonly cursor?: string | undefined }
+  | { readonly op: 'list'; readonly limit: number; readonly cursor?: string | undefined; readonly byTerm?: boolean | undefined }
   | { readonly op: 'sweep'; readonly limit: number; readonly graceMs: number; readonly cursor?: string | undefined }
   | { readonly op: 'promote'; readonly above: number };
 

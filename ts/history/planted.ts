@@ -271,7 +271,8 @@ function grown(log: readonly ImageRecord[], { position, kind, bytes }: Append): 
 async function forgetLast(store: Store, id: string, log: readonly ImageRecord[], logs: Map<string, readonly ImageRecord[]>): Promise<void> {
   const head = await headOf(store, id);
   const records = log.slice(0, -1);
-  if (head === undefined || head.state !== 'live' || records[0]?.kind !== 'snapshot') return;
+  // What followed an end cannot be put back with what came before.
+  if (head?.state !== 'live' || records[0]?.kind !== 'snapshot' || records.some(({ kind }) => kind === 'end')) return;
   logs.set(id, records);
   await store.replace(id, { records, createdAt: head.createdAt, expiry: head.expiry, token: head.token }, undefined);
 }

@@ -163,8 +163,9 @@ class RecordedStore implements Store {
   };
 
   list: Store['list'] = (query, options) => {
-    const { limit, cursor } = query;
-    return this.#watched(undefined, { op: 'list', limit, cursor }, () => this.#inner.list(query, options), (page) => ({ op: 'list', ...page }));
+    const { limit, cursor, term } = query;
+    const request: Request = { op: 'list', limit, cursor, ...(term !== undefined && { byTerm: true }) };
+    return this.#watched(undefined, request, () => this.#inner.list(query, options), (page) => ({ op: 'list', ...page }));
   };
 
   sweep: Store['sweep'] = (request, options) =>
