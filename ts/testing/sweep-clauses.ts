@@ -72,6 +72,23 @@ export const sweepClauses: Clauses = {
     assert.equal((await one.inspect('s')).lock.holder, undefined);
     assert((await tokenOf(one, 's')) >= grant.token);
   },
+  'a lock that is used is looked at twice again': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const uses = {
+      locked: () => one.lock('locked', asks(a, 2)),
+      renewed: (token: number) => one.touch('renewed', { token, renew: true }),
+      unlocked: (token: number) => one.unlock('unlocked', { token }),
+      left: () => one.unlock('left', { member: a, ticket: 1 }),
+    };
+    const grants = await Promise.all(Object.keys(uses).map((id) => one.lock(id, asks(a, 1)).then(granted)));
+    await pass(LEASE_MS + 10);
+    assert.equal(await sweepAll(two, GRACE_MS), 0, 'the first look');
+    for (const [index, use] of Object.values(uses).entries()) await use(grants[index]?.token ?? 0);
+    await pass(GRACE_MS + 100);
+    assert.equal(await sweepAll(two, GRACE_MS), 0, 'the first look after the use');
+    await pass(GRACE_MS + 100);
+    assert.equal(await sweepAll(two, GRACE_MS), 4);
+  },
   'an expired session stays while its lock is held': async ({ one, pass }) => {
     const { member: a } = await member(one);
     const { token } = granted(await one.lock('s', asks(a, 1, { leaseMs: 100 * LEASE_MS })));
@@ -120,6 +137,7 @@ export const sweepClauses: Clauses = {
     const token = await begin(one, 'appended', 1, { expiry: { idleMs: HOUR_MS } });
     await begin(one, 'touched', 1, { expiry: { idleMs: HOUR_MS } });
     await begin(one, 'untouched', 1, { expiry: { idleMs: HOUR_MS } });
+    await begin(one, 'left alone', 1, { expiry: { idleMs: HOUR_MS } });
     await pass(HOUR_MS - 1000);
     await jump(place, 900);
     await pass(200);
@@ -132,6 +150,6 @@ export const sweepClauses: Clauses = {
     await pass(HOUR_MS + GRACE_MS);
     assert.equal(await sweepAll(two, GRACE_MS), 0, 'each is looked at anew');
     await pass(GRACE_MS + 100);
-    assert.equal(await sweepAll(two, GRACE_MS), 3);
+    assert.equal(await sweepAll(two, GRACE_MS), 4);
   },
 };
