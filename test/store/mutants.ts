@@ -20,6 +20,7 @@ const memory = edit('store/memory');
 const deadline = edit('store/deadline');
 const listing = edit('store/listing');
 const clock = edit('clock');
+const args = edit('store/arguments');
 
 const appends: Mutants = {
   'accepts an old token': [writes("token < row.lock.token ? 'fenced' : fits", 'fits')],
@@ -54,7 +55,7 @@ const appends: Mutants = {
   'begins anew with the old age': [writes('createdAt: createdAt ?? stamp, expiry: {}, terms: []', 'createdAt: row.createdAt || stamp, expiry: {}, terms: []')],
   'begins nothing anew that lives': [writes('begins === true || row.revision === 0', 'row.revision === 0')],
   'begins anew what was to go on': [writes("kind === 'snapshot' && begins !== false", "kind === 'snapshot'")],
-  'begins anew by a delta': [edit('store/arguments')("if (begins === true && kind !== 'snapshot') invalid", "if (begins === null) invalid")],
+  'begins anew by a delta': [args("if (begins === true && kind !== 'snapshot') invalid", "if (begins === null) invalid")],
   'begins anew with the old records': [writes('Object.assign(row, { first: position.revision, createdAt', 'Object.assign(row, { createdAt'), writes('draft.deleteRecords(row.first, row.revision + 1);', '')],
   'ends without freeing the lock': [writes("if (kind === 'end') return releaseLock(lock, now);", '')],
   'ends without a higher token': [writes("if (kind === 'end') return releaseLock(lock, now);", "if (kind === 'end') return isHeldUnder(lock, token) ? releaseLock(lock, now) : [];")],
@@ -63,7 +64,7 @@ const appends: Mutants = {
   'keeps a lock that was to be released': [writes("if (does === 'release') return releaseLock(lock, now);", '')],
   'keeps a lock that was taken for one append': [writes("? 'renew' : 'release');", "? 'renew' : 'renew');")],
   'releases a lock that was to be kept': [writes('const does = then ??', 'const does =')],
-  'writes less durably than it was asked to': [edit('store/arguments')('if (durability === undefined) return;', 'return;')],
+  'writes less durably than it was asked to': [args('if (durability === undefined) return;', 'return;')],
 
   'begins nothing anew on what has expired though it is told to': [writes("kind === 'snapshot' && begins !== false", "kind === 'snapshot' && begins === undefined")],
   'begins anew on any parent': [writes('if (!samePosition(row, parent)) return false;', 'if (!samePosition(row, parent)) return begins === true;')],
@@ -278,7 +279,7 @@ const worlds: Mutants = {
   'goes on when the time is over': [deadline('this.#end !== Infinity && this.#clock.monotonic() >= this.#end', 'this.#end < 0')],
   'does not know the outcome of what it did not do': [deadline("throw this.#failure('none', 'was cancelled')", "throw this.#failure('unknown', 'was cancelled')")],
   'goes on when it is closed': [store("if (this.#closed) throw new HoldfastError('ERR_CLOSED'", "if (id === '' ) throw new HoldfastError('ERR_CLOSED'")],
-  'takes any id': [edit('store/arguments')('if (bytes < 1 || bytes > 255', 'if (bytes < 0')],
+  'takes any id': [args('if (bytes < 1 || bytes > 255', 'if (bytes < 0')],
 
   'sends `changed` for what was offered again': [writes('wanted: isWanted(found.lock) }, notices: [] };', 'wanted: isWanted(found.lock) }, notices: [], written: true };')],
   'sends no `changed` for a replacement': [writes('notices: recallOf(found?.lock), written: true };', 'notices: recallOf(found?.lock) };')],

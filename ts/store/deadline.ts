@@ -9,11 +9,7 @@ export class Deadline {
   readonly #boundMs: number;
   readonly #end: number;
 
-  /** Throws `ERR_INVALID` for a time that is no number. */
   constructor(clock: Clock, { timeoutMs, signal }: CallOptions, defaultMs: number) {
-    if (timeoutMs !== undefined && (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs))) {
-      throw new HoldfastError('ERR_INVALID', `timeoutMs must be a number of milliseconds above 0, not ${String(timeoutMs)}`);
-    }
     this.#clock = clock;
     this.#signal = signal;
     this.#boundMs = timeoutMs ?? defaultMs;
