@@ -103,6 +103,7 @@ const requests: Mutants = {
   'recalls nobody for an append': [writes("retryMs: lock.retryMs }, notices: lock.notices }", "retryMs: lock.retryMs }, notices: [] }")],
   'answers with the token that the release has raised': [writes('return { reply: { appended: true, token, wanted: isWanted(row.lock) }, notices: [...', 'return { reply: { appended: true, token: row.lock.token, wanted: isWanted(row.lock) }, notices: [...')],
   'leaves a row where it gave a lock back': [writes(': !isIdle(row.lock, moment.monotonic)) putUsed', ': row.lock.token > 0) putUsed')],
+  'keeps a lock where there is nothing to rebase on if its member had it before': [writes('lock.changed || !keeps', 'lock.changed || keeps')],
 };
 
 const replacements: Mutants = {
@@ -127,6 +128,7 @@ const replacements: Mutants = {
   'raises the token again for an image that is offered again': [writes("if (expected !== undefined && !samePosition(head, expected)) {", "if (expected !== undefined && !samePosition(head, expected) && !samePosition(head, last.position)) {")],
   'forgets the terms of an image': [writes('terms: [...new Set(terms)] });\n  return row;', 'terms: terms.slice(terms.length) });\n  return row;')],
   'forgets the rule of an image': [writes('expiry: ruleOf(expiry), terms', 'expiry: ruleOf(expiry.ageMs === undefined ? {} : expiry), terms')],
+  'says that others want a lock that it freed': [writes('wanted: false }, notices: recallOf', 'wanted: isWanted(found?.lock) }, notices: recallOf')],
 };
 
 const readings: Mutants = {
@@ -200,6 +202,9 @@ const locks: Mutants = {
   'grants the holder the lease that it had': [lock('    grant(row, request, now);\n', '    grant(row, { ...request, leaseMs: holder.leaseMs }, now);\n')],
   'moves who asks again to the end of the queue': [lock('  else Object.assign(place, {', '  else if (row.queue.push(...row.queue.splice(row.queue.indexOf(place), 1)) > 0) Object.assign(place, {')],
   'tells who leaves alone': [lock('  const notices: Notice[] = [];\n  grantNext(row, now, notices);', '  const notices: Notice[] = [];\n  grantNext(row, now, []);')],
+  'hands back a lease of which nothing is left': [lock('request.ticket === holder.ticket && leftMs > 0', 'request.ticket === holder.ticket && leftMs >= 0')],
+  'keeps a place of which nothing is left': [lock('filter(({ until }) => until > now)', 'filter(({ until }) => until >= now)')],
+  'takes each new grant for a recalled one': [lock('if (row.holder?.recalledAt !== undefined) row', 'if (row.holder !== undefined) row')],
 };
 
 const lives: Mutants = {
@@ -245,6 +250,11 @@ const lives: Mutants = {
   'changes the rule of what a touch may not renew': [uses("    return { reply: { touched: false, why: 'fenced', head, wanted }, notices: [] };", "    if (!outdated && row !== undefined && use.expiry !== undefined) row.expiry = ruleOf(use.expiry);\n    if (!outdated && row !== undefined) putUsed(draft, row, moment);\n    return { reply: { touched: false, why: 'fenced', head, wanted }, notices: [] };")],
   'moves the note with each look': [uses('if (lookedAt === undefined || lookedAt > monotonic) draft', 'if (lookedAt === undefined || (monotonic > lookedAt && !wasSeen(row, graceMs, moment))) draft')],
   'counts what it only noted': [uses('draft.putRow({ ...row, boot, lookedAt: monotonic });', '{\n    draft.putRow({ ...row, boot, lookedAt: monotonic });\n    return true;\n  }')],
+  'takes a touch of what has expired for a use': [uses('if (live || use.renew === true) putUsed', 'putUsed')],
+  'takes the unlock of nothing for a use': [uses('if (notices !== undefined) putUsed', 'putUsed')],
+  'takes the late request of a lock for a use': [uses('if (changed) putUsed', 'putUsed')],
+  'sweeps too early what is older than another that went': [uses('wasSeen(row, graceMs, moment) && row.lock.token', 'wasSeen(row, graceMs, moment) || row.lock.token')],
+  'counts what came back among what it swept': [uses('  delete row.lookedAt;\n  draft.putRow(row);\n  return false;', '  delete row.lookedAt;\n  draft.putRow(row);\n  return true as never;')],
 };
 
 const worlds: Mutants = {
@@ -289,4 +299,20 @@ const worlds: Mutants = {
   'lists one id too many': [listing('if (ids.length === limit) return', 'if (ids.length > limit) return')],
 };
 
-export const mutants: Mutants = { ...appends, ...requests, ...replacements, ...readings, ...locks, ...lives, ...worlds };
+const faults: Mutants = {
+  'renews by an append whose `lock` is misspelt': [args("if (append.lock !== undefined) checkChoice(`${session}: lock`, ['renew', 'leave', 'release'], append.lock);", '')],
+  'takes any kind of record in an image': [args('checkKind(session, record.kind);', '')],
+  'takes any `wait`': [args("flag('wait', wait);", '')],
+  'takes any `renew`': [args("checkFlag('renew', touch.renew);", '')],
+  'takes any `limitBytes`': [args("if (limitBytes !== undefined) checkAmount('limitBytes', 'bytes', limitBytes);", '')],
+  'takes any rule': [args("checkObject('expiry', expiry);", '')],
+  'takes any version': [args("if (append.version !== undefined) text('version', append.version);", '')],
+  'takes any cursor': [args("if (cursor !== undefined) text('a cursor', cursor);", '')],
+  'lists by any term': [args('if (query.term !== undefined && !isTerm(query.term))', "if (query.term === '\\n')")],
+  'takes any listener': [args("func('the listener of a member', listener);", '')],
+  'watches anything': [args('if (!Array.isArray(ids))', "if (typeof ids === 'string')")],
+  'takes any signal': [args("if (options.signal !== undefined) signal('signal', options.signal);", '')],
+  'fails without a name where there is no touch': [args("checkObject('a touch', touch);", '')],
+};
+
+export const mutants: Mutants = { ...appends, ...requests, ...replacements, ...readings, ...locks, ...lives, ...worlds, ...faults };

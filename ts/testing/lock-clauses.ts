@@ -78,6 +78,14 @@ export const lockClauses: Clauses = {
     assertAbout(again.leaseLeftMs, LEASE_MS);
     refused(await one.append('s', record(1, first.token)), 'fenced');
   },
+  'a lease has lapsed as soon as nothing of it is left': async ({ one, pass }) => {
+    const { member: a } = await member(one);
+    const first = granted(await one.lock('s', asks(a, 1)));
+    await pass(LEASE_MS);
+    const leftMs = (await one.inspect('s')).lock.holder?.leaseLeftMs ?? 0;
+    const again = granted(await one.lock('s', asks(a, 1)));
+    if (leftMs <= 0) assert(again.token > first.token, `${leftMs} ms were left`);
+  },
   'a lapsed holder queues behind those who wait': async ({ one, two, pass }) => {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
@@ -105,6 +113,7 @@ export const lockClauses: Clauses = {
     const second = granted(await one.lock('s', asks(a, 2, { leaseMs: 5 * LEASE_MS })));
     assert(second.token > first.token);
     assertAbout(second.leaseLeftMs, 5 * LEASE_MS);
+    assert.equal((await one.inspect('s')).lock.holder?.recalled, false);
     refused(await one.append('s', record(1, first.token)), 'fenced');
     await one.unlock('s', { token: first.token });
     await one.unlock('s', { member: a, ticket: 1 });

@@ -56,6 +56,14 @@ export const queueClauses: Clauses = {
     await one.unlock('s', { token: grant.token });
     assert.equal((await one.inspect('s')).lock.holder?.member, c);
   },
+  'a place is forfeit as soon as nothing of its time is left': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    granted(await one.lock('s', asks(a, 1, { leaseMs: 10 * LEASE_MS })));
+    waits(await two.lock('s', asks(b, 1)));
+    await pass(LEASE_MS);
+    for (const { leftMs } of (await one.inspect('s')).lock.queue) assert(leftMs > 0, `${leftMs} ms were left`);
+  },
   'who asks again when told to keeps its place': async ({ one, two, pass }) => {
     const { member: a } = await member(one);
     const { member: b } = await member(two);

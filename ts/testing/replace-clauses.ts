@@ -111,7 +111,8 @@ export const replaceClauses: Clauses = {
     const grant = granted(await one.lock('s', asks(a, 1)));
     appended(await one.append('s', record(1, grant.token)));
     waits(await two.lock('s', asks(b, 1)));
-    assert.equal(appended(await two.replace('s', image(0), at(1))).token, grant.token + 1);
+    const { token, wanted } = appended(await two.replace('s', image(0), at(1)));
+    assert.deepEqual([token, wanted], [grant.token + 1, false]);
     refused(await one.append('s', record(8, grant.token)), 'fenced');
     assert.deepEqual((await one.inspect('s')).lock, { queue: [] });
     assert.equal(appended(await two.replace('s', image(grant.token + 40), undefined)).token, grant.token + 41);

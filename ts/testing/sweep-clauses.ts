@@ -89,6 +89,35 @@ export const sweepClauses: Clauses = {
     await pass(GRACE_MS + 100);
     assert.equal(await sweepAll(two, GRACE_MS), 4);
   },
+  'what changes nothing is no use': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const token = await begin(one, 'expired', 1, { expiry: { idleMs: 500 } });
+    granted(await one.lock('locked', asks(a, 5)));
+    await pass(LEASE_MS + 10);
+    assert.equal(await sweepAll(two, GRACE_MS), 0, 'the first look');
+    for (const expiry of [undefined, { idleMs: HOUR_MS }]) assert.equal((await one.touch('expired', { token, expiry })).touched, false);
+    refused(await one.append('expired', record(2, token)), 'conflict');
+    appended(await one.append('expired', record(1, token))); // offered again
+    waits(await one.lock('locked', asks(a, 4)));
+    await one.unlock('locked', { member: a, ticket: 4 });
+    await one.unlock('expired', { member: a, ticket: 4 });
+    await one.unlock('expired', { token });
+    await pass(GRACE_MS + 100);
+    assert.equal(await sweepAll(two, GRACE_MS), 2);
+  },
+  'what goes takes nothing else with it before its time': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    await begin(one, 'later', 1, { expiry: { idleMs: 4 * GRACE_MS } });
+    for (const ticket of [1, 2, 3]) granted(await one.lock('first', asks(a, ticket)));
+    await pass(2 * GRACE_MS);
+    await sweepAll(two, GRACE_MS);
+    await pass(2 * GRACE_MS + 10);
+    assert.equal(await sweepAll(two, GRACE_MS), 1);
+    assert.equal(await sweepAll(two, GRACE_MS), 0);
+    assert.equal((await head(one, 'later'))?.state, 'expired');
+    await pass(GRACE_MS + 100);
+    assert.equal(await sweepAll(two, GRACE_MS), 1);
+  },
   'an expired session stays while its lock is held': async ({ one, pass }) => {
     const { member: a } = await member(one);
     const { token } = granted(await one.lock('s', asks(a, 1, { leaseMs: 100 * LEASE_MS })));
@@ -146,7 +175,7 @@ export const sweepClauses: Clauses = {
     appended(await one.append('appended', record(2, token)));
     assert.equal((await one.touch('touched', { token })).touched, true);
     granted(await one.lock('untouched', asks(a, 1)));
-    await sweepAll(two, GRACE_MS);
+    assert.equal(await sweepAll(two, GRACE_MS), 0);
     await pass(HOUR_MS + GRACE_MS);
     assert.equal(await sweepAll(two, GRACE_MS), 0, 'each is looked at anew');
     await pass(GRACE_MS + 100);
