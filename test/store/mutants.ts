@@ -275,6 +275,7 @@ const worlds: Mutants = {
   'lists what is only locked': [store("?.state === 'live' && (term", "?.state !== 'ended' && headOf(row, moment)?.state !== 'expired' && (term")],
   'lists what has had a term': [store('(term === undefined || row.terms.includes(term))', 'true'), memory('if (terms.includes(term) || listing === undefined) continue;', 'if (listing !== undefined) continue;')],
   'lists everything for a term': [store('(term === undefined || row.terms.includes(term))', 'true'), memory('term === undefined ? this.#listing', 'term !== \'\' ? this.#listing')],
+  'takes a term that one loses from all': [memory('if (listing.size === 0) this.#terms.delete(term);', 'this.#terms.delete(term);')],
   'lists one page only': [listing('return { ids, cursor: String(place) };', 'return { ids };')],
   'loses its place when gaps close': [listing('this.#start += this.#ids.length;', 'this.#start += 0;')],
   'shows no queue': [lock('queue: queue.map(({ member, until }) => ({ member, leftMs: until - now })),', 'queue: [],')],
