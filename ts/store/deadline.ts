@@ -1,11 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
-import { checkOptions, milliseconds, signal } from '../options.ts';
 import type { CallOptions } from './store.ts';
-
-const CALL_RULES = { timeoutMs: milliseconds, signal };
-/** Of a call that names none. */
-export const NO_OPTIONS: CallOptions = {};
 
 /** The bound of one call: compared with the clock, and waited for only where a store waits. */
 export class Deadline {
@@ -14,12 +9,9 @@ export class Deadline {
   readonly #boundMs: number;
   readonly #end: number;
 
-  /** Throws `ERR_INVALID` for what is no bound. */
-  constructor(clock: Clock, options: CallOptions, defaultMs: number) {
-    if (options !== NO_OPTIONS) checkOptions('the call to the store', options, CALL_RULES);
-    const { timeoutMs } = options;
+  constructor(clock: Clock, { timeoutMs, signal }: CallOptions, defaultMs: number) {
     this.#clock = clock;
-    this.#signal = options.signal;
+    this.#signal = signal;
     this.#boundMs = timeoutMs ?? defaultMs;
     this.#end = this.#boundMs === Infinity ? Infinity : clock.monotonic() + this.#boundMs;
   }

@@ -263,13 +263,13 @@ export interface Store {
   /**
    * Takes the lock and reads, in one. Each grant raises the token, also for the member that has the lock; only the same ticket asked
    * again finds its grant as it is, with a lease that starts anew when less than half of it is left (a lapsed one is a new grant).
-   * Else a FIFO queue, one place per member, forfeit when it is not asked for in `leaseMs`; the holder is recalled. A lock is
-   * taken when its lease has ended and a recall had time to arrive (a quarter of the lease, at most 250 ms), or when its token
-   * is of an older epoch. Tokens never begin again, also after a row is gone.
+   * Else a FIFO queue, one place per member, forfeit when it is not asked for in `leaseMs`; each request that waits recalls the
+   * holder, as a hint may be lost. A lock is taken when its lease has ended and the first recall had time to arrive (a quarter of
+   * the lease, at most 250 ms), or when its token is of an older epoch. Tokens never begin again, also after a row is gone.
    */
   lock(id: string, request: LockRequest, options?: CallOptions): Promise<LockReply>;
 
-  /** Gives up the grant with this token, or the place in the queue and any grant of this member up to this ticket: to the next, or nobody. Else nothing. The token rises. */
+  /** Gives up the grant with this token, or the place in the queue and any grant of this member up to this ticket: to the next, or nobody. Else nothing. The token rises where a grant is given up; who leaves a place outdates nobody. */
   unlock(id: string, who: { readonly token: Token } | LockOwner, options?: CallOptions): Promise<void>;
 
   /** A use without an append: renews lease and idle time, changes the rule. It never brings back what has expired. */

@@ -1,14 +1,13 @@
 import { SteadyTime } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
-import { func } from '../options.ts';
 import type { Position } from '../position.ts';
 import { EPOCHS } from '../token.ts';
 import type { Token } from '../token.ts';
-import { checkAbove, checkAcquire, checkAppend, checkFlag, checkId, checkImage, checkLimit } from './arguments.ts';
-import { checkMs, checkOwner, checkRead, checkToken, checkTouch } from './arguments.ts';
+import { checkAbove, checkAppend, checkCall, checkId, checkIds, checkImage, checkList } from './arguments.ts';
+import { checkListener, checkLock, checkRead, checkSweep, checkTouch, checkUnlock } from './arguments.ts';
 import type { Backend, Draft, View } from './backend.ts';
-import { Deadline, NO_OPTIONS } from './deadline.ts';
+import { Deadline } from './deadline.ts';
 import { lockView } from './lock-row.ts';
 import { rowAt } from './moment.ts';
 import type { Moment } from './moment.ts';
@@ -77,16 +76,13 @@ export class TransactionalStore implements Store {
 
   async lock(id: string, request: LockRequest, options?: CallOptions): Promise<LockReply> {
     const deadline = this.#beginFor(id, options);
-    checkAcquire(request);
-    checkRead(request);
-    checkFlag('existing', request.existing);
+    checkLock(request);
     return this.#change(id, (draft) => lock(draft, id, request, this.#moment()), deadline);
   }
 
   async unlock(id: string, who: { readonly token: Token } | LockOwner, options?: CallOptions): Promise<void> {
     const deadline = this.#beginFor(id, options);
-    if ('member' in who) checkOwner(who);
-    else checkToken(who.token);
+    checkUnlock(who);
     return this.#change(id, (draft) => unlock(draft, id, who, this.#moment()), deadline);
   }
 
@@ -98,7 +94,7 @@ export class TransactionalStore implements Store {
 
   async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
     const deadline = this.#begin(options);
-    func('join: the listener', listener);
+    checkListener(listener);
     const { epoch } = await this.#read(undefined, (view) => view.marks(), deadline);
     const joining = this.#backend.join(listener);
     const { member, watch, leave } = await deadline.bound(joining).catch((error: unknown) => {
@@ -111,7 +107,7 @@ export class TransactionalStore implements Store {
       watch: async (ids, watchOptions) => {
         this.#begin(watchOptions);
         if (!this.can.watch) throw new HoldfastError('ERR_INVALID', `the ${this.#backend.name} store cannot watch: ask store.can.watch first`);
-        if (ids !== 'all') ids.forEach(checkId);
+        checkIds(ids);
         await watch(ids);
       },
       leave,
@@ -120,7 +116,7 @@ export class TransactionalStore implements Store {
 
   async list(query: ListQuery, options?: CallOptions): Promise<Page> {
     const deadline = this.#begin(options);
-    checkLimit(query.limit);
+    checkList(query);
     const moment = this.#moment();
     const look = (view: View): Page => {
       const page = view.page(query);
@@ -139,10 +135,10 @@ export class TransactionalStore implements Store {
     return this.#read(id, look, deadline);
   }
 
-  async sweep({ cursor, limit, graceMs }: SweepRequest, options?: CallOptions): ReturnType<Store['sweep']> {
+  async sweep(request: SweepRequest, options?: CallOptions): ReturnType<Store['sweep']> {
     const deadline = this.#begin(options);
-    checkLimit(limit);
-    checkMs('graceMs', graceMs);
+    checkSweep(request);
+    const { cursor, limit, graceMs } = request;
     const moment = this.#moment();
     const query = { limit, ...(cursor !== undefined && { cursor }) };
     const { page, due, births } = await this.#read(query, (view) => lookAhead(view, query, graceMs, moment), deadline);
@@ -216,9 +212,10 @@ export class TransactionalStore implements Store {
     return deadline;
   }
 
-  #begin(options: CallOptions = NO_OPTIONS): Deadline {
+  #begin(options?: CallOptions): Deadline {
     if (this.#closed) throw new HoldfastError('ERR_CLOSED', `the ${this.#backend.name} store is closed: open another`);
-    const deadline = new Deadline(this.#clock, options, this.#boundMs);
+    if (options !== undefined) checkCall(options);
+    const deadline = new Deadline(this.#clock, options ?? {}, this.#boundMs);
     deadline.check();
     return deadline;
   }

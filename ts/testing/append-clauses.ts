@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
-import type { Append, Store } from '../store/store.ts';
-import { LEASE_MS, appended, asks, assertAbout, at, begin, bytesOf, granted, head, ids, member, record, refused, rejects, texts, tokenOf, waits, wants, whole } from './place.ts';
+import type { Append, Hint, Store } from '../store/store.ts';
+import { LEASE_MS, appended, asks, assertAbout, at, begin, bytesOf, granted, head, ids, member, record, refused, rejects, texts, tokenOf, until, waits, wants, whole } from './place.ts';
 import type { Clauses } from './place.ts';
 
 // docs/protocol.md: Appends
@@ -46,6 +46,16 @@ export const appendClauses: Clauses = {
     assert.equal(appended(await one.append('s', record(3, grant.token))).token, epoch * 2 ** 32);
     assert.deepEqual(await whole(one), ['r1', 'r2', 'r3']);
   },
+  'what is offered again changes nothing more': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const { token } = granted(await one.lock('s', asks(a, 1)));
+    appended(await one.append('s', record(1, token)));
+    await pass(LEASE_MS / 2);
+    appended(await two.append('s', record(1, token)));
+    assertAbout((await one.inspect('s')).lock.holder?.leaseLeftMs ?? 0, LEASE_MS / 2);
+    appended(await two.append('s', record(1, token, { lock: 'release', terms: ['late'], expiry: { idleMs: 5 } })));
+    assert.deepEqual([(await one.inspect('s')).lock.holder?.member, (await head(one))?.expiry, await ids(one, 'late')], [a, {}, []]);
+  },
   'an end that is offered again has succeeded': async ({ one, two }) => {
     const token = await begin(one, 's', 1);
     appended(await one.append('s', record(2, token, { kind: 'end' })));
@@ -76,13 +86,17 @@ export const appendClauses: Clauses = {
   },
   'a feed under a higher token raises the session\'s, and ends the lock': async ({ one, two }) => {
     const { member: a } = await member(one);
+    const { member: b } = await member(two);
     const grant = granted(await one.lock('s', asks(a, 1)));
     appended(await one.append('s', record(1, grant.token)));
+    waits(await two.lock('s', asks(b, 1)));
     assert.equal(appended(await two.append('s', record(2, grant.token + 7))).token, grant.token + 7);
     assert.equal((await head(one))?.token, grant.token + 7);
     refused(await one.append('s', record(3, grant.token)), 'fenced');
-    assert.equal((await one.inspect('s')).lock.holder, undefined);
+    const { lock } = await one.inspect('s');
+    assert.deepEqual([lock.holder, lock.queue.map((place) => place.member)], [undefined, [b]]);
     appended(await two.append('s', record(3, grant.token + 7)));
+    granted(await two.lock('s', asks(b, 1)));
   },
   'calls that no store could carry out are named as faults': async ({ one }) => {
     const token = await begin(one, 's', 1);
@@ -105,6 +119,11 @@ export const appendClauses: Clauses = {
     assert.deepEqual((await head(two))?.expiry, { ageMs: 9000 });
     appended(await one.append('s', record(4, token, { expiry: { idleMs: undefined } })));
     assert.deepEqual([(await head(two))?.expiry, (await head(two))?.leftMs], [{}, Infinity]);
+    appended(await one.append('s', record(5, token, { expiry: { idleMs: 60_000, ageMs: 90_000 } })));
+    for (const [revision, kind] of [[6, 'snapshot'], [7, 'end']] as const) {
+      appended(await one.append('s', record(revision, token, { kind })));
+      assert.deepEqual((await head(two))?.expiry, { idleMs: 60_000, ageMs: 90_000 }, kind);
+    }
   },
   'terms stay until others are given': async ({ one, two }) => {
     const token = await begin(one, 's', 1, { terms: ['red', 'blue'] });
@@ -114,6 +133,11 @@ export const appendClauses: Clauses = {
     assert.deepEqual([await ids(two, 'red'), await ids(two, 'blue'), await ids(two, 'x'.repeat(64))], [[], ['s'], ['s']]);
     appended(await one.append('s', record(4, token, { terms: [] })));
     assert.deepEqual([await ids(two, 'blue'), await ids(two)], [[], ['s']]);
+    appended(await one.append('s', record(5, token, { terms: ['green'] })));
+    for (const [revision, kind] of [[6, 'snapshot'], [7, 'end']] as const) {
+      appended(await one.append('s', record(revision, token, { kind })));
+      assert.deepEqual((await two.read('s', { since: ORIGIN })).terms, ['green'], kind);
+    }
   },
   'an append renews the lease of its writer, unless it is told to leave it': async ({ one, two, pass }) => {
     const { member: a } = await member(one);
@@ -140,6 +164,12 @@ export const appendClauses: Clauses = {
     assert((await tokenOf(one, 's')) > next.token);
     assert.equal((await one.inspect('s')).lock.holder, undefined);
   },
+  'an append gives up no lock where nobody has one': async ({ one, two }) => {
+    const token = await begin(one, 's', 1);
+    appended(await one.append('s', record(2, token, { lock: 'release' })));
+    assert.equal(await tokenOf(two, 's'), token);
+    appended(await one.append('s', record(3, token)));
+  },
   'a refused append changes nothing, not even the lock': async ({ one, two, pass }) => {
     const { member: a } = await member(one);
     const { token } = granted(await one.lock('s', asks(a, 1)));
@@ -155,13 +185,16 @@ export const appendClauses: Clauses = {
     assertAbout(found?.leftMs ?? 0, 60_000 - LEASE_MS / 2);
     assertAbout(lock.holder?.leaseLeftMs ?? 0, LEASE_MS / 2);
   },
-  'an end frees the lock for those who wait': async ({ one, two }) => {
+  'an end frees the lock for those who wait': async (place) => {
+    const { one, two } = place;
+    const hints: Hint[] = [];
     const { member: a } = await member(one);
-    const { member: b } = await member(two);
+    const { member: b } = await member(two, hints);
     const { token } = granted(await one.lock('s', asks(a, 1)));
     appended(await one.append('s', record(1, token)));
     waits(await two.lock('s', asks(b, 1)));
     appended(await one.append('s', record(2, token, { kind: 'end' })));
+    await until(place, () => hints.some(({ kind }) => kind === 'grant'));
     const next = granted(await two.lock('s', asks(b, 1)));
     assert.equal(next.tail.head?.state, 'ended');
     await two.unlock('s', { token: next.token });

@@ -49,8 +49,10 @@ export const callClauses: Clauses = {
     const { member: a } = await member(one);
     await begin(one, 's', 1);
     const pending = one.append('s', record(2, 9));
+    const others = [one.read('s', { since: at(1) }), one.touch('s', { token: 0 }), one.list({ limit: 1 }), one.inspect('s'), one.ping(), one.sweep({ limit: 1, graceMs: 0 })];
     const closed = one.close();
     assert.equal((await pending).appended, true);
+    await Promise.all(others);
     await closed;
     await one.close();
     for (const call of everyCall(one, 's', a, 0)) await rejects(call({}), 'ERR_CLOSED');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Hint } from '../store/store.ts';
-import { appended, asks, at, begin, bytesOf, granted, member, quiet, record, rejects, until, waits } from './place.ts';
+import { LEASE_MS, appended, asks, at, begin, bytesOf, granted, member, quiet, record, rejects, tokenOf, until, waits } from './place.ts';
 import type { Clauses } from './place.ts';
 
 const kinds = (hints: readonly Hint[]): string[] => hints.map((hint) => (hint.kind === 'resync' ? hint.kind : `${hint.kind} ${hint.id}`));
@@ -28,6 +28,33 @@ export const hintClauses: Clauses = {
     assert.deepEqual(hints[0], { kind: 'recall', id: 's', token });
     assert.equal((await two.inspect('s')).lock.holder?.recalled, true);
     assert.equal(granted(await one.lock('s', asks(a, 1))).wanted, true);
+  },
+  'each request that waits recalls the holder, for a hint may be lost': async (place) => {
+    const { one, two } = place;
+    const hints: Hint[] = [];
+    const { member: a } = await member(one, hints);
+    const { member: b } = await member(two);
+    const { member: c } = await member(two);
+    const { token } = granted(await one.lock('s', asks(a, 1)));
+    for (const [index, who] of [b, b, c, c].entries()) {
+      waits(await two.lock('s', asks(who, 1)));
+      await until(place, () => hints.length > index);
+    }
+    assert.deepEqual(hints, Array.from({ length: 4 }, () => ({ kind: 'recall', id: 's', token })));
+  },
+  'who gets the lock by another\'s request is told, too': async (place) => {
+    const { one, two, pass } = place;
+    const hints: Hint[] = [];
+    const { member: a } = await member(one);
+    const { member: b } = await member(two, hints);
+    const { member: c } = await member(one);
+    granted(await one.lock('s', asks(a, 1)));
+    waits(await two.lock('s', asks(b, 1, { leaseMs: 5 * LEASE_MS })));
+    await pass(LEASE_MS + 10);
+    waits(await one.lock('s', asks(c, 1, { wait: false })));
+    await until(place, () => hints.length > 0);
+    assert.deepEqual(hints, [{ kind: 'grant', id: 's', token: await tokenOf(one, 's') }]);
+    granted(await two.lock('s', asks(b, 1)));
   },
   'who gets the lock is told, and collects it': async (place) => {
     const { one, two } = place;

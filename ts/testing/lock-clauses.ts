@@ -26,7 +26,6 @@ export const lockClauses: Clauses = {
     await begin(one, 'live', 1);
     assert.deepEqual(granted(await one.lock('live', asks(a, 5, asked))).tail.head?.position, at(1));
     granted(await one.lock('new', asks(a, 6, { existing: false })));
-    await rejects(one.lock('s', asks(a, 7, { existing: 1 as unknown as boolean })), 'ERR_INVALID');
   },
   'a grant brings what its member lacks, and raises the token': async ({ one, two }) => {
     const before = await begin(one, 's', 2);
@@ -79,6 +78,14 @@ export const lockClauses: Clauses = {
     assertAbout(again.leaseLeftMs, LEASE_MS);
     refused(await one.append('s', record(1, first.token)), 'fenced');
   },
+  'a lease has lapsed as soon as nothing of it is left': async ({ one, pass }) => {
+    const { member: a } = await member(one);
+    const first = granted(await one.lock('s', asks(a, 1)));
+    await pass(LEASE_MS);
+    const leftMs = (await one.inspect('s')).lock.holder?.leaseLeftMs ?? 0;
+    const again = granted(await one.lock('s', asks(a, 1)));
+    if (leftMs <= 0) assert(again.token > first.token, `${leftMs} ms were left`);
+  },
   'a lapsed holder queues behind those who wait': async ({ one, two, pass }) => {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
@@ -103,10 +110,14 @@ export const lockClauses: Clauses = {
   'a newer ticket of the holder is a new grant': async ({ one }) => {
     const { member: a } = await member(one);
     const first = granted(await one.lock('s', asks(a, 1)));
-    const second = granted(await one.lock('s', asks(a, 2)));
+    const second = granted(await one.lock('s', asks(a, 2, { leaseMs: 5 * LEASE_MS })));
     assert(second.token > first.token);
+    assertAbout(second.leaseLeftMs, 5 * LEASE_MS);
+    assert.equal((await one.inspect('s')).lock.holder?.recalled, false);
     refused(await one.append('s', record(1, first.token)), 'fenced');
     await one.unlock('s', { token: first.token });
+    await one.unlock('s', { member: a, ticket: 1 });
+    waits(await one.lock('s', asks(a, 1)));
     appended(await one.append('s', record(1, second.token)));
   },
   'an older ticket changes nothing': async ({ one, two }) => {
@@ -120,6 +131,15 @@ export const lockClauses: Clauses = {
     waits(await two.lock('s', asks(b, 4)));
     await two.unlock('s', { member: b, ticket: 4 });
     assert.deepEqual((await one.inspect('s')).lock.queue.map((place) => place.member), [b]);
+  },
+  'a late request keeps no place': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    granted(await one.lock('s', asks(a, 1, { leaseMs: 10 * LEASE_MS })));
+    waits(await two.lock('s', asks(b, 5)));
+    await pass(LEASE_MS / 2);
+    waits(await two.lock('s', asks(b, 4, { leaseMs: 5 * LEASE_MS })));
+    assertAbout((await one.inspect('s')).lock.queue[0]?.leftMs ?? 0, LEASE_MS / 2);
   },
   'a lapsed lease that nobody wants still appends': async ({ one, pass }) => {
     const { member: a } = await member(one);
@@ -151,6 +171,28 @@ export const lockClauses: Clauses = {
     await one.unlock('s', { member: a, ticket: 9 });
     assert.equal((await one.inspect('s')).lock.holder, undefined);
   },
+  'leaving a place outdates nobody, and costs no other its place': async ({ one, two }) => {
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    const { member: c } = await member(two);
+    const { token } = granted(await one.lock('s', asks(a, 1)));
+    for (const who of [b, c]) waits(await two.lock('s', asks(who, 3)));
+    await two.unlock('s', { member: b, ticket: 3 });
+    const { lock } = await one.inspect('s');
+    assert.deepEqual([lock.holder?.member, lock.queue.map((place) => place.member), await tokenOf(one, 's')], [a, [c], token]);
+    appended(await one.append('s', record(1, token)));
+  },
+  'a late leaving does not end a place that was asked for anew': async ({ one, two }) => {
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    granted(await one.lock('s', asks(a, 1)));
+    for (const ticket of [1, 5]) waits(await two.lock('s', asks(b, ticket)));
+    await two.unlock('s', { member: b, ticket: 4 });
+    assert.deepEqual((await one.inspect('s')).lock.queue.map((place) => place.member), [b]);
+    await one.unlock('s', { member: a, ticket: 1 });
+    await two.unlock('s', { member: b, ticket: 4 });
+    assert.equal((await one.inspect('s')).lock.holder?.member, b);
+  },
   'what is no longer held is not given up': async ({ one, two }) => {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
@@ -160,9 +202,11 @@ export const lockClauses: Clauses = {
     await one.unlock('s', { token: first.token });
     await one.unlock('s', { token: second.token - 1 });
     await one.unlock('s', { member: a, ticket: 1 });
+    const before = await tokenOf(one, 'none');
     await one.unlock('none', { token: 5 });
     await one.unlock('none', { member: a, ticket: 5 });
     assert.deepEqual([await tokenOf(one, 's'), (await one.inspect('s')).lock.holder?.member], [second.token, b]);
+    assert.equal(await tokenOf(one, 'none'), before);
   },
   'nobody else can lock with a bad request': async ({ one }) => {
     const bad: Partial<LockRequest>[] = [{ member: '' }, { ticket: -1 }, { ticket: 0.5 }, { leaseMs: 0 }, { leaseMs: Infinity }, { since: { revision: -1, nonce: 0 } }, { limitBytes: -1 }];

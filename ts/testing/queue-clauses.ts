@@ -12,6 +12,7 @@ export const queueClauses: Clauses = {
     let last = a;
     for (const [index, { member: name }] of waiting.entries()) {
       await one.unlock('s', { member: last, ticket: 1 });
+      assert.equal((await two.inspect('s')).lock.holder?.recalled, index < 2);
       for (const other of waiting.slice(index + 1)) waits(await one.lock('s', asks(other.member, 1)));
       const grant = granted(await one.lock('s', asks(name, 1)));
       assert.equal(grant.wanted, index < 2);
@@ -55,18 +56,51 @@ export const queueClauses: Clauses = {
     await one.unlock('s', { token: grant.token });
     assert.equal((await one.inspect('s')).lock.holder?.member, c);
   },
+  'a place is forfeit as soon as nothing of its time is left': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    granted(await one.lock('s', asks(a, 1, { leaseMs: 10 * LEASE_MS })));
+    waits(await two.lock('s', asks(b, 1)));
+    await pass(LEASE_MS);
+    for (const { leftMs } of (await one.inspect('s')).lock.queue) assert(leftMs > 0, `${leftMs} ms were left`);
+  },
   'who asks again when told to keeps its place': async ({ one, two, pass }) => {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
+    const { member: c } = await member(two);
     const { token } = granted(await one.lock('s', asks(a, 1, { leaseMs: 10 * LEASE_MS })));
+    for (const who of [b, c]) waits(await two.lock('s', asks(who, 1, { leaseMs: 10 * LEASE_MS })));
     for (let asked = 0; asked < 3; asked += 1) {
       const retryMs = waits(await two.lock('s', asks(b, 1)));
       assert(retryMs > 0 && retryMs < LEASE_MS);
       await pass(retryMs);
-      assert.equal((await one.inspect('s')).lock.queue[0]?.member, b);
+      assert.deepEqual((await one.inspect('s')).lock.queue.map((place) => place.member), [b, c]);
     }
     await one.unlock('s', { token });
     granted(await two.lock('s', asks(b, 1)));
+  },
+  'a place is for the lease that was asked for last': async ({ one, two }) => {
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    const { token } = granted(await one.lock('s', asks(a, 1)));
+    for (const leaseMs of [LEASE_MS, 5 * LEASE_MS]) {
+      waits(await two.lock('s', asks(b, 1, { leaseMs })));
+      assertAbout((await one.inspect('s')).lock.queue[0]?.leftMs ?? 0, leaseMs);
+    }
+    await one.unlock('s', { token });
+    assertAbout((await one.inspect('s')).lock.holder?.leaseLeftMs ?? 0, 5 * LEASE_MS);
+  },
+  'who asks again and again puts nothing off': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const { member: b } = await member(two);
+    granted(await one.lock('s', asks(a, 1)));
+    await pass(LEASE_MS + 10);
+    let reply = await two.lock('s', asks(b, 1));
+    for (let asked = 0; asked < 5 && !reply.granted; asked += 1) {
+      await pass(100);
+      reply = await two.lock('s', asks(b, 1));
+    }
+    granted(reply);
   },
   'a holder that shows no life is replaced, and fenced off': async ({ one, two, pass }) => {
     const { member: a } = await member(one);

@@ -96,6 +96,7 @@ export const requestClauses: Clauses = {
     appended(await one.append('ended', record(2, token, { kind: 'end' })));
     await begin(one, 'expired', 1, { expiry: { idleMs: 100 } });
     await pass(150);
+    granted(await one.lock('ended', asks(a, 1))); // also where the member had it before
     for (const [id, state] of [['ended', 'ended'], ['expired', 'expired']] as const) {
       const answer = refused(await one.append(id, record(state === 'ended' ? 3 : 2, wants(a, 1))), 'conflict');
       assert.deepEqual([answer.grant, answer.tail.head?.state, answer.token], [undefined, state, await tokenOf(two, id)]);

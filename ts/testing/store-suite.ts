@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Clauses, Place } from './place.ts';
 import { appendClauses } from './append-clauses.ts';
+import { argumentClauses } from './argument-clauses.ts';
 import { callClauses } from './call-clauses.ts';
 import { expiryClauses } from './expiry-clauses.ts';
 import { hintClauses } from './hint-clauses.ts';
@@ -41,6 +42,7 @@ const GROUPS: Readonly<Record<string, Clauses>> = {
   'sends hints': hintClauses,
   'has epochs and lists': worldClauses,
   'bounds its calls': callClauses,
+  'names the faults of its callers': argumentClauses,
 };
 
 /** The store contract as tests: one for each of its clauses. Every store must pass them, or say why not. */

@@ -72,6 +72,53 @@ export const sweepClauses: Clauses = {
     assert.equal((await one.inspect('s')).lock.holder, undefined);
     assert((await tokenOf(one, 's')) >= grant.token);
   },
+  'a lock that is used is looked at twice again': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const uses = {
+      locked: () => one.lock('locked', asks(a, 2)),
+      renewed: (token: number) => one.touch('renewed', { token, renew: true }),
+      unlocked: (token: number) => one.unlock('unlocked', { token }),
+      left: () => one.unlock('left', { member: a, ticket: 1 }),
+    };
+    const grants = await Promise.all(Object.keys(uses).map((id) => one.lock(id, asks(a, 1)).then(granted)));
+    await pass(LEASE_MS + 10);
+    assert.equal(await sweepAll(two, GRACE_MS), 0, 'the first look');
+    for (const [index, use] of Object.values(uses).entries()) await use(grants[index]?.token ?? 0);
+    await pass(GRACE_MS + 100);
+    assert.equal(await sweepAll(two, GRACE_MS), 0, 'the first look after the use');
+    await pass(GRACE_MS + 100);
+    assert.equal(await sweepAll(two, GRACE_MS), 4);
+  },
+  'what changes nothing is no use': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const token = await begin(one, 'expired', 1, { expiry: { idleMs: 500 } });
+    granted(await one.lock('locked', asks(a, 5)));
+    await pass(LEASE_MS + 10);
+    assert.equal(await sweepAll(two, GRACE_MS), 0, 'the first look');
+    for (const expiry of [undefined, { idleMs: HOUR_MS }]) assert.equal((await one.touch('expired', { token, expiry })).touched, false);
+    refused(await one.append('expired', record(2, token)), 'conflict');
+    appended(await one.append('expired', record(1, token))); // offered again
+    waits(await one.lock('locked', asks(a, 4)));
+    await one.unlock('locked', { member: a, ticket: 4 });
+    await one.unlock('expired', { member: a, ticket: 4 });
+    await one.unlock('expired', { token });
+    await pass(GRACE_MS + 100);
+    assert.equal(await sweepAll(two, GRACE_MS), 2);
+  },
+  'what goes takes nothing else with it before its time': async ({ one, two, pass }) => {
+    const { member: a } = await member(one);
+    const graceMs = 1000;
+    await begin(one, 'later', 1, { expiry: { idleMs: LEASE_MS + 2 * graceMs } });
+    for (const ticket of [1, 2, 3]) granted(await one.lock('first', asks(a, ticket)));
+    await pass(LEASE_MS + 100);
+    await sweepAll(two, graceMs);
+    await pass(2 * graceMs);
+    assert.equal(await sweepAll(two, graceMs), 1);
+    assert.equal(await sweepAll(two, graceMs), 0);
+    assert.equal((await head(one, 'later'))?.state, 'expired');
+    await pass(graceMs + 100);
+    assert.equal(await sweepAll(two, graceMs), 1);
+  },
   'an expired session stays while its lock is held': async ({ one, pass }) => {
     const { member: a } = await member(one);
     const { token } = granted(await one.lock('s', asks(a, 1, { leaseMs: 100 * LEASE_MS })));
@@ -120,6 +167,7 @@ export const sweepClauses: Clauses = {
     const token = await begin(one, 'appended', 1, { expiry: { idleMs: HOUR_MS } });
     await begin(one, 'touched', 1, { expiry: { idleMs: HOUR_MS } });
     await begin(one, 'untouched', 1, { expiry: { idleMs: HOUR_MS } });
+    await begin(one, 'left alone', 1, { expiry: { idleMs: HOUR_MS } });
     await pass(HOUR_MS - 1000);
     await jump(place, 900);
     await pass(200);
@@ -128,10 +176,10 @@ export const sweepClauses: Clauses = {
     appended(await one.append('appended', record(2, token)));
     assert.equal((await one.touch('touched', { token })).touched, true);
     granted(await one.lock('untouched', asks(a, 1)));
-    await sweepAll(two, GRACE_MS);
+    assert.equal(await sweepAll(two, GRACE_MS), 0);
     await pass(HOUR_MS + GRACE_MS);
     assert.equal(await sweepAll(two, GRACE_MS), 0, 'each is looked at anew');
     await pass(GRACE_MS + 100);
-    assert.equal(await sweepAll(two, GRACE_MS), 3);
+    assert.equal(await sweepAll(two, GRACE_MS), 4);
   },
 };

@@ -62,7 +62,8 @@ export const touchClauses: Clauses = {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
     const before = await begin(one, 's', 1);
-    untouched(await one.touch('s', { token: before, renew: true }), 'fenced');
+    untouched(await one.touch('s', { token: before, renew: true, expiry: { idleMs: 60_000 } }), 'fenced');
+    assert.deepEqual((await head(one))?.expiry, {});
     const { token } = granted(await one.lock('s', asks(a, 1)));
     await pass(LEASE_MS * 0.7);
     untouched(await two.touch('s', { token: before, renew: true }), 'fenced');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appended, asks, at, begin, granted, head, ids, member, pages, record, refused, rejects, tokenOf, waits } from './place.ts';
+import { appended, asks, at, begin, bytesOf, granted, head, ids, member, pages, record, refused, rejects, sweepAll, tokenOf, waits } from './place.ts';
 import type { Clauses } from './place.ts';
 
 const FLOOR = 2 ** 32;
@@ -73,6 +73,16 @@ export const worldClauses: Clauses = {
     assert.deepEqual(await ids(two), all);
     assert.deepEqual(await ids(two, 'even'), all.filter((_, i) => i % 2 === 0));
     for (const limit of [0, -1, 0.5]) await rejects(one.list({ limit }), 'ERR_INVALID');
+  },
+  'who loses a term takes it from no other': async ({ one, two, pass }) => {
+    const token = await begin(one, 'stays', 1, { terms: ['t'] });
+    for (const id of ['appended', 'replaced', 'ended', 'swept']) await begin(one, id, 1, { terms: ['t'], ...(id === 'swept' && { expiry: { idleMs: 100 } }) });
+    await pass(200);
+    appended(await one.append('appended', record(2, token, { terms: [] })));
+    appended(await one.replace('replaced', { records: [{ position: at(1), kind: 'snapshot', bytes: bytesOf('r') }], createdAt: 1, expiry: {}, token }, undefined));
+    appended(await one.append('ended', record(2, token, { kind: 'end', terms: [] })));
+    for (const swept of [0, 1]) assert.equal(await sweepAll(one, 0), swept);
+    assert.deepEqual(await ids(two, 't'), ['stays']);
   },
   'what lives all through a listing is in it': async ({ one, two, pass }) => {
     const stays = Array.from({ length: 30 }, (_, i) => `stay${i}`);
