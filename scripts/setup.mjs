@@ -2,7 +2,7 @@
 // Does nothing that is done already. Plain Node, no dependencies: it runs before anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -10,6 +10,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const at = (...path) => join(root, ...path);
 const LONGEST_BUILD_MS = 10 * 60_000;
 
+if (process.argv.length > 2) fail(`setup takes no arguments, not '${process.argv[2]}'`);
 checkNode();
 install();
 buildTypeScript();
@@ -23,6 +24,8 @@ function checkNode() {
 
 function install() {
   if (modified(at('node_modules/.package-lock.json')) >= modified(at('package-lock.json'))) return;
+  // npm would empty what the link leads to, which is another's.
+  if (lstatSync(at('node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) fail('node_modules is a link, and older than package-lock.json: install where it leads to, or remove the link');
   say('installing from package-lock.json');
   // npm hands its own path down; run by hand there is only the command.
   const npm = process.env.npm_execpath;
