@@ -56,7 +56,6 @@ impl Job {
 
 /// More than wait at once in any sane process: each has its deadline.
 const MOST_WAITING: usize = 65_536;
-/// Of more than these only half is taken at a time: while that is done, whoever asks is at work on the half before.
 /// One larger than this is taken in alone.
 const MOST_BYTES: usize = 256 << 20;
 
