@@ -18,7 +18,7 @@ export const PRAGMAS: readonly (readonly [string, string | number])[] = [
   ['synchronous', 'FULL'],
   ['fullfsync', 1],
   ['checkpoint_fullfsync', 1],
-  ['wal_autocheckpoint', 900],
+  ['wal_autocheckpoint', 500],
   ['journal_size_limit', 8 << 20],
 ];
 

@@ -16,8 +16,8 @@ pub const EPOCH_KEY: i64 = 2;
 pub const BIRTHS_KEY: i64 = 3;
 pub const COMMITS_KEY: i64 = 4;
 
-/// Frames of the log after which it is copied into the database: 3.7 MB at a time, also what damage to the log can roll back.
-const CHECKPOINT_PAGES: i64 = 900;
+/// Frames of the log after which it is copied into the database: 2 MB at a time, also what damage to the log can roll back.
+const CHECKPOINT_PAGES: i64 = 500;
 pub const LOG_BYTES_KEPT: i64 = 8 << 20;
 
 /// More than there are, so that each is prepared once.
