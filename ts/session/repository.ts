@@ -6,66 +6,43 @@ import { loadDiffer } from '../diff/engine.ts';
 import type { Engine } from '../diff/differ.ts';
 import { Draws, systemEntropy } from '../entropy.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import { Absence } from '../lock/member-lock.ts';
-import type { EndOfHold, Hold } from '../lock/member-lock.ts';
-import { DEFAULT_LEASE_MS, MemberLocks } from '../lock/member-locks.ts';
+import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import { sameDigest } from '../log/record.ts';
 import { Observers } from '../observe.ts';
 import type { Listener } from '../observe.ts';
 import { checkOptions, timeout } from '../options.ts';
-import { ORIGIN, samePosition } from '../position.ts';
-import type { Position } from '../position.ts';
-import { checkId } from '../store/arguments.ts';
+import { samePosition } from '../position.ts';
 import { bounded } from '../store/bounded.ts';
-import type { Expiry, Store, Tail } from '../store/store.ts';
-import type { Token } from '../token.ts';
+import type { Expiry, Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
 import { logReader } from '../sync/log-reader.ts';
-import { pull, take } from '../sync/pull.ts';
+import { pull } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
+import { Claims, MOST_ALIASES } from './claims.ts';
+import type { Claimed } from './claims.ts';
 import { checkValues, specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
-import { KeptSessions } from './kept.ts';
-import type { Kept } from './kept.ts';
-import { checkNesting, inScope } from './nesting.ts';
+import { inScope } from './nesting.ts';
 import type { CloseOptions, ClosedReport, CreateArguments, RepositoryOptions, UseOptions } from './options.ts';
 import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepository } from './rules.ts';
 import { Session } from './session.ts';
-import type { ChangeIdOptions, Claimed } from './session.ts';
+import type { ChangeIdOptions } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
-
-/** Of what is not locked. */
-const NO_HOLD: Hold = {
-  token: 0,
-  granted: undefined,
-  overdue: () => false,
-  wanted: () => undefined,
-  releaseNow: () => false,
-  leave: () => undefined,
-  end: async () => undefined,
-};
-
-/** Aliases of aliases are followed so far. */
-const MOST_ALIASES = 8;
 
 /** Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that share the store. */
 export class SessionRepository<S extends object, V extends object = Partial<S>> {
   readonly #line: Line;
   /** The store as the caller knows it. */
   readonly #place: Store;
+  readonly #claims: Claims;
   readonly #definition: SessionDefinition<object, object>;
-  readonly #locks: MemberLocks;
   readonly #engineAsked: boolean;
   readonly #saveMode: SaveMode;
   readonly #tombstoneTtlMs: number;
-  readonly #kept: KeptSessions;
-  /** Copies that a use of this process has locked. */
-  readonly #inUse = new Set<Kept>();
-  readonly #onIdle: (() => void)[] = [];
   readonly #leaseMs: number;
   readonly #unclosed: UnclosedSessions;
   readonly backups: Backups;
@@ -81,7 +58,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const limitBytes = options.limitBytes ?? 16 * 1024 * 1024;
     const differ = loadDiffer(options.engine);
     const reader = logReader({ differ, limitBytes, clock, time });
-    this.backups = new Backups(options.backups ?? [], { primary: store, clock, observers, reader, call, onRestored: (id) => this.#locks.doubt(id) });
+    this.backups = new Backups(options.backups ?? [], { primary: store, clock, observers, reader, call, onRestored: (id) => this.#claims.doubt(id) });
     this.#line = {
       codec: msgpackCodec,
       differ,
@@ -100,11 +77,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     };
     this.#engineAsked = (options.engine ?? (process.env['HOLDFAST_ENGINE'] || undefined)) !== undefined;
     this.#definition = options.definition;
-    this.#locks = new MemberLocks(store, clock, options.lock ?? {}, call, observers, (id, token) => this.#passOnRenewal(id, token));
+    this.#claims = new Claims(this.#line, options.store, options.lock ?? {}, options.cacheBytes ?? 64 * 1024 * 1024);
     this.#leaseMs = options.lock?.leaseMs ?? DEFAULT_LEASE_MS;
     this.#saveMode = options.saveMode ?? 'write';
     this.#tombstoneTtlMs = options.tombstoneTtlMs ?? 24 * 3_600_000;
-    this.#kept = new KeptSessions(options.cacheBytes ?? 64 * 1024 * 1024, (id) => void this.#locks.giveUp(id));
     this.#unclosed = new UnclosedSessions(observers, clock === systemClock);
     this.#tellEngine(); // to who listens by way of diagnostics_channel
   }
@@ -152,7 +128,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const place = this.#unclosed.place();
     checkOptions('open', options, USE_RULES);
     const values = this.#checkCreate(options.create);
-    const claimed = await this.#claim(id, options, values === undefined);
+    const claimed = await this.#claims.claim(id, options, values === undefined);
     const { replica } = claimed;
     if (replica.exists) return this.#session(claimed, false, place);
     if (replica.state !== 'ended' && values !== undefined) return this.#created(claimed, values, place);
@@ -173,7 +149,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
     const place = this.#unclosed.place();
     checkOptions('find', options, ACQUIRE_RULES);
-    const claimed = await this.#claim(id, options, true);
+    const claimed = await this.#claims.claim(id, options, true);
     if (claimed.replica.exists) return this.#session(claimed, false, place);
     await claimed.end('keep', undefined);
     return undefined;
@@ -185,7 +161,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const first = values === undefined ? ({} as V) : values;
     checkValues(this.#definition, 'create', first, () => true);
     checkOptions('create', options, CREATE_RULES);
-    const claimed = await this.#claimNew(options.id ?? this.#line.draws.id(), options);
+    const claimed = await this.#claims.claimNew(options.id ?? this.#line.draws.id(), options);
     return this.#created(claimed, first, place);
   }
 
@@ -204,7 +180,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async read(id: string): Promise<S | undefined> {
     this.#checkOpen();
     let replica = await this.#readBack(this.#line.store, id);
-    for (let hops = 0, at = this.#livesOnAs(replica); at !== undefined && hops < MOST_ALIASES; hops += 1, at = this.#livesOnAs(replica)) {
+    for (let hops = 0, at = this.#claims.livesOnAs(replica); at !== undefined && hops < MOST_ALIASES; hops += 1, at = this.#claims.livesOnAs(replica)) {
       replica = await this.#readBack(this.#line.store, at);
     }
     if (!replica.exists) return undefined;
@@ -298,131 +274,19 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const until = clock.monotonic() + (options.timeoutMs ?? call.timeoutMs);
     const inTime = (work: Promise<unknown>): Promise<unknown> => within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', work).catch(() => undefined);
     this.backups.close();
-    await inTime(this.#locks.close());
-    await inTime(this.#idle());
+    await inTime(this.#claims.close());
+    await inTime(this.#claims.idle());
     await inTime(Promise.all([...unsettled].map(({ done }) => done)));
     const left = [...unsettled];
     for (const one of left) one.stop();
     await inTime(this.backups.drain());
-    const open = [...this.#inUse].map(({ replica }) => replica.id);
-    if (open.length === 0) this.#kept.clear();
+    const { open } = this.#claims;
+    if (open.length === 0) this.#claims.clear();
     return { unsettled: left.map(({ id }) => id), open, unfed: this.backups.unfed() };
   }
 
   #checkOpen(): void {
-    if (this.#locks.closed) throw new HoldfastError('ERR_CLOSED', 'the session repository is closed');
-  }
-
-  /** Resolves when no use is under way. */
-  #idle(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#inUse.size === 0) resolve();
-      else this.#onIdle.push(resolve);
-    });
-  }
-
-  #noteEnd(kept: Kept): void {
-    this.#inUse.delete(kept);
-    if (this.#inUse.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
-  }
-
-  /** Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it became. */
-  async #claim(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
-    for (let hops = 0, at = id; ; hops += 1) {
-      const claimed = await this.#claimOne(at, options, existing);
-      const next = this.#livesOnAs(claimed.replica);
-      const lost = hops > 0 && claimed.replica.state === 'absent';
-      if (!lost && (next === undefined || hops === MOST_ALIASES)) return claimed;
-      await claimed.end('keep', undefined);
-      if (next === undefined) throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' goes on under another id, which is not here (any more)`, { session: id });
-      at = next;
-    }
-  }
-
-  /** The id that a session goes on under, for as long as that is told: by the later clock, so that none that is set back prolongs it. */
-  #livesOnAs({ alias }: Replica): string | undefined {
-    return alias !== undefined && this.#line.time.stamp() < alias.until ? alias.id : undefined;
-  }
-
-  /** `existing`: where there is no living session nothing is locked, and what is there instead is in the replica. */
-  async #claimOne(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
-    checkId(id);
-    checkNesting(this.#place, id);
-    const kept = this.#kept.pin(id);
-    let hold: Hold;
-    try {
-      const since = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
-      hold = await this.#locks.acquire(id, since, options, existing);
-    } catch (error) {
-      this.#kept.unpin(kept);
-      if (error instanceof Absence) return this.#absent(id, error.tail);
-      throw error;
-    }
-    this.#inUse.add(kept);
-    try {
-      await this.#bringUpToDate(kept, hold);
-    } catch (error) {
-      this.#noteDamage(id, error);
-      await this.#endUse(kept, hold, 'keep', undefined);
-      throw error;
-    }
-    if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return { replica: kept.replica, hold, end: (how, slots) => this.#endUse(kept, hold, how, slots) };
-  }
-
-  /** What is there in place of a living session: nothing, an expired one, or an end. */
-  #absent(id: string, tail: Tail): Claimed {
-    const replica = new Replica(id);
-    take(this.#line, replica, tail);
-    if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return { replica, hold: NO_HOLD, end: async () => undefined };
-  }
-
-  #noteDamage(id: string, error: unknown): void {
-    if (!(error instanceof HoldfastError) || error.code !== 'ERR_CORRUPT') return;
-    const { revision, message } = error;
-    this.#line.observers.emit('damage', () => ({ id, place: 'primary' as const, revision, message }));
-  }
-
-  async #bringUpToDate(kept: Kept, hold: Hold): Promise<void> {
-    const { replica } = kept;
-    const { clock } = this.#line;
-    const { granted } = hold;
-    if (granted !== undefined || replica.stale || clock.monotonic() >= replica.expiresAt) {
-      // The request may have gone out for another waiter, whose copy was at another revision.
-      const fits = granted !== undefined && samePosition(granted.since, replica.head);
-      const pulled = await pull(this.#line, replica, fits ? granted.tail : undefined);
-      if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
-    }
-    if (replica.exists) await this.#renewExpiry(kept, hold);
-  }
-
-  /** A use counts as one for the expiry once less than half of its time is left. */
-  async #renewExpiry(kept: Kept, hold: Hold): Promise<void> {
-    const { replica } = kept;
-    const { store, clock, call, expiry } = this.#line;
-    const { idleMs } = expiry ?? replica.expiry;
-    if (idleMs === undefined || replica.expiresAt - clock.monotonic() > idleMs / 2) return;
-    const touch = { token: hold.token, expiry };
-    const sentAt = clock.monotonic();
-    const touched = await store.touch(replica.id, touch, call);
-    if (touched.touched) {
-      replica.used(sentAt, this.#line.time.now(), expiry);
-      void this.backups.touch(replica.id, touch).catch(() => undefined); // it has been told as an event
-    } else if (touched.why === 'gone') {
-      await pull(this.#line, replica); // it expired a moment ago
-      kept.slots = undefined;
-    }
-  }
-
-  /** A use that lasts renews its lease, and with it the idle time in the primary: backups hear of that once in half of it. */
-  #passOnRenewal(id: string, token: Token): void {
-    const replica = this.#kept.replicaOf(id);
-    const now = this.#line.clock.monotonic();
-    const { idleMs } = replica?.expiry ?? {};
-    if (replica === undefined || !replica.exists || idleMs === undefined || replica.expiresAt - now > idleMs / 2) return;
-    replica.used(now, this.#line.time.now(), undefined);
-    void this.backups.touch(id, { token }).catch(() => undefined); // it has been told as an event
+    if (this.#claims.closed) throw new HoldfastError('ERR_CLOSED', 'the session repository is closed');
   }
 
   #session(claimed: Claimed, create: boolean, place: string | undefined): Session<S, V> {
@@ -433,44 +297,15 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       saveMode: this.#saveMode,
       tombstoneTtlMs: this.#tombstoneTtlMs,
       claimed,
-      slots: this.#kept.takeSlots(replica) ?? new Slots(replica.image, this.#line.codec, this.#definition),
+      slots: this.#claims.takeSlots(replica) ?? new Slots(replica.image, this.#line.codec, this.#definition),
       create,
-      claimNew: (id, options) => this.#claimNew(id, options),
+      claimNew: (id, options) => this.#claims.claimNew(id, options),
       leaseMs: this.#leaseMs,
       unclosed: this.#unclosed,
       place,
     });
   }
 
-  /** Looks before it locks: two that change ids crosswise would wait for each other. */
-  async #claimNew(id: string, options: AcquireOptions): Promise<Claimed> {
-    const { store, call } = this.#line;
-    const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
-    if (head === undefined || head.state === 'expired') {
-      const claimed = await this.#claimOne(id, options, false);
-      if (claimed.replica.state === 'absent' || claimed.replica.state === 'expired') return claimed;
-      await claimed.end('keep', undefined);
-    }
-    throw new HoldfastError('ERR_CONFLICT', `session '${shortId(id)}' exists already, or was destroyed; open it, or choose another id`, { session: id });
-  }
-
-  /** Ends a use in this order: what it leaves behind is settled, the lock is given back, the copy is let go. Never rejects. */
-  async #endUse(kept: Kept, hold: Hold, how: EndOfHold, slots: Slots | undefined): Promise<void> {
-    const { replica } = kept;
-    const { unsettled } = replica;
-    if (unsettled !== undefined) {
-      this.#noteEnd(kept);
-      const appended = unsettled.append.lock === 'release' ? 'released' : 'keep';
-      void unsettled.done.then((settled) => this.#endUse(kept, hold, settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep', undefined));
-      return;
-    }
-    kept.slots = slots;
-    if (slots === undefined) replica.stale = true;
-    await hold.end(how);
-    this.#noteEnd(kept);
-    this.#kept.unpin(kept);
-    if (!replica.exists) await this.#locks.giveUp(replica.id); // nothing to come back to
-  }
 }
 
 function ruleOf({ ttlMs, maxAgeMs }: Pick<RepositoryOptions<object, object>, 'ttlMs' | 'maxAgeMs'>): Expiry | undefined {

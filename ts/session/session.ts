@@ -1,6 +1,6 @@
 import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import type { EndOfHold, Hold } from '../lock/member-lock.ts';
+import type { EndOfHold } from '../lock/member-lock.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import { checkOptions } from '../options.ts';
 import type { Line } from '../sync/line.ts';
@@ -10,6 +10,7 @@ import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
+import type { Claimed } from './claims.ts';
 import { checkValues, classOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
@@ -26,17 +27,6 @@ export interface Saved {
   readonly bytes: number;
   /** `snapshot`: the log was compacted by this save. */
   readonly kind: 'delta' | 'snapshot' | 'nothing';
-}
-
-/** A session that is locked and up to date. */
-export interface Claimed {
-  readonly replica: Replica;
-  readonly hold: Hold;
-  /**
-   * Gives lock and replica back; never rejects. `slots`: what they hold is what the primary holds, for the next use. While the outcome of
-   * an append is unknown, both stay as they are until it is not.
-   */
-  end(how: EndOfHold, slots: Slots | undefined): Promise<void>;
 }
 
 /** What a session needs from the repository that opened it. */

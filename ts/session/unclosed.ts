@@ -1,6 +1,6 @@
 import { shortId } from '../errors.ts';
 import type { Observers } from '../observe.ts';
-import type { Claimed } from './session.ts';
+import type { Claimed } from './claims.ts';
 
 /** What a session that is open holds. It must not lead to the session's state. */
 export interface Opened {

@@ -1,0 +1,232 @@
+import { HoldfastError, shortId } from '../errors.ts';
+import { Absence } from '../lock/member-lock.ts';
+import type { EndOfHold, Hold, LockOptions } from '../lock/member-lock.ts';
+import { MemberLocks } from '../lock/member-locks.ts';
+import type { AcquireOptions } from '../lock/member-locks.ts';
+import { ORIGIN, samePosition } from '../position.ts';
+import type { Position } from '../position.ts';
+import { checkId } from '../store/arguments.ts';
+import type { Store, Tail } from '../store/store.ts';
+import type { Line } from '../sync/line.ts';
+import { pull, take } from '../sync/pull.ts';
+import { Replica } from '../sync/replica.ts';
+import type { Token } from '../token.ts';
+import { KeptSessions } from './kept.ts';
+import type { Kept } from './kept.ts';
+import { checkNesting } from './nesting.ts';
+import type { Slots } from './slots.ts';
+
+/** A session that is locked and up to date. */
+export interface Claimed {
+  readonly replica: Replica;
+  readonly hold: Hold;
+  /**
+   * Gives lock and replica back; never rejects. `slots`: what they hold is what the primary holds, for the next use. While the outcome of
+   * an append is unknown, both stay as they are until it is not.
+   */
+  end(how: EndOfHold, slots: Slots | undefined): Promise<void>;
+}
+
+/** Of what is not locked. */
+const NO_HOLD: Hold = {
+  token: 0,
+  granted: undefined,
+  overdue: () => false,
+  wanted: () => undefined,
+  releaseNow: () => false,
+  leave: () => undefined,
+  end: async () => undefined,
+};
+
+/** Aliases of aliases are followed so far. */
+export const MOST_ALIASES = 8;
+
+/** The sessions that a repository has in use or keeps: locked and brought up to date for a use, let go after it. */
+export class Claims {
+  readonly #line: Line;
+  /** The store as the caller knows it. */
+  readonly #place: Store;
+  readonly #locks: MemberLocks;
+  readonly #kept: KeptSessions;
+  /** Copies that a use of this process has locked. */
+  readonly #inUse = new Set<Kept>();
+  readonly #onIdle: (() => void)[] = [];
+
+  constructor(line: Line, place: Store, lock: LockOptions, cacheBytes: number) {
+    this.#line = line;
+    this.#place = place;
+    this.#locks = new MemberLocks(line.store, line.clock, lock, line.call, line.observers, (id, token) => this.#passOnRenewal(id, token));
+    this.#kept = new KeptSessions(cacheBytes, (id) => void this.#locks.giveUp(id));
+  }
+
+  get closed(): boolean {
+    return this.#locks.closed;
+  }
+
+  /** Ids of the sessions in use. */
+  get open(): string[] {
+    return [...this.#inUse].map(({ replica }) => replica.id);
+  }
+
+  /** Begins nothing new, and hands idle locks on. */
+  close(): Promise<void> {
+    return this.#locks.close();
+  }
+
+  /** Keeps nothing any more. */
+  clear(): void {
+    this.#kept.clear();
+  }
+
+  /** What this process holds of the session may be outdated. */
+  doubt(id: string): void {
+    this.#locks.doubt(id);
+  }
+
+  /** See `KeptSessions.takeSlots`. */
+  takeSlots(replica: Replica): Slots | undefined {
+    return this.#kept.takeSlots(replica);
+  }
+
+  /** Resolves when no use is under way. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#inUse.size === 0) resolve();
+      else this.#onIdle.push(resolve);
+    });
+  }
+
+  #noteEnd(kept: Kept): void {
+    this.#inUse.delete(kept);
+    if (this.#inUse.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  /** Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it became. */
+  async claim(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
+    for (let hops = 0, at = id; ; hops += 1) {
+      const claimed = await this.#claimOne(at, options, existing);
+      const next = this.livesOnAs(claimed.replica);
+      const lost = hops > 0 && claimed.replica.state === 'absent';
+      if (!lost && (next === undefined || hops === MOST_ALIASES)) return claimed;
+      await claimed.end('keep', undefined);
+      if (next === undefined) throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' goes on under another id, which is not here (any more)`, { session: id });
+      at = next;
+    }
+  }
+
+  /** The id that a session goes on under, for as long as that is told: by the later clock, so that none that is set back prolongs it. */
+  livesOnAs({ alias }: Replica): string | undefined {
+    return alias !== undefined && this.#line.time.stamp() < alias.until ? alias.id : undefined;
+  }
+
+  /** `existing`: where there is no living session nothing is locked, and what is there instead is in the replica. */
+  async #claimOne(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
+    checkId(id);
+    checkNesting(this.#place, id);
+    const kept = this.#kept.pin(id);
+    let hold: Hold;
+    try {
+      const since = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
+      hold = await this.#locks.acquire(id, since, options, existing);
+    } catch (error) {
+      this.#kept.unpin(kept);
+      if (error instanceof Absence) return this.#absent(id, error.tail);
+      throw error;
+    }
+    this.#inUse.add(kept);
+    try {
+      await this.#bringUpToDate(kept, hold);
+    } catch (error) {
+      this.#noteDamage(id, error);
+      await this.#endUse(kept, hold, 'keep', undefined);
+      throw error;
+    }
+    if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
+    return { replica: kept.replica, hold, end: (how, slots) => this.#endUse(kept, hold, how, slots) };
+  }
+
+  /** What is there in place of a living session: nothing, an expired one, or an end. */
+  #absent(id: string, tail: Tail): Claimed {
+    const replica = new Replica(id);
+    take(this.#line, replica, tail);
+    if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
+    return { replica, hold: NO_HOLD, end: async () => undefined };
+  }
+
+  #noteDamage(id: string, error: unknown): void {
+    if (!(error instanceof HoldfastError) || error.code !== 'ERR_CORRUPT') return;
+    const { revision, message } = error;
+    this.#line.observers.emit('damage', () => ({ id, place: 'primary' as const, revision, message }));
+  }
+
+  async #bringUpToDate(kept: Kept, hold: Hold): Promise<void> {
+    const { replica } = kept;
+    const { clock } = this.#line;
+    const { granted } = hold;
+    if (granted !== undefined || replica.stale || clock.monotonic() >= replica.expiresAt) {
+      // The request may have gone out for another waiter, whose copy was at another revision.
+      const fits = granted !== undefined && samePosition(granted.since, replica.head);
+      const pulled = await pull(this.#line, replica, fits ? granted.tail : undefined);
+      if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
+    }
+    if (replica.exists) await this.#renewExpiry(kept, hold);
+  }
+
+  /** A use counts as one for the expiry once less than half of its time is left. */
+  async #renewExpiry(kept: Kept, hold: Hold): Promise<void> {
+    const { replica } = kept;
+    const { store, clock, call, expiry } = this.#line;
+    const { idleMs } = expiry ?? replica.expiry;
+    if (idleMs === undefined || replica.expiresAt - clock.monotonic() > idleMs / 2) return;
+    const touch = { token: hold.token, expiry };
+    const sentAt = clock.monotonic();
+    const touched = await store.touch(replica.id, touch, call);
+    if (touched.touched) {
+      replica.used(sentAt, this.#line.time.now(), expiry);
+      void this.#line.backups.touch(replica.id, touch).catch(() => undefined); // it has been told as an event
+    } else if (touched.why === 'gone') {
+      await pull(this.#line, replica); // it expired a moment ago
+      kept.slots = undefined;
+    }
+  }
+
+  /** A use that lasts renews its lease, and with it the idle time in the primary: backups hear of that once in half of it. */
+  #passOnRenewal(id: string, token: Token): void {
+    const replica = this.#kept.replicaOf(id);
+    const now = this.#line.clock.monotonic();
+    const { idleMs } = replica?.expiry ?? {};
+    if (replica === undefined || !replica.exists || idleMs === undefined || replica.expiresAt - now > idleMs / 2) return;
+    replica.used(now, this.#line.time.now(), undefined);
+    void this.#line.backups.touch(id, { token }).catch(() => undefined); // it has been told as an event
+  }
+
+  /** Looks before it locks: two that change ids crosswise would wait for each other. */
+  async claimNew(id: string, options: AcquireOptions): Promise<Claimed> {
+    const { store, call } = this.#line;
+    const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
+    if (head === undefined || head.state === 'expired') {
+      const claimed = await this.#claimOne(id, options, false);
+      if (claimed.replica.state === 'absent' || claimed.replica.state === 'expired') return claimed;
+      await claimed.end('keep', undefined);
+    }
+    throw new HoldfastError('ERR_CONFLICT', `session '${shortId(id)}' exists already, or was destroyed; open it, or choose another id`, { session: id });
+  }
+
+  /** Ends a use in this order: what it leaves behind is settled, the lock is given back, the copy is let go. Never rejects. */
+  async #endUse(kept: Kept, hold: Hold, how: EndOfHold, slots: Slots | undefined): Promise<void> {
+    const { replica } = kept;
+    const { unsettled } = replica;
+    if (unsettled !== undefined) {
+      this.#noteEnd(kept);
+      const appended = unsettled.append.lock === 'release' ? 'released' : 'keep';
+      void unsettled.done.then((settled) => this.#endUse(kept, hold, settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep', undefined));
+      return;
+    }
+    kept.slots = slots;
+    if (slots === undefined) replica.stale = true;
+    await hold.end(how);
+    this.#noteEnd(kept);
+    this.#kept.unpin(kept);
+    if (!replica.exists) await this.#locks.giveUp(replica.id); // nothing to come back to
+  }
+}
