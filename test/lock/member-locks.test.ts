@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../ts/clock.ts';
 import { MemberLocks } from '../../ts/lock/member-locks.ts';
 import type { Hold, LockOptions } from '../../ts/lock/member-lock.ts';
@@ -269,6 +269,24 @@ describe('a member whose hints were lost', () => {
 });
 
 describe('without hints', () => {
+  it('a use may ask to hold longer than maxHoldMs, for itself alone', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [member(store, { maxHoldMs: 1, leaseMs: 60 }), member(store, { leaseMs: 60 })];
+    const hold = await one.acquire('s', () => ORIGIN, { holdMs: 10_000 });
+    const other = two.acquire('s', () => ORIGIN, { timeoutMs: 5000 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(hold.overdue()).toBe(false);
+    await hold.end('keep');
+    const next = await other;
+    const again = one.acquire('s', () => ORIGIN, { timeoutMs: 5000 });
+    await next.end('keep');
+    const second = await again; // as any other
+    const third = two.acquire('s', () => ORIGIN, { timeoutMs: 5000 });
+    await vi.waitFor(() => expect(second.overdue()).toBe(true));
+    await second.end('keep');
+    await (await third).end('keep');
+  });
+
   it('a holder learns that others wait from the answers that it gets, and makes room within maxHoldMs', async () => {
     const { store } = lossy(new MemoryStore(), () => true);
     const [one, two] = [member(store, { maxHoldMs: 100, leaseMs: 120 }), member(store, { leaseMs: 120 })];

@@ -43,6 +43,8 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['an endless lease', () => make({ lock: { leaseMs: Infinity } }), 'lock.leaseMs'],
   ['a hold below 0', () => make({ lock: { minHoldMs: -1 } }), 'lock.minHoldMs'],
   ['a hold that is no number', () => make({ lock: { maxHoldMs: NaN } }), 'lock.maxHoldMs'],
+  ['a use that holds for no time', () => make().scope('s', () => undefined, { holdMs: 0 }), 'holdMs'],
+  ['a use that holds for a word', () => make().find('s', { holdMs: 'long' } as Wrong), 'holdMs'],
   ['a release that there is not', () => make({ lock: { release: 'never' } }), `'lazy', 'access'`],
   ['a save mode that there is not', () => make({ saveMode: 'sometimes' }), 'mutable-access'],
   ['differencing by graph', () => make({ differencing: 'graph' }), 'differencing'],

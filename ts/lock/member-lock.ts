@@ -11,7 +11,7 @@ export interface LockOptions {
   readonly leaseMs?: number;
   /** After a grant, requests in the same process go first for this long even if others wait. Default 5. */
   readonly minHoldMs?: number;
-  /** One use may keep others waiting this long; then its lease is left to lapse and its save is fenced off. Default 30000. */
+  /** One use may keep others waiting this long, unless it asks for another time (`holdMs`); then its lease is left to lapse and its save is fenced off. Default 30000. */
   readonly maxHoldMs?: number;
 }
 
@@ -29,7 +29,7 @@ export interface Hold {
   readonly token: Token;
   /** What came after the caller's revision; undefined: the lock was still here, and nobody else wrote. */
   readonly granted: Granted | undefined;
-  /** Others have waited for longer than `maxHoldMs`: a save must not renew the lease. */
+  /** Others have waited for longer than this use may hold: a save must not renew the lease. */
   readonly overdue: () => boolean;
   /** Whether a save that ends this use should hand the lock over in the same call. */
   readonly releaseNow: () => boolean;
@@ -55,6 +55,8 @@ export interface Waiter {
   readonly grant: (hold: Hold) => void;
   readonly fail: (error: unknown) => void;
   readonly tryOnly: boolean;
+  /** In place of `maxHoldMs`. */
+  readonly holdMs: number | undefined;
   /** Only a living session: else it is failed with an `Absence`, from the log's beginning on. */
   readonly existing: boolean;
 }
@@ -87,6 +89,8 @@ interface Held {
   leaseUntil: number;
   /** Since when another wants it. */
   wantedSince: number | undefined;
+  /** How long the use that goes on may keep others waiting. */
+  holdMs: number;
   /** The store has given it to another. */
   lost: boolean;
   /** A call that gives it back is under way: what the store says of it meanwhile means nothing. */
@@ -257,14 +261,15 @@ export class MemberLock {
   }
 
   #heldBy(grant: Grant, sentAt: number): Held {
-    const { leaseMs } = this.#context.options;
+    const { leaseMs, maxHoldMs: holdMs } = this.#context.options;
     const now = this.#now();
     const wanted = grant.wanted || this.#recalled === grant.token;
     const leaseUntil = sentAt + Math.min(grant.leaseLeftMs, leaseMs) - leaseMs * LEASE_MARGIN;
-    return { token: grant.token, since: now, leaseUntil, wantedSince: wanted ? now : undefined, lost: false, leaving: false };
+    return { token: grant.token, since: now, leaseUntil, wantedSince: wanted ? now : undefined, holdMs, lost: false, leaving: false };
   }
 
   #use(held: Held, waiter: Waiter, granted: Granted | undefined): void {
+    held.holdMs = waiter.holdMs ?? this.#context.options.maxHoldMs;
     this.#state = { is: 'used', held, stopRenewing: this.#keepAlive(held) };
     let ended = false;
     waiter.grant({
@@ -330,7 +335,7 @@ export class MemberLock {
   }
 
   #overdue(held: Held): boolean {
-    return held.wantedSince !== undefined && this.#now() - held.wantedSince > this.#context.options.maxHoldMs;
+    return held.wantedSince !== undefined && this.#now() - held.wantedSince > held.holdMs;
   }
 
   async #renew(held: Held): Promise<void> {

@@ -11,6 +11,8 @@ import type { Hold, LockContext, LockOptions, Waiter } from './member-lock.ts';
 export interface AcquireOptions {
   /** How long to wait for the lock: 0 only tries, Infinity waits for ever. Default 10000. */
   readonly timeoutMs?: number | undefined;
+  /** How long this use may keep others waiting, in place of `lock.maxHoldMs`: they wait all that time. */
+  readonly holdMs?: number | undefined;
   /** Stops the wait; it then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -65,6 +67,7 @@ export class MemberLocks {
       const waiter: Waiter = {
         since,
         tryOnly: timeoutMs <= 0,
+        holdMs: options.holdMs,
         existing,
         grant: (hold) => (settle(), resolve(hold)),
         fail: (error) => (settle(), reject(error as Error)),

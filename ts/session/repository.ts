@@ -204,8 +204,8 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   /** Moves a session to a new id; see `Session.changeId`. False: there was none. */
   async changeId(id: string, newId: string, options: ChangeIdOptions = {}): Promise<boolean> {
     checkOptions('changeId', options, CHANGE_ID_RULES);
-    const { timeoutMs, signal } = options;
-    const session = await this.find(id, { timeoutMs, signal });
+    const { timeoutMs, holdMs, signal } = options;
+    const session = await this.find(id, { timeoutMs, holdMs, signal });
     if (session === undefined) return false;
     try {
       await session.changeId(newId, options);

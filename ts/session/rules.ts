@@ -8,7 +8,7 @@ import type { RepositoryOptions } from './options.ts';
 
 const LONGEST_GRACE_MS = 60_000;
 
-export const ACQUIRE_RULES: Rules = { timeoutMs: timeout, signal };
+export const ACQUIRE_RULES: Rules = { timeoutMs: timeout, holdMs: positive, signal };
 export const USE_RULES: Rules = { ...ACQUIRE_RULES, create: undefined };
 export const CREATE_RULES: Rules = { ...ACQUIRE_RULES, id: text };
 export const CHANGE_ID_RULES: Rules = { ...ACQUIRE_RULES, graceMs: atMost(LONGEST_GRACE_MS) };
