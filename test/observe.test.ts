@@ -26,6 +26,7 @@ const EACH: { readonly [T in EventType]: Fields<T> } = {
   settled: { id, revision: 4, outcome: 'stored', tookMs: 20 },
   superseded: { id, revision: 4 },
   unclosed: { id, openedAt: 'open (file:///app.js:1:1)' },
+  'autosave-error': { id, code: 'ERR_UNAVAILABLE', message: 'down' },
 };
 const TYPES = Object.keys(EACH) as EventType[];
 

@@ -32,5 +32,5 @@ export type { Clock } from './clock.ts';
 export type { Entropy } from './entropy.ts';
 export type {
   BackupCaughtUpEvent, BackupErrorEvent, BackupLagEvent, ClockJumpEvent, ConflictEvent, DamageEvent, EngineEvent, EventType, ExpiredEvent, GrantEvent,
-  HoldfastEvent, Listener, LockLostEvent, Place, RecallEvent, RepairedEvent, SentEvent, SettledEvent, SupersededEvent, UnclosedEvent, UnsettledEvent, WaitEvent,
+  AutosaveErrorEvent, HoldfastEvent, Listener, LockLostEvent, Place, RecallEvent, RepairedEvent, SentEvent, SettledEvent, SupersededEvent, UnclosedEvent, UnsettledEvent, WaitEvent,
 } from './observe.ts';

@@ -74,6 +74,13 @@ export interface BackupErrorEvent extends OfSession<'backup-error'> {
   readonly fenced: boolean;
 }
 
+/** A session could not be saved in its turn (`autosave`). Its user learns of it from its own save, or from the session having ended. */
+export interface AutosaveErrorEvent extends OfSession<'autosave-error'> {
+  /** Undefined: an error that is not Holdfast's. */
+  readonly code: ErrorCode | undefined;
+  readonly message: string;
+}
+
 /** A backup that was behind has all records of the session again. */
 export interface BackupCaughtUpEvent extends OfSession<'backup-caught-up'> {
   readonly backup: number;
@@ -140,7 +147,7 @@ export interface UnclosedEvent extends OfSession<'unclosed'> {
 export type HoldfastEvent =
   | GrantEvent | WaitEvent | RecallEvent | LockLostEvent | SentEvent | ConflictEvent
   | BackupLagEvent | BackupErrorEvent | BackupCaughtUpEvent | DamageEvent | RepairedEvent
-  | ExpiredEvent | ClockJumpEvent | EngineEvent | UnsettledEvent | SettledEvent | SupersededEvent | UnclosedEvent;
+  | ExpiredEvent | ClockJumpEvent | EngineEvent | UnsettledEvent | SettledEvent | SupersededEvent | UnclosedEvent | AutosaveErrorEvent;
 
 export type EventType = HoldfastEvent['type'];
 type EventOf<T extends EventType> = Extract<HoldfastEvent, { readonly type: T }>;

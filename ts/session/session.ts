@@ -158,7 +158,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return this.#alone(async () => {
       const { line, tombstoneTtlMs } = this.#parts;
       const unsettled = this.#doubt ?? this.#replica.unsettled;
-    if (unsettled !== undefined) await this.#settled(unsettled);
+      if (unsettled !== undefined) await this.#settled(unsettled);
       this.#shut();
       let how: EndOfHold = 'keep';
       try {
