@@ -9,7 +9,7 @@ export type Presence = 'default' | 'optional' | 'required';
 /** What an attribute is: the type of its values, its class, and what it is before it is first written. */
 export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> {
   readonly class: C;
-  /** Makes the value of an attribute that was never written; a fresh one each time. */
+  /** Makes the value of an attribute that was never written; a fresh one each time. An immutable one is given it at creation, for good. */
   readonly initial: (() => T) | undefined;
   readonly required: boolean;
   /** Of its schema; 0: none. */
@@ -60,7 +60,10 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
 
 /** Compared whenever the save mode has it so; changed in place or assigned at will. */
 export const mutable: Builder<'mutable'> = builder('mutable');
-/** Set once; read-only from then on, never compared and never sent again. */
+/**
+ * Set once; read-only from then on, never compared and never sent again. A default is made once, when a session is created without the
+ * attribute, and saved with it. A session that is older than the attribute has nothing saved: there the default is made anew at each opening.
+ */
 export const immutable: Builder<'immutable'> = builder('immutable');
 /** Tracked only when written. */
 export const unclassified: Builder<'unclassified'> = builder('unclassified');
@@ -164,6 +167,15 @@ export function classOf(definition: SessionDefinition<object, object>, name: str
 export function specOf({ attributes, undeclared, drop }: SessionDefinition<object, object>, name: string): AnySpec | undefined {
   if (Object.hasOwn(attributes, name)) return attributes[name];
   return drop.has(name) ? undefined : undeclared;
+}
+
+/** The values that a session is created with: those given, and the defaults of immutable attributes that are not. */
+export function firstValues<V extends object>({ attributes }: SessionDefinition<object, object>, given: V): V {
+  const values = { ...given } as Record<string, unknown>;
+  for (const [name, { class: attributeClass, initial }] of Object.entries(attributes)) {
+    if (attributeClass === 'immutable' && initial !== undefined && values[name] === undefined) values[name] = initial();
+  }
+  return values as V;
 }
 
 /** `ERR_INVALID` unless `values` are attributes by their names, and none that is required and `isNeeded` is missing. */

@@ -26,7 +26,7 @@ import { pull, take } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
-import { checkValues, specOf } from './definition.ts';
+import { checkValues, firstValues, specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
 import { KeptSessions } from './kept.ts';
 import type { Kept } from './kept.ts';
@@ -192,7 +192,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async #created(claimed: Claimed, values: V, place: string | undefined): Promise<Session<S, V>> {
     const session = this.#session(claimed, true, place);
     try {
-      session.assign(values);
+      session.assign(firstValues(this.#definition, values));
       return session;
     } catch (error) {
       await session.close();
@@ -433,7 +433,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       saveMode: this.#saveMode,
       tombstoneTtlMs: this.#tombstoneTtlMs,
       claimed,
-      slots: this.#kept.takeSlots(replica) ?? new Slots(replica.image, this.#line.codec, this.#definition),
+      slots: (create ? undefined : this.#kept.takeSlots(replica)) ?? new Slots(replica.image, this.#line.codec, this.#definition, create),
       create,
       claimNew: (id, options) => this.#claimNew(id, options),
       leaseMs: this.#leaseMs,
