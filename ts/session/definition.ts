@@ -1,6 +1,8 @@
 import { HoldfastError } from '../errors.ts';
 import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
+import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
+import { notDeclared } from '../tracking/tracker.ts';
 import type { Session } from './session.ts';
 
 /** `default`: an absent attribute is shown as one. `required`: a session cannot be created without it. */
@@ -142,8 +144,7 @@ export function defineSession<const A extends Attributes, U, C extends Attribute
   options: DefinitionOptions & { readonly undeclared: AttributeSpec<U, C, P> },
 ): SessionDefinition<WithUndeclared<AttributesState<A>, U>, WithUndeclared<AttributesValues<A>, U>>;
 export function defineSession(attributes: Attributes, options: DefinitionOptions & { readonly undeclared?: AnySpec } = {}): SessionDefinition<object, object> {
-  if (typeof attributes !== 'object' || attributes === null || Array.isArray(attributes)) throw new HoldfastError('ERR_INVALID', 'defineSession takes an object of attributes, each by its name');
-  for (const [name, spec] of Object.entries(attributes)) if (!isSpec(spec)) throw undeclarable(`attribute '${name}'`, [[name]]);
+  checkAttributes(attributes);
   checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text) });
   const { undeclared, drop = [] } = options;
   if (undeclared !== undefined && (!isSpec(undeclared) || undeclared.required)) throw undeclarable('undeclared', []);
@@ -152,6 +153,27 @@ export function defineSession(attributes: Attributes, options: DefinitionOptions
   }
   return { attributes, undeclared, drop: new Set(drop) };
 }
+
+function checkAttributes(attributes: Attributes): void {
+  if (!isPlainObject(attributes)) {
+    throw new HoldfastError('ERR_INVALID', `defineSession takes a plain object of attributes, each by its name, such as { cart: mutable(() => []) }, not ${describe(attributes)}`);
+  }
+  const symbol = symbolsOf(attributes)[0];
+  if (symbol !== undefined) throw new HoldfastError('ERR_INVALID', `attribute ${String(symbol)} has a symbol for its name, which cannot be stored: name it by text`);
+  for (const [name, spec] of Object.entries(attributes)) {
+    checkName(name);
+    if (!isSpec(spec)) throw undeclarable(`attribute '${name}'`, [[name]]);
+  }
+}
+
+/** As `{}` and imported modules are. What a Map holds, or another class inherits, would not be seen. */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+const symbolsOf = (value: object): symbol[] => Object.getOwnPropertySymbols(value).filter((symbol) => Object.prototype.propertyIsEnumerable.call(value, symbol));
 
 const isSpec = (spec: unknown): spec is AnySpec => typeof spec === 'object' && spec !== null && ['mutable', 'immutable', 'unclassified'].includes((spec as AnySpec).class);
 
@@ -178,12 +200,18 @@ export function firstValues<V extends object>({ attributes }: SessionDefinition<
   return values as V;
 }
 
-/** `ERR_INVALID` unless `values` are attributes by their names, and none that is required and `isNeeded` is missing. */
-export function checkValues({ attributes }: SessionDefinition<object, object>, what: string, values: unknown, isNeeded: (name: string) => boolean): void {
+/** `ERR_INVALID` unless `values` are attributes by their names, all of them in the definition, and none that is required and `isNeeded` is missing. */
+export function checkValues(definition: SessionDefinition<object, object>, what: string, values: unknown, isNeeded: (name: string) => boolean): void {
   if (typeof values !== 'object' || values === null || Array.isArray(values) || values instanceof Map || values instanceof Set) {
     throw new HoldfastError('ERR_INVALID', `${what} takes an object of attributes' values, not ${describe(values)}`);
   }
   const given = values as Readonly<Record<string, unknown>>;
+  const { attributes } = definition;
+  for (const symbol of symbolsOf(given)) throw notDeclared(String(symbol));
+  for (const name of Object.keys(given)) {
+    checkName(name);
+    if (specOf(definition, name) === undefined) throw notDeclared(name);
+  }
   const missing = Object.keys(attributes).filter((name) => attributes[name]?.required === true && given[name] === undefined && isNeeded(name));
   if (missing.length === 0) return;
   const message = `${what} needs a value for ${missing.map((name) => `'${name}'`).join(' and ')}, which the definition requires`;
