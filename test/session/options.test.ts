@@ -134,8 +134,8 @@ describe('a wrong call is refused as ERR_INVALID, and says what is wrong', () =>
   });
 });
 
-it('options that are undefined are as good as absent', async () => {
-  const options = { ttlMs: undefined, lock: undefined, backups: undefined, saveMode: undefined, clock: undefined };
+it.each([[undefined], [{ release: undefined, leaseMs: undefined, minHoldMs: undefined, maxHoldMs: undefined }]])('options that are undefined are as good as absent, lock: %j', async (lock) => {
+  const options = { ttlMs: undefined, lock, backups: undefined, saveMode: undefined, clock: undefined };
   const repository = new SessionRepository({ store: store(), definition, ...(options as object) });
   await repository.scope('s', (state) => void (state.n = 1), { create: true, timeoutMs: undefined, signal: undefined });
 });

@@ -28,11 +28,11 @@ export type Migrate<T> = (old: unknown, from: number) => T;
 
 export interface AttributeOptions<T> {
   /** Of the schema of its values, from 1 on. A stored value of a newer one is read-only, and stays as it is. */
-  readonly version?: number;
+  readonly version?: number | undefined;
   /** Called when a value of an older version is read; the result is stored when the attribute is next written. Without it older values are taken as they are. */
-  readonly migrate?: Migrate<T>;
+  readonly migrate?: Migrate<T> | undefined;
   /** A session cannot be created without it. Not together with a default. */
-  readonly required?: boolean;
+  readonly required?: boolean | undefined;
 }
 
 /** `() => []` says nothing of the elements. */
@@ -128,7 +128,7 @@ export type SessionOf<Def> = Def extends SessionDefinition<infer S, infer V> ? S
 
 export interface DefinitionOptions {
   /** Names of attributes that there are no more: deleted from a session by its next save. What is neither declared nor named here is kept, and not seen. */
-  readonly drop?: readonly string[];
+  readonly drop?: readonly string[] | undefined;
 }
 
 /**
@@ -143,7 +143,7 @@ export function defineSession<const A extends Attributes, U, C extends Attribute
   attributes: A,
   options: DefinitionOptions & { readonly undeclared: AttributeSpec<U, C, P> },
 ): SessionDefinition<WithUndeclared<AttributesState<A>, U>, WithUndeclared<AttributesValues<A>, U>>;
-export function defineSession(attributes: Attributes, options: DefinitionOptions & { readonly undeclared?: AnySpec } = {}): SessionDefinition<object, object> {
+export function defineSession(attributes: Attributes, options: DefinitionOptions & { readonly undeclared?: AnySpec | undefined } = {}): SessionDefinition<object, object> {
   checkAttributes(attributes);
   checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text) });
   const { undeclared, drop = [] } = options;
