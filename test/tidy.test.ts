@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { BACKUP_RULES, LOCK_RULES, REPOSITORY_RULES } from '../ts/session/rules.ts';
 
 /** The manners of the house as tests. */
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -193,6 +194,20 @@ describe('the documents', () => {
     const used = new Set(sources.flatMap((path) => read(path).match(/'ERR_[A-Z_]+'/g) ?? []).map((code) => code.slice(1, -1)));
     expect([...used].filter((code) => !codes.includes(code) && !['ERR_IPC_CHANNEL_CLOSED'].includes(code))).toEqual([]);
     expect(codes.filter((code) => !sources.some((path) => path !== 'ts/errors.ts' && read(path).includes(code)))).toEqual([]);
+  });
+
+  it('name every option of a repository, and no other, with the default that its type tells', () => {
+    const groups = [['', REPOSITORY_RULES, 'ts/session/options.ts'], ['lock.', LOCK_RULES, 'ts/lock/member-lock.ts'], ['backups[].', BACKUP_RULES, 'ts/backup/backup.ts']] as const;
+    const options = groups.flatMap(([prefix, rules, path]) => Object.keys(rules).map((name) => [prefix + name, name, path] as const)).filter(([name]) => name !== 'lock');
+    const table = /^## Options$([\s\S]*?)^## /m.exec(read('README.md'))?.[1] ?? '';
+    const rows = [...table.matchAll(/^\| (`[^|]+) \| ([^|]+) \|/gm)].flatMap(([, names, value]) => (names as string).split(', ').map((name) => [name.slice(1, -1), (value as string).replaceAll(/[`',]/g, '')] as const));
+    expect(rows.map(([name]) => name).toSorted()).toEqual(options.map(([name]) => name).toSorted());
+    const defaults = options.flatMap(([whole, name, path]) => {
+      const [, told] = new RegExp(`Default:? \`?([\\w ]+)[^\\n]*\\n {2}readonly ${name}\\?:`).exec(read(path)) ?? [];
+      return told === undefined ? [] : [[whole, told]];
+    });
+    expect(defaults.length).toBeGreaterThan(14);
+    expect(rows.filter(([name]) => defaults.some(([other]) => other === name)).toSorted()).toEqual(defaults.toSorted());
   });
 
   it('give the budget of CI as .ci/run has it, within the totals', () => {

@@ -98,7 +98,7 @@ export function chunks(bytes: Uint8Array, options?: ChunksOptions): Chunk[] {
 
 export interface VcdiffOptions {
   /** Whether each window carries the Adler-32 of its target, as xdelta3's do; other decoders may refuse it. Off unless given. */
-  readonly checksum?: boolean;
+  readonly checksum?: boolean | undefined;
 }
 
 /**

@@ -14,6 +14,12 @@ export interface CollectionStep {
   readonly key?: string | number | undefined;
 }
 
+/** `ERR_INVALID` for an attribute's name that has no UTF-8, and so could not be stored. */
+export function checkName(name: string): void {
+  if (name.isWellFormed()) return;
+  throw new HoldfastError('ERR_INVALID', `attribute name ${JSON.stringify(name)} is not well-formed Unicode: it has half of a surrogate pair; complete or remove that`, { paths: [[name]] });
+}
+
 const NAME = /[\p{L}_$][\p{L}\p{N}_$]*/uy;
 const INDEX = /0|[1-9][0-9]*/y;
 const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;

@@ -211,6 +211,7 @@ describe('holdfast', { timeout: 20_000 }, () => {
     [['replay'], 'at least one file'],
     [['play'], "'play' is no command"],
     [['replay', '/nowhere.jsonl'], 'is not a file'],
+    [['replay', 'package.json/x'], "'package.json/x'"],
     [['replay', 'package.json', '--store', 'redis'], '--store must be'],
     [['replay', 'package.json', '--processes', '0'], '--processes must be'],
     [['replay', 'package.json', '--group', '1.5'], '--group must be'],
@@ -218,11 +219,16 @@ describe('holdfast', { timeout: 20_000 }, () => {
     [['replay', 'package.json', '--store', 'memory', '--processes', '2'], '--processes must be 1'],
     [['replay', 'package.json', '--record', 'no'], '--record must be'],
     [['replay', 'package.json', '--record', 'off', '--history', '.'], '--record must be on'],
-  ])('%j is refused with the usage', async (args, message) => {
+  ])('%j is refused in a line', async (args, message) => {
     const { code, stdout, stderr } = await holdfast(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr.split('\n')[0]).toContain(message);
-    expect(stderr).toContain('holdfast replay FILE…');
+    expect(stderr).toContain(message);
+    expect(stderr).toMatch(/^holdfast: [^\n]+ \(holdfast --help has the rest\)\n$/);
+  });
+
+  test('an error of the file system is told with its code once', async () => {
+    const { code, stderr } = await holdfast('replay', 'package.json', '--dir', 'package.json/x');
+    expect([code, stderr.match(/ENOTDIR|EEXIST/g)?.length]).toEqual([1, 1]);
   });
 
   test('--help and --version', async () => {

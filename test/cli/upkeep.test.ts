@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ORIGIN } from '../../ts/position.ts';
 import { openStore } from '../../ts/store/open.ts';
@@ -56,8 +56,23 @@ describe('holdfast check', () => {
     expect(holdfast('check', dir)).toMatchObject({ code: 1, out: expect.stringMatching(/ERR_CORRUPT.*mark', which says what was acknowledged, is damaged/) as string });
   });
 
+  it('takes the addresses of a folder that openStore takes', async () => {
+    const dir = await made();
+    const url = pathToFileURL(dir).href;
+    for (const address of [`sqlite:${dir}`, url, url.replace('file:', 'sqlite:')]) expect(holdfast('check', address)).toEqual({ code: 0, out: `ok  ${dir}: 60 sessions, 120 records, 121 kB` });
+    const to = `${dir}/copied`;
+    expect([holdfast('copy', `sqlite:${dir}`, `sqlite:${to}`).code, holdfast('compact', pathToFileURL(to).href).code]).toEqual([0, 0]);
+    const told = ['memory:', 'memory', 'redis://x', 'file:x'].map((address) => holdfast('check', address));
+    expect(told.map(({ code, out }) => [code, out.split('\n').length])).toEqual(told.map(() => [2, 1]));
+    expect(told.map(({ out }) => /name a folder|\.\/memory|no known kind|must begin with file/.exec(out)?.[0])).toEqual(['name a folder', './memory', 'no known kind', 'must begin with file']);
+  });
+
   it('makes no store where none is', () => {
     expect(holdfast('check', tmpdir())).toMatchObject({ code: 2, out: expect.stringContaining('holds no embedded store') as string });
+    expect(holdfast('check', main).out).toBe(`holdfast: '${main}' is not a folder (holdfast --help has the rest)`);
+    expect(holdfast('check', join(tmpdir(), 'nowhere at all')).out).toContain('there is no folder');
+    const { code, out } = holdfast('check', join(main, 'x'));
+    expect([code, out.match(/ENOTDIR/g)?.length ?? 0]).toEqual([2, out.includes('there is no folder') ? 0 : 1]);
     expect(holdfast('compact').code).toBe(2);
   });
 });

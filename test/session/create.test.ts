@@ -30,6 +30,18 @@ describe('an id that nobody has', () => {
     expect(await sessions.read('b')).toBeUndefined(); // never saved
   });
 
+  it('is given first values that are checked by name, also while there is a session', async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: free });
+    const wrong = { note: 'x', nope: 1 } as object;
+    for (let round = 0; round < 2; round += 1) {
+      for (const call of [() => sessions.scope('s', () => undefined, { create: wrong }), () => sessions.open('s', { create: wrong }), () => sessions.create(wrong)]) {
+        await expect(call()).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['nope']] });
+      }
+      await sessions.scope('s', (_, session) => expect(() => session.assign(wrong)).toThrow(/"nope" is not declared/), { create: true });
+    }
+    expect(await sessions.read('s')).toEqual({ n: 0 });
+  });
+
   it('is free again when its session has expired, but not when that was destroyed', async () => {
     let now = 1e12;
     const clock = { now: () => now, monotonic: () => now, after: () => () => undefined };

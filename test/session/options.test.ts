@@ -11,6 +11,7 @@ const definition = defineSession({ n: mutable<number>(() => 0), list: mutable<nu
 const store = (): MemoryStore => new MemoryStore();
 const make = (options: Wrong): unknown => new SessionRepository({ store: store(), definition, ...options });
 const sessions = new SessionRepository({ store: store(), definition });
+const loose = new SessionRepository({ store: store(), definition: defineSession({}, { undeclared: mutable<number>() }) });
 const open = (): Promise<Wrong> => sessions.create() as Promise<Wrong>;
 /** With a session of its own, closed afterwards. */
 const on = (call: (session: Wrong) => unknown) => async (): Promise<void> => {
@@ -69,6 +70,11 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['what was once an option', () => make({ onBackupError: () => undefined }), 'onBackupError'],
 
   ['defineSession of an array', () => defineSession([mutable()] as Wrong), 'defineSession'],
+  ['defineSession of a Map', () => defineSession(new Map([['cart', mutable()]]) as Wrong), 'not a Map'],
+  ['defineSession of an instance', () => defineSession(new (class Shop { cart = mutable(); })() as Wrong), 'not a Shop'],
+  ['defineSession of what inherits', () => defineSession(Object.create({ cart: mutable() }) as Wrong), 'plain object'],
+  ['an attribute under a symbol', () => defineSession({ [Symbol('cart')]: mutable() } as Wrong), 'attribute Symbol(cart) has a symbol for its name'],
+  ['an attribute under half a character', () => defineSession({ 'a\ud800': mutable() }), 'not well-formed Unicode'],
   ['defineSession of nothing', () => defineSession(undefined as Wrong), 'defineSession'],
   ['an attribute that is a value', () => defineSession({ cart: [] } as Wrong), `'cart'`],
   ['an attribute that is its builder', () => defineSession({ cart: mutable } as Wrong), `'cart'`],
@@ -90,6 +96,8 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['create of false', () => sessions.create(false as Wrong), 'false'],
   ['create of a list', () => sessions.create([] as Wrong), 'an array'],
   ['create of an attribute that there is not', () => sessions.create({ m: 1 } as Wrong), `"m"`],
+  ['create of an undeclared one under half a character', () => loose.create({ '\udc00': 1 }), 'not well-formed Unicode'],
+  ['create of a value under a symbol', () => loose.create({ [Symbol('m')]: 1 } as Wrong), 'Symbol(m)'],
   ['create with an id that is no text', () => sessions.create({}, { id: 7 as Wrong }), 'id'],
   ['create with an empty id', () => sessions.create({}, { id: '' }), 'id'],
   ['open without an id', () => sessions.open(undefined as Wrong), 'id'],
@@ -128,8 +136,8 @@ describe('a wrong call is refused as ERR_INVALID, and says what is wrong', () =>
   });
 });
 
-it('options that are undefined are as good as absent', async () => {
-  const options = { ttlMs: undefined, lock: undefined, backups: undefined, saveMode: undefined, clock: undefined };
+it.each([[undefined], [{ release: undefined, leaseMs: undefined, minHoldMs: undefined, maxHoldMs: undefined }]])('options that are undefined are as good as absent, lock: %j', async (lock) => {
+  const options = { ttlMs: undefined, lock, backups: undefined, saveMode: undefined, clock: undefined };
   const repository = new SessionRepository({ store: store(), definition, ...(options as object) });
   await repository.scope('s', (state) => void (state.n = 1), { create: true, timeoutMs: undefined, signal: undefined });
 });

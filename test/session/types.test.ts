@@ -160,21 +160,45 @@ it('names sessions and repositories by their state alone', async () => {
   await made.close();
 });
 
-it('shows a state written out, in messages as in hovers', () => {
+/** What the compiler says of a file beside the tests. */
+function compile(code: readonly string[], options: Readonly<Record<string, unknown>> = {}): string {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const folder = mkdtempSync(join(root, 'node_modules/.types-'));
   try {
-    const code = [
-      `import { defineSession, immutable, mutable } from '../../ts/index.ts';`,
-      `import type { StateOf } from '../../ts/index.ts';`,
-      `const shop = defineSession({ user: immutable<string>(), n: mutable<number>(() => 0) });`,
-      `export const wrong = (state: StateOf<typeof shop>): void => void state.basket;`,
-    ];
-    writeFileSync(join(folder, 'wrong.ts'), code.join('\n'));
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: { isolatedDeclarations: false }, include: ['*.ts'] }));
-    const compiled = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' });
-    expect(compiled.stdout).toContain(`Property 'basket' does not exist on type '{ n: number; readonly user?: string | undefined; }'`);
+    writeFileSync(join(folder, 'code.ts'), code.join('\n'));
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: { isolatedDeclarations: false, ...options }, include: ['*.ts'] }));
+    return spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' }).stdout;
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+it('shows a state written out, in messages as in hovers', () => {
+  const said = compile([
+    `import { defineSession, immutable, mutable } from '../../ts/index.ts';`,
+    `import type { StateOf } from '../../ts/index.ts';`,
+    `const shop = defineSession({ user: immutable<string>(), n: mutable<number>(() => 0) });`,
+    `export const wrong = (state: StateOf<typeof shop>): void => void state.basket;`,
+  ]);
+  expect(said).toContain(`Property 'basket' does not exist on type '{ n: number; readonly user?: string | undefined; }'`);
+}, 60_000);
+
+it('takes undefined for every option, also where the compiler tells it from absent', () => {
+  const said = compile([
+    `import { MemoryStore, SessionRepository, defineSession } from '../../ts/index.ts';`,
+    `import type { AcquireOptions, AttributeOptions, BackupOptions, Backups, CallOptions, ChangeIdOptions, CloseOptions, CreateOptions, DefinitionOptions, LockOptions, MemoryStoreOptions, OpenOptions, RepositoryOptions, UseOptions } from '../../ts/index.ts';`,
+    `import type { ChunksOptions, SignatureOptions, VcdiffOptions } from '../../ts/delta.ts';`,
+    `import type { SqliteStoreOptions } from '../../ts/store/sqlite.ts';`,
+    `import type { Place, StoreSuiteOptions } from '../../ts/testing/index.ts';`,
+    // Names of the options of T that may be absent, but not undefined.
+    `type Strict<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? (T extends { [N in K]?: infer V } ? (undefined extends V ? never : K) : never) : never }[keyof T];`,
+    `type All = [Strict<AcquireOptions>, Strict<AttributeOptions<1>>, Strict<BackupOptions>, Strict<CallOptions>, Strict<ChangeIdOptions>, Strict<CloseOptions>, Strict<CreateOptions>, Strict<DefinitionOptions>, Strict<LockOptions>, Strict<MemoryStoreOptions>, Strict<OpenOptions>, Strict<RepositoryOptions<{}, {}>>, Strict<UseOptions<{}>>, Strict<ChunksOptions>, Strict<SignatureOptions>, Strict<VcdiffOptions>, Strict<SqliteStoreOptions>, Strict<Place>, Strict<StoreSuiteOptions>, Strict<NonNullable<Parameters<Backups['catchUp']>[1]>>];`,
+    `export const some: All[number] = 'shown by the message';`,
+    `export const probe: Strict<{ a?: number; b?: number | undefined; c: number }> = 'x';`,
+    `export const make = (ttlMs: number | undefined): unknown => new SessionRepository({ store: new MemoryStore(), definition: defineSession({}, { drop: undefined }), ttlMs, lock: { leaseMs: undefined } });`,
+  ], { exactOptionalPropertyTypes: true }).split('\n').filter((line) => line.includes('code.ts'));
+  expect(said).toEqual([
+    expect.stringContaining(`Type '"shown by the message"' is not assignable to type 'never'`),
+    expect.stringContaining(`Type '"x"' is not assignable to type '"a"'`),
+  ]);
 }, 60_000);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,6 +7,7 @@ import { systemClock } from '../../ts/clock.ts';
 import { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { openStore } from '../../ts/store/open.ts';
+import { SqliteStore } from '../../ts/store/sqlite.ts';
 import type { Store } from '../../ts/store/store.ts';
 
 let folder: string;
@@ -118,6 +119,18 @@ describe('a folder', () => {
   });
 });
 
+describe('a link', () => {
+  it('that leads nowhere is said to be one, wherever it is on the path; others are followed', async () => {
+    symlinkSync(join(folder, 'gone'), join(folder, 'dead'));
+    for (const dir of ['dead', 'dead/below', 'dead/further/below']) await refusal(join(folder, dir), 'ERR_UNAVAILABLE', /dead' is a link that leads nowhere/);
+    await expect(SqliteStore.open({ dir: join(folder, 'dead') })).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
+    mkdirSync(join(folder, 'there'));
+    symlinkSync(join(folder, 'there'), join(folder, 'alive'));
+    await (await openStore(join(folder, 'alive/below'))).close();
+    expect([existsSync(join(folder, 'there/below/store.sqlite')), existsSync(join(folder, 'gone'))]).toEqual([true, false]);
+  });
+});
+
 describe('an address', () => {
   it.each([
     ['', /takes the address/],
@@ -153,9 +166,24 @@ describe('the driver', () => {
 });
 
 describe('what openStore does not take', () => {
-  it.each([':memory:', '~/sessions'])('%s would be a folder of that name', async (address) => {
-    await expect(openStore(address)).rejects.toMatchObject({ code: 'ERR_INVALID' });
+  const NO_PATHS: readonly [string, RegExp][] = [
+    [':memory:', /openStore\('memory:'\)/],
+    ['~/sessions', /write the home folder out/],
+    [' ', /name one/],
+    ['a\0b', /NUL character/],
+  ];
+
+  it.each([...NO_PATHS, ...NO_PATHS.map(([dir, message]) => [`sqlite:${dir}`, message] as const), ['sqlite:sqlite:./z', /give the path alone/], ['memory', /\.\/memory.*memory:/]] as const)('%j would be a folder of that name', async (address, message) => {
+    await refusal(address, 'ERR_INVALID', message);
   });
+
+  it.each([...NO_PATHS, ['sqlite:./z', /give the path alone/], ['file:///z', /give the path alone/], ['memory:', /openStore\('memory:'\)/]] as const)('SqliteStore.open does not take %j as a folder either', async (dir, message) => {
+    const before = readdirSync('.');
+    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringMatching(message) as string });
+    expect(readdirSync('.')).toEqual(before);
+  });
+
+  it('an URL with a NUL', async () => refusal('file:///tmp/a%00b', 'ERR_INVALID', /NUL character|names no folder/));
 
   it('options that there are none of', async () => {
     await expect(openStore('memory:', { acceptOldr: true } as object)).rejects.toMatchObject({ code: 'ERR_INVALID' });

@@ -13,9 +13,9 @@ import type { Token } from '../token.ts';
 export interface BackupOptions {
   readonly store: Store;
   /** `sync`: a save waits until this backup has it. `async`: it does not; the order stays the same. Default `sync`. */
-  readonly ack?: 'sync' | 'async';
+  readonly ack?: 'sync' | 'async' | undefined;
   /** Bounds each call to this backup. Default 5000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Looks into records, which stores cannot. Both throw `ERR_CORRUPT` where something does not fit. */

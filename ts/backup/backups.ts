@@ -44,7 +44,7 @@ export class Backups {
    * Brings every backup up to date for one session; resolves when all have been tried. A damaged one is replaced; one that has gone
    * another way is not (an event names both ways on), unless `overwrite` says that the primary is right.
    */
-  async catchUp(id: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
+  async catchUp(id: string, options: { readonly overwrite?: boolean | undefined } = {}): Promise<void> {
     this.#checkOpen();
     checkOptions('catchUp', options, { overwrite: flag });
     checkId('catchUp', id);

@@ -80,7 +80,7 @@ try {
   process.exitCode = await main(parseCommand(process.argv.slice(2)));
 } catch (error) {
   if (error instanceof UsageError) {
-    console.error(`holdfast: ${error.message}\n\n${USAGE}`);
+    console.error(`holdfast: ${error.message} (holdfast --help has the rest)`);
     process.exitCode = 2;
   } else {
     console.error(`holdfast: ${describe(error)}`);

@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Engine } from '../diff/differ.ts';
+import { parseAddress } from '../store/open.ts';
 
 export const USAGE = `holdfast replay FILE…   drives recorded histories (.jsonl, .jsonl.br) through sessions, a primary and backups
   --store sqlite|memory where the sessions live (sqlite)
@@ -16,8 +18,8 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
   --group N             edits per save (1)
   --max-steps N         steps read from each trace (all)
   --json                one JSON object per trace and line
-holdfast check DIR      looks through the embedded store in DIR while others use it; exit code 1 when something is damaged or missing
-holdfast copy DIR TO     makes a store of its own in the new folder TO, as of one moment, while others use DIR
+holdfast check DIR      looks through the embedded store in DIR (or at sqlite:DIR, file:///DIR) while others use it; exit code 1 when something is damaged or missing
+holdfast copy DIR TO    makes a store of its own in the new folder TO, as of one moment, while others use DIR
 holdfast compact DIR    gives unused room of the embedded store in DIR back to the disk; others wait meanwhile
   --json                one JSON object (check, copy, compact)
 holdfast --help | --version`;
@@ -64,7 +66,7 @@ export function parseCommand(args: readonly string[]): Command {
   if (verb === 'copy') return { verb, options: { ...copyOf(files), json: values.json === true } };
   if (verb !== 'replay') throw new UsageError(verb === undefined ? 'no command is given' : `'${verb}' is no command`);
   if (files.length === 0) throw new UsageError('replay needs at least one file');
-  for (const file of files) if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) throw new UsageError(`'${file}' is not a file`);
+  for (const file of files) if (entryAt(file)?.isFile() !== true) throw new UsageError(`'${file}' is not a file`);
   const processes = count('processes', values.processes, 1, 64) ?? 1;
   const options: ReplayOptions = {
     files,
@@ -89,14 +91,36 @@ export function parseCommand(args: readonly string[]): Command {
 
 function copyOf([dir, to, ...others]: readonly string[]): Omit<CopyOptions, 'json'> {
   if (dir === undefined || to === undefined || others.length > 0) throw new UsageError('copy needs two folders: DIR, and the new one TO');
-  return { dir: folderOf('copy', [dir]), to };
+  return { dir: folderOf('copy', [dir]), to: pathOf(to) };
 }
 
 /** Of a store that is there: none is made. */
-function folderOf(verb: string, [dir, ...others]: readonly string[]): string {
-  if (dir === undefined || others.length > 0) throw new UsageError(`${verb} needs one folder`);
-  if (statSync(join(dir, 'store.sqlite'), { throwIfNoEntry: false })?.isFile() !== true) throw new UsageError(`'${dir}' holds no embedded store`);
+function folderOf(verb: string, [address, ...others]: readonly string[]): string {
+  if (address === undefined || others.length > 0) throw new UsageError(`${verb} needs one folder`);
+  const dir = pathOf(address);
+  const found = entryAt(dir);
+  if (found === undefined) throw new UsageError(`there is no folder '${dir}'`);
+  if (!found.isDirectory()) throw new UsageError(`'${dir}' is not a folder`);
+  if (entryAt(join(dir, 'store.sqlite'))?.isFile() !== true) throw new UsageError(`'${dir}' holds no embedded store`);
   return dir;
+}
+
+/** Of a folder as `openStore` takes it. */
+function pathOf(address: string): string {
+  const place = asUsage(() => parseAddress(address));
+  if (place.kind === 'memory') throw new UsageError(`'${address}' is in the memory of one process: name a folder`);
+  return place.dir;
+}
+
+const entryAt = (path: string): Stats | undefined => asUsage(() => statSync(path, { throwIfNoEntry: false }));
+
+/** What it throws is a fault of the command line. */
+function asUsage<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('\n')[0]);
+  }
 }
 
 const text = { type: 'string' } as const;
@@ -109,11 +133,7 @@ const known = {
 type Parsed = ReturnType<typeof parseArgs<{ options: typeof known; allowPositionals: true }>>;
 
 function parse(args: readonly string[]): Parsed {
-  try {
-    return parseArgs({ args: [...args], options: known, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message.split('\n')[0]);
-  }
+  return asUsage(() => parseArgs({ args: [...args], options: known, allowPositionals: true }));
 }
 
 function oneOf<const T extends string>(name: string, value: string | undefined, choices: readonly T[]): T | undefined {

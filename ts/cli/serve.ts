@@ -30,10 +30,10 @@ export function serve<In, Out>(handle: (message: In, reply: (message: Out) => vo
   process.on('SIGINT', () => undefined);
 }
 
-/** An error in one line, with its code and causes. */
+/** An error in one line, with its code, which Node's own messages begin with, and causes. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as Error & { code?: unknown };
   const cause = error.cause === undefined ? '' : ` (${describe(error.cause)})`;
-  return `${typeof code === 'string' ? `${code}: ` : ''}${error.message}${cause}`;
+  return `${typeof code === 'string' && !error.message.startsWith(code) ? `${code}: ` : ''}${error.message}${cause}`;
 }

@@ -11,12 +11,12 @@ export interface SignatureOptions {
    * Bytes per chunk: a power of two from 64 to 65536; 512 unless given. An edit costs the chunks that it touches; a signature
    * has 12 bytes per chunk.
    */
-  readonly chunkBytes?: number;
+  readonly chunkBytes?: number | undefined;
 }
 
 export interface ChunksOptions {
   /** Bytes of the average chunk: a power of two from 256 to 1048576; 8192 unless given. */
-  readonly averageBytes?: number;
+  readonly averageBytes?: number | undefined;
 }
 
 /**

@@ -6,13 +6,13 @@ import type { Token } from '../token.ts';
 
 export interface LockOptions {
   /** When to give the lock back: `lazy`, when another asks for it; `access`, after each use. Default `lazy`. */
-  readonly release?: 'lazy' | 'access';
+  readonly release?: 'lazy' | 'access' | undefined;
   /** A holder that shows no life for this long may be replaced. Default 2000. */
-  readonly leaseMs?: number;
+  readonly leaseMs?: number | undefined;
   /** After a grant, requests in the same process go first for this long even if others wait. Default 5. */
-  readonly minHoldMs?: number;
+  readonly minHoldMs?: number | undefined;
   /** One use may keep others waiting this long, unless it asks for another time (`holdMs`); then its lease is left to lapse and its save is fenced off. Default 30000. */
-  readonly maxHoldMs?: number;
+  readonly maxHoldMs?: number | undefined;
 }
 
 export interface Granted {

@@ -18,7 +18,6 @@ export interface AcquireOptions {
 }
 
 export const DEFAULT_LEASE_MS = 2000;
-const DEFAULTS: Required<LockOptions> = { release: 'lazy', leaseMs: DEFAULT_LEASE_MS, minHoldMs: 5, maxHoldMs: 30_000 };
 
 /**
  * The member locks of one process. Requests of this process queue here in order, those of all processes queue in the store.
@@ -34,10 +33,11 @@ export class MemberLocks {
   #closed = false;
 
   constructor(store: Store, clock: Clock, options: LockOptions, call: CallOptions, observers: Observers, onRenewed: (id: string, token: Token) => void = () => undefined) {
+    const { release = 'lazy', leaseMs = DEFAULT_LEASE_MS, minHoldMs = 5, maxHoldMs = 30_000 } = options;
     this.#context = {
       store,
       clock,
-      options: { ...DEFAULTS, ...options },
+      options: { release, leaseMs, minHoldMs, maxHoldMs },
       call,
       membership: () => this.#join(),
       ticket: () => (this.#tickets += 1),

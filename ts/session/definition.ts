@@ -1,6 +1,8 @@
 import { HoldfastError } from '../errors.ts';
 import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
+import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
+import { notDeclared } from '../tracking/tracker.ts';
 import type { Session } from './session.ts';
 
 /** `default`: an absent attribute is shown as one. `required`: a session cannot be created without it. */
@@ -9,7 +11,7 @@ export type Presence = 'default' | 'optional' | 'required';
 /** What an attribute is: the type of its values, its class, and what it is before it is first written. */
 export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> {
   readonly class: C;
-  /** Makes the value of an attribute that was never written; a fresh one each time. */
+  /** Makes the value of an attribute that was never written; a fresh one each time. An immutable one is given it at creation, for good. */
   readonly initial: (() => T) | undefined;
   readonly required: boolean;
   /** Of its schema; 0: none. */
@@ -26,11 +28,11 @@ export type Migrate<T> = (old: unknown, from: number) => T;
 
 export interface AttributeOptions<T> {
   /** Of the schema of its values, from 1 on. A stored value of a newer one is read-only, and stays as it is. */
-  readonly version?: number;
+  readonly version?: number | undefined;
   /** Called when a value of an older version is read; the result is stored when the attribute is next written. Without it older values are taken as they are. */
-  readonly migrate?: Migrate<T>;
+  readonly migrate?: Migrate<T> | undefined;
   /** A session cannot be created without it. Not together with a default. */
-  readonly required?: boolean;
+  readonly required?: boolean | undefined;
 }
 
 /** `() => []` says nothing of the elements. */
@@ -60,7 +62,10 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
 
 /** Compared whenever the save mode has it so; changed in place or assigned at will. */
 export const mutable: Builder<'mutable'> = builder('mutable');
-/** Set once; read-only from then on, never compared and never sent again. */
+/**
+ * Set once; read-only from then on, never compared and never sent again. A default is made once, when a session is created without the
+ * attribute, and saved with it. A session that is older than the attribute has nothing saved: there the default is made anew at each opening.
+ */
 export const immutable: Builder<'immutable'> = builder('immutable');
 /** Tracked only when written. */
 export const unclassified: Builder<'unclassified'> = builder('unclassified');
@@ -123,7 +128,7 @@ export type SessionOf<Def> = Def extends SessionDefinition<infer S, infer V> ? S
 
 export interface DefinitionOptions {
   /** Names of attributes that there are no more: deleted from a session by its next save. What is neither declared nor named here is kept, and not seen. */
-  readonly drop?: readonly string[];
+  readonly drop?: readonly string[] | undefined;
 }
 
 /**
@@ -138,9 +143,8 @@ export function defineSession<const A extends Attributes, U, C extends Attribute
   attributes: A,
   options: DefinitionOptions & { readonly undeclared: AttributeSpec<U, C, P> },
 ): SessionDefinition<WithUndeclared<AttributesState<A>, U>, WithUndeclared<AttributesValues<A>, U>>;
-export function defineSession(attributes: Attributes, options: DefinitionOptions & { readonly undeclared?: AnySpec } = {}): SessionDefinition<object, object> {
-  if (typeof attributes !== 'object' || attributes === null || Array.isArray(attributes)) throw new HoldfastError('ERR_INVALID', 'defineSession takes an object of attributes, each by its name');
-  for (const [name, spec] of Object.entries(attributes)) if (!isSpec(spec)) throw undeclarable(`attribute '${name}'`, [[name]]);
+export function defineSession(attributes: Attributes, options: DefinitionOptions & { readonly undeclared?: AnySpec | undefined } = {}): SessionDefinition<object, object> {
+  checkAttributes(attributes);
   checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text) });
   const { undeclared, drop = [] } = options;
   if (undeclared !== undefined && (!isSpec(undeclared) || undeclared.required)) throw undeclarable('undeclared', []);
@@ -149,6 +153,27 @@ export function defineSession(attributes: Attributes, options: DefinitionOptions
   }
   return { attributes, undeclared, drop: new Set(drop) };
 }
+
+function checkAttributes(attributes: Attributes): void {
+  if (!isPlainObject(attributes)) {
+    throw new HoldfastError('ERR_INVALID', `defineSession takes a plain object of attributes, each by its name, such as { cart: mutable(() => []) }, not ${describe(attributes)}`);
+  }
+  const symbol = symbolsOf(attributes)[0];
+  if (symbol !== undefined) throw new HoldfastError('ERR_INVALID', `attribute ${String(symbol)} has a symbol for its name, which cannot be stored: name it by text`);
+  for (const [name, spec] of Object.entries(attributes)) {
+    checkName(name);
+    if (!isSpec(spec)) throw undeclarable(`attribute '${name}'`, [[name]]);
+  }
+}
+
+/** As `{}` and imported modules are. What a Map holds, or another class inherits, would not be seen. */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+const symbolsOf = (value: object): symbol[] => Object.getOwnPropertySymbols(value).filter((symbol) => Object.prototype.propertyIsEnumerable.call(value, symbol));
 
 const isSpec = (spec: unknown): spec is AnySpec => typeof spec === 'object' && spec !== null && ['mutable', 'immutable', 'unclassified'].includes((spec as AnySpec).class);
 
@@ -166,12 +191,27 @@ export function specOf({ attributes, undeclared, drop }: SessionDefinition<objec
   return drop.has(name) ? undefined : undeclared;
 }
 
-/** `ERR_INVALID` unless `values` are attributes by their names, and none that is required and `isNeeded` is missing. */
-export function checkValues({ attributes }: SessionDefinition<object, object>, what: string, values: unknown, isNeeded: (name: string) => boolean): void {
+/** The values that a session is created with: those given, and the defaults of immutable attributes that are not. */
+export function firstValues<V extends object>({ attributes }: SessionDefinition<object, object>, given: V): V {
+  const values = { ...given } as Record<string, unknown>;
+  for (const [name, { class: attributeClass, initial }] of Object.entries(attributes)) {
+    if (attributeClass === 'immutable' && initial !== undefined && values[name] === undefined) values[name] = initial();
+  }
+  return values as V;
+}
+
+/** `ERR_INVALID` unless `values` are attributes by their names, all of them in the definition, and none that is required and `isNeeded` is missing. */
+export function checkValues(definition: SessionDefinition<object, object>, what: string, values: unknown, isNeeded: (name: string) => boolean): void {
   if (typeof values !== 'object' || values === null || Array.isArray(values) || values instanceof Map || values instanceof Set) {
     throw new HoldfastError('ERR_INVALID', `${what} takes an object of attributes' values, not ${describe(values)}`);
   }
   const given = values as Readonly<Record<string, unknown>>;
+  const { attributes } = definition;
+  for (const symbol of symbolsOf(given)) throw notDeclared(String(symbol));
+  for (const name of Object.keys(given)) {
+    checkName(name);
+    if (specOf(definition, name) === undefined) throw notDeclared(name);
+  }
   const missing = Object.keys(attributes).filter((name) => attributes[name]?.required === true && given[name] === undefined && isNeeded(name));
   if (missing.length === 0) return;
   const message = `${what} needs a value for ${missing.map((name) => `'${name}'`).join(' and ')}, which the definition requires`;

@@ -5,6 +5,7 @@ import type { Entropy } from '../entropy.ts';
 import type { LockOptions } from '../lock/member-lock.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Store } from '../store/store.ts';
+import type { AutosaveOptions } from './autosave.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import type { SessionDefinition } from './definition.ts';
 
@@ -12,30 +13,32 @@ export interface RepositoryOptions<S extends object, V extends object> {
   readonly store: Store;
   readonly definition: SessionDefinition<S, V>;
   /** Stores that are fed each record once the primary has it. Default none. */
-  readonly backups?: readonly BackupOptions[];
-  readonly lock?: LockOptions;
+  readonly backups?: readonly BackupOptions[] | undefined;
+  readonly lock?: LockOptions | undefined;
   /** What a save compares. Default `write`: what was written. */
-  readonly saveMode?: SaveMode;
+  readonly saveMode?: SaveMode | undefined;
+  /** Open sessions that were touched are saved so often, without ending them; not within a scope. What goes wrong is an event. Default: never. */
+  readonly autosave?: AutosaveOptions | undefined;
   /** `off`: a changed attribute travels whole. Default `binary`. */
-  readonly differencing?: 'binary' | 'off';
+  readonly differencing?: 'binary' | 'off' | undefined;
   /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
-  readonly engine?: Engine;
+  readonly engine?: Engine | undefined;
   /** `auto`: snapshots from 512 bytes on, and values from 16 KB on, are deflated where that saves a tenth. Default `auto`. */
-  readonly compress?: 'auto' | 'off';
+  readonly compress?: 'auto' | 'off' | undefined;
   /** A session expires this long after its last save, or half to all of it after it was last opened. Default: never. */
-  readonly ttlMs?: number;
+  readonly ttlMs?: number | undefined;
   /** A session expires this long after it was created, used or not. Default: never. */
-  readonly maxAgeMs?: number;
+  readonly maxAgeMs?: number | undefined;
   /** A destroyed id stays refused for this long. Default a day. */
-  readonly tombstoneTtlMs?: number;
+  readonly tombstoneTtlMs?: number | undefined;
   /** Bound on the bytes of one session. Default 16 MiB. */
-  readonly limitBytes?: number;
+  readonly limitBytes?: number | undefined;
   /** Sessions kept in memory between uses, as bytes of their images. Default 64 MiB. */
-  readonly cacheBytes?: number;
+  readonly cacheBytes?: number | undefined;
   /** Bounds each call to the primary. A save that is not answered in time rejects with `ERR_UNAVAILABLE`, outcome `unknown`. Default 5000. */
-  readonly storeTimeoutMs?: number;
-  readonly clock?: Clock;
-  readonly entropy?: Entropy;
+  readonly storeTimeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly entropy?: Entropy | undefined;
 }
 
 /** What a repository could not bring to an end when it was closed. */
@@ -50,7 +53,7 @@ export interface ClosedReport {
 
 export interface CloseOptions {
   /** How long all of it may take: locks, uses under way, saves of unknown outcome, backups. Default `storeTimeoutMs`. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface UseOptions<V extends object> extends AcquireOptions {
@@ -59,7 +62,7 @@ export interface UseOptions<V extends object> extends AcquireOptions {
 }
 
 export interface CreateOptions extends AcquireOptions {
-  readonly id?: string;
+  readonly id?: string | undefined;
 }
 
 /** `Yes` where no value must be given. */

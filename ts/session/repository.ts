@@ -21,9 +21,11 @@ import { pull } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
+import { autosave } from './autosave.ts';
+import type { AutosaveOptions } from './autosave.ts';
 import { Claims, MOST_ALIASES } from './claims.ts';
 import type { Claimed } from './claims.ts';
-import { checkValues, specOf } from './definition.ts';
+import { checkValues, firstValues, specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
 import { inScope } from './nesting.ts';
 import type { CloseOptions, ClosedReport, CreateArguments, RepositoryOptions, UseOptions } from './options.ts';
@@ -44,6 +46,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   readonly #saveMode: SaveMode;
   readonly #tombstoneTtlMs: number;
   readonly #leaseMs: number;
+  readonly #autosave: AutosaveOptions | undefined;
   readonly #unclosed: UnclosedSessions;
   readonly backups: Backups;
 
@@ -79,6 +82,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     this.#definition = options.definition;
     this.#claims = new Claims(this.#line, options.store, options.lock ?? {}, options.cacheBytes ?? 64 * 1024 * 1024);
     this.#leaseMs = options.lock?.leaseMs ?? DEFAULT_LEASE_MS;
+    this.#autosave = options.autosave;
     this.#saveMode = options.saveMode ?? 'write';
     this.#tombstoneTtlMs = options.tombstoneTtlMs ?? 24 * 3_600_000;
     this.#unclosed = new UnclosedSessions(observers, clock === systemClock);
@@ -108,7 +112,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async scope<R>(id: string, use: (state: S, session: Session<S, V>) => R | Promise<R>, options: UseOptions<V> = {}): Promise<R> {
     if (typeof use !== 'function') throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
-    const session = await this.open(id, options);
+    const session = await this.#open(id, options);
     try {
       const result = await inScope(this.#place, session, () => use(session.state, session));
       if (session.closed) return result; // the use has ended it: there is no state to copy from
@@ -125,6 +129,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    * to. Close it.
    */
   async open(id: string, options: UseOptions<V> = {}): Promise<Session<S, V>> {
+    return this.#saved(await this.#open(id, options));
+  }
+
+  async #open(id: string, options: UseOptions<V>): Promise<Session<S, V>> {
     const place = this.#unclosed.place();
     checkOptions('open', options, USE_RULES);
     const values = this.#checkCreate(options.create);
@@ -150,7 +158,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const place = this.#unclosed.place();
     checkOptions('find', options, ACQUIRE_RULES);
     const claimed = await this.#claims.claim(id, options, true);
-    if (claimed.replica.exists) return this.#session(claimed, false, place);
+    if (claimed.replica.exists) return this.#saved(this.#session(claimed, false, place));
     await claimed.end('keep', undefined);
     return undefined;
   }
@@ -162,13 +170,13 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     checkValues(this.#definition, 'create', first, () => true);
     checkOptions('create', options, CREATE_RULES);
     const claimed = await this.#claims.claimNew(options.id ?? this.#line.draws.id(), options);
-    return this.#created(claimed, first, place);
+    return this.#saved(await this.#created(claimed, first, place));
   }
 
   async #created(claimed: Claimed, values: V, place: string | undefined): Promise<Session<S, V>> {
     const session = this.#session(claimed, true, place);
     try {
-      session.assign(values);
+      session.assign(firstValues(this.#definition, values));
       return session;
     } catch (error) {
       await session.close();
@@ -289,6 +297,12 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (this.#claims.closed) throw new HoldfastError('ERR_CLOSED', 'the session repository is closed');
   }
 
+  /** Now and then, where that was asked for: not within a scope, of which nothing is saved when it throws. */
+  #saved(session: Session<S, V>): Session<S, V> {
+    if (this.#autosave !== undefined) autosave(session, this.#autosave, this.#line.clock, this.#line.observers);
+    return session;
+  }
+
   #session(claimed: Claimed, create: boolean, place: string | undefined): Session<S, V> {
     const { replica } = claimed;
     return new Session<S, V>({
@@ -297,7 +311,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       saveMode: this.#saveMode,
       tombstoneTtlMs: this.#tombstoneTtlMs,
       claimed,
-      slots: this.#claims.takeSlots(replica) ?? new Slots(replica.image, this.#line.codec, this.#definition),
+      slots: (create ? undefined : this.#claims.takeSlots(replica)) ?? new Slots(replica.image, this.#line.codec, this.#definition, create),
       create,
       claimNew: (id, options) => this.#claims.claimNew(id, options),
       leaseMs: this.#leaseMs,

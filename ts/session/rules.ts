@@ -15,11 +15,15 @@ export const CHANGE_ID_RULES: Rules = { ...ACQUIRE_RULES, graceMs: atMost(LONGES
 
 const STORE: Rule = withMethods('a store', 'read', 'append', 'replace', 'lock', 'unlock', 'touch', 'join', 'list', 'inspect', 'sweep', 'promote', 'ping', 'close');
 
-const REPOSITORY_RULES: Rules = {
+export const BACKUP_RULES: Rules = { store: STORE, ack: oneOf('sync', 'async'), timeoutMs: positive };
+export const LOCK_RULES: Rules = { release: oneOf('lazy', 'access'), leaseMs: positive, minHoldMs: notNegative, maxHoldMs: positive };
+
+export const REPOSITORY_RULES: Rules = {
   store: STORE,
   definition: undefined,
-  backups: listOf(nested({ store: STORE, ack: oneOf('sync', 'async'), timeoutMs: positive })),
-  lock: nested({ release: oneOf('lazy', 'access'), leaseMs: positive, minHoldMs: notNegative, maxHoldMs: positive }),
+  backups: listOf(nested(BACKUP_RULES)),
+  lock: nested(LOCK_RULES),
+  autosave: nested({ everyMs: positive }),
   saveMode: oneOf('write', 'mutable-access', 'access', 'all'),
   differencing: oneOf('binary', 'off'),
   engine: oneOf('native', 'js'),

@@ -49,7 +49,7 @@ export interface SessionParts {
 
 export interface ChangeIdOptions extends AcquireOptions {
   /** For this long the old id leads to the new one: for requests that were sent before the client knew it. At most 60000. Default 0: it has ended at once, as it must at a login. */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 /**

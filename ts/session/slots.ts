@@ -23,7 +23,8 @@ export class Slots implements AttributeSlots {
   /** The names may no longer be those of the image. */
   #reshaped = false;
 
-  constructor(image: Image, codec: Codec, definition: SessionDefinition<object, object>) {
+  /** `begins`: of a session that is just created; its immutable attributes are absent until they are given. */
+  constructor(image: Image, codec: Codec, definition: SessionDefinition<object, object>, begins = false) {
     this.#image = image;
     this.#codec = codec;
     this.#definition = definition;
@@ -31,7 +32,9 @@ export class Slots implements AttributeSlots {
       if (definition.drop.has(name)) this.#reshaped = true;
       else this.#slots.set(name, { loaded: false, value: undefined, provisional: false });
     }
-    for (const [name, spec] of Object.entries(definition.attributes)) if (spec.initial !== undefined) this.#addDefault(name);
+    for (const [name, spec] of Object.entries(definition.attributes)) {
+      if (spec.initial !== undefined && !(begins && spec.class === 'immutable')) this.#addDefault(name);
+    }
   }
 
   has(name: string): boolean {

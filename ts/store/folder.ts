@@ -1,5 +1,5 @@
-import { open, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, open, readdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 
 /** Files of the embedded store. The second alone: another process is just making the first. */
@@ -11,6 +11,7 @@ const SHOWN = 3;
 
 /** `ERR_INVALID`, saying what it found, for a folder of another layout. Our own files are not opened: closing one drops SQLite's locks on it. */
 export async function checkFolder(dir: string): Promise<void> {
+  checkPath(dir);
   const entries = await entriesOf(dir);
   if (entries.some(({ name }) => name === LMDB)) throw otherLayout(dir, `an LMDB database, '${LMDB}'`);
   if (entries.some(({ name }) => OURS.includes(name))) return;
@@ -21,6 +22,19 @@ export async function checkFolder(dir: string): Promise<void> {
   if (unknown.length === 0) return;
   const shown = unknown.slice(0, SHOWN).map((name) => `'${name}'`).join(', ');
   throw otherLayout(dir, `files that are none of Holdfast's: ${shown}${unknown.length > SHOWN ? ` and ${unknown.length - SHOWN} more` : ''}`);
+}
+
+/** No folder is made of a name that its caller did not mean as one. */
+function checkPath(dir: string): void {
+  const refuse = (why: string): never => {
+    throw new HoldfastError('ERR_INVALID', `${JSON.stringify(dir)} is no path of a folder: ${why}`);
+  };
+  if (dir.trim() === '') refuse('name one, e.g. ./sessions');
+  if (dir.includes('\0')) refuse('it has a NUL character, which no path may have');
+  if (/^~[\\/]/.test(dir)) refuse(`'~' is the shell's: write the home folder out`);
+  if (/^:?memory:/i.test(dir)) refuse(`a store in memory is openStore('memory:')`);
+  const scheme = /^(?:sqlite|file):/i.exec(dir)?.[0];
+  if (scheme !== undefined) refuse(`'${scheme}' begins an address, which openStore takes: give the path alone, or ./${scheme}… for a folder of that name`);
 }
 
 interface Entry {
@@ -39,9 +53,20 @@ async function entriesOf(dir: string): Promise<Entry[]> {
     return (await readdir(dir, { withFileTypes: true })).map((entry) => ({ name: entry.name, isFile: entry.isFile() }));
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return checkLinks(dir);
     throw new HoldfastError('ERR_UNAVAILABLE', `the folder '${dir}' cannot be read: ${textOf(cause)}`, { cause, outcome: 'none' });
   }
+}
+
+/** Of a path that leads to nothing: a link on it would be said to exist by who makes the folder. */
+async function checkLinks(dir: string): Promise<[]> {
+  for (let at = resolve(dir); dirname(at) !== at; at = dirname(at)) {
+    const found = await lstat(at).catch(() => undefined);
+    if (found === undefined) continue;
+    if (!found.isSymbolicLink() || (await stat(at).catch(() => undefined)) !== undefined) return [];
+    throw new HoldfastError('ERR_UNAVAILABLE', `'${at}' is a link that leads nowhere: make or mount the folder that it leads to, or remove the link`, { outcome: 'none' });
+  }
+  return [];
 }
 
 function otherLayout(dir: string, found: string): HoldfastError {

@@ -27,12 +27,21 @@ export async function openStore(url: string | URL, options: OpenOptions = {}): P
   const address = url instanceof URL ? url.href : url;
   if (typeof address !== 'string' || address === '') throw new HoldfastError('ERR_INVALID', `openStore takes the address of a store: ${KNOWN}`);
   checkOptions('openStore', options, { clock: clockRule, acceptOlder: flag });
-  if (/^(?::memory:|~[\\/])/.test(address)) throw new HoldfastError('ERR_INVALID', address.startsWith('~') ? `'~' is the shell's: write the home folder out, in place of '${address}'` : "a store in memory is 'memory:'");
+  const place = parseAddress(address);
+  return place.kind === 'memory' ? openMemory(place.name, options) : openFolder(place.dir, options);
+}
+
+/** Where an address leads to. */
+export type Address = { readonly kind: 'memory'; readonly name: string } | { readonly kind: 'folder'; readonly dir: string };
+
+/** `ERR_INVALID` for an unknown scheme, or one that names no folder. Whether the folder can be one is not looked at. */
+export function parseAddress(address: string): Address {
+  if (/^memory$/i.test(address)) throw new HoldfastError('ERR_INVALID', `'${address}' may be a folder or a store in memory: write ./${address} for the folder, or memory: for one in memory`);
   const scheme = SCHEME.exec(address)?.[1]?.toLowerCase();
-  if (scheme === undefined) return openFolder(address, options);
-  if (scheme === 'memory') return openMemory(address.slice('memory:'.length), options);
-  if (scheme === 'file') return openFolder(folderOf(address), options);
-  if (scheme === 'sqlite') return openFolder(folderAfter(address.slice('sqlite:'.length), address), options);
+  if (scheme === undefined) return { kind: 'folder', dir: address };
+  if (scheme === 'memory') return { kind: 'memory', name: address.slice('memory:'.length) };
+  if (scheme === 'file') return { kind: 'folder', dir: folderOf(address) };
+  if (scheme === 'sqlite') return { kind: 'folder', dir: folderAfter(address.slice('sqlite:'.length), address) };
   throw new HoldfastError('ERR_INVALID', `'${scheme}:' is no known kind of store; an address is ${KNOWN}; a folder whose name has a colon is written ./${scheme}:…`);
 }
 

@@ -1,9 +1,9 @@
 import { BATCH_STRIDE } from '../diff/differ.ts';
-import { HoldfastError } from '../errors.ts';
 import type { AttributeChange } from '../log/body.ts';
 import { encodeDirectory } from '../log/image.ts';
 import type { Directory, Image, Value } from '../log/image.ts';
 import { ownedBytes } from '../log/owned.ts';
+import { checkName } from '../path.ts';
 import type { Line } from './line.ts';
 
 /** What the session hands over to be saved. */
@@ -76,9 +76,7 @@ function changedDirectory(image: Image, names: readonly string[], versions: Read
   const old = image.directory;
   const isSame = (name: string, index: number): boolean => name === old.names[index] && versions.get(name) === old.versions.get(name);
   if (names.length === old.names.length && names.every(isSame)) return undefined;
-  for (const name of names) {
-    if (!name.isWellFormed()) throw new HoldfastError('ERR_INVALID', `attribute name ${JSON.stringify(name)} is not well-formed Unicode`, { paths: [[name]] });
-  }
+  names.forEach(checkName);
   return encodeDirectory(names, versions);
 }
 

@@ -7,7 +7,7 @@ import type { Acquire, Append, Appended, CallOptions, Grant, Hint, LockReply, Lo
 export interface Place {
   readonly one: Store;
   readonly two: Store;
-  /** Lets time pass for the stores: on their virtual clock, or by waiting. */
+  /** Lets time pass for the stores: on the clock that they were opened with (`VirtualClock.pass`), or by waiting. */
   readonly pass: (ms: number) => Promise<void> | void;
   /** Sets the stores' wall clock, their monotonic clock unnoticed. Absent: the clauses that need it must be skipped with a reason. */
   readonly jump?: ((ms: number) => Promise<void> | void) | undefined;

@@ -187,9 +187,7 @@ export class Tracker {
     this.#checkOpen();
     const name = String(key);
     const attribute = typeof key === 'string' ? this.#attribute(key) : undefined;
-    if (attribute === undefined) {
-      throw invalid(`attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``, name);
-    }
+    if (attribute === undefined) throw notDeclared(name);
     attribute.checkAssignable();
     const immutable = attribute.class === 'immutable';
     if (immutable && this.#options.slots.has(name)) throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
@@ -244,6 +242,10 @@ export class Tracker {
       preventExtensions: () => { throw invalid('The state of a session cannot be frozen'); },
     };
   }
+}
+
+export function notDeclared(name: string): HoldfastError {
+  return invalid(`attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``, name);
 }
 
 /** `name`: of the attribute at fault, if it is one. */
