@@ -269,6 +269,28 @@ describe('a member whose hints were lost', () => {
 });
 
 describe('without hints', () => {
+  it('joins again where the store has lost its memory, also when no hint says so', async () => {
+    const before = new MemoryStore();
+    await before.promote(3);
+    let behind = before;
+    let joined = 0;
+    const moving = new Proxy(before, {
+      get(_, name: 'join') {
+        if (name === 'join') joined += 1;
+        const found = behind[name] as unknown;
+        return typeof found === 'function' ? (found.bind(behind) as unknown) : found;
+      },
+    });
+    const [one, two] = [member(moving, { leaseMs: 5000 }), member(moving, { leaseMs: 5000 })];
+    for (const locks of [one, two]) await (await locks.acquire('s', since)).end('keep');
+    behind = new MemoryStore();
+    for (const locks of [one, two]) await (await locks.acquire('other', since)).end('keep');
+    const began = performance.now();
+    for (const locks of [one, two, one, two]) await (await locks.acquire('third', since, { timeoutMs: 5000 })).end('keep');
+    expect([joined, performance.now() - began < 1000]).toEqual([4, true]); // recalls and grants arrive: nobody waits for a lease
+    expect((await before.join(() => undefined)).member).not.toBe((await behind.join(() => undefined)).member);
+  });
+
   it('a use may ask to hold longer than maxHoldMs, for itself alone', async () => {
     const store = new MemoryStore();
     const [one, two] = [member(store, { maxHoldMs: 1, leaseMs: 60 }), member(store, { leaseMs: 60 })];

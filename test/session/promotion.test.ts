@@ -31,6 +31,9 @@ describe('a promoted backup', () => {
     expect(await thrownBy(add(outdated))).toMatchObject({ code: 'ERR_FENCED', outcome: 'superseded', session: 's', revision: 4 });
     expect(events).toMatchObject([{ id: 's', revision: 4 }]);
     expect(await thrownBy(add(outdated, 'another'))).toMatchObject({ code: 'ERR_FENCED', outcome: 'none' }); // not even in the old primary
+    const left = await outdated.find('s');
+    expect(await thrownBy(left?.expire(5000) as Promise<void>)).toMatchObject({ code: 'ERR_FENCED', outcome: 'none' });
+    await left?.close();
     expect((await old.read('another', { since: ORIGIN })).head).toBeUndefined();
     expect(await promoted.read('s')).toEqual({ n: 203 });
 

@@ -285,7 +285,7 @@ const worlds: Mutants = {
   'sends `changed` where nothing has': [writes('{ reply: { appended: false, why, token: row.lock.token, tail }, notices: [] }', '{ reply: { appended: false, why, token: row.lock.token, tail }, notices: [], written: true }')],
   'watches what was watched before as well': [memory("ids === 'all' ? ids : new Set(ids);", "ids === 'all' || member.watched === 'all' ? 'all' : new Set([...member.watched, ...ids]);")],
   'sends hints to those who left': [memory('this.#members.delete(name);', '')],
-  'names members alike': [memory('`m${(this.#joined += 1)}`', '`m${(this.#joined += 0)}`')],
+  'names members alike': [memory('(this.#joined += 1)}`', '(this.#joined += 0)}`')],
   'goes on after a cancelled call': [deadline('if (this.#signal?.aborted === true) throw', 'if (this.#signal === null) throw')],
   'goes on when the time is over': [deadline('this.#end !== Infinity && this.#clock.monotonic() >= this.#end', 'this.#end < 0')],
   'does not know the outcome of what it did not do': [deadline("throw this.#failure('none', 'was cancelled')", "throw this.#failure('unknown', 'was cancelled')")],

@@ -30,6 +30,8 @@ export class MemberLocks {
   #tickets = 0;
   /** The store's own, as last asked for. */
   #epoch = 0;
+  /** That this member joined under. */
+  #joinedEpoch = 0;
   #closed = false;
 
   constructor(store: Store, clock: Clock, options: LockOptions, call: CallOptions, observers: Observers, onRenewed: (id: string, token: Token) => void = () => undefined) {
@@ -111,9 +113,15 @@ export class MemberLocks {
   }
 
   #join(): Promise<Membership> {
-    this.#membership ??= this.#context.store.join((hint) => this.#onHint(hint), this.#context.call);
+    this.#membership ??= this.#joinStore();
     this.#membership.catch(() => (this.#membership = undefined)); // the next request tries again
     return this.#membership;
+  }
+
+  async #joinStore(): Promise<Membership> {
+    const membership = await this.#context.store.join((hint) => this.#onHint(hint), this.#context.call);
+    this.#joinedEpoch = membership.epoch;
+    return membership;
   }
 
   /**
@@ -121,6 +129,8 @@ export class MemberLocks {
    * primary is of the old world, also after it was fenced once.
    */
   async #checkWorld(token: Token): Promise<void> {
+    // A store that has lost its memory, and so this member's name, with which no hint can reach it any more.
+    if (epochOf(token) < this.#joinedEpoch) this.#membership = undefined;
     if (epochOf(token) <= this.#epoch) return;
     const { store, call } = this.#context;
     this.#epoch = (await store.ping(call)).epoch;

@@ -223,6 +223,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return this.#alone(async () => {
       const { line, leaseMs } = this.#parts;
       if (ttlMs !== undefined) checkIdle('expire: ttlMs', ttlMs, leaseMs);
+      line.backups.checkCurrent();
       const unsettled = this.#doubt ?? this.#replica.unsettled;
       if (unsettled !== undefined) await this.#settled(unsettled);
       const touch = { token: this.#claimed.hold.token, expiry: { ...this.#replica.expiry, idleMs: ttlMs } };

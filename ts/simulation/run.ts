@@ -1,3 +1,4 @@
+import type { Entropy } from '../entropy.ts';
 import type { Mark } from '../history/mark.ts';
 import { PLANTS } from '../history/planted.ts';
 import type { PlantName } from '../history/planted.ts';
@@ -65,10 +66,20 @@ export async function run(seed: number, options: RunOptions = {}): Promise<Run> 
   }
 }
 
+/** Names of members differ from one run of a store to the next. Nothing is drawn for them: a seed's other draws stay what they are. */
+function namesOf(): () => Entropy {
+  let runs = 0;
+  return () => {
+    const run = (runs += 1);
+    return { fill: (bytes) => void bytes.fill(run) };
+  };
+}
+
 function build(world: World, knobs: Knobs, { plant, every = 20 }: RunOptions): Cluster {
   // A sweep's grace must exceed how late a call can arrive: backups are cut off, or hang, for many seconds.
   const graceOf = ({ name }: Machine): number => (name.startsWith('backup') ? LATEST_CALL_MS : knobs.sweepMs);
-  const store = (machine: Machine): MemoryStore => new MemoryStore({ clock: world.clock(machine), sweepEveryMs: knobs.sweepMs, sweepGraceMs: graceOf(machine) });
+  const nextNames = namesOf();
+  const store = (machine: Machine): MemoryStore => new MemoryStore({ clock: world.clock(machine), sweepEveryMs: knobs.sweepMs, sweepGraceMs: graceOf(machine), entropy: nextNames() });
   const planted = (machine: Machine): Store => (plant === undefined ? store(machine) : PLANTS[plant](store(machine), { clock: world.clock(machine), every }));
   const primary = new Machine('primary', planted);
   const backups = Array.from({ length: knobs.backups }, (_, i) => new Machine(`backup${i}`, store));

@@ -2,7 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import { checkOptions, describe, flag, func, milliseconds, signal, text } from '../options.ts';
 import type { Rules } from '../options.ts';
 import type { Position } from '../position.ts';
-import { EPOCHS, floorOf } from '../token.ts';
+import { isToken } from '../token.ts';
 import { shortId } from './row.ts';
 import type { Acquire, Append, CallOptions, Capabilities, Durability, Expiry, Hint, ImageRecord, ListQuery } from './store.ts';
 import type { LockOwner, LockRequest, ReadRequest, RecordKind, SessionImage, SweepRequest, Touch } from './store.ts';
@@ -52,7 +52,7 @@ function checkPosition(what: string, position: Position | undefined): void {
 }
 
 function checkToken(token: unknown): void {
-  if (!isCount(token) || (token as number) >= floorOf(EPOCHS)) invalid(`a token is a whole number from 0 to 2^52, not ${describe(token)}`);
+  if (!isToken(token)) invalid(`a token is a whole number from 0 on, below 2^52 - 2^24, not ${describe(token)}`);
 }
 
 function checkExpiry(expiry: Expiry | undefined): void {

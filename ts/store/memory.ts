@@ -1,6 +1,8 @@
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
-import { checkOptions, clock as clockRule } from '../options.ts';
+import { systemEntropy } from '../entropy.ts';
+import type { Entropy } from '../entropy.ts';
+import { checkOptions, clock as clockRule, withMethods } from '../options.ts';
 import { raised } from './backend.ts';
 import type { Backend, Draft, Marks, View } from './backend.ts';
 import type { Deadline } from './deadline.ts';
@@ -19,6 +21,8 @@ interface Session {
   readonly records: Map<number, StoredRecord>;
 }
 
+const RUN_BYTES = 4;
+
 interface Member {
   readonly listener: (hint: Hint) => void;
   watched: ReadonlySet<string> | 'all';
@@ -26,14 +30,16 @@ interface Member {
 
 export interface MemoryStoreOptions extends SweepOptions {
   readonly clock?: Clock | undefined;
+  /** Of the names of members, which are never used again: also not after a restart. */
+  readonly entropy?: Entropy | undefined;
 }
 
 /** A store in the process's own memory: for tests and single processes. Nothing outlives the process. */
 export class MemoryStore extends TransactionalStore {
   constructor(options: MemoryStoreOptions = {}) {
-    checkOptions('MemoryStore', options, { clock: clockRule, ...SWEEP_RULES });
+    checkOptions('MemoryStore', options, { clock: clockRule, entropy: withMethods('a source of random bytes', 'fill'), ...SWEEP_RULES });
     const can = { durability: ['primary'], watch: true, find: true } as const;
-    super(new MemoryBackend(), { ...options, clock: options.clock ?? systemClock, boundMs: Infinity, can });
+    super(new MemoryBackend(options.entropy ?? systemEntropy), { ...options, clock: options.clock ?? systemClock, boundMs: Infinity, can });
   }
 }
 
@@ -43,8 +49,15 @@ class MemoryBackend implements Backend, View {
   readonly #listing = new Listing();
   readonly #terms = new Map<string, Listing>();
   readonly #members = new Map<string, Member>();
+  readonly #run: string;
   #joined = 0;
   #marks: Marks = { epoch: 0, births: 0 };
+
+  constructor(entropy: Entropy) {
+    const bytes = Buffer.alloc(RUN_BYTES);
+    entropy.fill(bytes);
+    this.#run = bytes.toString('hex');
+  }
 
   async write<T>(id: string, run: (draft: Draft) => T, _deadline: Deadline): Promise<T> {
     const draft = new NotedDraft(this);
@@ -127,7 +140,7 @@ class MemoryBackend implements Backend, View {
   }
 
   async join(listener: (hint: Hint) => void): Promise<Omit<Membership, 'epoch'>> {
-    const name = `m${(this.#joined += 1)}`;
+    const name = `${this.#run}.${(this.#joined += 1)}`;
     const member: Member = { listener, watched: new Set() };
     this.#members.set(name, member);
     return {

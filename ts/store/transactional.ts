@@ -105,12 +105,12 @@ export class TransactionalStore implements Store {
       member,
       epoch,
       watch: async (ids, watchOptions) => {
-        this.#begin(watchOptions);
+        const bound = this.#begin(watchOptions);
         if (!this.can.watch) throw new HoldfastError('ERR_INVALID', `the ${this.#backend.name} store cannot watch: ask store.can.watch first`);
         checkIds(ids);
-        await watch(ids);
+        await bound.bound(watch(ids));
       },
-      leave,
+      leave: async (leaveOptions) => (this.#closed ? leave() : this.#begin(leaveOptions).bound(leave())),
     };
   }
 

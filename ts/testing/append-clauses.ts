@@ -102,7 +102,7 @@ export const appendClauses: Clauses = {
     const token = await begin(one, 's', 1);
     const bad: Partial<Append>[] = [
       { position: at(4) }, { position: at(1, 3) }, { expiry: { idleMs: 0 } }, { expiry: { ageMs: Number.NaN } }, { expiry: { idleMs: -1 } },
-      { terms: [''] }, { terms: ['x'.repeat(65)] }, { terms: ['ä'.repeat(33)] }, { under: -1 }, { under: 2 ** 52 }, { under: 0.5 },
+      { terms: [''] }, { terms: ['x'.repeat(65)] }, { terms: ['ä'.repeat(33)] }, { under: -1 }, { under: 2 ** 52 }, { under: 2 ** 52 - 1 }, { under: 0.5 },
       { under: wants('', 1) }, { under: wants('m', -1) }, { under: wants('m', 1, { leaseMs: 0 }) }, { first: -1 },
     ];
     for (const more of bad) await rejects(one.append('s', record(2, token, more)), 'ERR_INVALID');

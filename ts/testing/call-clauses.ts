@@ -22,8 +22,14 @@ export const callClauses: Clauses = {
     assert.deepEqual([await whole(one), found?.token, found?.expiry, lock.holder?.member, (await one.ping()).epoch], [['r1'], token, {}, a, 0]);
     for (const call of everyCall(two, 's', a, token)) await rejects(call({ timeoutMs: Number.NaN }), 'ERR_INVALID');
   },
-  'a watch is bounded like any call': async ({ one }) => {
+  'a watch and a leaving are bounded like any call': async ({ one }) => {
     const joined = await member(one);
+    await rejects(joined.leave({ signal: AbortSignal.abort() }), 'ERR_UNAVAILABLE', 'none');
+    await rejects(joined.leave({ timeoutMs: 0 }), 'ERR_UNAVAILABLE', 'none');
+    for (const wrong of [null, { timeoutMs: Number.NaN }, { signal: {} }]) {
+      await rejects(joined.leave(wrong as never), 'ERR_INVALID');
+      await rejects(joined.watch([], wrong as never), 'ERR_INVALID');
+    }
     await rejects(joined.watch([], { signal: AbortSignal.abort() }), 'ERR_UNAVAILABLE', 'none');
     await rejects(joined.watch([], { timeoutMs: 0 }), 'ERR_UNAVAILABLE', 'none');
   },
