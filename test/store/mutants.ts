@@ -242,7 +242,7 @@ const lives: Mutants = {
   'remembers a look through a touch': [uses('if (live || use.renew === true) putUsed(draft, row, moment);', 'if (live || use.renew === true) draft.putRow(row);')],
   'remembers a look through a lock': [uses('if (changed) putUsed(draft, row, moment);', 'if (changed) draft.putRow(row);')],
   'expires at the later of both': [expiry('Math.min(usedAt', 'Math.max(usedAt')],
-  'takes a read for a use': [store('return this.#read(id, (view) => tailOf(view, id, rowAt(view, id, moment), request, moment), deadline);', 'void this.touch(id, { token: 2 ** 51 });\n    return this.#read(id, (view) => tailOf(view, id, rowAt(view, id, moment), request, moment), deadline);')],
+  'takes a read for a use': [store('return this.#read(aboutTail(id, owned), (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);', 'void this.touch(id, { token: 2 ** 51 });\n    return this.#read(aboutTail(id, owned), (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);')],
   'takes a lock for a use': [uses('if (changed) putUsed(draft, row, moment);', 'row.usedAt = moment.stamp;\n  if (changed) putUsed(draft, row, moment);')],
   'notes an end as no use': [writes("ended: kind === 'end', usedAt: moment.stamp", "ended: kind === 'end', usedAt: kind === 'end' ? row.usedAt : moment.stamp")],
   'answers a touch by the rule before': [uses('if (live) noteUse(row, use, moment);', 'const before = { ...row };\n  if (live) noteUse(row, use, moment);'), uses('leftMs: leftMs(row, moment.wall), wanted }', 'leftMs: leftMs(before, moment.wall), wanted }')],

@@ -294,6 +294,18 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     expect([ran.stdout.trim(), ran.status], ran.stderr).toEqual(['ERR_INVALID another copy', 0]);
   });
 
+  it('takes an answer that is there already, however long JavaScript was busy', async () => {
+    const store = await SqliteStore.open({ dir: newFolder() });
+    await store.append('s', snapshot);
+    for (const call of [() => store.read('s', { since: ORIGIN }, { timeoutMs: 200 }), () => store.append('s', { ...snapshot, parent: snapshot.position, position: { revision: 2, nonce: 6 } }, { timeoutMs: 200 })]) {
+      const answer = call();
+      await new Promise((resolve) => setImmediate(resolve)); // it is sent
+      for (const end = performance.now() + 1000; performance.now() < end; );
+      await answer;
+    }
+    await store.close();
+  });
+
   it('commits what a sweep deletes together', async () => {
     const clock = new VirtualClock();
     const store = await SqliteStore.open({ dir: newFolder(), clock, sweepEveryMs: Infinity });

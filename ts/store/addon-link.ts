@@ -11,7 +11,7 @@ const ROOM = 1 << 16;
 /** The way through our addon, whose own threads read and write: the usual one. */
 export class AddonLink implements SqliteLink {
   readonly #native: StoreLink;
-  readonly #tickets = new Tickets();
+  readonly #tickets: Tickets = new Tickets(() => this.#drain());
   readonly #outbox = new Outbox();
   readonly #send = (): void => this.#sendAll();
   #room = Buffer.allocUnsafeSlow(ROOM);

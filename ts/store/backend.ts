@@ -35,13 +35,20 @@ export interface Draft extends View {
   clear(): void;
 }
 
+/** A session that is asked about. */
+export interface About {
+  readonly id: string;
+  /** All its records are likely to be asked for. */
+  readonly whole?: boolean | undefined;
+}
+
 /** A place that keeps rows and records, and carries hints between members. */
 export interface Backend {
   readonly name: string;
   /** All or nothing, against one session and the marks as they are then: `run` is called again if another was faster. */
-  write<T>(id: string, run: (draft: Draft) => T, deadline: Deadline): Promise<T>;
-  /** One consistent view; `run` may be called again, on another. `about`: what it asks for, an id or a page; undefined: the marks alone. */
-  read<T>(about: string | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T>;
+  write<T>(about: About, run: (draft: Draft) => T, deadline: Deadline): Promise<T>;
+  /** One consistent view; `run` may be called again, on another. `about`: what it asks for, a session or a page; undefined: the marks alone. */
+  read<T>(about: About | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T>;
   /** The marks that `next` asks for, never lower than those that are there; resolves when no write goes by older ones. */
   raise(next: (marks: Marks) => Partial<Marks>, deadline: Deadline): Promise<Marks>;
   /** Never throws, never waits; as `changed`. */

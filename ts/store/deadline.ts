@@ -22,8 +22,9 @@ export class Deadline {
     if (this.#end !== Infinity && this.#clock.monotonic() >= this.#end) throw this.#failure('none', `was not begun within ${this.#boundMs} ms`);
   }
 
-  get hasSignal(): boolean {
-    return this.#signal !== undefined;
+  /** As `bound`, of work that keeps the time itself. */
+  orAbort<T>(work: Promise<T>, outcome: 'none' | 'unknown'): Promise<T> {
+    return this.#signal === undefined ? work : this.#settled(work, outcome, Infinity);
   }
 
   /** Until the call gives up; Infinity: never. */
@@ -34,10 +35,14 @@ export class Deadline {
   /** What `work` comes to, or a rejection at the deadline: it may still happen, unless `work` changes nothing. */
   bound<T>(work: Promise<T>, outcome: 'none' | 'unknown' = 'unknown'): Promise<T> {
     if (this.#end === Infinity && this.#signal === undefined) return work;
+    return this.#settled(work, outcome, this.leftMs);
+  }
+
+  #settled<T>(work: Promise<T>, outcome: 'none' | 'unknown', leftMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => settle(() => reject(this.#failure(outcome, 'was cancelled')));
       const onTime = (): void => settle(() => reject(this.#failure(outcome, `was not answered within ${this.#boundMs} ms`)));
-      const cancel = this.#end === Infinity ? undefined : this.#clock.after(Math.max(0, this.#end - this.#clock.monotonic()), onTime);
+      const cancel = leftMs === Infinity ? undefined : this.#clock.after(Math.max(0, leftMs), onTime);
       const settle = (finish: () => void): void => {
         cancel?.();
         this.#signal?.removeEventListener('abort', onAbort);

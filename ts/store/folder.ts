@@ -4,15 +4,17 @@ import { HoldfastError } from '../errors.ts';
 
 /** Files of the embedded store. The second alone: another process is just making the first. */
 const OURS = ['store.sqlite', 'mark'];
+/** What a copy that was broken off leaves. */
+const PARTS = ['store.sqlite.part', 'store.sqlite.part-journal'];
 const LMDB = 'data.mdb';
 /** What file systems and tools leave in folders that are empty to their users. */
 const LITTER = /^(?:\.|lost\+found$)/;
 const SHOWN = 3;
 
-/** `ERR_INVALID`, saying what it found, for a folder of another layout. Our own files are not opened: closing one drops SQLite's locks on it. */
-export async function checkFolder(dir: string): Promise<void> {
+/** `ERR_INVALID`, saying what it found, for a folder of another layout. `copy`: one may have been begun there. Our own files are not opened: closing one drops SQLite's locks on it. */
+export async function checkFolder(dir: string, use: 'open' | 'copy' = 'open'): Promise<void> {
   checkPath(dir);
-  const entries = await entriesOf(dir);
+  const entries = (await entriesOf(dir)).filter(({ name }) => use === 'open' || !PARTS.includes(name));
   if (entries.some(({ name }) => name === LMDB)) throw otherLayout(dir, `an LMDB database, '${LMDB}'`);
   if (entries.some(({ name }) => OURS.includes(name))) return;
   for (const { name, isFile } of entries) {
@@ -31,6 +33,7 @@ function checkPath(dir: string): void {
   };
   if (dir.trim() === '') refuse('name one, e.g. ./sessions');
   if (dir.includes('\0')) refuse('it has a NUL character, which no path may have');
+  if (!dir.isWellFormed()) refuse('it has half a surrogate pair, which no path may have');
   if (/^~[\\/]/.test(dir)) refuse(`'~' is the shell's: write the home folder out`);
   if (/^:?memory:/i.test(dir)) refuse(`a store in memory is openStore('memory:')`);
   const scheme = /^(?:sqlite|file):/i.exec(dir)?.[0];

@@ -4,7 +4,7 @@ import { systemEntropy } from '../entropy.ts';
 import type { Entropy } from '../entropy.ts';
 import { checkOptions, clock as clockRule, withMethods } from '../options.ts';
 import { raised } from './backend.ts';
-import type { Backend, Draft, Marks, View } from './backend.ts';
+import type { About, Backend, Draft, Marks, View } from './backend.ts';
 import type { Deadline } from './deadline.ts';
 import { NotedDraft } from './draft.ts';
 import type { RecordChange } from './draft.ts';
@@ -59,14 +59,14 @@ class MemoryBackend implements Backend, View {
     this.#run = bytes.toString('hex');
   }
 
-  async write<T>(id: string, run: (draft: Draft) => T, _deadline: Deadline): Promise<T> {
+  async write<T>({ id }: About, run: (draft: Draft) => T, _deadline: Deadline): Promise<T> {
     const draft = new NotedDraft(this);
     const result = run(draft);
     this.#commit(id, draft);
     return result;
   }
 
-  async read<T>(_about: string | ListQuery | undefined, run: (view: View) => T): Promise<T> {
+  async read<T>(_about: About | ListQuery | undefined, run: (view: View) => T): Promise<T> {
     return run(this);
   }
 

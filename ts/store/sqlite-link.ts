@@ -44,6 +44,12 @@ export class Tickets {
   #timer: NodeJS.Timeout | undefined;
   /** When it runs out. */
   #timerAt = Infinity;
+  readonly #fetch: () => void;
+
+  /** `fetch`: settles what has been answered already. */
+  constructor(fetch: () => void = () => undefined) {
+    this.#fetch = fetch;
+  }
 
   /** `send` asks, under the ticket that its answer will bear. */
   ask(patience: Patience, send: (ticket: number) => void): Promise<Answer> {
@@ -58,7 +64,7 @@ export class Tickets {
       try {
         send(ticket);
       } catch (cause) {
-        this.settle(ticket, new HoldfastError('ERR_UNAVAILABLE', `SQLite: ${String(cause)}`, { cause, outcome: 'unknown' }));
+        this.settle(ticket, new HoldfastError('ERR_UNAVAILABLE', `SQLite: ${String(cause)}`, { cause, outcome: 'none' })); // it was not sent
       }
     });
   }
@@ -72,9 +78,10 @@ export class Tickets {
     else pending.resolve(answer);
   }
 
-  /** What is asked from now on is refused. */
+  /** What is asked from now on is refused; what was not answered never will be. */
   close(): void {
     this.#closed = true;
+    this.fail(new HoldfastError('ERR_CLOSED', 'the SQLite store was closed before this was answered; it may have happened', { outcome: 'unknown' }));
   }
 
   /** Nobody is left to answer. */
@@ -85,10 +92,12 @@ export class Tickets {
   #watch(giveUpAt: number): void {
     clearTimeout(this.#timer);
     this.#timerAt = giveUpAt;
-    this.#timer = giveUpAt === Infinity ? undefined : setTimeout(() => this.#giveUp(), Math.max(1, giveUpAt - systemClock.monotonic()));
+    // Once more around the event loop: where that was held up the answers may lie there already.
+    this.#timer = giveUpAt === Infinity ? undefined : setTimeout(() => void setImmediate(() => this.#giveUp()), Math.max(1, giveUpAt - systemClock.monotonic()));
   }
 
   #giveUp(): void {
+    this.#fetch();
     const now = systemClock.monotonic();
     for (const [ticket, { patience, giveUpAt }] of this.#pending) {
       if (giveUpAt <= now) this.settle(ticket, failure('ERR_UNAVAILABLE', `the disk has not answered within ${Math.round(patience.giveUpMs)} ms`, patience.outcome));

@@ -8,7 +8,7 @@ import { Draws, systemEntropy } from '../entropy.ts';
 import { HoldfastError } from '../errors.ts';
 import { checkOptions, clock as clockRule, flag, text } from '../options.ts';
 import { raised } from './backend.ts';
-import type { Backend, Draft, Marks, View } from './backend.ts';
+import type { About, Backend, Draft, Marks, View } from './backend.ts';
 import { bootId } from './boot.ts';
 import { Deadline } from './deadline.ts';
 import { NotedDraft } from './draft.ts';
@@ -77,7 +77,7 @@ export class SqliteStore extends TransactionalStore {
   /** Makes a store of its own in folder `to`, as of one moment, while others write; takes an hour at most. `ERR_INVALID`: there is a store already. */
   async copy(to: string): Promise<void> {
     if (typeof to !== 'string' || to === '' || to.includes('\0')) throw new HoldfastError('ERR_INVALID', 'copy needs the path of a folder that holds no store');
-    await checkFolder(to);
+    await checkFolder(to, 'copy');
     await this.#backend.copy(resolve(to));
   }
 
@@ -165,10 +165,11 @@ class SqliteBackend implements Backend {
   }
 
   /** Drafted on the row as this process wrote it last, while nobody else has: that saves to read it. What it only says is never taken from there. */
-  async write<T>(id: string, run: (draft: Draft) => T, deadline: Deadline): Promise<T> {
+  async write<T>(about: About, run: (draft: Draft) => T, deadline: Deadline): Promise<T> {
+    const { id } = about;
     let remembered = this.#rows.sightOf(id);
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const { seen, sight } = await this.#see(id, (view) => noted(view, run), deadline, remembered);
+      const { seen, sight } = await this.#see(about, (view) => noted(view, run), deadline, remembered);
       const isMemory = sight === remembered;
       remembered = undefined;
       if (isMemory && seen.error !== undefined) continue;
@@ -178,7 +179,7 @@ class SqliteBackend implements Backend {
     throw outrun(`session '${shortId(id)}'`);
   }
 
-  async read<T>(about: string | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {
+  async read<T>(about: About | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {
     return resultOf((await this.#see(about, run, deadline)).seen);
   }
 
@@ -202,7 +203,7 @@ class SqliteBackend implements Backend {
       const query = { limit: PAGE, ...(cursor !== undefined && { cursor }) };
       const page = await this.read(query, (view) => view.page(query), this.#unhurried());
       for (const id of page.ids) {
-        const fault = await this.read(id, (view) => lookThrough(view, id), this.#unhurried()).then((seen) => void add(counts, seen), faultOf);
+        const fault = await this.read({ id, whole: true }, (view) => lookThrough(view, id), this.#unhurried()).then((seen) => void add(counts, seen), faultOf);
         if (fault !== undefined) faults.push(fault);
         onSession((counts.sessions += 1));
       }
@@ -224,8 +225,8 @@ class SqliteBackend implements Backend {
   }
 
   /** Fetches and runs, until all that `run` asked for was there, of one moment. */
-  async #see<T>(about: string | ListQuery | undefined, run: (view: SqliteSight) => T, deadline: Deadline, remembered?: SqliteSight): Promise<{ seen: Seen<T>; sight: SqliteSight }> {
-    const first: Want = typeof about === 'object' ? { page: about } : { id: about ?? '' };
+  async #see<T>(about: About | ListQuery | undefined, run: (view: SqliteSight) => T, deadline: Deadline, remembered?: SqliteSight): Promise<{ seen: Seen<T>; sight: SqliteSight }> {
+    const first = wantOf(about);
     let sight = remembered ?? new SqliteSight();
     let wants = remembered === undefined ? [first] : [];
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
@@ -285,7 +286,7 @@ class SqliteBackend implements Backend {
   #ask(request: Reading | Writing, deadline: Deadline, outcome: 'none' | 'unknown'): Promise<Answer> {
     const giveUpMs = Math.min(LONGEST_MS, deadline.leftMs);
     const asked = this.#link.ask(request, { boundMs: giveUpMs - Math.min(MARGIN_MS, giveUpMs / 10), giveUpMs, outcome });
-    return deadline.hasSignal ? deadline.bound(asked, outcome) : asked;
+    return deadline.orAbort(asked, outcome);
   }
 
   send(member: string, hint: Hint): void {
@@ -306,6 +307,11 @@ class SqliteBackend implements Backend {
       await this.#link.close(BOUND_MS);
     }
   }
+}
+
+function wantOf(about: About | ListQuery | undefined): Want {
+  if (about === undefined) return { id: '' };
+  return 'id' in about ? { id: about.id, from: about.whole === true ? 0 : undefined } : { page: about };
 }
 
 function noted<T>(view: View, run: (draft: Draft) => T): { readonly draft: NotedDraft; readonly reply: T } {

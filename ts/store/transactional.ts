@@ -6,7 +6,7 @@ import { EPOCHS } from '../token.ts';
 import type { Token } from '../token.ts';
 import { checkAbove, checkAppend, checkCall, checkId, checkIds, checkImage, checkList } from './arguments.ts';
 import { checkListener, checkLock, checkRead, checkSweep, checkTouch, checkUnlock } from './arguments.ts';
-import type { Backend, Draft, View } from './backend.ts';
+import type { About, Backend, Draft, View } from './backend.ts';
 import { Deadline } from './deadline.ts';
 import { lockView } from './lock-row.ts';
 import { rowAt } from './moment.ts';
@@ -57,39 +57,45 @@ export class TransactionalStore implements Store {
     const deadline = this.#beginFor(id, options);
     checkRead(request);
     const moment = this.#moment();
-    return this.#read(id, (view) => tailOf(view, id, rowAt(view, id, moment), request, moment), deadline);
+    const owned = { ...request, since: { ...request.since } };
+    return this.#read(aboutTail(id, owned), (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);
   }
 
   async append(id: string, request: Append, options?: CallOptions): Promise<Appended> {
     const deadline = this.#beginFor(id, options);
     checkAppend(id, request, this.can);
-    const owned = { ...request, bytes: new Uint8Array(request.bytes) };
-    return this.#change(id, (draft) => append(draft, id, owned, this.#moment()), deadline);
+    const owned = ownedAppend(request);
+    return this.#change({ id }, (draft) => append(draft, id, owned, this.#moment()), deadline);
   }
 
   async replace(id: string, image: SessionImage, expected: Position | undefined, options?: CallOptions): Promise<Appended> {
     const deadline = this.#beginFor(id, options);
     checkImage(id, image, expected);
-    const owned = { ...image, records: image.records.map((record) => ({ ...record, bytes: new Uint8Array(record.bytes) })) };
-    return this.#change(id, (draft) => replace(draft, id, owned, expected, this.#moment()), deadline);
+    const records = image.records.map((record) => ({ ...record, position: { ...record.position }, bytes: new Uint8Array(record.bytes) }));
+    const owned = { ...image, records, expiry: { ...image.expiry }, terms: image.terms && [...image.terms] };
+    const place = expected && { ...expected };
+    return this.#change({ id }, (draft) => replace(draft, id, owned, place, this.#moment()), deadline);
   }
 
   async lock(id: string, request: LockRequest, options?: CallOptions): Promise<LockReply> {
     const deadline = this.#beginFor(id, options);
     checkLock(request);
-    return this.#change(id, (draft) => lock(draft, id, request, this.#moment()), deadline);
+    const owned = { ...request, since: { ...request.since } };
+    return this.#change(aboutTail(id, owned), (draft) => lock(draft, id, owned, this.#moment()), deadline);
   }
 
   async unlock(id: string, who: { readonly token: Token } | LockOwner, options?: CallOptions): Promise<void> {
     const deadline = this.#beginFor(id, options);
     checkUnlock(who);
-    return this.#change(id, (draft) => unlock(draft, id, who, this.#moment()), deadline);
+    const owned = { ...who };
+    return this.#change({ id }, (draft) => unlock(draft, id, owned, this.#moment()), deadline);
   }
 
   async touch(id: string, use: Touch, options?: CallOptions): Promise<Touched> {
     const deadline = this.#beginFor(id, options);
     checkTouch(use);
-    return this.#change(id, (draft) => touch(draft, id, use, this.#moment()), deadline);
+    const owned = { ...use, expiry: use.expiry && { ...use.expiry } };
+    return this.#change({ id }, (draft) => touch(draft, id, owned, this.#moment()), deadline);
   }
 
   async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
@@ -132,7 +138,7 @@ export class TransactionalStore implements Store {
       const row = rowAt(view, id, moment);
       return { head: headOf(row, moment), lock: row === undefined ? { queue: [] } : lockView(row.lock, moment.monotonic) };
     };
-    return this.#read(id, look, deadline);
+    return this.#read({ id }, look, deadline);
   }
 
   async sweep(request: SweepRequest, options?: CallOptions): ReturnType<Store['sweep']> {
@@ -145,7 +151,7 @@ export class TransactionalStore implements Store {
     // What is deleted must not begin again: the mark is there before the first row goes.
     if (births > 0) await this.#track(this.#backend.raise(() => ({ births }), deadline));
     // Offered at once, so that a backend can commit them together.
-    const looks = due.map((id) => this.#track(this.#backend.write(id, (draft) => look(draft, id, graceMs, moment), deadline)).catch(passDamage));
+    const looks = due.map((id) => this.#track(this.#backend.write({ id }, (draft) => look(draft, id, graceMs, moment), deadline)).catch(passDamage));
     const swept = (await Promise.all(looks)).filter(Boolean).length;
     return { swept, ...(page.cursor !== undefined && { cursor: page.cursor }) };
   }
@@ -171,10 +177,11 @@ export class TransactionalStore implements Store {
     await this.#backend.close();
   }
 
-  async #change<Reply>(id: string, run: (draft: Draft) => Outcome<Reply>, deadline: Deadline): Promise<Reply> {
+  async #change<Reply>(about: About, run: (draft: Draft) => Outcome<Reply>, deadline: Deadline): Promise<Reply> {
     this.#underWay += 1;
+    const { id } = about;
     try {
-      const { reply, notices, written } = await this.#backend.write(id, run, deadline);
+      const { reply, notices, written } = await this.#backend.write(about, run, deadline);
       for (const { kind, member, token } of notices) this.#backend.send(member, { kind, id, token });
       if (written === true && this.can.watch) this.#backend.changed(id);
       return reply;
@@ -183,7 +190,7 @@ export class TransactionalStore implements Store {
     }
   }
 
-  #read<T>(about: string | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {
+  #read<T>(about: About | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {
     return this.#track(this.#backend.read(about, run, deadline));
   }
 
@@ -219,6 +226,23 @@ export class TransactionalStore implements Store {
     deadline.check();
     return deadline;
   }
+}
+
+/** Who knows nothing of it wants all of it. */
+const aboutTail = (id: string, { since, limitBytes }: ReadRequest): About => ({ id, whole: since.revision === 0 && limitBytes !== 0 });
+
+/** What the caller makes of its objects after the call is no business of the store's. */
+function ownedAppend(request: Append): Append {
+  const { parent, position, under, expiry, terms } = request;
+  return {
+    ...request,
+    parent: { ...parent },
+    position: { ...position },
+    under: typeof under === 'object' ? { ...under } : under,
+    expiry: expiry && { ...expiry },
+    terms: terms && [...terms],
+    bytes: new Uint8Array(request.bytes),
+  };
 }
 
 function nextEpoch(above: number): number {

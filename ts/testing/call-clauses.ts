@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { asks, at, begin, everyCall, granted, head, member, record, refused, rejects, whole } from './place.ts';
+import { appended, asks, at, begin, bytesOf, everyCall, granted, head, ids, member, record, refused, rejects, whole } from './place.ts';
 import type { Clauses } from './place.ts';
 
 export const callClauses: Clauses = {
@@ -32,6 +32,40 @@ export const callClauses: Clauses = {
     }
     await rejects(joined.watch([], { signal: AbortSignal.abort() }), 'ERR_UNAVAILABLE', 'none');
     await rejects(joined.watch([], { timeoutMs: 0 }), 'ERR_UNAVAILABLE', 'none');
+  },
+  'what a caller makes of its objects after a call changes nothing of it': async ({ one, two }) => {
+    const { member: a } = await member(one);
+    const token = await begin(one, 's', 1);
+    const [parent, position, expiry, terms] = [{ ...at(1) }, { ...at(2) }, { idleMs: 60_000 }, ['term']];
+    const appending = one.append('s', { parent, position, kind: 'delta', bytes: bytesOf('two'), under: token, expiry, terms });
+    Object.assign(parent, at(7));
+    Object.assign(position, { revision: 9, nonce: 6.5 });
+    Object.assign(expiry, { idleMs: 1 });
+    terms[0] = 'other';
+    appended(await appending);
+    assert.deepEqual([await whole(two), (await head(two))?.position, (await head(two))?.expiry, await ids(two, 'term')], [['r1', 'two'], at(2), { idleMs: 60_000 }, ['s']]);
+    const under = { ...asks(a, 1) };
+    const locking = one.lock('s', under);
+    Object.assign(under, { member: 'nobody', ticket: 99, leaseMs: 1 });
+    const grant = granted(await locking);
+    assert.equal((await two.inspect('s')).lock.holder?.member, a);
+    const use = { token: grant.token, expiry: { idleMs: 5000 } };
+    const touching = one.touch('s', use);
+    use.expiry.idleMs = 7;
+    assert.equal((await touching).touched, true);
+    assert.deepEqual((await head(two))?.expiry, { idleMs: 5000 });
+    const who = { token: grant.token };
+    const unlocking = one.unlock('s', who);
+    who.token = 0;
+    await unlocking;
+    assert.equal((await two.inspect('s')).lock.holder, undefined);
+    const image = { records: [{ position: { ...at(5) }, kind: 'snapshot' as const, bytes: bytesOf('five') }], createdAt: 1, expiry: { ageMs: 2 ** 50 }, terms: ['new'], token: grant.token };
+    const replacing = one.replace('s', image, at(2));
+    (image.records[0] as { position: object }).position = at(6);
+    image.expiry.ageMs = 1;
+    image.terms[0] = 'none';
+    appended(await replacing);
+    assert.deepEqual([await whole(two), (await head(two))?.position, (await head(two))?.expiry, await ids(two, 'new')], [['five'], at(5), { ageMs: 2 ** 50 }, ['s']]);
   },
   'two connections to one place say so': async ({ one, two }) => {
     assert.equal(one.address, two.address);

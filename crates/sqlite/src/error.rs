@@ -24,7 +24,11 @@ pub enum Error {
     /// The file at this path, which says what was acknowledged, fails its checksum. Nothing happened.
     MarkDamaged(PathBuf),
     /// The file at this path is not the one that was opened: moved, replaced or deleted.
-    Moved(PathBuf),
+    Moved {
+        path: PathBuf,
+        /// What was committed went to the one that was opened.
+        committed: bool,
+    },
     /// The folder is none that may be opened; the text says why and what to do.
     Refused(String),
     /// The system does not let it be opened. Nothing happened.
@@ -39,7 +43,7 @@ pub enum Error {
 impl Error {
     /// Whether what was asked for may have happened, or may still.
     pub fn is_unsure(&self) -> bool {
-        matches!(self, Error::Unsure(_) | Error::Moved(_) | Error::Panic)
+        matches!(self, Error::Unsure(_) | Error::Moved { committed: true, .. } | Error::Panic)
     }
 
     /// Whether a connection that said so is of no more use.
@@ -51,6 +55,7 @@ impl Error {
     pub(crate) fn at_commit(self) -> Error {
         match self {
             Error::Damaged(what) | Error::Unreachable(what) => Error::Unsure(what),
+            Error::Moved { path, .. } => Error::Moved { path, committed: true },
             other => other,
         }
     }
@@ -75,7 +80,7 @@ impl fmt::Display for Error {
                  it from a backup, or open it once with `acceptOlder` to go on from what is there",
                 path.display()
             ),
-            Error::Moved(path) => {
+            Error::Moved { path, .. } => {
                 write!(f, "'{}' was moved, replaced or deleted while it was open: open the store again", path.display())
             }
             Error::Refused(what) | Error::Unreachable(what) => write!(f, "{what}"),

@@ -26,6 +26,11 @@ impl LogWatch {
         self.restless && self.looked.is_none_or(|looked| looked.elapsed() >= PAUSE)
     }
 
+    /// There is none.
+    pub fn rest(&mut self) {
+        self.restless = false;
+    }
+
     /// What is to be told.
     pub fn note(&mut self, bytes: u64) -> Option<u64> {
         self.looked = Some(Instant::now());
@@ -43,4 +48,28 @@ impl LogWatch {
 
 pub fn length_of(path: &Path) -> u64 {
     path.metadata().map_or(0, |found| found.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_looked_at_while_nothing_is_written() {
+        let mut watch = LogWatch::default();
+        assert_eq!((watch.patience(), watch.is_due(false)), (None, false));
+        assert!(watch.is_due(true));
+        watch.rest(); // there was no log
+        assert_eq!((watch.patience(), watch.is_due(false)), (None, false));
+        assert!(watch.is_due(true));
+        assert_eq!((watch.note(1000), watch.patience()), (None, None));
+        assert!(!watch.is_due(true), "too soon");
+        assert!(watch.patience().is_some(), "once more after the last write");
+        assert_eq!(watch.note(LONG + 1), Some(LONG + 1));
+        assert_eq!(
+            (watch.note(LONG + 2), watch.note(2 * LONG + 2), watch.note(5)),
+            (None, Some(2 * LONG + 2), Some(5))
+        );
+        assert_eq!(watch.patience(), None);
+    }
 }

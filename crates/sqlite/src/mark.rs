@@ -138,6 +138,10 @@ impl Mark {
     /// To be called under the lock, and never lowered. Not flushed, and written after the commit was: after a power cut it is behind, never ahead. One that cannot be written
     /// stays behind likewise.
     pub fn write(&self, known: Known) {
-        let _ = self.file.write_all_at(&known.to_bytes(), 0);
+        let _ = self.try_write(known);
+    }
+
+    pub fn try_write(&self, known: Known) -> std::io::Result<()> {
+        self.file.write_all_at(&known.to_bytes(), 0)
     }
 }

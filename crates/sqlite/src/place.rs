@@ -63,20 +63,19 @@ pub fn make_store(dir: &Path) -> Result<(), Error> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(Error::Unreachable(reason(&path, &error))),
-        Ok(_) => {
-            // A power cut must not take the names away from what is flushed.
-            let above = || match dir.parent().map_or(Ok(()), flush_folder) {
-                // Of others, who let us pass but not read it: not ours to flush.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-                flushed => flushed,
-            };
-            flush_folder(dir).and_then(|()| above()).map_err(|error| Error::Unreachable(reason(dir, &error)))
-        }
+        Ok(_) => flush_names(dir).map_err(|error| Error::Unreachable(reason(dir, &error))),
     }
 }
 
-pub fn flush_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+/// A power cut must not take the names away from what is flushed.
+pub fn flush_names(dir: &Path) -> io::Result<()> {
+    let flush = |path: &Path| File::open(path)?.sync_all();
+    flush(dir)?;
+    match dir.parent().map_or(Ok(()), flush) {
+        // Of others, who let us pass but not read it: not ours to flush.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        flushed => flushed,
+    }
 }
 
 /// SQLite would follow a link, or take whatever lies there for its own.
@@ -134,7 +133,7 @@ impl Files {
     /// Every engine says that all is well when its directory was deleted or replaced.
     pub fn check(&self) -> Result<(), Error> {
         match self.0.iter().find(|(path, known)| identity(path) != *known) {
-            Some((path, _)) => Err(Error::Moved(path.clone())),
+            Some((path, _)) => Err(Error::Moved { path: path.clone(), committed: false }),
             None => Ok(()),
         }
     }

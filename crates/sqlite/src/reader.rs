@@ -76,8 +76,8 @@ fn read(connection: &Connection, work: &Work) -> Result<Reply, Error> {
     }
 }
 
-/// SQLite's steps between two looks whether to stop.
-const STEPS: i32 = 10_000;
+/// SQLite's steps between two looks whether to stop: one may copy a record of a megabyte.
+pub const STEPS: i32 = 100;
 
 /// Looks through the whole database, or copies it, on a connection of its own, until its time is over or the directory is closed.
 pub fn run_long(shared: &Arc<Shared>, job: &Job) {

@@ -19,6 +19,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[derive(Default)]
+struct Closing {
+    /// Who waits to hear that all is closed.
+    waiting: Vec<(u32, Arc<dyn Sink>)>,
+    /// All is closed.
+    ended: bool,
+}
+
+/// Threads that look through a database, or copy it, at once.
+const MOST_LOOKERS: usize = 4;
+
 /// A directory that is open, or about to be.
 pub struct Shared {
     pub dir: PathBuf,
@@ -36,8 +47,7 @@ pub struct Shared {
     closing_down: AtomicBool,
     /// Of all users, also of those that are gone.
     sinks: Mutex<Vec<Weak<dyn Sink>>>,
-    /// Who waits to hear that all is closed.
-    closing: Mutex<Vec<(u32, Arc<dyn Sink>)>>,
+    closing: Mutex<Closing>,
 }
 
 impl Shared {
@@ -54,7 +64,7 @@ impl Shared {
             lookers: Mutex::new(Vec::new()),
             closing_down: AtomicBool::new(false),
             sinks: Mutex::new(Vec::new()),
-            closing: Mutex::new(Vec::new()),
+            closing: Mutex::new(Closing::default()),
         }
     }
 
@@ -75,9 +85,10 @@ impl Shared {
         *lock(&self.files) = Some(files.clone());
     }
 
-    /// Moved away or gone back while it was open: it is not served to those who have it open any more.
+    /// Moved away or gone back while it was open: it is not served to those who have it open any more. Who opens it from now on looks anew.
     pub fn refuse(&self, error: &Error) {
         *lock(&self.refused) = Some(error.clone());
+        self.forget(&mut lock(&OPEN));
     }
 
     pub fn check_refused(&self) -> Result<(), Error> {
@@ -121,28 +132,46 @@ impl Shared {
 
     /// On a thread of its own.
     fn look_long(self: &Arc<Self>, job: Job) -> Result<(), Error> {
+        let mut lookers = lock(&self.lookers);
+        if self.is_closing() {
+            return Err(Error::Closed);
+        }
+        lookers.retain(|known| !known.is_finished());
+        if lookers.len() >= MOST_LOOKERS {
+            return Err(Error::Crowded);
+        }
         let shared = self.clone();
         let looker = thread::Builder::new().name("holdfast-look".into()).spawn(move || reader::run_long(&shared, &job));
         let looker = looker.map_err(|error| Error::Unreachable(format!("no thread could be started: {error}")))?;
-        let mut lookers = lock(&self.lookers);
-        lookers.retain(|known| !known.is_finished());
         lookers.push(looker);
         Ok(())
     }
 
+    /// No lock is held while a thread is joined: its last answer may wait for one.
     pub fn end_readers(&self) {
-        self.closing_down.store(true, Ordering::Relaxed);
-        for looker in std::mem::take(&mut *lock(&self.lookers)) {
+        self.stop_long();
+        let lookers = std::mem::take(&mut *lock(&self.lookers));
+        for looker in lookers {
             let _ = looker.join();
         }
         self.reads.close();
-        if let Some(reader) = lock(&self.reader).take() {
+        let reader = lock(&self.reader).take();
+        if let Some(reader) = reader {
             let _ = reader.join();
         }
     }
 
+    fn stop_long(&self) {
+        self.closing_down.store(true, Ordering::Relaxed);
+    }
+
     pub fn tell_closed(&self) {
-        for (ticket, sink) in std::mem::take(&mut *lock(&self.closing)) {
+        let waiting = {
+            let mut closing = lock(&self.closing);
+            closing.ended = true;
+            std::mem::take(&mut closing.waiting)
+        };
+        for (ticket, sink) in waiting {
             sink.deliver(vec![Answer { ticket, result: Ok(Reply::Closed) }]);
         }
     }
@@ -236,9 +265,22 @@ impl Handle {
             }
             return;
         }
-        lock(&self.shared.closing).extend(waiting);
+        self.shared.stop_long();
+        let late = {
+            let mut closing = lock(&self.shared.closing);
+            if closing.ended {
+                waiting
+            } else {
+                closing.waiting.extend(waiting);
+                None
+            }
+        };
         self.shared.forget(&mut open);
+        drop(open);
         self.shared.writes.close();
+        if let Some((ticket, sink)) = late {
+            sink.deliver(vec![Answer { ticket, result: Ok(Reply::Closed) }]);
+        }
     }
 }
 

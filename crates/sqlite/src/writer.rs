@@ -8,6 +8,7 @@ use crate::log_watch::{LogWatch, length_of};
 use crate::mark::{Known, Mark};
 use crate::place::{self, Files, Presence};
 use crate::queue::{Answers, Job, Reply, Work};
+use crate::reader::STEPS;
 use crate::registry::Shared;
 use crate::turn::Turn;
 use crate::wire::Request;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// Entries of one transaction.
 const MOST_TOGETHER: usize = 256;
+/// How long compacting waits for other processes.
+const COMPACT_WAIT: Duration = Duration::from_secs(2);
 /// For tidying the log up beside what waits.
 const PATROL_BOUND: Duration = Duration::from_millis(50);
 /// Closing waits this long for other processes: what is not tidied up then is by the next.
@@ -71,14 +74,28 @@ impl Writer {
             let Work::Open { accept_older } = job.work else { continue };
             if self.failed.is_none() {
                 deadline::set(job.due);
-                self.failed = guarded(|| self.ensure(accept_older)).err();
-                if self.failed.is_some() {
-                    self.shared.give_up();
+                let opened = guarded(|| self.ensure_sound(accept_older));
+                // Where others have it open that is for this one alone.
+                if opened.is_ok() || self.files.is_some() {
+                    job.answer(&mut answers, opened.map(|()| Reply::Opened));
+                    continue;
                 }
+                self.failed = opened.err();
+                self.shared.give_up();
             }
             job.answer(&mut answers, self.failed.clone().map_or(Ok(Reply::Opened), Err));
         }
         answers.deliver();
+    }
+
+    /// For whoever opens what is open already: it may have been moved away meanwhile.
+    fn ensure_sound(&mut self, accept_older: bool) -> Result<(), Error> {
+        self.ensure(accept_older)?;
+        let checked = self.ground.as_ref().map_or(Ok(()), |ground| ground.files.check());
+        if let Err(error) = &checked {
+            self.drop_ground(error);
+        }
+        checked
     }
 
     fn ensure(&mut self, accept_older: bool) -> Result<(), Error> {
@@ -97,7 +114,8 @@ impl Writer {
 
     /// It is opened anew, and readers go on meanwhile; but what took the place of the files or of the state is never opened.
     fn drop_ground(&mut self, error: &Error) {
-        if let Error::Moved(_) | Error::WentBack { .. } = error {
+        let refused = matches!(error, Error::Moved { .. } | Error::WentBack { .. });
+        if refused {
             self.shared.refuse(error);
         } else if let Some(files) = &self.files {
             self.shared.note_files(&files.lasting());
@@ -106,6 +124,9 @@ impl Writer {
             let _ = connection::tidy_when_closed(&ground.database.connection, false);
         }
         self.close_ground();
+        if refused {
+            self.turn = None; // whoever opens it anew need not wait until all who have it open have left
+        }
     }
 
     /// The last who closes the database copies its log into it and deletes that: others are kept out meanwhile.
@@ -175,8 +196,12 @@ impl Writer {
     fn compact_for(&mut self, jobs: Vec<Job>) {
         let mut answers = Answers::default();
         for job in &jobs {
-            deadline::set(job.due);
-            let compacted = guarded(|| self.compact());
+            // Others wait behind it.
+            deadline::set(job.due.min(Instant::now() + COMPACT_WAIT));
+            let mut compacted = guarded(|| self.compact(job.due));
+            if compacted == Err(Error::Busy) && self.shared.is_closing() {
+                compacted = Err(Error::Closed);
+            }
             if let Err(error) = &compacted
                 && error.ends_connection()
             {
@@ -187,8 +212,9 @@ impl Writer {
         answers.deliver();
     }
 
-    fn compact(&mut self) -> Result<(), Error> {
+    fn compact(&mut self, due: Instant) -> Result<(), Error> {
         self.ensure(false)?;
+        let shared = self.shared.clone();
         let Ground { database, mark, files, .. } = self.ground.as_mut().ok_or(Error::Closed)?;
         let _locked = mark.lock()?;
         files.check()?;
@@ -197,7 +223,9 @@ impl Writer {
         connection::check_commits(connection, mark.known()?.commits)?;
         // The copy that is made meanwhile may be larger than memory.
         connection.pragma_update(None, "temp_store", "FILE")?;
+        connection.progress_handler(STEPS, Some(move || shared.is_closing() || Instant::now() >= due))?;
         let vacuumed = connection.execute_batch("VACUUM");
+        connection.progress_handler(0, None::<fn() -> bool>)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         vacuumed?;
         // What readers still need stays in the log for now.
@@ -210,7 +238,7 @@ impl Writer {
         if !self.watch.is_due(writing) {
             return;
         }
-        let Some(Ground { database, mark, files, .. }) = &self.ground else { return };
+        let Some(Ground { database, mark, files, .. }) = &self.ground else { return self.watch.rest() };
         let log = files.log();
         let mut bytes = length_of(log);
         if bytes > LOG_BYTES_KEPT as u64 {
@@ -239,7 +267,7 @@ impl Writer {
             }
             result => result?,
         };
-        files.check()?;
+        files.check().map_err(Error::at_commit)?;
         if let Some(now) = result.known.filter(|now| now.commits > known) {
             mark.write(now);
         }

@@ -458,8 +458,8 @@ fn nothing_is_acknowledged_that_went_to_a_folder_that_is_gone() {
         let found = user.read("s").unwrap();
         harm(&folder.store());
         for _ in 0..2 {
-            assert!(matches!(user.write(draft_on(&found, "s", b"two")), Err(Error::Moved(_))));
-            assert!(matches!(user.read("s"), Err(Error::Moved(_))));
+            assert!(matches!(user.write(draft_on(&found, "s", b"two")), Err(Error::Moved { .. })));
+            assert!(matches!(user.read("s"), Err(Error::Moved { .. })));
         }
         user.close();
     };

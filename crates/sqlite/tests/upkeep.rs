@@ -124,3 +124,113 @@ fn more_than_memory_should_hold_is_refused_at_once() {
     assert!(user.write(draft_on(&found, "later", b"row")).unwrap());
     user.close();
 }
+
+#[test]
+fn two_copies_into_one_folder_do_not_meet() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    for session in 0..20 {
+        user.append(&format!("s{session}"), &[7; 100_000]).unwrap();
+    }
+    for round in 0..20 {
+        let to = folder.0.join(format!("copy {round}"));
+        let path = to.as_os_str().as_encoded_bytes().to_vec();
+        user.send(Request::Copy(path.clone()));
+        user.send(Request::Copy(path));
+        let results = [user.receive().result, user.receive().result];
+        let made = results.iter().filter(|result| **result == Ok(Reply::Committed(true))).count();
+        let refused = results.iter().filter(|result| matches!(result, Err(Error::Refused(_)))).count();
+        assert_eq!((made, refused), (1, 1), "{results:?}");
+        assert!(!to.join("store.sqlite.part").exists());
+        let mut copied = User::open(&to).unwrap();
+        assert_eq!(copied.bodies("s19").len(), 1);
+        copied.close();
+    }
+    user.close();
+}
+
+#[test]
+fn what_a_copy_that_was_broken_off_has_left_is_begun_anew() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    user.append("s", b"one").unwrap();
+    let to = folder.0.join("copy");
+    fs::create_dir(&to).unwrap();
+    fs::write(to.join("store.sqlite.part"), vec![1; 5000]).unwrap();
+    fs::write(to.join("store.sqlite.part-journal"), vec![1; 5000]).unwrap();
+    assert_eq!(copy(&mut user, &to), Ok(Reply::Committed(true)));
+    let mut names: Vec<String> =
+        fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["mark", "store.sqlite"]);
+    user.close();
+}
+
+#[test]
+fn looks_are_bounded_in_number() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    user.append("s", &[7; 3 << 20]).unwrap();
+    for _ in 0..200 {
+        user.send(Request::Check);
+    }
+    let answers: Vec<Answer> = (0..200).map(|_| user.receive()).collect();
+    let crowded = answers.iter().filter(|answer| answer.result == Err(Error::Crowded)).count();
+    let checked = answers
+        .iter()
+        .filter(|answer| matches!(&answer.result, Ok(Reply::Checked(found)) if found.faults.is_empty()))
+        .count();
+    assert!(crowded > 100 && checked >= 4 && crowded + checked == 200, "{crowded} {checked}");
+    user.close();
+}
+
+#[test]
+fn compacting_ends_with_the_store() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    for session in 0..150 {
+        user.append(&format!("s{session}"), &[7; 1 << 20]).unwrap();
+    }
+    user.send(Request::Compact);
+    std::thread::sleep(Duration::from_millis(20));
+    let began = Instant::now();
+    user.end();
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let mut user = User::open(&folder.store()).unwrap();
+    assert_eq!(user.bodies("s149").len(), 1);
+    user.close();
+}
+
+/// Whoever opens it anew, as the error says, gets it, while the one that was refused is still there; that one is closed at once.
+#[test]
+fn a_store_that_was_put_back_is_opened_beside_the_user_that_was_refused() {
+    let folder = Folder::new();
+    let (store, gone) = (folder.store().join("store.sqlite"), folder.store().join("gone"));
+    let mut user = User::open(&folder.store()).unwrap();
+    user.append("s", b"one").unwrap();
+    let found = user.read("s").unwrap();
+    fs::rename(&store, &gone).unwrap();
+    assert!(matches!(user.write(draft_on(&found, "s", b"two")), Err(Error::Moved { committed: false, .. })));
+    assert!(User::open(&folder.store()).is_err(), "it went back");
+    fs::remove_file(&store).ok();
+    fs::rename(&gone, &store).unwrap();
+    let mut other = User::open(&folder.store()).unwrap();
+    assert_eq!(other.bodies("s").len(), 1);
+    other.append("s", b"two").unwrap();
+    assert!(matches!(user.read("s"), Err(Error::Moved { .. })));
+    let began = Instant::now();
+    user.close();
+    assert!(began.elapsed() < Duration::from_secs(5));
+    other.append("s", b"three").unwrap();
+    other.close();
+}
+
+#[test]
+fn one_that_opens_it_where_it_was_moved_away_is_told_so() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    user.append("s", b"one").unwrap();
+    fs::rename(folder.store().join("store.sqlite"), folder.store().join("gone")).unwrap();
+    assert!(matches!(User::open(&folder.store()).err(), Some(Error::Moved { .. })));
+    user.close();
+}
