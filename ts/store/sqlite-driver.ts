@@ -136,7 +136,7 @@ const TEXTS: readonly (readonly [string, number])[] = [
 export function resultCode(error: unknown): number | undefined {
   const { errcode, code, message } = error as { errcode?: unknown; code?: unknown; message?: unknown };
   if (typeof errcode === 'number') return errcode & 0xff;
-  if (code === 'ERR_SQLITE_ERROR') return TEXTS.find(([text]) => String(message).includes(text))?.[1];
-  if (typeof code !== 'string' || !code.startsWith('SQLITE_')) return undefined;
-  return CODES[code.split('_', 2).join('_')] ?? 1;
+  if (typeof code !== 'string' || !code.includes('SQLITE_')) return undefined;
+  if (code.startsWith('SQLITE_')) return CODES[code.split('_', 2).join('_')] ?? 1;
+  return TEXTS.find(([text]) => String(message).includes(text))?.[1];
 }
