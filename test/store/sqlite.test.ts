@@ -240,6 +240,15 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     await store.close();
   });
 
+  it('lets those join who asked before it is closed, and leaves no socket behind', async () => {
+    const dir = newFolder();
+    const store = await SqliteStore.open({ dir });
+    const joining = store.join(() => undefined);
+    await store.close();
+    await (await joining).leave();
+    expect(readdirSync(dir).toSorted()).toEqual(['mark', 'store.sqlite']);
+  });
+
   it('is not held up by a process that exits in the middle of writing', async () => {
     const dir = newFolder();
     const store = await SqliteStore.open({ dir });

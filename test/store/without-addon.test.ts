@@ -5,7 +5,10 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, renameSy
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { REMOTE } from '../../ts/store/sqlite-files.ts';
+import { systemClock } from '../../ts/clock.ts';
+import { findModule, resultCode } from '../../ts/store/sqlite-driver.ts';
+import { REMOTE, beginCopy, dropCopy } from '../../ts/store/sqlite-files.ts';
+import { SqliteGround } from '../../ts/store/sqlite-ground.ts';
 import { PRAGMAS, SQL } from '../../ts/store/sqlite-sql.ts';
 import { SqliteStore } from '../../ts/store/sqlite.ts';
 import { newFolder } from '../folders.ts';
@@ -23,6 +26,15 @@ const CAN_BE_NOBODY = NOBODY === undefined || spawnSync(process.execPath, ['--ch
 function visit(dir: string, module: string = MODULE, then = '', uid: number | undefined = undefined): string {
   const ran = spawnSync(process.execPath, [path('visit.mjs'), dir, then], { uid, encoding: 'utf8', timeout: 20_000, env: { ...process.env, HOLDFAST_SQLITE: module } });
   return `${ran.stdout.trim()}${ran.stderr}`;
+}
+
+function thrownBy(run: () => unknown): unknown {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }
 
 describe('without the addon', () => {
@@ -126,6 +138,45 @@ describe('without the addon', () => {
     other.kill();
     await once(other, 'close');
   }, 60_000);
+
+  it.each([['records', 'fine: 40\nERR_CORRUPT none: a05'], ['rows', 'fine: z39\nERR_CORRUPT none: a05']])('damage in %s is told to those who meet it, and to nobody else', (what, told) => {
+    const ran = spawnSync(process.execPath, [path('damaged-page.mjs'), newFolder(), what], { encoding: 'utf8', timeout: 20_000, env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
+    expect(`${ran.stdout.trim()}${ran.stderr}`).toBe(told);
+  }, 30_000);
+
+  it('what is wrong is told by the words of SQLite where its code is missing', () => {
+    const { DatabaseSync } = createRequire(import.meta.url)(MODULE) as { DatabaseSync: new (path: string) => { exec(sql: string): void; prepare(sql: string): { all(): unknown }; close(): void } };
+    const file = join(newFolder(), 'text');
+    writeFileSync(file, 'this is no database, but some text that is long enough to be taken for one'.repeat(20));
+    const database = new DatabaseSync(file);
+    expect(resultCode(thrownBy(() => database.exec('SELECT * FROM sqlite_schema')))).toBe(26);
+    database.close();
+    const codeOf = (message: string, code = 'ERR_SQLITE_ERROR'): number | undefined => resultCode(Object.assign(new Error(message), { code }));
+    const texts = ['database disk image is malformed', 'file is not a database', 'database is locked', 'database or disk is full', 'disk I/O error'];
+    expect(texts.map((text) => codeOf(text))).toEqual([11, 26, 5, 13, 10]);
+    expect([codeOf('no such thing'), codeOf('disk I/O error', 'EIO')]).toEqual([undefined, undefined]);
+  });
+
+  it('a copy that cannot be made says so, and where', () => {
+    const [dir, to] = [newFolder(), newFolder()];
+    const inTheWay = join(to, 'store.sqlite.part');
+    mkdirSync(inTheWay);
+    const soon = systemClock.monotonic() + 10_000;
+    const ground = new SqliteGround(findModule(MODULE), dir, false, soon);
+    expect(thrownBy(() => ground.copy(to, soon))).toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none', message: expect.stringContaining(inTheWay) as string });
+    ground.close();
+  });
+
+  it('a copy begins without what one that was killed left behind', () => {
+    const to = newFolder();
+    const left = ['store.sqlite.part', 'store.sqlite.part-journal'].map((name) => join(to, name));
+    for (const file of left) writeFileSync(file, 'half');
+    const part = beginCopy(to);
+    expect([part, readdirSync(to), readFileSync(part, 'utf8')]).toEqual([left[0], ['store.sqlite.part'], '']);
+    for (const file of left) writeFileSync(file, 'half');
+    dropCopy(part);
+    expect(readdirSync(to)).toEqual([]);
+  });
 
   it('tables and statements are word for word those of the addon', () => {
     const source = ['connection', 'commit', 'read', 'place'].map((name) => readFileSync(path(`../../crates/sqlite/src/${name}.rs`), 'utf8')).join('\n');

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, lstatSync, mkdirSync, realpathSync, rmdirSync, unlinkSync } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import type { Hint, Membership } from './store.ts';
 
@@ -13,6 +14,11 @@ const LONGEST_FOLDER = 88;
 const LONGEST_LINE = 4096;
 /** A peer that has not taken this many bytes is stopped, and misses its hints. */
 const MOST_UNSENT = 65_536;
+const SOCKET = /^[0-9a-f]{8}\.sock$/;
+/** Sockets of others that are looked at when one begins to listen. */
+const MOST_LOOKED_AT = 64;
+/** One this new may be just about to listen. */
+const NEW_MS = 1000;
 
 /**
  * Carries hints between the processes that share a directory, as lines of JSON over one Unix socket (a named pipe on
@@ -25,6 +31,8 @@ export class SocketInbox {
   readonly #peers = new Map<string, Socket>();
   readonly #incoming = new Set<Socket>();
   #listening: Promise<Server> | undefined;
+  #tidying: Promise<void> | undefined;
+  #closed = false;
   #members = 0;
 
   constructor(dir: string) {
@@ -33,9 +41,11 @@ export class SocketInbox {
 
   /** A member's name says where its socket is: `<process>.<number>`. */
   async join(listener: (hint: Hint) => void): Promise<Pick<Membership, 'member' | 'leave'>> {
+    this.#checkOpen();
     this.#listening ??= this.#listen();
     this.#listening.catch(() => (this.#listening = undefined)); // the next to join tries again
     await this.#listening;
+    this.#checkOpen();
     const member = `${this.#name}.${(this.#members += 1)}`;
     this.#listeners.set(member, listener);
     return {
@@ -55,13 +65,19 @@ export class SocketInbox {
     }
   }
 
+  /** What begins to listen meanwhile is waited for: closing it removes its file. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#listeners.clear();
     for (const socket of [...this.#peers.values(), ...this.#incoming]) socket.destroy();
     const server = await this.#listening?.catch(() => undefined);
     if (server === undefined) return;
-    await new Promise((resolve) => server.close(resolve));
+    await Promise.all([this.#tidying, new Promise((resolve) => server.close(resolve))]);
     removeIfEmpty(this.#folder);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new HoldfastError('ERR_CLOSED', 'the SQLite store is closed: open another');
   }
 
   #address(name: string): string {
@@ -75,6 +91,7 @@ export class SocketInbox {
       const server = createServer((socket) => this.#receive(socket));
       server.listen(address);
       await once(server, 'listening');
+      if (process.platform !== 'win32') this.#tidying = this.#tidy(address).catch(() => undefined);
       return server.unref();
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
@@ -82,7 +99,21 @@ export class SocketInbox {
     }
   }
 
+  /** Those who were killed leave their sockets behind. Processes begin at different places, so that together they come round. */
+  async #tidy(own: string): Promise<void> {
+    const { mtimeMs } = await lstat(own);
+    const names = (await readdir(this.#folder)).filter((name) => SOCKET.test(name)).toSorted();
+    const start = names.indexOf(basename(own)) + 1;
+    for (const name of [...names.slice(start), ...names.slice(0, start - 1)].slice(0, MOST_LOOKED_AT)) {
+      if (this.#closed) return;
+      const path = join(this.#folder, name);
+      const found = await lstat(path).catch(() => undefined);
+      if (found?.isSocket() === true && found.mtimeMs < mtimeMs - NEW_MS && (await isRefused(path))) unlinkQuietly(path);
+    }
+  }
+
   #receive(socket: Socket): void {
+    if (this.#closed) return void socket.destroy(); // `close` waits for all that is open
     this.#incoming.add(socket);
     socket.unref();
     socket.setEncoding('utf8');
@@ -111,7 +142,7 @@ export class SocketInbox {
     this.#peers.set(peer, socket);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Nobody listens any more: its process was killed, and could not tidy up.
-      if (error.code === 'ECONNREFUSED' && process.platform !== 'win32') unlinkQuietly(address);
+      if (isDead(error) && process.platform !== 'win32') unlinkQuietly(address);
       socket.destroy();
     });
     socket.on('close', () => this.#peers.delete(peer));
@@ -133,6 +164,16 @@ function makeFolder(folder: string): void {
   const found = lstatSync(folder);
   if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`'${folder}' belongs to another user`);
   chmodSync(folder, 0o700);
+}
+
+const isDead = (error: NodeJS.ErrnoException): boolean => error.code === 'ECONNREFUSED';
+
+function isRefused(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path, () => socket.destroy());
+    socket.on('error', (error) => resolve(isDead(error)));
+    socket.on('close', () => resolve(false));
+  });
 }
 
 function removeIfEmpty(folder: string): void {

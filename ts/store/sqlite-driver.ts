@@ -118,10 +118,25 @@ export function findModule(name?: string): SqliteModule {
 
 const CODES: Readonly<Record<string, number>> = { SQLITE_BUSY: 5, SQLITE_LOCKED: 6, SQLITE_READONLY: 8, SQLITE_IOERR: 10, SQLITE_CORRUPT: 11, SQLITE_FULL: 13, SQLITE_CANTOPEN: 14, SQLITE_PROTOCOL: 15, SQLITE_NOTADB: 26 };
 
+/** SQLite's own words: some modules pass nothing else on. */
+const TEXTS: readonly (readonly [string, number])[] = [
+  ['database disk image is malformed', 11],
+  ['malformed database schema', 11],
+  ['file is not a database', 26],
+  ['database is locked', 5],
+  ['database table is locked', 6],
+  ['locking protocol', 15],
+  ['database or disk is full', 13],
+  ['disk I/O error', 10],
+  ['attempt to write a readonly database', 8],
+  ['unable to open database file', 14],
+];
+
 /** SQLite's primary result code; undefined: the error is not SQLite's. */
 export function resultCode(error: unknown): number | undefined {
-  const { errcode, code } = error as { errcode?: unknown; code?: unknown };
+  const { errcode, code, message } = error as { errcode?: unknown; code?: unknown; message?: unknown };
   if (typeof errcode === 'number') return errcode & 0xff;
-  if (typeof code !== 'string' || !code.startsWith('SQLITE_')) return undefined;
-  return CODES[code.split('_', 2).join('_')] ?? 1;
+  if (typeof code !== 'string' || !code.includes('SQLITE_')) return undefined;
+  if (code.startsWith('SQLITE_')) return CODES[code.split('_', 2).join('_')] ?? 1;
+  return TEXTS.find(([text]) => String(message).includes(text))?.[1];
 }

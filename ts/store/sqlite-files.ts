@@ -135,7 +135,7 @@ export function beginCopy(to: string): string {
   mkdirSync(to, { recursive: true, mode: 0o700 });
   if ([STORE, MARK].some((name) => lstatSync(join(to, name), { throwIfNoEntry: false }) !== undefined)) throw new HoldfastError('ERR_INVALID', `'${to}' holds a store already: name a new folder`);
   const part = join(realpathSync(to), PART);
-  unlinkQuietly(part);
+  dropCopy(part);
   closeSync(openSync(part, 'wx', 0o600));
   return part;
 }
@@ -150,7 +150,10 @@ export function endCopy(part: string, known: Known): void {
   flush(dir);
 }
 
-export const dropCopy = (part: string): void => unlinkQuietly(part);
+/** A journal that is left would be played back into the next copy. */
+export function dropCopy(part: string): void {
+  for (const path of [part, `${part}-journal`]) unlinkQuietly(path);
+}
 
 function sumOf(mark: Buffer): Buffer {
   const hash = new Uint32Array(2);

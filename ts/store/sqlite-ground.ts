@@ -103,14 +103,16 @@ export class SqliteGround {
   /** Others wait meanwhile: there is one thread. */
   copy(to: string, dueMs: number): Answer {
     this.#checkUsable();
-    const part = beginCopy(to);
-    try {
-      this.#guarded(dueMs, () => this.#driver.exec(`VACUUM INTO '${part.replaceAll("'", "''")}'`));
-      endCopy(part, this.#knownOf(part));
-    } catch (error) {
-      dropCopy(part);
-      throw error;
-    }
+    this.#guarded(dueMs, () => {
+      const part = beginCopy(to);
+      try {
+        this.#driver.exec(`VACUUM INTO '${part.replaceAll("'", "''")}'`);
+        endCopy(part, this.#knownOf(part));
+      } catch (error) {
+        dropCopy(part);
+        throw error;
+      }
+    });
     return { kind: 'committed', written: true };
   }
 
@@ -169,8 +171,16 @@ export class SqliteGround {
     } catch (error) {
       if (BUSY.includes(resultCode(error) ?? 0)) return undefined;
       if (resultCode(error) !== FULL) throw error;
-      this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      this.#shortenLog();
       return this.#commit(batch);
+    }
+  }
+
+  #shortenLog(): void {
+    try {
+      this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // stays as it is
     }
   }
 
@@ -285,7 +295,7 @@ export class SqliteGround {
     } catch (error) {
       this.#rollBack();
       const code = resultCode(error);
-      if (!committing || code === undefined || code === FULL || BUSY.includes(code)) throw error;
+      if (!committing || code === FULL || BUSY.includes(code ?? 0)) throw error;
       throw failure('ERR_UNAVAILABLE', `the commit failed (${String(error)})`, 'unknown');
     }
   }
@@ -366,7 +376,7 @@ function translate(error: unknown): unknown {
   if (error instanceof HoldfastError) return error;
   const code = resultCode(error);
   const text = error instanceof Error ? error.message : String(error);
-  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none');
+  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none'); // the system's, most often, which names the path
   if (BUSY.includes(code)) return failure('ERR_UNAVAILABLE', 'another process kept the store busy until the time of the call was over', 'none');
   if (code === FULL) return failure('ERR_UNAVAILABLE', 'the disk is full: make room', 'none');
   if (NO_ACCESS.includes(code)) return failure('ERR_UNAVAILABLE', text, 'none');

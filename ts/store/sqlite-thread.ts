@@ -58,21 +58,26 @@ function attempt(tickets: readonly number[], run: () => readonly Answer[]): Repl
 
 const BUSY: Failed = { code: 'ERR_UNAVAILABLE', message: 'SQLite: others kept the store busy until the time of the call was over; nothing was written', outcome: 'none' };
 
+/** Those whose time is not over; the others are told. */
+function timely(questions: readonly Question[], replies: Reply[]): Question[] {
+  const now = systemClock.monotonic();
+  for (const { ticket: each, dueMs: due } of questions) if (due <= now) replies.push({ ticket: each, failed: BUSY });
+  return questions.filter(({ dueMs: due }) => due > now);
+}
+
 /** What came together is written together, then read. */
 function work(): void {
   const open = ground as SqliteGround;
-  const questions = waiting;
+  const replies: Reply[] = [];
+  const questions = timely(waiting, replies);
   waiting = [];
-  const now = systemClock.monotonic();
-  const timely = questions.filter((question) => question.dueMs > now);
-  const replies: Reply[] = questions.filter((question) => question.dueMs <= now).map((question) => ({ ticket: question.ticket, failed: BUSY }));
-  replies.push(...write(open, timely.filter(({ request }) => request?.kind === 'draft' || request?.kind === 'raise')));
-  for (const { ticket: each, request, dueMs: due } of timely) {
+  write(open, questions.filter(({ request }) => request?.kind === 'draft' || request?.kind === 'raise'), replies);
+  for (const { ticket: each, request, dueMs: due } of questions) {
     if (request?.kind === 'fetch' || request?.kind === 'page' || request?.kind === 'check') replies.push(...attempt([each], () => [open.read(request, due)]));
     if (request?.kind === 'copy') replies.push(...attempt([each], () => [open.copy(request.to, due)]));
     if (request?.kind === 'compact') replies.push(...attempt([each], () => [open.compact(due)]));
   }
-  const closing = timely.find(({ request }) => request === undefined);
+  const closing = questions.find(({ request }) => request === undefined);
   if (closing !== undefined && waiting.length > 0) waiting.push(closing);
   else if (closing !== undefined) replies.push(...close(open, closing.ticket));
   port.postMessage(replies);
@@ -80,19 +85,19 @@ function work(): void {
 }
 
 /** Those whose time is not over wait on when others are in the way. */
-function write(open: SqliteGround, drafts: readonly Question[]): Reply[] {
-  if (drafts.length === 0) return [];
+function write(open: SqliteGround, drafts: readonly Question[], replies: Reply[]): void {
+  if (drafts.length === 0) return;
   const due = Math.min(...drafts.map((question) => question.dueMs));
   let busy = false;
-  const replies = attempt(drafts.map((draft) => draft.ticket), () => {
-    const written = open.write(drafts.map(({ request }) => request as Writing), due);
-    busy = written === undefined;
-    return (written ?? []).map((each) => ({ kind: 'committed', written: each }));
+  const written = attempt(drafts.map((draft) => draft.ticket), () => {
+    const done = open.write(drafts.map(({ request }) => request as Writing), due);
+    busy = done === undefined;
+    return (done ?? []).map((each) => ({ kind: 'committed', written: each }));
   });
-  if (!busy) return replies;
-  const now = systemClock.monotonic();
-  waiting.push(...drafts.filter((draft) => draft.dueMs > now));
-  return drafts.filter((draft) => draft.dueMs <= now).map((draft) => ({ ticket: draft.ticket, failed: BUSY }));
+  if (busy) waiting.push(...timely(drafts, replies));
+  // What is wrong with one, lies on a damaged page or is too large for the disk, is no reason to refuse the rest.
+  else if (drafts.length > 1 && written[0]?.failed?.outcome === 'none') for (const draft of drafts) write(open, timely([draft], replies), replies);
+  else replies.push(...written);
 }
 
 function close(open: SqliteGround, closing: number): Reply[] {

@@ -101,8 +101,13 @@ export class TransactionalStore implements Store {
   async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
     const deadline = this.#begin(options);
     checkListener(listener);
+    // As one: `close` waits for all of it.
+    return this.#track(this.#join(listener, deadline));
+  }
+
+  async #join(listener: (hint: Hint) => void, deadline: Deadline): Promise<Membership> {
     const { epoch } = await this.#read(undefined, (view) => view.marks(), deadline);
-    const joining = this.#backend.join(listener);
+    const joining = this.#track(this.#backend.join(listener)); // it may outlast the call
     const { member, watch, leave } = await deadline.bound(joining).catch((error: unknown) => {
       joining.then((late) => late.leave(), () => undefined); // nobody learns of its name any more
       throw error;
