@@ -10,7 +10,7 @@ import type { Acquire, Append, Expiry, Head, HeadState, ImageRecord, RecordKind,
 import type { Token } from '../../ts/token.ts';
 import { SLOWEST_MS, delayed } from './link.ts';
 import type { Losses } from './link.ts';
-import { VirtualClock, randomFrom } from './world.ts';
+import { NO_ENTROPY, VirtualClock, randomFrom } from './world.ts';
 
 /** What a caller takes a session for, which may be long untrue. */
 interface View {
@@ -40,7 +40,7 @@ const WAYS: readonly Losses[] = [
 export async function randomCalls(seed: number, { plant, every = 10 }: { readonly plant?: PlantName; readonly every?: number } = {}): Promise<RandomRun> {
   const clock = new VirtualClock();
   const random = randomFrom(seed);
-  const inner = new MemoryStore({ clock, sweepEveryMs: Infinity });
+  const inner = new MemoryStore({ clock, entropy: NO_ENTROPY, sweepEveryMs: Infinity });
   const planted = plant && PLANTS[plant](inner, { clock, every });
   const way = { knobs: WAYS[seed % WAYS.length] as Losses, clock, random };
   const marks: Mark[] = [];

@@ -13,7 +13,7 @@ import type { Acquire, Append, Appended, Expiry, ImageRecord, Store, Tail } from
 import type { Token } from '../../ts/token.ts';
 import { SLOWEST_MS, delayed } from './link.ts';
 import type { Losses } from './link.ts';
-import { VirtualClock, randomFrom } from './world.ts';
+import { NO_ENTROPY, VirtualClock, randomFrom } from './world.ts';
 
 /** How much of what happens. */
 export interface Knobs extends Losses {
@@ -100,7 +100,7 @@ const bytesOf = (line: Line): Uint8Array => new TextEncoder().encode(JSON.string
 export async function run(seed: number, { plant, every = 20, knobs: given }: { readonly plant?: PlantName; readonly every?: number; readonly knobs?: Partial<Knobs> } = {}): Promise<Run> {
   const knobs = knobsOf(seed, given);
   const clock = new VirtualClock();
-  const inner = new MemoryStore({ clock, sweepEveryMs: 150, sweepGraceMs: SLOWEST_MS });
+  const inner = new MemoryStore({ clock, entropy: NO_ENTROPY, sweepEveryMs: 150, sweepGraceMs: SLOWEST_MS });
   const planted = plant && PLANTS[plant](inner, { clock, every });
   const marks: Mark[] = [];
   const random = randomFrom(seed);

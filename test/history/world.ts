@@ -1,4 +1,8 @@
 import type { Clock } from '../../ts/clock.ts';
+import type { Entropy } from '../../ts/entropy.ts';
+
+/** Names of members are the same in every run. */
+export const NO_ENTROPY: Entropy = { fill: (bytes) => void bytes.fill(0) };
 
 /** A stream of numbers in [0, 1) that a seed determines (mulberry32). */
 export function randomFrom(seed: number): () => number {
