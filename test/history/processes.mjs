@@ -3,7 +3,7 @@
 // usage: node test/history/processes.mjs [--steps N] [--seed N] [--processes N] [--kill-every N] [--stop-every N]
 //   [--store URL]    an address of openStore (a MemoryStore in a process of its own, which the others reach by a socket)
 //   [--openers N]    further processes that open and close the store all the time (none)
-//   [--plant NAME] [--every N]    a fault in every process's store, which shows in one call of N
+//   [--plant NAME] [--every N]    a fault in every process's store, which shows in one call of N; one that cannot show here is refused
 //   [--history DIR]  keeps the histories in a new folder there
 //   [--traces DIR]   recorded traces (../shared/traces, beside this repository; where they are missing, seeded states)
 import { fork } from 'node:child_process';
@@ -21,6 +21,10 @@ const { values } = parseArgs({
   options: { steps: number(20_000), seed: number(1), processes: number(4), openers: number(0), 'kill-every': number(500), 'stop-every': number(700), every: number(200), plant: text, store: text, history: text, traces: { ...text, default: fileURLToPath(new URL('../../../shared/traces', import.meta.url)) } },
 });
 const [steps, seed, processes, openers, killEvery, stopEvery, every] = ['steps', 'seed', 'processes', 'openers', 'kill-every', 'stop-every', 'every'].map((name) => Number(values[name]));
+
+/** Sessions that only grow, under locks that their repositories watch over, never meet the others: a clean verdict would say nothing. */
+const SHOWN = ['drops an append', 'answers before it writes', 'applies twice', 'fails although it wrote', 'refuses although it wrote', 'skips a record', 'grants twice'];
+if (values.plant !== undefined && !SHOWN.includes(values.plant)) fail(`'${values.plant}' cannot show here, where there are ${SHOWN.join(', ')}: node scripts/simulate.mjs --plant '${values.plant}'`);
 
 const STOP_TIMEOUT_MS = 20_000;
 const LIMIT_MS = 60_000 + 50 * steps;
