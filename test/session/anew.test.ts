@@ -68,7 +68,7 @@ describe('a session that begins anew', () => {
     expect((await store.read('a', { since: ORIGIN })).head).toMatchObject({ state: 'expired', position: { revision: saves } });
   });
 
-  it('takes the place of its old copy in a backup that missed how it ended and was swept', async () => {
+  it('is told, with both ways on, by a backup that missed how it ended and was swept', async () => {
     const clock = new VirtualClock();
     const [primary, second] = [new MemoryStore({ clock, sweepEveryMs: Infinity }), new MemoryStore({ clock, sweepEveryMs: Infinity })];
     let down = false;
@@ -81,7 +81,12 @@ describe('a session that begins anew', () => {
     clock.pass(5001);
     expect(await sweep(primary, clock)).toBe(1);
     down = false;
+    const errors: string[] = [];
+    sessions.observe((event) => void (event.type === 'backup-error' && errors.push(event.message)));
     await sessions.scope('a', (state) => void (state.n = 100), { create: true });
+    expect(errors).toEqual([expect.stringMatching(/revision 3 of session 'a' \(begun 20.*\) that the primary, at 1 \(begun 20.*\).*: if the primary has lost saves, .*restore\(id, 0\); if the session ended there and was begun anew.*overwrite/)]);
+    expect(await sessions.verifyBackups('a')).toEqual(['ahead']);
+    await sessions.backups.catchUp('a', { overwrite: true });
     expect(await sessions.verifyBackups('a')).toEqual(['equal']);
     expect(await logOf(second, 'a')).toEqual(await logOf(primary, 'a'));
   });
@@ -92,12 +97,14 @@ describe('a session that begins anew', () => {
     const before = new SessionRepository({ store: new MemoryStore({ clock }), definition, clock, backups: [{ store: second }] });
     for (let i = 1; i <= 3; i += 1) await before.scope('a', (state) => void (state.n = i), { create: true });
     await before.close();
-    clock.pass(1000);
-    const after = new SessionRepository({ store: new MemoryStore({ clock }), definition, clock, backups: [{ store: second }] });
+    clock.pass(120_000);
+    const emptied = new MemoryStore({ clock });
+    const [after, third] = [1, 2].map(() => new SessionRepository({ store: emptied, definition, clock, lock: { release: 'access' }, backups: [{ store: second }] })) as [SessionRepository<{ n: number; text: string }, object>, SessionRepository<{ n: number; text: string }, object>];
     const errors: string[] = [];
     after.observe((event) => void (event.type === 'backup-error' && errors.push(event.message)));
     await after.scope('a', (state) => void (state.n = 100), { create: true });
-    expect(errors).toEqual([expect.stringContaining('the primary has lost saves')]);
+    await third.scope('a', (state) => void (state.text = 'tokens rise again'));
+    expect(errors).toEqual([expect.stringContaining('if the primary has lost saves')]);
     expect(await after.verifyBackups('a')).toEqual(['ahead']);
     expect(await after.backups.restore('a')).toBe(true);
     expect(await after.read('a')).toMatchObject({ n: 3 });

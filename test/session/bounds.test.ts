@@ -99,6 +99,22 @@ describe('closing', () => {
   });
 });
 
+describe('a touch that a backup misses', () => {
+  it('is on the list of what it lacks, also after a feed that went well', async () => {
+    let fails = false;
+    const backup = through(new MemoryStore(), { touch: (call) => (fails ? Promise.reject(new Error('down')) : call()) });
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition, backups: [{ store: backup, ack: 'async' }] });
+    const session = await sessions.create({ n: 1 }, { id: 'a' });
+    await session.save();
+    fails = true;
+    session.state.n = 2;
+    await Promise.all([session.save(), session.expire(60_000)]);
+    await session.close();
+    await sessions.backups.drain();
+    expect([[...sessions.backups.behind().keys()], (await sessions.close()).unfed]).toEqual([['a'], ['a']]);
+  });
+});
+
 describe('several backups', () => {
   it('are told apart where one is meant, and all are asked where any is', async () => {
     const down = through(new MemoryStore(), { read: () => Promise.reject(new Error('down')), append: () => Promise.reject(new Error('down')) });

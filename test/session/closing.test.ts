@@ -27,6 +27,21 @@ describe('closing a repository', () => {
     expect(await other.scope('s', (state) => state.n, { timeoutMs: 1000 })).toBe(1);
   });
 
+  it('waits for a use that was granted when another of the same session ended', async () => {
+    const store = new MemoryStore();
+    const sessions = new SessionRepository({ store, definition });
+    const use = (): Promise<void> =>
+      sessions.scope('s', async (state) => {
+        await pause(40);
+        state.n += 1;
+      }, { create: true });
+    const [first, second] = [use(), use()];
+    await first;
+    expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [], unfed: [] });
+    await store.close();
+    await second; // saved before the store was closed
+  });
+
   it('names the sessions whose uses do not end; they may still save, and give their locks back then', async () => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition, lock: { leaseMs: 60_000 } });

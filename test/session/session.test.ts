@@ -346,6 +346,21 @@ describe('a fenced holder', () => {
   });
 });
 
+describe('a use that asked to hold long', () => {
+  it('holds on as it asked to when its id changes', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [repository(store, { lock: { leaseMs: 60, maxHoldMs: 1 } }), repository(store)];
+    await one.scope('a', (state) => void (state.visits = 1), { create: true });
+    const session = await one.open('a', { holdMs: 60_000 });
+    await session.changeId('b');
+    const other = two.scope('b', (state) => state.visits, { timeoutMs: 5000 });
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    session.state.visits = 7;
+    await session.saveAndClose();
+    expect(await other).toBe(7);
+  });
+});
+
 // docs/protocol.md: Unknown outcomes
 describe('an append of unknown outcome', () => {
   /** Loses the answers of some appends, having done them or not. */

@@ -259,7 +259,9 @@ const lives: Mutants = {
 
 const worlds: Mutants = {
   'locks what is not there though it was not to': [uses("request.existing === true && headOf(found, moment)?.state !== 'live'", "request.existing === true && found === undefined")],
-  'tells no reader of the terms': [reads('const terms = whole && row.terms.length > 0 ? { terms: row.terms } : {};', 'const terms = {};')],
+  'tells no reader of the terms': [reads('const terms = whole && row.terms.length > 0 ? { terms: [...row.terms] } : {};', 'const terms = {};')],
+  'hands out the rule that it keeps': [reads('expiry: { ...row.expiry }', 'expiry: row.expiry')],
+  'hands out the terms that it keeps': [reads('{ terms: [...row.terms] }', '{ terms: row.terms }')],
   'begins every session now': [writes('createdAt: createdAt ?? stamp', 'createdAt: stamp')],
   'does not recall who loses its lock to a replacement': [writes('notices: recallOf(found?.lock)', 'notices: []')],
   'tells who touches nothing of the queue': [uses('const wanted = isWanted(row?.lock);', 'const wanted = false;')],

@@ -315,6 +315,17 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     await store.close();
   });
 
+  it('finishes a sweep that is under way when it is closed, and closes once', async () => {
+    const store = await SqliteStore.open({ dir: newFolder(), sweepEveryMs: Infinity });
+    for (let i = 0; i < 40; i += 1) await store.append(`s${i}`, { ...snapshot, expiry: { idleMs: 1 } });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await store.sweep({ limit: 100, graceMs: 0 });
+    const sweeping = store.sweep({ limit: 100, graceMs: 0 });
+    const ended: string[] = [];
+    await Promise.all([store.close().then(() => ended.push('first')), store.close().then(() => ended.push('second'))]);
+    expect([await sweeping, ended]).toEqual([{ swept: 40 }, ['first', 'second']]);
+  });
+
   it('commits what a sweep deletes together', async () => {
     const clock = new VirtualClock();
     const store = await SqliteStore.open({ dir: newFolder(), clock, sweepEveryMs: Infinity });

@@ -73,8 +73,6 @@ interface Lack {
 const CATCH_UP_ROUNDS = 8;
 /** Sessions that a backup has failed to take are remembered up to here. */
 const MOST_BEHIND = 100_000;
-/** What begins anew after a sweep is younger than its old copy by more than clocks of two machines differ, and a sweep takes a minute. */
-const LEAST_AGE_MS = 60_000;
 /** Of the bound of one call: a save waits so long for all that one feed may take. */
 const MOST_WAITED = 1.2;
 
@@ -185,7 +183,7 @@ export class Backup {
   }
 
   async #perform(id: string, plan: Plan): Promise<void> {
-    const asked = this.#lacks.get(id)?.last ?? 0;
+    const asked = this.#lack(id).last; // the plan before may have struck it off
     try {
       if (plan.after !== undefined) await this.#await(id, plan.after);
       if (plan.catchUp !== undefined || this.#lacks.get(id)?.failed === true) await this.#catchUp(id, plan.catchUp ?? 'shallow');
@@ -320,9 +318,7 @@ export class Backup {
     await this.#checkWorld();
     const outdated = epochOf(found.token) < epochOf(head.token); // what only a primary of an older epoch had is lost to this one's world
     const reaches = found.position.revision >= head.snapshot; // the log shows that revision, and it is another
-    // The primary still counts on from the tokens that this copy was fed under: it has not lost the session, but swept it.
-    const anew = head.token > found.token && head.createdAt > found.createdAt + LEAST_AGE_MS;
-    if (reaches && !outdated && !anew && how !== 'overwrite') throw this.#diverged(id, found.position, head.position);
+    if (reaches && !outdated && how !== 'overwrite') throw this.#diverged(id, found, head);
     return this.#put(id, tail, found.position);
   }
 
@@ -337,9 +333,12 @@ export class Backup {
     return answer;
   }
 
-  #diverged(id: string, found: Position, primary: Position): HoldfastError {
-    const message = `backup ${this.#index} has a revision ${found.revision} of session '${shortId(id)}' that the primary, at ${primary.revision}, does not lead to: the primary has lost saves. Bring them back with backups.restore(id, ${this.#index}), or give them up with backups.catchUp(id, { overwrite: true })`;
-    return new HoldfastError('ERR_CONFLICT', message, { session: id, revision: found.revision });
+  /** Which of the two it is nobody can tell here: tokens and revisions of a store that has lost its memory rise again. */
+  #diverged(id: string, found: Head, primary: Head): HoldfastError {
+    const at = (ms: number): string => (Number.isNaN(new Date(ms).getTime()) ? `at ${ms}` : new Date(ms).toISOString());
+    const what = `backup ${this.#index} has a revision ${found.position.revision} of session '${shortId(id)}' (begun ${at(found.createdAt)}) that the primary, at ${primary.position.revision} (begun ${at(primary.createdAt)}), does not lead to`;
+    const ways = `if the primary has lost saves, bring them back with backups.restore(id, ${this.#index}); if the session ended there and was begun anew, or the saves are not wanted, give them up with backups.catchUp(id, { overwrite: true })`;
+    return new HoldfastError('ERR_CONFLICT', `${what}: ${ways}`, { session: id, revision: found.position.revision });
   }
 
   #noteSent(id: string, kind: Append['kind'], revision: number, bytes: number): void {

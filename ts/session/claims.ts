@@ -20,6 +20,8 @@ import type { Slots } from './slots.ts';
 export interface Claimed {
   readonly replica: Replica;
   readonly hold: Hold;
+  /** As the use asked for. */
+  readonly holdMs: number | undefined;
   /**
    * Gives lock and replica back; never rejects. `slots`: what they hold is what the primary holds, for the next use. While the outcome of
    * an append is unknown, both stay as they are until it is not.
@@ -48,8 +50,8 @@ export class Claims {
   readonly #place: Store;
   readonly #locks: MemberLocks;
   readonly #kept: KeptSessions;
-  /** Copies that a use of this process has locked. */
-  readonly #inUse = new Set<Kept>();
+  /** Uses of this process that have the lock: by their holds, for the next use of a session has begun before the one before is struck off. */
+  readonly #inUse = new Map<Hold, Kept>();
   readonly #onIdle: (() => void)[] = [];
 
   constructor(line: Line, place: Store, lock: LockOptions, cacheBytes: number) {
@@ -65,7 +67,7 @@ export class Claims {
 
   /** Ids of the sessions in use. */
   get open(): string[] {
-    return [...this.#inUse].map(({ replica }) => replica.id);
+    return [...this.#inUse.values()].map(({ replica }) => replica.id);
   }
 
   /** Begins nothing new, and hands idle locks on. */
@@ -96,8 +98,8 @@ export class Claims {
     });
   }
 
-  #noteEnd(kept: Kept): void {
-    this.#inUse.delete(kept);
+  #noteEnd(hold: Hold): void {
+    this.#inUse.delete(hold);
     if (this.#inUse.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
@@ -133,7 +135,7 @@ export class Claims {
       if (error instanceof Absence) return this.#absent(id, error.tail);
       throw error;
     }
-    this.#inUse.add(kept);
+    this.#inUse.set(hold, kept);
     try {
       await this.#bringUpToDate(kept, hold);
     } catch (error) {
@@ -142,7 +144,7 @@ export class Claims {
       throw error;
     }
     if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return { replica: kept.replica, hold, end: (how, slots) => this.#endUse(kept, hold, how, slots) };
+    return { replica: kept.replica, hold, holdMs: options.holdMs, end: (how, slots) => this.#endUse(kept, hold, how, slots) };
   }
 
   /** What is there in place of a living session: nothing, an expired one, or an end. */
@@ -150,7 +152,7 @@ export class Claims {
     const replica = new Replica(id);
     take(this.#line, replica, tail);
     if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return { replica, hold: NO_HOLD, end: async () => undefined };
+    return { replica, hold: NO_HOLD, holdMs: undefined, end: async () => undefined };
   }
 
   #noteDamage(id: string, error: unknown): void {
@@ -217,7 +219,7 @@ export class Claims {
     const { replica } = kept;
     const { unsettled } = replica;
     if (unsettled !== undefined) {
-      this.#noteEnd(kept);
+      this.#noteEnd(hold);
       const appended = unsettled.append.lock === 'release' ? 'released' : 'keep';
       void unsettled.done.then((settled) => this.#endUse(kept, hold, settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep', undefined));
       return;
@@ -225,7 +227,7 @@ export class Claims {
     kept.slots = slots;
     if (slots === undefined) replica.stale = true;
     await hold.end(how);
-    this.#noteEnd(kept);
+    this.#noteEnd(hold);
     this.#kept.unpin(kept);
     if (!replica.exists) await this.#locks.giveUp(replica.id); // nothing to come back to
   }

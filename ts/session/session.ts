@@ -187,7 +187,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       await this.#push(false);
       if (!this.#replica.exists) throw new HoldfastError('ERR_INVALID', `session '${shortId(this.id)}' was never saved: save it before changing its id`, { session: this.id });
       const old = this.#claimed;
-      await this.#moveTo(await this.#parts.claimNew(newId, options));
+      await this.#moveTo(await this.#parts.claimNew(newId, { ...options, holdMs: options.holdMs ?? old.holdMs }));
       await this.#leave(old, newId, graceMs);
     });
   }

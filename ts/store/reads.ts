@@ -20,7 +20,7 @@ export function headOf(row: Row | undefined, { wall }: Moment): Head | undefined
     snapshotBytes: row.snapshotBytes,
     deltaBytes: row.deltaBytes,
     createdAt: row.createdAt,
-    expiry: row.expiry,
+    expiry: { ...row.expiry },
     leftMs: leftMs(row, wall),
   };
 }
@@ -35,7 +35,7 @@ export function tailOf(view: View, id: string, row: Row | undefined, { since, ke
   const head = headOf(row, moment);
   if (row === undefined || head === undefined || head.state === 'expired') return { head, records: [], whole: true };
   const whole = !samePosition(head.position, since) && !isKept(view, id, row, since);
-  const terms = whole && row.terms.length > 0 ? { terms: row.terms } : {};
+  const terms = whole && row.terms.length > 0 ? { terms: [...row.terms] } : {};
   if (limitBytes === 0) return { head, records: [], whole, ...terms };
   const records: Uint8Array[] = [];
   let last: Position | undefined;

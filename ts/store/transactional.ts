@@ -39,6 +39,7 @@ export class TransactionalStore implements Store {
   readonly #boot: string | undefined;
   readonly #sweeper: Sweeper;
   #closed = false;
+  #closing: Promise<void> | undefined;
   /** Calls that `close` waits for. */
   #underWay = 0;
   #whenIdle: () => void = () => undefined;
@@ -107,7 +108,7 @@ export class TransactionalStore implements Store {
 
   async #join(listener: (hint: Hint) => void, deadline: Deadline): Promise<Membership> {
     const { epoch } = await this.#read(undefined, (view) => view.marks(), deadline);
-    const joining = this.#track(this.#backend.join(listener)); // it may outlast the call
+    const joining = this.#backend.join(listener);
     const { member, watch, leave } = await deadline.bound(joining).catch((error: unknown) => {
       joining.then((late) => late.leave(), () => undefined); // nobody learns of its name any more
       throw error;
@@ -149,7 +150,10 @@ export class TransactionalStore implements Store {
   async sweep(request: SweepRequest, options?: CallOptions): ReturnType<Store['sweep']> {
     const deadline = this.#begin(options);
     checkSweep(request);
-    const { cursor, limit, graceMs } = request;
+    return this.#track(this.#sweep(request, deadline)); // as one: `close` waits for all of it
+  }
+
+  async #sweep({ cursor, limit, graceMs }: SweepRequest, deadline: Deadline): ReturnType<Store['sweep']> {
     const moment = this.#moment();
     const query = { limit, ...(cursor !== undefined && { cursor }) };
     const { page, due, births } = await this.#read(query, (view) => lookAhead(view, query, graceMs, moment), deadline);
@@ -175,7 +179,11 @@ export class TransactionalStore implements Store {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#closed = true;
     this.#sweeper.stop();
     if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ORIGIN } from '../position.ts';
 import { appended, asks, at, begin, bytesOf, everyCall, granted, head, ids, member, record, refused, rejects, whole } from './place.ts';
 import type { Clauses } from './place.ts';
 
@@ -66,6 +67,17 @@ export const callClauses: Clauses = {
     image.terms[0] = 'none';
     appended(await replacing);
     assert.deepEqual([await whole(two), (await head(two))?.position, (await head(two))?.expiry, await ids(two, 'new')], [['five'], at(5), { ageMs: 2 ** 50 }, ['s']]);
+  },
+  'what a caller makes of an answer changes nothing in the store': async ({ one, two }) => {
+    const { member: a } = await member(one);
+    await begin(one, 's', 1, { expiry: { idleMs: 60_000 }, terms: ['term'] });
+    const grant = granted(await one.lock('s', asks(a, 1)));
+    const { head: found, terms } = grant.tail;
+    Object.assign(found?.expiry ?? {}, { idleMs: 1 });
+    (terms as string[]).push('other');
+    assert.equal((await one.touch('s', { token: grant.token, renew: true })).touched, true);
+    const after = await two.read('s', { since: ORIGIN });
+    assert.deepEqual([after.head?.expiry, after.terms, await ids(two, 'other')], [{ idleMs: 60_000 }, ['term'], []]);
   },
   'two connections to one place say so': async ({ one, two }) => {
     assert.equal(one.address, two.address);
