@@ -302,7 +302,7 @@ describe('without hints', () => {
     const next = await other;
     const again = one.acquire('s', () => ORIGIN, { timeoutMs: 5000 });
     await next.end('keep');
-    const second = await again; // as any other
+    const second = await again; // as every other
     const third = two.acquire('s', () => ORIGIN, { timeoutMs: 5000 });
     await vi.waitFor(() => expect(second.overdue()).toBe(true));
     await second.end('keep');

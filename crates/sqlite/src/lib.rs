@@ -7,6 +7,7 @@ mod commit;
 mod connection;
 mod copy;
 mod deadline;
+mod decode;
 mod error;
 mod log_watch;
 mod mark;
@@ -20,12 +21,12 @@ mod turn;
 mod wire;
 mod writer;
 
+pub use decode::{Asked, decode_all};
 pub use error::Error;
 pub use queue::{Answer, Answers, Job, Reply, Sink, Work};
 pub use registry::{Handle, OpenOptions};
 pub use wire::{
-    Asked, Change, Checked, Draft, Fetch, Found, FoundPage, Marks, PageQuery, Raise, Request, StoredRecord, StoredRow,
-    decode_all, encode,
+    Change, Checked, Draft, Fetch, Found, FoundPage, Marks, PageQuery, Raise, Request, StoredRecord, StoredRow, encode,
 };
 
 /// Of the SQLite that is built in.

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub const NAME: &str = "mark";
 
-/// Where one that waits for long says since when, on the machine's monotonic clock. A hint: any value does no harm.
+/// Where one that waits for long says since when, on the machine's monotonic clock. A hint, of which no value does harm.
 const ASKED_AT: u64 = 24;
 const PATIENCE_NS: u64 = 10_000_000;
 /// Longer than one that waits sleeps between two looks.
