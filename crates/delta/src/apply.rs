@@ -5,11 +5,10 @@ use crate::check::{body_length, seal_value};
 use crate::error::{ApplyError, ChainError};
 use crate::format::{
     CHUNK_BITS_MAX, CHUNK_BITS_MIN, KIND_MASK, MAX_LEN, OPS, OPS_TAIL, SAME, SIGNED, SIGNED_CHECK, SIGNED_HEADER,
-    SPLICE, SPLICE_D_NONE, SPLICE_D_SAME, SPLICE_DELETE, SPLICE_L_SHIFT, SPLICE_L_VARINT, SPLICE_WIDTH_SHIFT,
-    TOKEN_ADD_DIRECT, TOKEN_ADD_LONG, TOKEN_ADD_RUN, TOKEN_ADD_SHIFT, TOKEN_COPY_BITS, TOKEN_COPY_MORE, TOKEN_OFFSET,
-    WHOLE,
+    SPLICE, SPLICE_D_NONE, SPLICE_D_SAME, SPLICE_DELETE, SPLICE_L_SHIFT, SPLICE_L_VARINT, SPLICE_WIDTH_SHIFT, WHOLE,
 };
 use crate::hash64;
+use crate::sequences::{Added, Reader, Sequences};
 use crate::signature::tree_hash;
 
 /// The target, of at most `limit` bytes; nothing is allocated before the whole delta has been found good.
@@ -314,109 +313,5 @@ impl Sink<'_> {
     fn run(&mut self, length: usize, byte: u8) {
         self.out[self.at..self.at + length].fill(byte);
         self.at += length;
-    }
-}
-
-enum Added<'a> {
-    Bytes(&'a [u8]),
-    Run(usize, u8),
-}
-
-impl Added<'_> {
-    fn length(&self) -> usize {
-        match *self {
-            Added::Bytes(bytes) => bytes.len(),
-            Added::Run(length, _) => length,
-        }
-    }
-}
-
-struct Sequence<'a> {
-    source: usize,
-    copied: usize,
-    added: Added<'a>,
-}
-
-/// The sequences of an ops body, each checked against the base's length as it is read.
-struct Sequences<'a> {
-    reader: Reader<'a>,
-    base: usize,
-    /// Where the next copy starts unless it says otherwise.
-    expected: usize,
-}
-
-impl<'a> Sequences<'a> {
-    fn new(body: &'a [u8], start: usize, base: usize) -> Self {
-        Self { reader: Reader { bytes: body, at: start }, base, expected: 0 }
-    }
-
-    #[inline]
-    fn next(&mut self) -> Result<Option<Sequence<'a>>, ApplyError> {
-        let offset = self.reader.at;
-        let Some(&token) = self.reader.bytes.get(offset) else { return Ok(None) };
-        self.reader.at += 1;
-        let mut copied = usize::from(token & ((1 << TOKEN_COPY_BITS) - 1));
-        if token & TOKEN_COPY_MORE != 0 {
-            copied |= self.reader.number()? << TOKEN_COPY_BITS;
-        }
-        let mut source = self.expected;
-        if token & TOKEN_OFFSET != 0 {
-            let zigzag = self.reader.number()? as i64;
-            let moved = source as i64 + (zigzag >> 1 ^ -(zigzag & 1));
-            source = usize::try_from(moved).map_err(|_| ApplyError::OutOfBase { offset })?;
-        }
-        if source > self.base || copied > self.base - source {
-            return Err(ApplyError::OutOfBase { offset });
-        }
-        let added = self.added(token >> TOKEN_ADD_SHIFT & 7)?;
-        self.expected = (source + copied + added.length()).min(self.base);
-        Ok(Some(Sequence { source, copied, added }))
-    }
-
-    #[inline]
-    fn added(&mut self, code: u8) -> Result<Added<'a>, ApplyError> {
-        match code {
-            TOKEN_ADD_RUN => Ok(Added::Run(self.reader.number()?, self.reader.take(1)?[0])),
-            TOKEN_ADD_LONG => {
-                let length = self.reader.number()? + TOKEN_ADD_DIRECT + 1;
-                Ok(Added::Bytes(self.reader.take(length)?))
-            }
-            _ => Ok(Added::Bytes(self.reader.take(usize::from(code))?)),
-        }
-    }
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    #[inline]
-    fn take(&mut self, length: usize) -> Result<&'a [u8], ApplyError> {
-        let bytes = self.bytes[self.at..].get(..length).ok_or(ApplyError::Truncated { offset: self.at })?;
-        self.at += length;
-        Ok(bytes)
-    }
-
-    #[inline]
-    fn number(&mut self) -> Result<usize, ApplyError> {
-        let offset = self.at;
-        let mut value = 0u64;
-        for shift in [0u32, 7, 14, 21, 28] {
-            let &byte = self.bytes.get(self.at).ok_or(ApplyError::Truncated { offset })?;
-            self.at += 1;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                let shortest = shift == 0 || byte != 0;
-                let fits = value <= u64::from(u32::MAX);
-                return if shortest && fits { Ok(value as usize) } else { Err(ApplyError::BadNumber { offset }) };
-            }
-        }
-        Err(ApplyError::BadNumber { offset })
-    }
-
-    fn end(&self) -> Result<(), ApplyError> {
-        if self.at < self.bytes.len() { Err(ApplyError::Trailing { offset: self.at }) } else { Ok(()) }
     }
 }

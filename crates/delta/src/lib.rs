@@ -16,6 +16,7 @@ pub mod format;
 mod from_signature;
 mod index;
 mod ops;
+mod sequences;
 mod signature;
 mod walk;
 mod window;
