@@ -6,7 +6,10 @@ import { fileURLToPath } from 'node:url';
 const bench = dirname(fileURLToPath(import.meta.url));
 const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 
-/** What benches compare with lies in bench/, with a lock file of its own: nobody else needs it. No package's script is run. */
+/**
+ * What benches compare with lies in bench/, with a lock file of its own: nobody else needs it. No package's script is
+ * run.
+ */
 export function installContenders() {
   const stamp = join(bench, 'node_modules/.package-lock.json');
   if (modified(stamp) >= modified(join(bench, 'package-lock.json'))) return;

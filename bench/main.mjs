@@ -8,7 +8,10 @@ import { parseArgs } from 'node:util';
 import { MemoryStore, SessionRepository, defineSession, mutable } from '../dist/index.js';
 import { applyEdits, openTrace } from '../dist/cli/trace.js';
 
-const { values: flags, positionals } = parseArgs({ options: { steps: { type: 'string', default: '4000' } }, allowPositionals: true });
+const { values: flags, positionals } = parseArgs({
+  options: { steps: { type: 'string', default: '4000' } },
+  allowPositionals: true,
+});
 const maxSteps = Number(flags.steps);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -76,22 +79,43 @@ async function run(make, steps) {
   await contender.close();
   times.sort();
   const at = (part) => times[Math.min(times.length - 1, Math.floor(part * times.length))] * 1000;
-  return { bytes, p50: at(0.5), p99: at(0.99), mean: (times.reduce((sum, time) => sum + time, 0) / times.length) * 1000 };
+  return {
+    bytes,
+    p50: at(0.5),
+    p99: at(0.99),
+    mean: (times.reduce((sum, time) => sum + time, 0) / times.length) * 1000,
+  };
 }
 
 function report(name, steps, results) {
   const reference = results.find(({ contender }) => contender === 'whole session');
   console.log(`\n${name}, ${steps} steps`);
-  console.log(`  ${'contender'.padEnd(18)}${['bytes/step', 'bytes ÷', 'p50 µs', 'p99 µs', 'mean µs', 'time ÷'].map((title) => title.padStart(12)).join('')}`);
+  console.log(
+    `  ${'contender'.padEnd(18)}${['bytes/step', 'bytes ÷', 'p50 µs', 'p99 µs', 'mean µs', 'time ÷'].map((title) => title.padStart(12)).join('')}`,
+  );
   for (const { contender, bytes, p50, p99, mean } of results) {
-    const cells = [(bytes / steps).toFixed(0), (bytes / reference.bytes).toFixed(4), p50.toFixed(1), p99.toFixed(1), mean.toFixed(1), (mean / reference.mean).toFixed(2)];
+    const cells = [
+      (bytes / steps).toFixed(0),
+      (bytes / reference.bytes).toFixed(4),
+      p50.toFixed(1),
+      p99.toFixed(1),
+      mean.toFixed(1),
+      (mean / reference.mean).toFixed(2),
+    ];
     console.log(`  ${contender.padEnd(18)}${cells.map((cell) => cell.padStart(12)).join('')}`);
   }
 }
 
 async function workloads() {
   const folder = join(root, '../shared/traces');
-  const files = positionals.length > 0 ? positionals : existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.jsonl.br')).map((file) => join(folder, file)) : [];
+  const files =
+    positionals.length > 0
+      ? positionals
+      : existsSync(folder)
+        ? readdirSync(folder)
+            .filter((file) => file.endsWith('.jsonl.br'))
+            .map((file) => join(folder, file))
+        : [];
   if (files.length > 0) return Promise.all(files.map(async (file) => [basename(file), await traceSteps(file)]));
   console.log('no recorded histories at hand: seeded states instead');
   return [['64 KB session, one field changed', seededSteps()]];
@@ -104,14 +128,19 @@ async function traceSteps(file) {
   for await (const { record } of lines) {
     if (steps.length >= maxSteps) break;
     const { sid: id } = record;
-    if (record.new ?? record.s) steps.push({ id, edit: (_state, replace) => replace(structuredClone(record.new ?? record.s)) });
+    if (record.new ?? record.s)
+      steps.push({ id, edit: (_state, replace) => replace(structuredClone(record.new ?? record.s)) });
     else if (record.e) steps.push({ id, edit: (state) => applyEdits(state, structuredClone(record.e), binary) });
   }
   return steps;
 }
 
 function seededSteps() {
-  const cart = Array.from({ length: 1500 }, (_, i) => ({ sku: `SKU-${(i * 7919) % 100_003}`, quantity: i % 9, price: (i * 31) % 997 }));
+  const cart = Array.from({ length: 1500 }, (_, i) => ({
+    sku: `SKU-${(i * 7919) % 100_003}`,
+    quantity: i % 9,
+    price: (i * 31) % 997,
+  }));
   const first = { id: 's', edit: (_state, replace) => replace({ cart: structuredClone(cart), visits: 0 }) };
   const change = (i) => ({ id: 's', edit: (state) => void (state.cart[(i * 613) % 1500].quantity = i % 97) });
   return [first, ...Array.from({ length: Math.min(maxSteps, 2000) }, (_, i) => change(i))];

@@ -1,6 +1,7 @@
-// Bytes that one step of a recorded session costs: Holdfast's record whole (envelope and delta or snapshot), beside fossil-delta (pure
-// JavaScript) at its best: the JSON text of the whole state against that of the step before, with no envelope at all. No store, no lock.
-// usage: node bench/steps.mjs [--peer-steps N] [TRACE…]      traces default to ../shared/traces
+// Bytes that one step of a recorded session costs: Holdfast's record whole (envelope and delta or snapshot), beside
+// fossil-delta (pure JavaScript) at its best: the JSON text of the whole state against that of the step before, with no
+// envelope at all. No store, no lock. usage: node bench/steps.mjs [--peer-steps N] [TRACE…]      traces default to
+// ../shared/traces
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +16,10 @@ import { NO_PARENT, RECORD_OVERHEAD, encodeRecord } from '../dist/log/record.js'
 import { compare } from '../dist/sync/compare.js';
 import { installContenders } from './install.mjs';
 
-const { values: flags, positionals } = parseArgs({ options: { 'peer-steps': { type: 'string', default: '5000' } }, allowPositionals: true });
+const { values: flags, positionals } = parseArgs({
+  options: { 'peer-steps': { type: 'string', default: '5000' } },
+  allowPositionals: true,
+});
 const peerSteps = Number(flags['peer-steps']);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -24,7 +28,9 @@ const SECOND = 1000;
 
 const files = positionals.length > 0 ? positionals : recorded();
 if (files.length === 0) {
-  console.error('bench: there are no recorded traces at ../shared/traces, beside this repository; name some: node bench/steps.mjs TRACE…');
+  console.error(
+    'bench: there are no recorded traces at ../shared/traces, beside this repository; name some: node bench/steps.mjs TRACE…',
+  );
   process.exit(1);
 }
 installContenders();
@@ -32,13 +38,21 @@ const { createDelta } = await import('fossil-delta');
 const line = { codec: msgpackCodec, differ: loadDiffer(), differencing: 'binary' };
 
 console.log('Bytes a step after the first of a session, median (mean), over all steps that change something.');
-console.log("  'a second apart': as a process in use saves; 'as recorded': with the trace's own times, where it has any (histories: days apart)");
-console.log(`  'before': the record format before this one, 27 bytes and two numbers around the same bodies; fossil-delta: on at most ${peerSteps} steps, evenly spread`);
+console.log(
+  "  'a second apart': as a process in use saves; 'as recorded': with the trace's own times, where it has any (histories: days apart)",
+);
+console.log(
+  `  'before': the record format before this one, 27 bytes and two numbers around the same bodies; fossil-delta: on at most ${peerSteps} steps, evenly spread`,
+);
 for (const file of files) report(basename(file), await replay(file));
 
 function recorded() {
   const folder = join(root, '../shared/traces');
-  return existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.jsonl.br')).map((name) => join(folder, name)) : [];
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith('.jsonl.br'))
+        .map((name) => join(folder, name))
+    : [];
 }
 
 async function replay(file) {
@@ -60,7 +74,10 @@ async function replay(file) {
     const text = isSampled ? textOf(session.state) : undefined;
     if (whole !== undefined) session.state = revive(whole, binary);
     else applyEdits(session.state, record.e, binary);
-    const touched = whole === undefined && record.e.every(([, path]) => path.length > 0) ? [...new Set(record.e.map(([, path]) => path[0]))] : Object.keys(session.state);
+    const touched =
+      whole === undefined && record.e.every(([, path]) => path.length > 0)
+        ? [...new Set(record.e.map(([, path]) => path[0]))]
+        : Object.keys(session.state);
     const saved = save(session, touched, record.t);
     if (isFirst || saved === undefined) continue;
     sizes['a second apart'].push(saved.apart);
@@ -97,8 +114,14 @@ function save(session, touched, time) {
   const isSnapshot = parent === NO_PARENT || compactionDue(session, delta.length + RECORD_OVERHEAD);
   const body = isSnapshot ? encodeSnapshotBody(image, staged) : delta;
   const record = {
-    kind: isSnapshot ? 'snapshot' : 'delta', revision: parent.revision + 1, nonce: 1, parentNonce: parent.nonce, time: time ?? parent.time + SECOND, token: 1,
-    digest: staged.digest, body,
+    kind: isSnapshot ? 'snapshot' : 'delta',
+    revision: parent.revision + 1,
+    nonce: 1,
+    parentNonce: parent.nonce,
+    time: time ?? parent.time + SECOND,
+    token: 1,
+    digest: staged.digest,
+    body,
   };
   image.accept(staged, record);
   session.snapshotBytes = isSnapshot ? body.length : session.snapshotBytes;
@@ -123,6 +146,8 @@ function report(name, sizes) {
     if (all.length === 0) continue;
     const sorted = all.toSorted((a, b) => a - b);
     const mean = all.reduce((sum, size) => sum + size, 0) / all.length;
-    console.log(`  ${column.padEnd(16)}${String(sorted[Math.floor(sorted.length / 2)]).padStart(7)} ${`(${mean.toFixed(0)})`.padStart(9)}${column === 'fossil-delta' ? `   of ${all.length} steps` : ''}`);
+    console.log(
+      `  ${column.padEnd(16)}${String(sorted[Math.floor(sorted.length / 2)]).padStart(7)} ${`(${mean.toFixed(0)})`.padStart(9)}${column === 'fossil-delta' ? `   of ${all.length} steps` : ''}`,
+    );
   }
 }

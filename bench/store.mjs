@@ -1,7 +1,8 @@
-// The embedded store beside others that a Node process can embed: durable appends from one and two processes, reads, a lock's way
-// from one process to the other, the event loop while the disk is slow, processor time and room. Contenders take turns in every
-// round, and a ratio is the median of the rounds' own: machine and disk are never the same twice. Their settings: bench/contenders/.
-// usage: node bench/store.mjs [--quick] [--rounds N] [--seconds N] [--only NAME,…] [--load TEXT] [--dir DIR] [--json] [--record]
+// The embedded store beside others that a Node process can embed: durable appends from one and two processes, reads, a
+// lock's way from one process to the other, the event loop while the disk is slow, processor time and room. Contenders
+// take turns in every round, and a ratio is the median of the rounds' own: machine and disk are never the same twice.
+// Their settings: bench/contenders/. usage: node bench/store.mjs [--quick] [--rounds N] [--seconds N] [--only NAME,…]
+// [--load TEXT] [--dir DIR] [--json] [--record]
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { arch, cpus, loadavg, platform, release, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -30,9 +31,18 @@ const TMPFS = 0x01021994;
 const MOST_DEATHS = 3;
 
 const loads = chosen({
-  ...Object.fromEntries([1, 2].flatMap((processes) => [1, 8, 64].map((inFlight) => [`append ${processes} × ${inFlight}`, { load: 'append', processes, inFlight, milliseconds }]))),
+  ...Object.fromEntries(
+    [1, 2].flatMap((processes) =>
+      [1, 8, 64].map((inFlight) => [
+        `append ${processes} × ${inFlight}`,
+        { load: 'append', processes, inFlight, milliseconds },
+      ]),
+    ),
+  ),
   'beside a busy process 1': { load: 'append', processes: 2, inFlight: 1, busyInFlight: 64, milliseconds },
-  ...Object.fromEntries([1, 64].map((inFlight) => [`read 1 × ${inFlight}`, { load: 'read', processes: 1, inFlight, milliseconds }])),
+  ...Object.fromEntries(
+    [1, 64].map((inFlight) => [`read 1 × ${inFlight}`, { load: 'read', processes: 1, inFlight, milliseconds }]),
+  ),
   'hand-over': { load: 'handOver', processes: 2, milliseconds },
   'slow disk 1 × 8': { load: 'append', processes: 1, inFlight: 8, milliseconds, slow: true },
   room: { load: 'fill', processes: 1, inFlight: 64, records, milliseconds },
@@ -95,7 +105,9 @@ function machine() {
 /** By load and contender one summary a round, and what the bare disk took in each. */
 async function runAll() {
   const names = Object.keys(versions);
-  const all = Object.fromEntries(Object.keys(loads).map((load) => [load, Object.fromEntries(names.map((name) => [name, []]))]));
+  const all = Object.fromEntries(
+    Object.keys(loads).map((load) => [load, Object.fromEntries(names.map((name) => [name, []]))]),
+  );
   const parent = mkdtempSync(join(flags.dir, 'holdfast-bench-'));
   const total = rounds * Object.keys(loads).length * names.length;
   const flushes = [];
@@ -119,7 +131,10 @@ async function runAll() {
   }
 }
 
-/** One whose process dies (npm lmdb's may, where two write) is measured again, in a new folder; which one, and how often, is told. */
+/**
+ * One whose process dies (npm lmdb's may, where two write) is measured again, in a new folder; which one, and how
+ * often, is told.
+ */
 async function measured(parent, contender, load, name) {
   for (let deaths = 1; ; deaths += 1) {
     try {

@@ -1,5 +1,5 @@
-// Builds the addon (differ and embedded store) into native/holdfast.<platform>.node. Does nothing when that is newer than its sources.
-// With --check it only says by its status whether that is so.
+// Builds the addon (differ and embedded store) into native/holdfast.<platform>.node. Does nothing when that is newer
+// than its sources. With --check it only says by its status whether that is so.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -30,14 +30,25 @@ if (built.length > 0 && Math.min(...built) > newestSource()) process.exit(0);
 if (process.argv.includes('--check')) process.exit(1);
 
 if (spawnSync('cargo', ['--version'], { stdio: 'ignore' }).error !== undefined) {
-  fail('cargo is not installed. Get Rust from https://rustup.rs, or go on without: the JavaScript differ does the same, slower, and the embedded store has a fallback.');
+  fail(
+    'cargo is not installed. Get Rust from https://rustup.rs, or go on without: the JavaScript differ does the same, slower, and the embedded store has a fallback.',
+  );
 }
 console.error('build-native: building the addon, which takes up to three minutes the first time');
 // Built beside and then renamed: a process that has the old file mapped must not see it change.
 const fresh = join(native, '.fresh');
 mkdirSync(fresh, { recursive: true });
 const cli = createRequire(import.meta.url).resolve('@napi-rs/cli/package.json');
-const args = ['build', '--platform', '--release', '--no-js', '--manifest-path', 'crates/napi/Cargo.toml', '--output-dir', fresh];
+const args = [
+  'build',
+  '--platform',
+  '--release',
+  '--no-js',
+  '--manifest-path',
+  'crates/napi/Cargo.toml',
+  '--output-dir',
+  fresh,
+];
 const { bin } = createRequire(import.meta.url)(cli);
 const main = join(dirname(cli), typeof bin === 'string' ? bin : bin.napi);
 const { status } = spawnSync(process.execPath, [main, ...args], { cwd: root, stdio: 'inherit' });

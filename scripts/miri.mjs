@@ -1,11 +1,14 @@
-// Runs the differ's Rust tests under Miri, which notices undefined behaviour. Says so and ends well where Miri is missing.
+// Runs the differ's Rust tests under Miri, which notices undefined behaviour. Says so and ends well where Miri is
+// missing.
 import { spawnSync } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 if (spawnSync('cargo', ['+nightly', 'miri', '--version'], { stdio: 'ignore' }).status !== 0) {
-  console.log('miri: skipped: nightly Rust or Miri is missing (rustup component add miri rust-src --toolchain nightly)');
+  console.log(
+    'miri: skipped: nightly Rust or Miri is missing (rustup component add miri rust-src --toolchain nightly)',
+  );
   process.exit(0);
 }
 // Files are read by some tests, which isolation would forbid.

@@ -1,5 +1,5 @@
-// Makes a clone ready to run: installs from the lock file, builds dist/ and, where Rust and a C compiler are there, the addon.
-// Does nothing that is done already. Plain Node, no dependencies: it runs before anything is installed.
+// Makes a clone ready to run: installs from the lock file, builds dist/ and, where Rust and a C compiler are there, the
+// addon. Does nothing that is done already. Plain Node, no dependencies: it runs before anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, lstatSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
@@ -25,13 +25,15 @@ function checkNode() {
 function install() {
   if (modified(at('node_modules/.package-lock.json')) >= modified(at('package-lock.json'))) return;
   // npm would empty what the link leads to, which is another's.
-  if (lstatSync(at('node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) fail('node_modules is a link, and older than package-lock.json: install where it leads to, or remove the link');
+  if (lstatSync(at('node_modules'), { throwIfNoEntry: false })?.isSymbolicLink())
+    fail('node_modules is a link, and older than package-lock.json: install where it leads to, or remove the link');
   say('installing from package-lock.json');
   // npm hands its own path down; run by hand there is only the command.
   const npm = process.env.npm_execpath;
   // No dependency may need a script of its own: nothing is compiled or downloaded beside the packages.
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
-  const done = npm === undefined ? run('npm', args, process.platform === 'win32') : run(process.execPath, [npm, ...args]);
+  const done =
+    npm === undefined ? run('npm', args, process.platform === 'win32') : run(process.execPath, [npm, ...args]);
   if (done.status !== 0) fail(`npm ci failed:\n${done.output}`);
   const now = new Date();
   utimesSync(at('node_modules/.package-lock.json'), now, now);
@@ -39,7 +41,8 @@ function install() {
 
 function buildTypeScript() {
   const stamp = at('dist/.built');
-  if (modified(stamp) >= Math.max(newest(at('ts')), modified(at('tsconfig.json')), modified(at('tsconfig.build.json')))) return;
+  if (modified(stamp) >= Math.max(newest(at('ts')), modified(at('tsconfig.json')), modified(at('tsconfig.build.json'))))
+    return;
   say('building dist/');
   rmSync(at('dist'), { recursive: true, force: true });
   const done = run(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.build.json')]);
@@ -55,13 +58,17 @@ async function buildNative() {
   if (failure === undefined) return;
   const message = `the addon is not built: ${failure}`;
   if (process.env.HOLDFAST_REQUIRE_NATIVE === '1') fail(message);
-  say(`${message}; going on with ${binaries().length > 0 ? 'the one that was built before' : 'JavaScript for the differ, and without the embedded store unless its fallback is there'}`);
+  say(
+    `${message}; going on with ${binaries().length > 0 ? 'the one that was built before' : 'JavaScript for the differ, and without the embedded store unless its fallback is there'}`,
+  );
 }
 
 /** `command` may have arguments, as in CC='ccache cc', or be a path with blanks in it. */
 function lackOf(what, command) {
   const [name, ...args] = existsSync(command) ? [command] : command.trim().split(/\s+/);
-  return run(name, [...args, '--version']).status === 0 ? undefined : `${what} is missing ('${command}' is not on the PATH)`;
+  return run(name, [...args, '--version']).status === 0
+    ? undefined
+    : `${what} is missing ('${command}' is not on the PATH)`;
 }
 
 function binaries() {
@@ -70,7 +77,11 @@ function binaries() {
 
 /** With all its processes ended when it takes too long. Its own lines are the progress that is shown. */
 async function runBuild() {
-  const child = spawn(process.execPath, [at('scripts/build-native.mjs')], { cwd: root, stdio: ['ignore', 2, 2], detached: true });
+  const child = spawn(process.execPath, [at('scripts/build-native.mjs')], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    detached: true,
+  });
   let late = false;
   const stop = () => process.kill(-child.pid, 'SIGKILL');
   const timer = setTimeout(() => {
@@ -89,7 +100,12 @@ async function runBuild() {
 }
 
 function run(command, args, shell = false) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8', shell, maxBuffer: 1 << 28 });
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    shell,
+    maxBuffer: 1 << 28,
+  });
   return { status: error ? 1 : status, output: `${stdout ?? ''}${stderr ?? ''}` };
 }
 

@@ -28,30 +28,45 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(place, { recursive: true }));
 
-const name = (version: string): void => writeFileSync(join(place, 'package.json'), JSON.stringify({ name: 'holdfast', type: 'module', version }));
+const name = (version: string): void =>
+  writeFileSync(join(place, 'package.json'), JSON.stringify({ name: 'holdfast', type: 'module', version }));
 
 /** What loading it there says. */
 function load(): string {
-  const script = "const { loadAddon } = await import('./dist/addon.js'); try { console.log(loadAddon().version()); } catch (error) { console.log(error.code, error.outcome, error.message); }";
-  return spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: place, encoding: 'utf8' }).stdout.trim();
+  const script =
+    "const { loadAddon } = await import('./dist/addon.js'); try { console.log(loadAddon().version()); } catch (error) { console.log(error.code, error.outcome, error.message); }";
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: place,
+    encoding: 'utf8',
+  }).stdout.trim();
 }
 
-const file = (): string => `holdfast.${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}.node`;
+const file = (): string =>
+  `holdfast.${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}.node`;
 
 describe('the addon', () => {
   it('that is missing is said to be, with what to do', () => {
-    expect(load()).toMatch(/^ERR_UNAVAILABLE none there is no addon for \w+-\w+.*: run `node scripts\/build-native\.mjs`.*or install the package for this machine$/);
+    expect(load()).toMatch(
+      /^ERR_UNAVAILABLE none there is no addon for \w+-\w+.*: run `node scripts\/build-native\.mjs`.*or install the package for this machine$/,
+    );
   });
 
   it('that cannot be loaded says why', () => {
     writeFileSync(join(place, 'native', file()), 'this is no library');
-    expect(load()).toMatch(/^ERR_UNAVAILABLE none the addon for .* cannot be loaded: .*(?:too short|invalid ELF header|not a mach-o|slice is not valid)/i);
+    expect(load()).toMatch(
+      /^ERR_UNAVAILABLE none the addon for .* cannot be loaded: .*(?:too short|invalid ELF header|not a mach-o|slice is not valid)/i,
+    );
   });
 
-  it.skipIf(built === undefined)(`of another version than the package is refused${built === undefined ? ' (skipped: it is not built)' : ''}`, () => {
-    copyFileSync(join(root, 'native', built as string), join(place, 'native', built as string));
-    expect(load()).toBe(VERSION);
-    name('9.9.9');
-    expect(load()).toMatch(/^ERR_UNAVAILABLE none the addon for .* cannot be loaded: '.*' is of version [\d.]+, the package of 9\.9\.9: build or install it anew/);
-  });
+  it.skipIf(built === undefined)(
+    `of another version than the package is refused${built === undefined ? ' (skipped: it is not built)' : ''}`,
+    () => {
+      copyFileSync(join(root, 'native', built as string), join(place, 'native', built as string));
+      expect(load()).toBe(VERSION);
+      name('9.9.9');
+      expect(load()).toMatch(
+        /^ERR_UNAVAILABLE none the addon for .* cannot be loaded: '.*' is of version [\d.]+, the package of 9\.9\.9: build or install it anew/,
+      );
+    },
+  );
 });

@@ -18,19 +18,38 @@ function put(name: string, text: string, mode = 0o644): string {
 /** A clone in which all but the addon is made; whether the addon is, with this compiler. */
 function setUp(compiler: string): { status: number | null; said: string } {
   mkdirSync(join(root, 'ts'), { recursive: true });
-  for (const name of ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'node_modules/.package-lock.json', 'dist/.built']) put(name, '');
+  for (const name of [
+    'package-lock.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'node_modules/.package-lock.json',
+    'dist/.built',
+  ])
+    put(name, '');
   put('scripts/build-native.mjs', `process.exit(process.argv.includes('--check') ? 1 : 0)`);
   put('bin/cargo', '#!/bin/sh\n', 0o755);
   copyFileSync(fileURLToPath(new URL('../scripts/setup.mjs', import.meta.url)), join(root, 'scripts/setup.mjs'));
-  const env = { PATH: `${join(root, 'bin')}${delimiter}${process.env['PATH']}`, CC: compiler, HOLDFAST_REQUIRE_NATIVE: '1' };
-  const ran = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs')], { encoding: 'utf8', timeout: 20_000, env });
+  const env = {
+    PATH: `${join(root, 'bin')}${delimiter}${process.env['PATH']}`,
+    CC: compiler,
+    HOLDFAST_REQUIRE_NATIVE: '1',
+  };
+  const ran = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs')], {
+    encoding: 'utf8',
+    timeout: 20_000,
+    env,
+  });
   return { status: ran.status, said: ran.stderr };
 }
 
-it.skipIf(process.platform === 'win32')('a clone is set up with a compiler that has arguments, or whose path has blanks', () => {
-  const compiler = put('my tools/cc', '#!/bin/sh\n[ "$1" = --version ]\n', 0o755);
-  put('bin/some-cc', '#!/bin/sh\n[ "$1$2" = -O2--version ]\n', 0o755);
-  for (const named of [compiler, 'some-cc -O2', ' some-cc  -O2 ']) expect(setUp(named)).toEqual({ status: 0, said: '' });
-  const missing = setUp('no-such-cc -O2');
-  expect([missing.status, missing.said]).toEqual([1, expect.stringContaining(`'no-such-cc -O2' is not on the PATH`)]);
-});
+it.skipIf(process.platform === 'win32')(
+  'a clone is set up with a compiler that has arguments, or whose path has blanks',
+  () => {
+    const compiler = put('my tools/cc', '#!/bin/sh\n[ "$1" = --version ]\n', 0o755);
+    put('bin/some-cc', '#!/bin/sh\n[ "$1$2" = -O2--version ]\n', 0o755);
+    for (const named of [compiler, 'some-cc -O2', ' some-cc  -O2 '])
+      expect(setUp(named)).toEqual({ status: 0, said: '' });
+    const missing = setUp('no-such-cc -O2');
+    expect([missing.status, missing.said]).toEqual([1, expect.stringContaining(`'no-such-cc -O2' is not on the PATH`)]);
+  },
+);

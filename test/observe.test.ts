@@ -69,7 +69,10 @@ describe('observers', () => {
     const endFirst = observers.observe(listener);
     observers.observe(listener);
     const ends: (() => void)[] = [];
-    ends.push(observers.observe(() => (calls.push('ends others'), ends.forEach((end) => end()))), observers.observe(() => calls.push('ended')));
+    ends.push(
+      observers.observe(() => (calls.push('ends others'), ends.forEach((end) => end()))),
+      observers.observe(() => calls.push('ended')),
+    );
     observers.emit('grant', () => EACH.grant);
     expect(calls.splice(0)).toEqual(['twice', 'twice', 'ends others']);
     endFirst();
@@ -92,15 +95,45 @@ describe('observers', () => {
     observers.observe(({ type }) => second.push(type));
     observers.emit('grant', () => EACH.grant);
     observers.emit('sent', () => EACH.sent);
-    expect([first, second, late]).toEqual([['grant', 'recall', 'sent'], ['grant', 'recall', 'sent'], ['recall', 'sent']]);
+    expect([first, second, late]).toEqual([
+      ['grant', 'recall', 'sent'],
+      ['grant', 'recall', 'sent'],
+      ['recall', 'sent'],
+    ]);
   });
 
   it.each([
-    ['throws an error', () => { throw new Error('broken'); }],
-    ['throws text', () => { throw 'broken'; }],
-    ['throws what cannot be shown', () => { throw Object.defineProperty(new Error('x'), 'message', { get: () => { throw new Error('no'); } }); }],
+    [
+      'throws an error',
+      () => {
+        throw new Error('broken');
+      },
+    ],
+    [
+      'throws text',
+      () => {
+        throw 'broken';
+      },
+    ],
+    [
+      'throws what cannot be shown',
+      () => {
+        throw Object.defineProperty(new Error('x'), 'message', {
+          get: () => {
+            throw new Error('no');
+          },
+        });
+      },
+    ],
     ['rejects', () => Promise.reject(new Error('broken'))],
-    ['gives a broken promise', () => ({ get then() { throw new Error('broken'); } })],
+    [
+      'gives a broken promise',
+      () => ({
+        get then() {
+          throw new Error('broken');
+        },
+      }),
+    ],
   ])('a listener that %s fails nothing, is called on, and gives one warning', async (_name, listener) => {
     const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     const observers = observersAt();
@@ -112,7 +145,9 @@ describe('observers', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(seen).toEqual(TYPES);
     expect(failing).toHaveBeenCalledTimes(TYPES.length);
-    expect(warning.mock.calls).toEqual([[expect.stringMatching(/^a listener of events failed at 'grant': ('?broken|with something)/), 'HoldfastWarning']]);
+    expect(warning.mock.calls).toEqual([
+      [expect.stringMatching(/^a listener of events failed at 'grant': ('?broken|with something)/), 'HoldfastWarning'],
+    ]);
     observers.observe(failing);
     observers.emit('sent', () => EACH.sent);
     await new Promise((resolve) => setImmediate(resolve));

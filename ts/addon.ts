@@ -39,13 +39,16 @@ function platforms(): string[] {
 
 const require = createRequire(import.meta.url);
 const pathTo = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
-const textOf = (error: unknown): string => (error instanceof Error ? (error.message.split('\n', 1)[0] as string) : String(error));
+const textOf = (error: unknown): string =>
+  error instanceof Error ? (error.message.split('\n', 1)[0] as string) : String(error);
 
 /** Those of `native/` at the package's root, and packages of their own. */
 function candidates(): { readonly source: string; readonly found: boolean }[] {
   return platforms().flatMap((platform) => {
     const file = pathTo(`native/holdfast.${platform}.node`);
-    return existsSync(file) ? [{ source: file, found: true }] : [{ source: `@holdfast/${platform}`, found: isInstalled(`@holdfast/${platform}`) }];
+    return existsSync(file)
+      ? [{ source: file, found: true }]
+      : [{ source: `@holdfast/${platform}`, found: isInstalled(`@holdfast/${platform}`) }];
   });
 }
 
@@ -62,14 +65,18 @@ function isInstalled(name: string): boolean {
 function checkVersion(addon: Partial<Addon>, source: string): Addon {
   const { version } = JSON.parse(readFileSync(pathTo('package.json'), 'utf8')) as { version: string };
   const found = addon.version?.() ?? 'an older one';
-  if (found !== version) throw new Error(`'${source}' is of version ${found}, the package of ${version}: build or install it anew`);
+  if (found !== version)
+    throw new Error(`'${source}' is of version ${found}, the package of ${version}: build or install it anew`);
   return addon as Addon;
 }
 
 function load(): Addon {
   const remedy = 'run `node scripts/build-native.mjs` where the sources are, or install the package for this machine';
   const found = candidates().filter((candidate) => candidate.found);
-  if (found.length === 0) throw new HoldfastError('ERR_UNAVAILABLE', `there is no addon for ${platforms()[0]}: ${remedy}`, { outcome: 'none' });
+  if (found.length === 0)
+    throw new HoldfastError('ERR_UNAVAILABLE', `there is no addon for ${platforms()[0]}: ${remedy}`, {
+      outcome: 'none',
+    });
   const failures: unknown[] = [];
   for (const { source } of found) {
     try {
@@ -79,7 +86,10 @@ function load(): Addon {
     }
   }
   const message = `the addon for ${platforms()[0]} cannot be loaded: ${failures.map(textOf).join('; ')}; ${remedy}`;
-  throw new HoldfastError('ERR_UNAVAILABLE', message, { outcome: 'none', cause: failures.length === 1 ? failures[0] : new AggregateError(failures) });
+  throw new HoldfastError('ERR_UNAVAILABLE', message, {
+    outcome: 'none',
+    cause: failures.length === 1 ? failures[0] : new AggregateError(failures),
+  });
 }
 
 let loaded: Addon | undefined;

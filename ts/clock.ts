@@ -4,7 +4,9 @@ export interface Clock {
   now(): number;
   /** Never goes back, and is one for all processes since the machine was started: leases are measured by it. */
   monotonic(): number;
-  /** Calls `run` once after `delayMs`; returns a function that cancels. Never keeps the process alive when `background`. */
+  /**
+   * Calls `run` once after `delayMs`; returns a function that cancels. Never keeps the process alive when `background`.
+   */
   after(delayMs: number, run: () => void, background?: boolean): () => void;
 }
 
@@ -27,9 +29,10 @@ const JUMP_MS = 1000;
 const AGREE_MS = 60_000;
 
 /**
- * The wall clock as far as it can be trusted, to judge expiries by. While the wall clock has moved by more than a second against
- * the monotonic one, time goes on by the latter, until both have agreed again for a minute: a clock that is set wrong
- * expires nothing. A process that starts after the jump cannot know of it. Slow drift (an adjusted rate) is followed.
+ * The wall clock as far as it can be trusted, to judge expiries by. While the wall clock has moved by more than a
+ * second against the monotonic one, time goes on by the latter, until both have agreed again for a minute: a clock that
+ * is set wrong expires nothing. A process that starts after the jump cannot know of it. Slow drift (an adjusted rate)
+ * is followed.
  */
 export class SteadyTime {
   readonly #clock: Clock;
@@ -54,7 +57,10 @@ export class SteadyTime {
     return this.#jumped ? steady : wall;
   }
 
-  /** To note down: when a session was used. The later of both while they disagree, so that nobody takes a use for an old one. */
+  /**
+   * To note down: when a session was used. The later of both while they disagree, so that nobody takes a use for an old
+   * one.
+   */
   stamp(): number {
     const wall = this.#clock.now();
     const steady = this.#look(wall);

@@ -11,7 +11,10 @@ export const systemEntropy: Entropy = { fill: (bytes) => void randomFillSync(byt
 const NONCE_BYTES = 6;
 const ID_BYTES = 18;
 
-/** Nonces and session ids of one repository. Nonces are drawn from a pool: one call for random bytes serves hundreds of records. */
+/**
+ * Nonces and session ids of one repository. Nonces are drawn from a pool: one call for random bytes serves hundreds of
+ * records.
+ */
 export class Draws {
   readonly #entropy: Entropy;
   readonly #pool = Buffer.alloc(256 * NONCE_BYTES);

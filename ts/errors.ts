@@ -4,7 +4,10 @@ import type { Path } from './path.ts';
 export type ErrorCode =
   /** The state moved on under you: pull, then retry. `paths` names what collided, where known. */
   | 'ERR_CONFLICT'
-  /** You lost the lock to a newer holder, or the store its place to a promoted backup: discard your copy. `outcome` is `none` or `superseded`. */
+  /**
+   * You lost the lock to a newer holder, or the store its place to a promoted backup: discard your copy. `outcome` is
+   * `none` or `superseded`.
+   */
   | 'ERR_FENCED'
   /** There is no such session: create one, or send the user to the login. */
   | 'ERR_NOT_FOUND'
@@ -26,8 +29,8 @@ export type ErrorCode =
 /**
  * What became of a write that failed.
  *
- * `none`: nothing happened, nor will. `unknown`: it may have happened, and may still. `superseded`: it was stored, but only in a primary
- * whose place a promoted backup has taken; the new world does not have it.
+ * `none`: nothing happened, nor will. `unknown`: it may have happened, and may still. `superseded`: it was stored, but
+ * only in a primary whose place a promoted backup has taken; the new world does not have it.
  */
 export type Outcome = 'none' | 'unknown' | 'superseded';
 
@@ -45,8 +48,8 @@ export interface ErrorDetails {
 /**
  * Every error that Holdfast throws on purpose. Match on `code`; the message says what, where, and what to do.
  *
- * An id opens its session, and values are the user's: message, `console.log` and JSON of an error show at most the first 8
- * characters of an id, and no value. `session` and `values` are read by name only.
+ * An id opens its session, and values are the user's: message, `console.log` and JSON of an error show at most the
+ * first 8 characters of an id, and no value. `session` and `values` are read by name only.
  */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';

@@ -4,8 +4,20 @@ export { formatPath, parsePath } from './path.ts';
 export type { CollectionStep, Path, PathStep } from './path.ts';
 export { defineSession, immutable, mutable, unclassified } from './session/definition.ts';
 export type {
-  Attributes, AttributeOptions, AttributeSpec, AttributesState, AttributesValues, DeepReadonly, DefinitionOptions, Migrate, Presence, SessionDefinition, SessionOf, StateOf,
-  ValuesOf, WithUndeclared,
+  Attributes,
+  AttributeOptions,
+  AttributeSpec,
+  AttributesState,
+  AttributesValues,
+  DeepReadonly,
+  DefinitionOptions,
+  Migrate,
+  Presence,
+  SessionDefinition,
+  SessionOf,
+  StateOf,
+  ValuesOf,
+  WithUndeclared,
 } from './session/definition.ts';
 export { SessionRepository } from './session/repository.ts';
 export type { CloseOptions, ClosedReport, CreateOptions, RepositoryOptions, UseOptions } from './session/options.ts';
@@ -21,8 +33,33 @@ export type { MemoryStoreOptions } from './store/memory.ts';
 export { openStore } from './store/open.ts';
 export type { OpenOptions } from './store/open.ts';
 export type {
-  Acquire, Append, Appended, CallOptions, Capabilities, Durability, Expiry, Grant, Head, HeadState, Hint, ImageRecord, ListQuery, LockOwner, LockReply, LockRequest,
-  LockView, Membership, Page, ReadRequest, RecordKind, SessionImage, Store, SweepRequest, Tail, Touch, Touched,
+  Acquire,
+  Append,
+  Appended,
+  CallOptions,
+  Capabilities,
+  Durability,
+  Expiry,
+  Grant,
+  Head,
+  HeadState,
+  Hint,
+  ImageRecord,
+  ListQuery,
+  LockOwner,
+  LockReply,
+  LockRequest,
+  LockView,
+  Membership,
+  Page,
+  ReadRequest,
+  RecordKind,
+  SessionImage,
+  Store,
+  SweepRequest,
+  Tail,
+  Touch,
+  Touched,
 } from './store/store.ts';
 export { epochOf, floorOf } from './token.ts';
 export type { Token } from './token.ts';
@@ -31,6 +68,27 @@ export type { Engine } from './diff/differ.ts';
 export type { Clock } from './clock.ts';
 export type { Entropy } from './entropy.ts';
 export type {
-  BackupCaughtUpEvent, BackupErrorEvent, BackupLagEvent, ClockJumpEvent, ConflictEvent, DamageEvent, EngineEvent, EventType, ExpiredEvent, GrantEvent,
-  AutosaveErrorEvent, HoldfastEvent, Listener, LockLostEvent, Place, RecallEvent, RepairedEvent, SentEvent, SettledEvent, SupersededEvent, UnclosedEvent, UnsettledEvent, WaitEvent,
+  BackupCaughtUpEvent,
+  BackupErrorEvent,
+  BackupLagEvent,
+  ClockJumpEvent,
+  ConflictEvent,
+  DamageEvent,
+  EngineEvent,
+  EventType,
+  ExpiredEvent,
+  GrantEvent,
+  AutosaveErrorEvent,
+  HoldfastEvent,
+  Listener,
+  LockLostEvent,
+  Place,
+  RecallEvent,
+  RepairedEvent,
+  SentEvent,
+  SettledEvent,
+  SupersededEvent,
+  UnclosedEvent,
+  UnsettledEvent,
+  WaitEvent,
 } from './observe.ts';

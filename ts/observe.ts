@@ -6,7 +6,10 @@ import { HoldfastError, shortId } from './errors.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Path } from './path.ts';
 
-/** Where an instance of a session lies: the primary, or the backup of this number, from 0, in the repository's `backups`. */
+/**
+ * Where an instance of a session lies: the primary, or the backup of this number, from 0, in the repository's
+ * `backups`.
+ */
 export type Place = 'primary' | number;
 
 interface Happening<T extends string> {
@@ -39,7 +42,10 @@ export interface RecallEvent extends OfSession<'recall'> {
   readonly busy: boolean;
 }
 
-/** The store has given the lock to another under a newer token, before this process gave it back: a save under it is refused. */
+/**
+ * The store has given the lock to another under a newer token, before this process gave it back: a save under it is
+ * refused.
+ */
 export type LockLostEvent = OfSession<'lock-lost'>;
 
 /** A record went out, and was acknowledged. */
@@ -74,7 +80,10 @@ export interface BackupErrorEvent extends OfSession<'backup-error'> {
   readonly fenced: boolean;
 }
 
-/** A session could not be saved in its turn (`autosave`). Its user learns of it from its own save, or from the session having ended. */
+/**
+ * A session could not be saved in its turn (`autosave`). Its user learns of it from its own save, or from the session
+ * having ended.
+ */
 export interface AutosaveErrorEvent extends OfSession<'autosave-error'> {
   /** Undefined: an error that is not Holdfast's. */
   readonly code: ErrorCode | undefined;
@@ -137,17 +146,38 @@ export interface SupersededEvent extends OfSession<'superseded'> {
   readonly revision: number;
 }
 
-/** An open session was dropped without having been closed: what was not saved is lost, and its lock was kept until now. */
+/**
+ * An open session was dropped without having been closed: what was not saved is lost, and its lock was kept until now.
+ */
 export interface UnclosedEvent extends OfSession<'unclosed'> {
   /** The line of code; undefined for the first of a repository, from which on this is noted. */
   readonly openedAt: string | undefined;
 }
 
-/** What happens in a repository. Times are in ms, sizes in bytes. No event carries a value, or more of an id than 8 characters. */
+/**
+ * What happens in a repository. Times are in ms, sizes in bytes. No event carries a value, or more of an id than 8
+ * characters.
+ */
 export type HoldfastEvent =
-  | GrantEvent | WaitEvent | RecallEvent | LockLostEvent | SentEvent | ConflictEvent
-  | BackupLagEvent | BackupErrorEvent | BackupCaughtUpEvent | DamageEvent | RepairedEvent
-  | ExpiredEvent | ClockJumpEvent | EngineEvent | UnsettledEvent | SettledEvent | SupersededEvent | UnclosedEvent | AutosaveErrorEvent;
+  | GrantEvent
+  | WaitEvent
+  | RecallEvent
+  | LockLostEvent
+  | SentEvent
+  | ConflictEvent
+  | BackupLagEvent
+  | BackupErrorEvent
+  | BackupCaughtUpEvent
+  | DamageEvent
+  | RepairedEvent
+  | ExpiredEvent
+  | ClockJumpEvent
+  | EngineEvent
+  | UnsettledEvent
+  | SettledEvent
+  | SupersededEvent
+  | UnclosedEvent
+  | AutosaveErrorEvent;
 
 export type EventType = HoldfastEvent['type'];
 type EventOf<T extends EventType> = Extract<HoldfastEvent, { readonly type: T }>;
@@ -173,12 +203,12 @@ function channelOf(type: EventType): Channel {
 }
 
 /**
- * The one channel of events of a repository. Each listener sees all events in the order in which they happen, within the call that they
- * happen in, so it should be quick. It cannot fail that call: a listener that throws, or whose promise rejects, is
- * called on, and makes one warning of the process.
+ * The one channel of events of a repository. Each listener sees all events in the order in which they happen, within
+ * the call that they happen in, so it should be quick. It cannot fail that call: a listener that throws, or whose
+ * promise rejects, is called on, and makes one warning of the process.
  *
- * Each event is also published on `node:diagnostics_channel` as `holdfast:` and its type (by all repositories of the process). There
- * Node's own rule holds: a subscriber that throws is an uncaught exception.
+ * Each event is also published on `node:diagnostics_channel` as `holdfast:` and its type (by all repositories of the
+ * process). There Node's own rule holds: a subscriber that throws is an uncaught exception.
  */
 export class Observers {
   readonly #clock: Pick<Clock, 'now'>;
@@ -191,9 +221,13 @@ export class Observers {
     this.#clock = clock;
   }
 
-  /** Calls `listener` with each event from now on; returns a function that ends it. `ERR_INVALID` for what is no function. */
+  /**
+   * Calls `listener` with each event from now on; returns a function that ends it. `ERR_INVALID` for what is no
+   * function.
+   */
   observe(listener: Listener): () => void {
-    if (typeof listener !== 'function') throw new HoldfastError('ERR_INVALID', 'observe takes a function, which is called with each event');
+    if (typeof listener !== 'function')
+      throw new HoldfastError('ERR_INVALID', 'observe takes a function, which is called with each event');
     const registration: Registration = { listener, warned: false };
     this.#registrations.add(registration);
     return () => void this.#registrations.delete(registration);
@@ -203,7 +237,12 @@ export class Observers {
   emit<T extends EventType>(type: T, describe: () => Fields<T>): void {
     if (this.#registrations.size === 0 && !channelOf(type).hasSubscribers) return;
     const fields: { readonly id?: string } = describe();
-    const event = { type, at: this.#clock.now(), ...fields, ...(fields.id !== undefined && { id: shortId(fields.id) }) };
+    const event = {
+      type,
+      at: this.#clock.now(),
+      ...fields,
+      ...(fields.id !== undefined && { id: shortId(fields.id) }),
+    };
     this.#pending.push(Object.freeze(event) as unknown as HoldfastEvent);
     if (!this.#delivering) this.#deliver();
   }
@@ -212,7 +251,8 @@ export class Observers {
     this.#delivering = true;
     try {
       for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift()) {
-        for (const registration of [...this.#registrations]) if (this.#registrations.has(registration)) tell(registration, event);
+        for (const registration of [...this.#registrations])
+          if (this.#registrations.has(registration)) tell(registration, event);
         channelOf(event.type).publish(event);
       }
     } finally {
@@ -224,7 +264,8 @@ export class Observers {
 function tell(registration: Registration, event: HoldfastEvent): void {
   try {
     const result = registration.listener(event);
-    if (typeof result === 'object' && result !== null) void Promise.resolve(result).catch((error: unknown) => warn(registration, event, error));
+    if (typeof result === 'object' && result !== null)
+      void Promise.resolve(result).catch((error: unknown) => warn(registration, event, error));
   } catch (error) {
     warn(registration, event, error);
   }
@@ -233,7 +274,10 @@ function tell(registration: Registration, event: HoldfastEvent): void {
 function warn(registration: Registration, { type }: HoldfastEvent, error: unknown): void {
   if (registration.warned) return;
   registration.warned = true;
-  process.emitWarning(`a listener of events failed at '${type}': ${textOf(error)}; it is called on, and its further failures are not reported`, 'HoldfastWarning');
+  process.emitWarning(
+    `a listener of events failed at '${type}': ${textOf(error)}; it is called on, and its further failures are not reported`,
+    'HoldfastWarning',
+  );
 }
 
 /** Never throws, whatever was thrown. */

@@ -1,6 +1,9 @@
 import { HoldfastError } from './errors.ts';
 
-/** Where a value is in a session. The first step is the attribute's name, each further one leads into the value before it. */
+/**
+ * Where a value is in a session. The first step is the attribute's name, each further one leads into the value before
+ * it.
+ */
 export type Path = readonly PathStep[];
 
 /** A property's name, an array's index, or a place in a Map or Set. */
@@ -17,7 +20,11 @@ export interface CollectionStep {
 /** `ERR_INVALID` for an attribute's name that has no UTF-8, and so could not be stored. */
 export function checkName(name: string): void {
   if (name.isWellFormed()) return;
-  throw new HoldfastError('ERR_INVALID', `attribute name ${JSON.stringify(name)} is not well-formed Unicode: it has half of a surrogate pair; complete or remove that`, { paths: [[name]] });
+  throw new HoldfastError(
+    'ERR_INVALID',
+    `attribute name ${JSON.stringify(name)} is not well-formed Unicode: it has half of a surrogate pair; complete or remove that`,
+    { paths: [[name]] },
+  );
 }
 
 const NAME = /[\p{L}_$][\p{L}\p{N}_$]*/uy;
@@ -25,8 +32,8 @@ const INDEX = /0|[1-9][0-9]*/y;
 const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;
 
 /**
- * As messages show it: `cart.items[3].total`, `["a name"].x`; `prices.get("a")` for a Map's value; `prices.keys()[0]` and
- * `tags.values()[0]` for keys and elements. The empty path, which is the whole session, is empty text.
+ * As messages show it: `cart.items[3].total`, `["a name"].x`; `prices.get("a")` for a Map's value; `prices.keys()[0]`
+ * and `tags.values()[0]` for keys and elements. The empty path, which is the whole session, is empty text.
  */
 export function formatPath(path: Path): string {
   return path.map((step, place) => formatStep(step, place === 0)).join('');
@@ -39,18 +46,24 @@ function formatStep(step: PathStep, first: boolean): string {
     return first ? step : `.${step}`;
   }
   if (step.kind === 'map key') return `.keys()[${step.index}]`;
-  return step.key === undefined ? `.values()[${step.index}]` : `.get(${typeof step.key === 'string' ? JSON.stringify(step.key) : step.key})`;
+  return step.key === undefined
+    ? `.values()[${step.index}]`
+    : `.get(${typeof step.key === 'string' ? JSON.stringify(step.key) : step.key})`;
 }
 
 /**
- * The path that `text` writes down, as `formatPath` does: names after dots or in `["…"]` as JSON has them, indices in `[…]`.
- * `ERR_INVALID` with the offset for anything else, places in Maps and Sets included: those have no name that lasts.
+ * The path that `text` writes down, as `formatPath` does: names after dots or in `["…"]` as JSON has them, indices in
+ * `[…]`. `ERR_INVALID` with the offset for anything else, places in Maps and Sets included: those have no name that
+ * lasts.
  */
 export function parsePath(text: string): Path {
   if (typeof text !== 'string') throw new HoldfastError('ERR_INVALID', 'a path is text, such as cart.items[3].price');
   const steps: PathStep[] = [];
-  for (let offset = 0; offset < text.length || steps.length === 0; ) {
-    const [step, length] = text[offset] === '[' ? parseBracket(text, offset, steps.length === 0) : parseName(text, offset, steps.length === 0);
+  for (let offset = 0; offset < text.length || steps.length === 0;) {
+    const [step, length] =
+      text[offset] === '['
+        ? parseBracket(text, offset, steps.length === 0)
+        : parseName(text, offset, steps.length === 0);
     steps.push(step);
     offset += length;
   }
@@ -64,7 +77,8 @@ function parseName(text: string, offset: number, first: boolean): Parsed {
   if (!first && text[offset] !== '.') throw malformed(text, offset, '. or [ is missing');
   const start = first ? offset : offset + 1;
   const name = matchAt(NAME, text, start);
-  if (name === undefined) throw malformed(text, start, 'a name is missing (other names than identifiers are written ["…"])');
+  if (name === undefined)
+    throw malformed(text, start, 'a name is missing (other names than identifiers are written ["…"])');
   return [name, start + name.length - offset];
 }
 
@@ -100,10 +114,16 @@ const SHOWN = 100;
 
 function malformed(text: string, offset: number, what: string): HoldfastError {
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
-  return new HoldfastError('ERR_INVALID', `the path ${JSON.stringify(shown)} is malformed at offset ${offset}: ${what}; write it as cart.items[3].price`);
+  return new HoldfastError(
+    'ERR_INVALID',
+    `the path ${JSON.stringify(shown)} is malformed at offset ${offset}: ${what}; write it as cart.items[3].price`,
+  );
 }
 
-/** The way into `root` to where the very object `sought` is first met, in the order of iteration; undefined when nowhere. */
+/**
+ * The way into `root` to where the very object `sought` is first met, in the order of iteration; undefined when
+ * nowhere.
+ */
 export function findSteps(root: unknown, sought: object): PathStep[] | undefined {
   const seen = new Set<object>();
   const pending: Visit[] = [{ value: root, from: undefined, step: '' }];
@@ -159,5 +179,7 @@ function mapChildren(map: ReadonlyMap<unknown, unknown>): [PathStep, unknown][] 
 
 /** The place of a Map's value. */
 export function mapValue(key: unknown, index: number): CollectionStep {
-  return typeof key === 'string' || typeof key === 'number' ? { kind: 'map value', index, key } : { kind: 'map value', index };
+  return typeof key === 'string' || typeof key === 'number'
+    ? { kind: 'map value', index, key }
+    : { kind: 'map value', index };
 }

@@ -1,6 +1,7 @@
 /**
- * Fencing token of a session: epoch × 2^32 + count, a safe integer. One compare of two tokens fences a former holder of the lock and
- * a member of a former world alike. A session's token is never below the floor of its store's epoch, also where nothing is written.
+ * Fencing token of a session: epoch × 2^32 + count, a safe integer. One compare of two tokens fences a former holder of
+ * the lock and a member of a former world alike. A session's token is never below the floor of its store's epoch, also
+ * where nothing is written.
  */
 export type Token = number;
 
@@ -12,7 +13,8 @@ export const EPOCHS: number = 2 ** 20;
 const ROOM = 2 ** 24;
 
 /** Whether a caller may bring it. */
-export const isToken = (value: unknown): value is Token => Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < EPOCHS * COUNTS - ROOM;
+export const isToken = (value: unknown): value is Token =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < EPOCHS * COUNTS - ROOM;
 
 /** The lowest token of an epoch. */
 export const floorOf = (epoch: number): Token => epoch * COUNTS;

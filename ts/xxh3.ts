@@ -73,7 +73,8 @@ function multiplyFold(aLow: number, aHigh: number, bLow: number, bHigh: number):
   const crossB = Math.imul(aLow, bHigh) >>> 0;
   const top = Math.imul(aHigh, bHigh) >>> 0;
   const middle = (multiplyHigh(aLow, bLow) >>> 0) + crossA + crossB;
-  const third = (multiplyHigh(aHigh, bLow) >>> 0) + (multiplyHigh(aLow, bHigh) >>> 0) + top + Math.floor(middle / 0x100000000);
+  const third =
+    (multiplyHigh(aHigh, bLow) >>> 0) + (multiplyHigh(aLow, bHigh) >>> 0) + top + Math.floor(middle / 0x100000000);
   const fourth = (multiplyHigh(aHigh, bHigh) >>> 0) + Math.floor(third / 0x100000000);
   low = Math.imul(aLow, bLow) ^ (third | 0);
   high = (middle | 0) ^ (fourth | 0);

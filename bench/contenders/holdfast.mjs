@@ -13,7 +13,13 @@ export async function openHoldfast(dir) {
   const held = new Map();
 
   async function tokenOf(id) {
-    const grant = await store.lock(id, { member: membership.member, ticket: 1, leaseMs: LEASE_MS, wait: false, since: ORIGIN });
+    const grant = await store.lock(id, {
+      member: membership.member,
+      ticket: 1,
+      leaseMs: LEASE_MS,
+      wait: false,
+      since: ORIGIN,
+    });
     if (!grant.granted) throw new Error(`${id} is locked`);
     const own = { token: grant.token, version: grant.tail.version };
     held.set(id, own);
@@ -24,7 +30,14 @@ export async function openHoldfast(dir) {
     async append(id, revision, bytes) {
       const own = held.get(id) ?? (await tokenOf(id));
       const kind = revision === 1 ? 'snapshot' : 'delta';
-      const append = { parent: at(revision - 1), position: at(revision), kind, bytes, under: own.token, version: own.version };
+      const append = {
+        parent: at(revision - 1),
+        position: at(revision),
+        kind,
+        bytes,
+        under: own.token,
+        version: own.version,
+      };
       const answer = await store.append(id, append);
       if (!answer.appended) throw new Error(`${id} ${revision}: ${answer.why}`);
       own.version = answer.version;
@@ -68,7 +81,14 @@ class Contest {
     this.#ticket += 1;
     for (;;) {
       const woken = this.#woken();
-      const request = { member: this.#member, ticket: this.#ticket, leaseMs: LEASE_MS, wait: true, since: ORIGIN, limitBytes: 0 };
+      const request = {
+        member: this.#member,
+        ticket: this.#ticket,
+        leaseMs: LEASE_MS,
+        wait: true,
+        since: ORIGIN,
+        limitBytes: 0,
+      };
       const reply = await this.#store.lock(this.#id, request);
       if (reply.granted) {
         this.#token = reply.token;

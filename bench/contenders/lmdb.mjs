@@ -9,9 +9,10 @@ export async function lmdbVersion() {
 }
 
 /**
- * npm lmdb at its best: conditional writes that its own thread compares (`ifVersion`), with no JavaScript under the write lock.
- * Commits flush before they resolve (`overlappingSync: false`): measured faster than the overlapping flush, waited for by each
- * commit's `flushed`. `eventTurnBatching` as it comes: no difference seen. Reads are synchronous, each as of now.
+ * npm lmdb at its best: conditional writes that its own thread compares (`ifVersion`), with no JavaScript under the
+ * write lock. Commits flush before they resolve (`overlappingSync: false`): measured faster than the overlapping flush,
+ * waited for by each commit's `flushed`. `eventTurnBatching` as it comes: no difference seen. Reads are synchronous,
+ * each as of now.
  */
 export async function openLmdb(dir) {
   const { open } = await import('lmdb');
@@ -34,7 +35,8 @@ export async function openLmdb(dir) {
       root.resetReadTxn();
       if (heads.getBinary(id) === undefined) return 0;
       let count = 0;
-      for (const { value } of records.getRange({ start: [id, 0], end: [id, Infinity] })) count += value.length > 0 ? 1 : 0;
+      for (const { value } of records.getRange({ start: [id, 0], end: [id, Infinity] }))
+        count += value.length > 0 ? 1 : 0;
       return count;
     },
     contest(id, side) {

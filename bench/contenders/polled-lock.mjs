@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 const POLL_MS = 1;
 
 /**
- * A lock for stores that cannot call another process: a row of two characters, who has it and whether it is asked for, looked at
- * every millisecond by both. At its best: two writes a hand-over, unflushed where the store can, no lease, no queue.
- * `read()` gives the row as of now or undefined, `write(row)` resolves when the other side can see it.
+ * A lock for stores that cannot call another process: a row of two characters, who has it and whether it is asked for,
+ * looked at every millisecond by both. At its best: two writes a hand-over, unflushed where the store can, no lease, no
+ * queue. `read()` gives the row as of now or undefined, `write(row)` resolves when the other side can see it.
  */
 export class PolledLock {
   #side;

@@ -12,9 +12,10 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS locks (id TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID;`;
 
 /**
- * SQLite called from JavaScript at its best: WAL, FULL, statements prepared once, a mapped file, and group commit by hand, which
- * it lacks: what was asked in one turn of the event loop is one transaction. Another process has it: tried again after 1 ms; no slower
- * than its own handler, which sleeps on the JavaScript thread. Locks: a second connection, NORMAL, so that they need no flush.
+ * SQLite called from JavaScript at its best: WAL, FULL, statements prepared once, a mapped file, and group commit by
+ * hand, which it lacks: what was asked in one turn of the event loop is one transaction. Another process has it: tried
+ * again after 1 ms; no slower than its own handler, which sleeps on the JavaScript thread. Locks: a second connection,
+ * NORMAL, so that they need no flush.
  */
 export async function openSql(driver, dir) {
   const file = join(dir, 'store.sqlite');

@@ -2,7 +2,10 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
-/** Compiles or downloads when it is installed, which benches do not let it: there is a binary only where somebody made one. */
+/**
+ * Compiles or downloads when it is installed, which benches do not let it: there is a binary only where somebody made
+ * one.
+ */
 export async function betterSqlite() {
   try {
     const { default: Database } = await import('better-sqlite3');

@@ -10,7 +10,10 @@ const NEIGHBOUR = fileURLToPath(new URL('slow-disk.mjs', import.meta.url));
 const LONGEST_MS = 120_000;
 const SECTOR_BYTES = 512;
 
-/** Runs one load in processes of its own, on a new folder under `parent`; what it took, of all of them together, or all but the busy one. */
+/**
+ * Runs one load in processes of its own, on a new folder under `parent`; what it took, of all of them together, or all
+ * but the busy one.
+ */
 export async function measure(parent, contender, load) {
   const dir = mkdtempSync(join(parent, `${contender.replace(/\W/g, '-')}-`));
   const children = [];
@@ -53,7 +56,9 @@ async function answer(child, milliseconds) {
   const listening = new AbortController();
   const signal = AbortSignal.any([listening.signal, AbortSignal.timeout(milliseconds)]);
   try {
-    const gone = once(child, 'exit', { signal }).then(([status]) => Promise.reject(new Error(`a process of the bench ended early, status ${status}`)));
+    const gone = once(child, 'exit', { signal }).then(([status]) =>
+      Promise.reject(new Error(`a process of the bench ended early, status ${status}`)),
+    );
     const [message] = await Promise.race([once(child, 'message', { signal }), gone]);
     return message;
   } finally {

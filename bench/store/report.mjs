@@ -9,17 +9,44 @@ const whole = (value) => value.toFixed(0);
 
 /** What a load is judged by first, and what else is told of it. `better`: the larger or the smaller figure. */
 const columns = {
-  append: [['perSecond', '/s', rate, 'larger'], ['p50', 'p50 ms', millisecond], ['p99', 'p99 ms', millisecond], ['slowest', 'max ms', millisecond], ['cpuMicroseconds', 'CPU µs', whole, 'smaller']],
-  beside: [['slowest', 'max ms', millisecond, 'smaller'], ['p99', 'p99 ms', millisecond], ['p50', 'p50 ms', millisecond], ['perSecond', '/s', rate]],
-  read: [['perSecond', '/s', rate, 'larger'], ['p50', 'p50 ms', millisecond], ['p99', 'p99 ms', millisecond], ['cpuMicroseconds', 'CPU µs', whole]],
-  'hand-over': [['p50', 'p50 ms', millisecond, 'smaller'], ['p99', 'p99 ms', millisecond, 'smaller'], ['count', 'times', rate]],
-  slow: [['loopP99', 'loop p99 ms', millisecond, 'smaller'], ['loopMax', 'loop max ms', millisecond], ['perSecond', '/s', rate], ['p99', 'p99 ms', millisecond]],
+  append: [
+    ['perSecond', '/s', rate, 'larger'],
+    ['p50', 'p50 ms', millisecond],
+    ['p99', 'p99 ms', millisecond],
+    ['slowest', 'max ms', millisecond],
+    ['cpuMicroseconds', 'CPU µs', whole, 'smaller'],
+  ],
+  beside: [
+    ['slowest', 'max ms', millisecond, 'smaller'],
+    ['p99', 'p99 ms', millisecond],
+    ['p50', 'p50 ms', millisecond],
+    ['perSecond', '/s', rate],
+  ],
+  read: [
+    ['perSecond', '/s', rate, 'larger'],
+    ['p50', 'p50 ms', millisecond],
+    ['p99', 'p99 ms', millisecond],
+    ['cpuMicroseconds', 'CPU µs', whole],
+  ],
+  'hand-over': [
+    ['p50', 'p50 ms', millisecond, 'smaller'],
+    ['p99', 'p99 ms', millisecond, 'smaller'],
+    ['count', 'times', rate],
+  ],
+  slow: [
+    ['loopP99', 'loop p99 ms', millisecond, 'smaller'],
+    ['loopMax', 'loop max ms', millisecond],
+    ['perSecond', '/s', rate],
+    ['p99', 'p99 ms', millisecond],
+  ],
   room: [['bytesEach', 'B a record', whole, 'smaller']],
 };
 const columnsOf = (load) => columns[load.split(' ')[0]];
 
 export function report(result) {
-  return [head(result), ...Object.keys(result.loads).map((load) => section(result, load)), analysis(result)].join('\n\n');
+  return [head(result), ...Object.keys(result.loads).map((load) => section(result, load)), analysis(result)].join(
+    '\n\n',
+  );
 }
 
 function head({ machine, rounds, milliseconds, records, versions, missing, flushes }) {
@@ -33,13 +60,19 @@ function head({ machine, rounds, milliseconds, records, versions, missing, flush
     ...Object.entries(versions).map(([name, version]) => `${name}: ${version}`),
     ...Object.entries(missing).map(([name, reason]) => `${name}: left out: ${reason}`),
   ];
-  if (!machine.isFlushed) lines.push('THE FOLDER IS IN MEMORY: nothing is flushed, and no figure says anything of a disk; name another by --dir');
+  if (!machine.isFlushed)
+    lines.push(
+      'THE FOLDER IS IN MEMORY: nothing is flushed, and no figure says anything of a disk; name another by --dir',
+    );
   return lines.join('\n');
 }
 
 function section({ loads }, load) {
   const shown = columnsOf(load);
-  const rows = Object.entries(loads[load]).map(([name, rounds]) => [name, ...shown.flatMap((column) => cells(column, loads[load][OURS], rounds, name))]);
+  const rows = Object.entries(loads[load]).map(([name, rounds]) => [
+    name,
+    ...shown.flatMap((column) => cells(column, loads[load][OURS], rounds, name)),
+  ]);
   const titles = [load, ...shown.flatMap(([, title, , better]) => (better === undefined ? [title] : [title, '×']))];
   return align([titles, ...rows]);
 }
@@ -54,12 +87,21 @@ function cells([key, , format, better], ours, rounds, name) {
 /** Above 1: ours is better. Each round's own. */
 function ratio(ours, theirs, key, better) {
   if (ours === undefined) return undefined;
-  return median(theirs.map((round, n) => (better === 'larger' ? ours[n][key] / round[key] : round[key] / ours[n][key])));
+  return median(
+    theirs.map((round, n) => (better === 'larger' ? ours[n][key] / round[key] : round[key] / ours[n][key])),
+  );
 }
 
 function align(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 /** Where Holdfast is ahead, even or behind, by what each load is judged by first. */

@@ -1,5 +1,5 @@
-// A neighbour that keeps the disk busy: grows a file by a block and flushes it, over and over, until it is killed or its parent has gone.
-// usage: forked with the path of a file
+// A neighbour that keeps the disk busy: grows a file by a block and flushes it, over and over, until it is killed or
+// its parent has gone. usage: forked with the path of a file
 import { fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 
 const BLOCK = Buffer.alloc(16 << 20, 7);

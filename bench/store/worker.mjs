@@ -38,15 +38,27 @@ function makePayloads() {
 
 /** Durable appends by `inFlight` slots; each waits for its own. */
 async function append({ side, inFlight, milliseconds }) {
-  const slots = Array.from({ length: inFlight }, (_, slot) => ({ sessions: Array.from({ length: SESSIONS }, (__, n) => ({ id: `s${side}-${slot}-${n}`, revision: 0 })) }));
+  const slots = Array.from({ length: inFlight }, (_, slot) => ({
+    sessions: Array.from({ length: SESSIONS }, (__, n) => ({ id: `s${side}-${slot}-${n}`, revision: 0 })),
+  }));
   const step = async (session) => {
     session.revision += 1;
     await store.append(session.id, session.revision, payloads[(session.revision * 31) % payloads.length]);
   };
-  await Promise.all(slots.map(async ({ sessions }) => {
-    for (const session of sessions) await step(session);
-  }));
-  return () => timed(milliseconds, slots.map(({ sessions }) => (turn) => step(sessions[turn % SESSIONS])));
+  await Promise.all(
+    slots.map(async ({ sessions }) => {
+      for (const session of sessions) await step(session);
+    }),
+  );
+  return () =>
+    timed(
+      milliseconds,
+      slots.map(
+        ({ sessions }) =>
+          (turn) =>
+            step(sessions[turn % SESSIONS]),
+      ),
+    );
 }
 
 /** Head and records of sessions at random, `inFlight` at a time. */
@@ -59,7 +71,11 @@ async function read({ side, inFlight, milliseconds }) {
     const count = await store.read(ids[(turn * 7919 + slot * 613) % READ_SESSIONS]);
     if (count !== READ_RECORDS) throw new Error(`${count} records were read instead of ${READ_RECORDS}`);
   };
-  return () => timed(milliseconds, Array.from({ length: inFlight }, (_, slot) => (turn) => one(turn, slot)));
+  return () =>
+    timed(
+      milliseconds,
+      Array.from({ length: inFlight }, (_, slot) => (turn) => one(turn, slot)),
+    );
 }
 
 /** Runs every slot's steps, one after the other, until the time is over. */
@@ -89,7 +105,13 @@ async function timed(milliseconds, slots) {
   await Promise.all(slots.map(walk));
   clearTimeout(warm);
   loop.disable();
-  return { count: latencies.length, latencies, cpuMicroseconds: spent.user + spent.system, loopP99: loop.percentile(99) / 1e6, loopMax: loop.max / 1e6 };
+  return {
+    count: latencies.length,
+    latencies,
+    cpuMicroseconds: spent.user + spent.system,
+    loopP99: loop.percentile(99) / 1e6,
+    loopMax: loop.max / 1e6,
+  };
 }
 
 /** From asking until it is granted, while the other side has the lock and does nothing with it. */
@@ -99,7 +121,7 @@ async function handOver({ side, milliseconds }) {
   return async () => {
     const latencies = [];
     if (side === 0) await lock.lost();
-    for (const end = performance.now() + milliseconds; performance.now() < end; ) {
+    for (const end = performance.now() + milliseconds; performance.now() < end;) {
       await delay(HELD_MS);
       const from = performance.now();
       await lock.take();
@@ -114,12 +136,14 @@ async function handOver({ side, milliseconds }) {
 /** A number of records, for the room that they take; the files are looked at when it has closed. */
 async function fill({ records, inFlight }) {
   return async () => {
-    await Promise.all(Array.from({ length: inFlight }, async (_, slot) => {
-      for (let n = 0; n < records / inFlight; n += 1) {
-        const revision = Math.floor(n / SESSIONS) + 1;
-        await store.append(`f${slot}-${n % SESSIONS}`, revision, payloads[(n * 31 + slot) % payloads.length]);
-      }
-    }));
+    await Promise.all(
+      Array.from({ length: inFlight }, async (_, slot) => {
+        for (let n = 0; n < records / inFlight; n += 1) {
+          const revision = Math.floor(n / SESSIONS) + 1;
+          await store.append(`f${slot}-${n % SESSIONS}`, revision, payloads[(n * 31 + slot) % payloads.length]);
+        }
+      }),
+    );
     return { count: Math.ceil(records / inFlight) * inFlight, latencies: [] };
   };
 }

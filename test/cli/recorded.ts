@@ -33,11 +33,22 @@ export interface Recording {
 }
 
 const sha256 = (state: State): string => createHash('sha256').update(JSON.stringify(state)).digest('hex');
-const bytesOf = (draw: (below: number) => number, size: number): { $bytes: string } => ({ $bytes: Buffer.from(Array.from({ length: size }, () => draw(256))).toString('base64') });
-const textOf = (draw: (below: number) => number, size: number): string => Array.from({ length: size }, () => 'aä\u2028 b\u{1F600}c\n'[draw(9)]?.toWellFormed()).join('');
+const bytesOf = (draw: (below: number) => number, size: number): { $bytes: string } => ({
+  $bytes: Buffer.from(Array.from({ length: size }, () => draw(256))).toString('base64'),
+});
+const textOf = (draw: (below: number) => number, size: number): string =>
+  Array.from({ length: size }, () => 'aä\u2028 b\u{1F600}c\n'[draw(9)]?.toWellFormed()).join('');
 
 /** Writes a history of sessions that take turns at random: text, bytes, lists and objects that change in every way. */
-export function record({ file, sids = ['s1'], steps, kind = 'edits', seed = 1, size = 200, end = 'right' }: Recording): string {
+export function record({
+  file,
+  sids = ['s1'],
+  steps,
+  kind = 'edits',
+  seed = 1,
+  size = 200,
+  end = 'right',
+}: Recording): string {
   const draw = drawing(seed);
   const classes = { id: 'immutable', text: 'mutable', items: 'mutable' };
   const lines: unknown[] = [{ trace: 'made', kind, classes, binary: ['blob'], v: 1, sessions: sids.length, steps }];
@@ -60,7 +71,13 @@ export function record({ file, sids = ['s1'], steps, kind = 'edits', seed = 1, s
 
 function firstState(sid: string, draw: (below: number) => number, size: number): Play {
   const blob = bytesOf(draw, size);
-  return { text: textOf(draw, size), id: `id of ${sid}`, items: [{ name: 'first', count: 1, tags: ['x'] }], settings: { z: 1, a: { deep: [1, 2, 3] } }, blob };
+  return {
+    text: textOf(draw, size),
+    id: `id of ${sid}`,
+    items: [{ name: 'first', count: 1, tags: ['x'] }],
+    settings: { z: 1, a: { deep: [1, 2, 3] } },
+    blob,
+  };
 }
 
 type Edit = readonly unknown[];
@@ -73,13 +90,22 @@ function edit(state: Play, draw: (below: number) => number, size: number): Edit 
   const at = draw(state.text.length + 1);
   const insert = textOf(draw, 1 + draw(8));
   const cases: (() => Edit)[] = [
-    () => ((state.text = state.text.slice(0, at) + insert + state.text.slice(at + 3)), ['splice', ['text'], at, 3, insert]),
+    () => (
+      (state.text = state.text.slice(0, at) + insert + state.text.slice(at + 3)),
+      ['splice', ['text'], at, 3, insert]
+    ),
     () => (state.items.push({ name: key, count: 0 }), ['push', ['items'], { name: key, count: 0 }]),
-    () => (state.items[item] === undefined ? ['assign', [], {}] : ((state.items[item].count = count + 1), ['set', ['items', item, 'count'], count + 1])),
+    () =>
+      state.items[item] === undefined
+        ? ['assign', [], {}]
+        : ((state.items[item].count = count + 1), ['set', ['items', item, 'count'], count + 1]),
     () => (state.items.splice(item, 1), ['del', ['items', item]]),
     () => ((state.settings[key] = { at }), ['set', ['settings', key], { at }]),
     () => (delete state.settings[key], ['del', ['settings', key]]),
-    () => (Object.assign(state.settings, { [key]: null, both: at }), ['assign', ['settings'], { [key]: null, both: at }]),
+    () => (
+      Object.assign(state.settings, { [key]: null, both: at }),
+      ['assign', ['settings'], { [key]: null, both: at }]
+    ),
     () => ((state[key] = [at]), ['set', [key], [at]]),
     () => (delete state[key], ['del', [key]]),
     () => ((state.blob = bytesOf(draw, size)), ['set', ['blob'], state.blob]),

@@ -25,7 +25,9 @@ function holdfast(...args: string[]): Promise<Ended> {
   // Its temporary directories are then easy to find.
   const env = { ...process.env, TMPDIR: folder };
   return new Promise((resolve) => {
-    execFile(process.execPath, [join(dist, 'main.js'), ...args], { env, timeout: 60_000 }, (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }));
+    execFile(process.execPath, [join(dist, 'main.js'), ...args], { env, timeout: 60_000 }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
+    );
   });
 }
 
@@ -41,7 +43,10 @@ interface Result {
 async function results(...args: string[]): Promise<Result[]> {
   const { code, stdout, stderr } = await holdfast('replay', '--json', ...args);
   expect(stderr).toMatch(QUIET);
-  const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as Result);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Result);
   expect(code).toBe(lines.every(({ ok }) => ok) ? 0 : 1);
   return lines;
 }
@@ -51,7 +56,21 @@ const QUIET = /^(holdfast: going on in plain JavaScript.*\n)*$/;
 
 const leftOver = (): string[] => readdirSync(folder).filter((name) => name.startsWith('holdfast-replay-'));
 
-const ODD_IDS = ['', '\0', ' ', 'ä/ö?#%', '💥', '\ud800', 'x'.repeat(400), '../..', '__proto__', 'constructor', '1', '\u0001', '\u001f\u007f'];
+const ODD_IDS = [
+  '',
+  '\0',
+  ' ',
+  'ä/ö?#%',
+  '💥',
+  '\ud800',
+  'x'.repeat(400),
+  '../..',
+  '__proto__',
+  'constructor',
+  '1',
+  '\u0001',
+  '\u001f\u007f',
+];
 
 describe('holdfast replay', { timeout: 60_000 }, () => {
   const edits = record({ file: file('edits.jsonl.br'), sids: ['a', 'b', 'c'], steps: 120 });
@@ -61,7 +80,21 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     const [first, second] = await results(edits, states, '--processes', '2', '--backups', '2');
     expect(first).toMatchObject({ trace: 'made', ok: true, sessions: 3, steps: 120, saves: 120 });
     expect(second).toMatchObject({ ok: true, sessions: 2, steps: 60 });
-    expect(Object.keys(first ?? {}).slice(0, 13)).toEqual(['trace', 'sessions', 'steps', 'fullBytes', 'deltaBytes', 'deltaMedian', 'deltaP99', 'backupBytes', 'stepP50Us', 'stepP99Us', 'handovers', 'engine', 'ok']);
+    expect(Object.keys(first ?? {}).slice(0, 13)).toEqual([
+      'trace',
+      'sessions',
+      'steps',
+      'fullBytes',
+      'deltaBytes',
+      'deltaMedian',
+      'deltaP99',
+      'backupBytes',
+      'stepP50Us',
+      'stepP99Us',
+      'handovers',
+      'engine',
+      'ok',
+    ]);
     expect(first?.handovers).toBeGreaterThan(20);
     expect(first?.backupBytes).toEqual([first?.sentBytes, first?.sentBytes]);
     expect(first?.fullBytes).toBeGreaterThan(first?.sentBytes as number);
@@ -85,7 +118,9 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
   ])('%s %s %s %s', async (...options) => {
     const found = await results(edits, states, ...options.filter((option) => option !== undefined));
     expect(found.map(({ ok }) => ok)).toEqual([true, true]);
-    expect(found.map(({ history }) => history?.findings)).toEqual(options.includes('--record') || options.includes('--processes') ? [[], []] : [undefined, undefined]);
+    expect(found.map(({ history }) => history?.findings)).toEqual(
+      options.includes('--record') || options.includes('--processes') ? [[], []] : [undefined, undefined],
+    );
     if (options[0] === '--max-steps') expect(found.map(({ steps }) => steps)).toEqual([31, 31]);
   });
 
@@ -104,8 +139,13 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     writeFileSync(file('empty.jsonl'), '');
     writeFileSync(file('empty.jsonl.br'), '');
     writeFileSync(file('header.jsonl'), '{"trace":"bare"}\n');
-    writeFileSync(file('blank.jsonl'), '{"trace":"blank"}\n{"sid":"a","new":{}}\n{"sid":"b","s":{}}\n{"sid":"b","s":{"x":1}}');
-    expect(await results(file('empty.jsonl'), file('empty.jsonl.br'), file('header.jsonl'), file('blank.jsonl'))).toMatchObject([
+    writeFileSync(
+      file('blank.jsonl'),
+      '{"trace":"blank"}\n{"sid":"a","new":{}}\n{"sid":"b","s":{}}\n{"sid":"b","s":{"x":1}}',
+    );
+    expect(
+      await results(file('empty.jsonl'), file('empty.jsonl.br'), file('header.jsonl'), file('blank.jsonl')),
+    ).toMatchObject([
       { trace: 'empty', ok: true, sessions: 0, steps: 0, fullBytes: 0, deltaMedian: 0, stepP99Us: 0 },
       { trace: 'empty', ok: true, sessions: 0 },
       { trace: 'bare', ok: true, sessions: 0 },
@@ -117,14 +157,22 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     const wrong = record({ file: file('wrong.jsonl'), sids: ['a', 'b'], steps: 20, end: 'wrong' });
     const [result] = await results(wrong, '--backups', '1');
     expect(result).toMatchObject({ ok: false, sessions: 2 });
-    expect(result?.failures).toEqual([expect.stringContaining("session 'b', primary: sha256 is"), expect.stringContaining("session 'b', backup 1: sha256 is")]);
+    expect(result?.failures).toEqual([
+      expect.stringContaining("session 'b', primary: sha256 is"),
+      expect.stringContaining("session 'b', backup 1: sha256 is"),
+    ]);
     const { code, stdout } = await holdfast('replay', wrong);
     expect(code).toBe(1);
     expect(stdout).toContain('FAILED  made: 1 of 2');
   });
 
   test('bytes that an edit reaches into', async () => {
-    const text = [{ binary: ['b'] }, { sid: 'a', new: { b: { $bytes: 'AAAA' }, c: { $bytes: 'not bytes' } } }, { sid: 'a', e: [['set', ['b', '$bytes'], 'AQID']] }, { sid: 'a', e: [['set', ['c', '$bytes'], '!']] }];
+    const text = [
+      { binary: ['b'] },
+      { sid: 'a', new: { b: { $bytes: 'AAAA' }, c: { $bytes: 'not bytes' } } },
+      { sid: 'a', e: [['set', ['b', '$bytes'], 'AQID']] },
+      { sid: 'a', e: [['set', ['c', '$bytes'], '!']] },
+    ];
     writeFileSync(file('bytes.jsonl'), text.map((line) => JSON.stringify(line)).join('\n'));
     expect(await results(file('bytes.jsonl'))).toMatchObject([{ ok: true, steps: 2 }]);
   });
@@ -139,16 +187,23 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     const record = Buffer.from((await backup.read('a', { since: { revision: 0, nonce: 0 } })).records[0] as Uint8Array);
     await backup.close();
     const bytes = readFileSync(data);
-    for (let at = bytes.indexOf(record); at >= 0; at = bytes.indexOf(record, at + 1)) bytes[at + 40] = (bytes[at + 40] as number) ^ 1;
+    for (let at = bytes.indexOf(record); at >= 0; at = bytes.indexOf(record, at + 1))
+      bytes[at + 40] = (bytes[at + 40] as number) ^ 1;
     writeFileSync(data, bytes);
-    const { verify } = (await import(pathToFileURL(join(dist, 'verify.js')).href)) as typeof import('../../ts/cli/verify.ts');
-    const { Reference, openTrace } = (await import(pathToFileURL(join(dist, 'trace.js')).href)) as typeof import('../../ts/cli/trace.ts');
+    const { verify } = (await import(
+      pathToFileURL(join(dist, 'verify.js')).href
+    )) as typeof import('../../ts/cli/verify.ts');
+    const { Reference, openTrace } = (await import(
+      pathToFileURL(join(dist, 'trace.js')).href
+    )) as typeof import('../../ts/cli/trace.ts');
     const reference = new Reference();
     for await (const { record: each } of (await openTrace(edits)).lines) reference.follow(each);
     const expected = [...reference.fingerprints()].map(([sid, sha256]) => ({ sid, id: sid, sha256 }));
     const { failures } = await verify({ store: 'sqlite', dirs }, ['blob'], expected);
     expect(failures).toEqual([expect.stringContaining("session 'a', backup 1: ERR_CORRUPT")]);
-    expect((await verify({ store: 'sqlite', dirs: dirs.slice(0, 1) }, ['blob'], expected.slice(1))).failures).toEqual(['primary: 3 sessions, expected 2']);
+    expect((await verify({ store: 'sqlite', dirs: dirs.slice(0, 1) }, ['blob'], expected.slice(1))).failures).toEqual([
+      'primary: 3 sessions, expected 2',
+    ]);
   });
 
   test('what the histories show is found', async () => {
@@ -158,43 +213,77 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     const [folder] = readdirSync(histories) as [string];
     const own = join(histories, folder, 'worker-1.marks');
     const marks = readFileSync(own, 'utf8').split('\n');
-    const appended = marks.filter((line) => line.includes('"op":"append"') && line.includes('"mark":"call"')).at(-1) as string;
+    const appended = marks
+      .filter((line) => line.includes('"op":"append"') && line.includes('"mark":"call"'))
+      .at(-1) as string;
     const { call } = JSON.parse(appended) as { call: number };
     // As if nobody had written this record.
     writeFileSync(own, marks.filter((line) => !line.includes(`"call":${call},`)).join('\n'));
-    const { verify } = (await import(pathToFileURL(join(dist, 'verify.js')).href)) as typeof import('../../ts/cli/verify.ts');
+    const { verify } = (await import(
+      pathToFileURL(join(dist, 'verify.js')).href
+    )) as typeof import('../../ts/cli/verify.ts');
     const places = { store: 'sqlite', dirs: [join(kept, run, 'primary')] } as const;
-    const { history } = await verify(places, ['blob'], ['a', 'b', 'c'].map((id) => ({ sid: id, id, sha256: '' })), { history: { folder: join(histories, folder), ended: async () => undefined } });
-    expect(history?.findings).toContainEqual(expect.stringMatching(/^broken chain: session '[abc]': nobody wrote the record at/));
-    const { verdict } = (await import(pathToFileURL(join(dist, 'report.js')).href)) as typeof import('../../ts/cli/report.ts');
-    const text = verdict({ trace: 'made', sessions: 3, backups: 0, failures: [], history } as unknown as Parameters<typeof verdict>[0]);
+    const { history } = await verify(
+      places,
+      ['blob'],
+      ['a', 'b', 'c'].map((id) => ({ sid: id, id, sha256: '' })),
+      { history: { folder: join(histories, folder), ended: async () => undefined } },
+    );
+    expect(history?.findings).toContainEqual(
+      expect.stringMatching(/^broken chain: session '[abc]': nobody wrote the record at/),
+    );
+    const { verdict } = (await import(
+      pathToFileURL(join(dist, 'report.js')).href
+    )) as typeof import('../../ts/cli/report.ts');
+    const text = verdict({ trace: 'made', sessions: 3, backups: 0, failures: [], history } as unknown as Parameters<
+      typeof verdict
+    >[0]);
     expect(text).toMatch(/^ok {2}made: .*\nFAILED {2}made: the history shows \d+ faults?: .*\n {4}broken chain: /);
   });
 
   test('a trace that makes no sense ends the run with its error', async () => {
-    writeFileSync(file('broken.jsonl'), '{"trace":"broken"}\n{"sid":"a","new":{"x":1}}\n{"sid":"a","e":[["set",["nowhere","y"],1]]}\n');
-    expect(await holdfast('replay', file('broken.jsonl'))).toMatchObject({ code: 1, stderr: expect.stringMatching(/^(holdfast: .+\n){1,2}$/) as string });
+    writeFileSync(
+      file('broken.jsonl'),
+      '{"trace":"broken"}\n{"sid":"a","new":{"x":1}}\n{"sid":"a","e":[["set",["nowhere","y"],1]]}\n',
+    );
+    expect(await holdfast('replay', file('broken.jsonl'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^(holdfast: .+\n){1,2}$/) as string,
+    });
     writeFileSync(file('text.jsonl'), 'no JSON\n');
-    expect(await holdfast('replay', file('text.jsonl'))).toMatchObject({ code: 1, stderr: expect.stringContaining('is not JSON') as string });
+    expect(await holdfast('replay', file('text.jsonl'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not JSON') as string,
+    });
     writeFileSync(file('cut.jsonl.br'), readFileSync(edits).subarray(0, 300));
     expect((await holdfast('replay', file('cut.jsonl.br'))).code).toBe(1);
     expect(leftOver()).toEqual([]);
   });
 
-  test.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('%s leaves no process and no directory behind', async (signal) => {
-    const long = record({ file: file('long.jsonl'), sids: ['a', 'b', 'c', 'd'], steps: 3000 });
-    const parent = spawn(process.execPath, [join(dist, 'main.js'), 'replay', long, '--processes', '3'], { env: { ...process.env, TMPDIR: folder }, stdio: 'ignore' });
-    const children = await childrenAtWork(parent.pid as number, 3);
-    parent.kill(signal);
-    await once(parent, 'exit');
-    for (let waited = 0; waited < 5000 && (children.some(isAlive) || leftOver().length > 0); waited += 50) await pause(50);
-    expect(children.filter(isAlive)).toEqual([]);
-    expect(leftOver()).toEqual([]);
-  });
+  test.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
+    '%s leaves no process and no directory behind',
+    async (signal) => {
+      const long = record({ file: file('long.jsonl'), sids: ['a', 'b', 'c', 'd'], steps: 3000 });
+      const parent = spawn(process.execPath, [join(dist, 'main.js'), 'replay', long, '--processes', '3'], {
+        env: { ...process.env, TMPDIR: folder },
+        stdio: 'ignore',
+      });
+      const children = await childrenAtWork(parent.pid as number, 3);
+      parent.kill(signal);
+      await once(parent, 'exit');
+      for (let waited = 0; waited < 5000 && (children.some(isAlive) || leftOver().length > 0); waited += 50)
+        await pause(50);
+      expect(children.filter(isAlive)).toEqual([]);
+      expect(leftOver()).toEqual([]);
+    },
+  );
 
   test('a worker that is killed ends the run at once', async () => {
     const long = record({ file: file('killed.jsonl'), sids: ['a', 'b', 'c', 'd'], steps: 3000 });
-    const parent = spawn(process.execPath, [join(dist, 'main.js'), 'replay', long, '--processes', '2'], { env: { ...process.env, TMPDIR: folder }, stdio: ['ignore', 'ignore', 'pipe'] });
+    const parent = spawn(process.execPath, [join(dist, 'main.js'), 'replay', long, '--processes', '2'], {
+      env: { ...process.env, TMPDIR: folder },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let stderr = '';
     parent.stderr.on('data', (chunk) => (stderr += String(chunk)));
     const [child] = await childrenAtWork(parent.pid as number, 2);
@@ -232,15 +321,22 @@ describe('holdfast', { timeout: 20_000 }, () => {
   });
 
   test('--help and --version', async () => {
-    expect(await holdfast('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('--max-steps N') as string, stderr: '' });
-    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+    expect(await holdfast('--help')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('--max-steps N') as string,
+      stderr: '',
+    });
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
     expect(await holdfast('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 });
 
 async function childrenAtWork(parent: number, count: number): Promise<number[]> {
-  const atWork = (): boolean => childrenOf(parent).length >= count && leftOver().some((name) => readdirSync(join(folder, name)).length > 0);
-  for (const end = Date.now() + 10_000; !atWork(); ) {
+  const atWork = (): boolean =>
+    childrenOf(parent).length >= count && leftOver().some((name) => readdirSync(join(folder, name)).length > 0);
+  for (const end = Date.now() + 10_000; !atWork();) {
     if (Date.now() > end) throw new Error('the children did not start within ten seconds');
     await pause(20);
   }
@@ -249,7 +345,9 @@ async function childrenAtWork(parent: number, count: number): Promise<number[]> 
 
 /** Read from /proc where there is one. */
 function childrenOf(parent: number): number[] {
-  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+  const processes = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
   return processes.filter((pid) => statusOf(pid)?.parent === parent);
 }
 
@@ -257,7 +355,9 @@ const isAlive = (pid: number): boolean => ![undefined, 'Z'].includes(statusOf(pi
 
 function statusOf(pid: number): { state: string; parent: number } | undefined {
   try {
-    const [state = '', parent] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+    const [state = '', parent] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
     return { state, parent: Number(parent) };
   } catch {
     return undefined;

@@ -19,16 +19,34 @@ async function made(): Promise<string> {
   folders.push(dir);
   const store = await openStore(dir);
   for (let i = 0; i < 60; i += 1) {
-    const [first, second] = [{ revision: 1, nonce: 5 }, { revision: 2, nonce: 6 }];
-    await store.append(`session ${i}`, { parent: ORIGIN, position: first, kind: 'snapshot', bytes: Buffer.alloc(2000, `text ${i};`), under: 0 });
-    await store.append(`session ${i}`, { parent: first, position: second, kind: 'delta', bytes: Buffer.from(`delta ${i};`), under: 0 });
+    const [first, second] = [
+      { revision: 1, nonce: 5 },
+      { revision: 2, nonce: 6 },
+    ];
+    await store.append(`session ${i}`, {
+      parent: ORIGIN,
+      position: first,
+      kind: 'snapshot',
+      bytes: Buffer.alloc(2000, `text ${i};`),
+      under: 0,
+    });
+    await store.append(`session ${i}`, {
+      parent: first,
+      position: second,
+      kind: 'delta',
+      bytes: Buffer.from(`delta ${i};`),
+      under: 0,
+    });
   }
   await store.close();
   return dir;
 }
 
 function holdfast(...args: string[]): { readonly code: number | null; readonly out: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 30_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
   return { code: status, out: `${stdout}${stderr}`.trim() };
 }
 
@@ -38,7 +56,10 @@ describe('holdfast check', () => {
     expect(holdfast('check', dir)).toEqual({ code: 0, out: `ok  ${dir}: 60 sessions, 120 records, 121 kB` });
     const store = await openStore(dir);
     const { code, out } = holdfast('check', dir, '--json');
-    expect([code, JSON.parse(out)]).toEqual([0, { ok: true, sessions: 60, records: 120, bytes: expect.any(Number) as number, faults: [] }]);
+    expect([code, JSON.parse(out)]).toEqual([
+      0,
+      { ok: true, sessions: 60, records: 120, bytes: expect.any(Number) as number, faults: [] },
+    ]);
     await store.close();
   });
 
@@ -53,22 +74,34 @@ describe('holdfast check', () => {
     expect([code, out.split('\n').length]).toEqual([1, 2]);
     expect(out).toMatch(/^FAILED {2}.*: 60 sessions, .*; 1 fault\n {4}session 'session …': record 2/);
     writeFileSync(join(dir, 'mark'), Buffer.from([0, 0, 0, 1, 0, 0, 0, 0]));
-    expect(holdfast('check', dir)).toMatchObject({ code: 1, out: expect.stringMatching(/ERR_CORRUPT.*mark', which says what was acknowledged, is damaged/) as string });
+    expect(holdfast('check', dir)).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/ERR_CORRUPT.*mark', which says what was acknowledged, is damaged/) as string,
+    });
   });
 
   it('takes the addresses of a folder that openStore takes', async () => {
     const dir = await made();
     const url = pathToFileURL(dir).href;
-    for (const address of [`sqlite:${dir}`, url, url.replace('file:', 'sqlite:')]) expect(holdfast('check', address)).toEqual({ code: 0, out: `ok  ${dir}: 60 sessions, 120 records, 121 kB` });
+    for (const address of [`sqlite:${dir}`, url, url.replace('file:', 'sqlite:')])
+      expect(holdfast('check', address)).toEqual({ code: 0, out: `ok  ${dir}: 60 sessions, 120 records, 121 kB` });
     const to = `${dir}/copied`;
-    expect([holdfast('copy', `sqlite:${dir}`, `sqlite:${to}`).code, holdfast('compact', pathToFileURL(to).href).code]).toEqual([0, 0]);
+    expect([
+      holdfast('copy', `sqlite:${dir}`, `sqlite:${to}`).code,
+      holdfast('compact', pathToFileURL(to).href).code,
+    ]).toEqual([0, 0]);
     const told = ['memory:', 'memory', 'redis://x', 'file:x'].map((address) => holdfast('check', address));
     expect(told.map(({ code, out }) => [code, out.split('\n').length])).toEqual(told.map(() => [2, 1]));
-    expect(told.map(({ out }) => /name a folder|\.\/memory|no known kind|must begin with file/.exec(out)?.[0])).toEqual(['name a folder', './memory', 'no known kind', 'must begin with file']);
+    expect(told.map(({ out }) => /name a folder|\.\/memory|no known kind|must begin with file/.exec(out)?.[0])).toEqual(
+      ['name a folder', './memory', 'no known kind', 'must begin with file'],
+    );
   });
 
   it('makes no store where none is', () => {
-    expect(holdfast('check', tmpdir())).toMatchObject({ code: 2, out: expect.stringContaining('holds no embedded store') as string });
+    expect(holdfast('check', tmpdir())).toMatchObject({
+      code: 2,
+      out: expect.stringContaining('holds no embedded store') as string,
+    });
     expect(holdfast('check', main).out).toBe(`holdfast: '${main}' is not a folder (holdfast --help has the rest)`);
     expect(holdfast('check', join(tmpdir(), 'nowhere at all')).out).toContain('there is no folder');
     const { code, out } = holdfast('check', join(main, 'x'));
@@ -91,13 +124,22 @@ describe('holdfast copy', () => {
         await store.close();
         expect(holdfast('check', to)).toEqual({ code: 0, out: `ok  ${to}: 60 sessions, 120 records, 121 kB` });
         expect(readdirSync(to).toSorted()).toEqual(['mark', 'store.sqlite']);
-        expect(holdfast('copy', dir, to)).toMatchObject({ code: 1, out: expect.stringMatching(/ERR_INVALID.*holds a store already/) as string });
+        expect(holdfast('copy', dir, to)).toMatchObject({
+          code: 1,
+          out: expect.stringMatching(/ERR_INVALID.*holds a store already/) as string,
+        });
       } finally {
         delete process.env['HOLDFAST_SQLITE'];
       }
     }
-    expect(holdfast('copy', dir)).toMatchObject({ code: 2, out: expect.stringContaining('copy needs two folders') as string });
-    expect(holdfast('copy', tmpdir(), join(dir, 'x'))).toMatchObject({ code: 2, out: expect.stringContaining('holds no embedded store') as string });
+    expect(holdfast('copy', dir)).toMatchObject({
+      code: 2,
+      out: expect.stringContaining('copy needs two folders') as string,
+    });
+    expect(holdfast('copy', tmpdir(), join(dir, 'x'))).toMatchObject({
+      code: 2,
+      out: expect.stringContaining('holds no embedded store') as string,
+    });
   }, 60_000);
 });
 
@@ -106,14 +148,25 @@ describe('holdfast compact', () => {
     const dir = await made();
     const store = await openStore(dir);
     for (let i = 0; i < 58; i += 1) {
-      const image = { records: [{ position: { revision: 3, nonce: 5 }, kind: 'snapshot', bytes: Buffer.from('short') }], createdAt: 1, expiry: {}, token: 0 } as const;
+      const image = {
+        records: [{ position: { revision: 3, nonce: 5 }, kind: 'snapshot', bytes: Buffer.from('short') }],
+        createdAt: 1,
+        expiry: {},
+        token: 0,
+      } as const;
       await store.replace(`session ${i}`, image, undefined);
     }
     const { code, out } = holdfast('compact', dir, '--json');
     const { before, after } = JSON.parse(out) as { before: number; after: number };
     expect([code, after * 2 < before]).toEqual([0, true]);
     expect((await store.read('session 59', { since: ORIGIN })).records.length).toBe(2);
-    await store.append('new', { parent: ORIGIN, position: { revision: 1, nonce: 5 }, kind: 'snapshot', bytes: Buffer.from('x'), under: 0 });
+    await store.append('new', {
+      parent: ORIGIN,
+      position: { revision: 1, nonce: 5 },
+      kind: 'snapshot',
+      bytes: Buffer.from('x'),
+      under: 0,
+    });
     await store.close();
     expect(holdfast('check', dir).out).toContain('61 sessions');
   });

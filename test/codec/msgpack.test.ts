@@ -35,37 +35,130 @@ far[4_000_000_000] = 'end';
 const bare = Object.assign(Object.create(null) as object, { a: 1 });
 
 const KEPT: [string, unknown][] = [
-  ['undefined', undefined], ['null', null], ['true', true], ['false', false],
-  ...[0, -0, 1, -1, 31, -32, -33, 127, 128, -128, -129, 255, 256, 65_535, 65_536, -32_768, -32_769, 2 ** 31, -(2 ** 31), 2 ** 32 - 1,
-    2 ** 32, -(2 ** 31) - 1, 2 ** 53, -(2 ** 53), 0.1, 5e-324, 1.7976931348623157e308, NaN, Infinity, -Infinity]
-    .map((n): [string, unknown] => [`number ${Object.is(n, -0) ? '-0' : n}`, n]),
-  ...[0n, -1n, 1n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, -(2n ** 63n), -(2n ** 63n) - 1n, 2n ** 127n, -(2n ** 127n), 2n ** 127n - 1n,
-    -(2n ** 128n), 2n ** 5_000n, -(2n ** 80_000n)].map((n): [string, unknown] => [`bigint of ${n.toString(16).length} digits`, n]),
-  ...[0, 1, 15, 16, 31, 32, 47, 48, 49, 85, 86, 255, 256, 300, 65_535, 65_536, 100_000].flatMap((n): [string, unknown][] => [
-    [`ASCII string of ${n}`, 'x'.repeat(n)], [`Greek string of ${n}`, 'λ'.repeat(n)], [`emoji string of ${n}`, '🙂'.repeat(n)],
-    [`mixed string of ${n}`, `${'x'.repeat(n)}é`], [`lone surrogate after ${n}`, `${'x'.repeat(n)}\ud800`],
-  ]),
-  ['lone trail surrogate', '\udc00a'], ['U+FFFD itself', '\ufffd'.repeat(40)], ['byte order mark', '\ufeffa'], ['byte order mark, long', `\ufeff${'a'.repeat(100)}`], ['byte order mark inside', `a\ufeff${'a'.repeat(100)}`], ['NUL', '\0'],
-  ['Date', new Date(1_700_000_000_123)], ['Date 0', new Date(0)], ['Date 1 ms', new Date(1)], ['Date -1 ms', new Date(-1)],
-  ['Date before 1970', new Date(-1_234_567_890_123)], ['latest Date', new Date(8.64e15)], ['earliest Date', new Date(-8.64e15)],
+  ['undefined', undefined],
+  ['null', null],
+  ['true', true],
+  ['false', false],
+  ...[
+    0,
+    -0,
+    1,
+    -1,
+    31,
+    -32,
+    -33,
+    127,
+    128,
+    -128,
+    -129,
+    255,
+    256,
+    65_535,
+    65_536,
+    -32_768,
+    -32_769,
+    2 ** 31,
+    -(2 ** 31),
+    2 ** 32 - 1,
+    2 ** 32,
+    -(2 ** 31) - 1,
+    2 ** 53,
+    -(2 ** 53),
+    0.1,
+    5e-324,
+    1.7976931348623157e308,
+    NaN,
+    Infinity,
+    -Infinity,
+  ].map((n): [string, unknown] => [`number ${Object.is(n, -0) ? '-0' : n}`, n]),
+  ...[
+    0n,
+    -1n,
+    1n,
+    2n ** 63n - 1n,
+    2n ** 63n,
+    2n ** 64n - 1n,
+    2n ** 64n,
+    -(2n ** 63n),
+    -(2n ** 63n) - 1n,
+    2n ** 127n,
+    -(2n ** 127n),
+    2n ** 127n - 1n,
+    -(2n ** 128n),
+    2n ** 5_000n,
+    -(2n ** 80_000n),
+  ].map((n): [string, unknown] => [`bigint of ${n.toString(16).length} digits`, n]),
+  ...[0, 1, 15, 16, 31, 32, 47, 48, 49, 85, 86, 255, 256, 300, 65_535, 65_536, 100_000].flatMap(
+    (n): [string, unknown][] => [
+      [`ASCII string of ${n}`, 'x'.repeat(n)],
+      [`Greek string of ${n}`, 'λ'.repeat(n)],
+      [`emoji string of ${n}`, '🙂'.repeat(n)],
+      [`mixed string of ${n}`, `${'x'.repeat(n)}é`],
+      [`lone surrogate after ${n}`, `${'x'.repeat(n)}\ud800`],
+    ],
+  ),
+  ['lone trail surrogate', '\udc00a'],
+  ['U+FFFD itself', '\ufffd'.repeat(40)],
+  ['byte order mark', '\ufeffa'],
+  ['byte order mark, long', `\ufeff${'a'.repeat(100)}`],
+  ['byte order mark inside', `a\ufeff${'a'.repeat(100)}`],
+  ['NUL', '\0'],
+  ['Date', new Date(1_700_000_000_123)],
+  ['Date 0', new Date(0)],
+  ['Date 1 ms', new Date(1)],
+  ['Date -1 ms', new Date(-1)],
+  ['Date before 1970', new Date(-1_234_567_890_123)],
+  ['latest Date', new Date(8.64e15)],
+  ['earliest Date', new Date(-8.64e15)],
   ['Date past 2106', new Date(2 ** 32 * 1_000 + 7)],
-  ['Map with any keys', new Map<unknown, unknown>([[{ a: 1 }, 1], [NaN, 2], ['b', new Map()], [1n, null], [[1], undefined]])],
+  [
+    'Map with any keys',
+    new Map<unknown, unknown>([
+      [{ a: 1 }, 1],
+      [NaN, 2],
+      ['b', new Map()],
+      [1n, null],
+      [[1], undefined],
+    ]),
+  ],
   ['Map of 20', new Map(Array.from({ length: 20 }, (_, i) => [i, i]))],
-  ['Set', new Set(['z', 'a', { k: 1 }, NaN])], ['Set of 70000', new Set(Array.from({ length: 70_000 }, (_, i) => i))],
-  ['array with holes', holes], ['array of holes', Array(3)], ['array longer than its elements', long], ['far element', far],
-  ['array of undefined', [undefined]], ['array of 70000', Array.from({ length: 70_000 }, () => 1)],
-  ['__proto__ key', JSON.parse('{"__proto__":{"polluted":true},"a":1}')], ['constructor key', { constructor: 1, hasOwnProperty: 2, toJSON: 3 }],
-  ['odd keys', { '': 1, '\ud800': 2, 'é': 3, ['k'.repeat(40)]: 4, ['k'.repeat(300)]: 5 }], ['null prototype', bare],
-  ['long key with byte order mark', { ['\ufeff'.repeat(40)]: 1 }], ['null prototype with odd keys', Object.assign(Object.create(null) as object, JSON.parse('{"__proto__":[1]}'), { '\ud800': 2 })],
+  ['Set', new Set(['z', 'a', { k: 1 }, NaN])],
+  ['Set of 70000', new Set(Array.from({ length: 70_000 }, (_, i) => i))],
+  ['array with holes', holes],
+  ['array of holes', Array(3)],
+  ['array longer than its elements', long],
+  ['far element', far],
+  ['array of undefined', [undefined]],
+  ['array of 70000', Array.from({ length: 70_000 }, () => 1)],
+  ['__proto__ key', JSON.parse('{"__proto__":{"polluted":true},"a":1}')],
+  ['constructor key', { constructor: 1, hasOwnProperty: 2, toJSON: 3 }],
+  ['odd keys', { '': 1, '\ud800': 2, é: 3, ['k'.repeat(40)]: 4, ['k'.repeat(300)]: 5 }],
+  ['null prototype', bare],
+  ['long key with byte order mark', { ['\ufeff'.repeat(40)]: 1 }],
+  [
+    'null prototype with odd keys',
+    Object.assign(Object.create(null) as object, JSON.parse('{"__proto__":[1]}'), { '\ud800': 2 }),
+  ],
   ['-0 and NaN deep down', { a: [{ b: [1, -0] }, { c: NaN }], d: new Set([new Map([[-0, [-0]]])]) }],
   ['100000 keys', Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`k${i}`, i]))],
-  ['Buffer', Buffer.from([1, 2, 3])], ['Uint8Array', new Uint8Array([1, 2, 3])], ['large Buffer', Buffer.alloc(70_000, 7)],
-  ['Uint8ClampedArray', new Uint8ClampedArray([1])], ['Int8Array', new Int8Array([-1])], ['Int16Array', new Int16Array([-1, 2])],
-  ['Uint16Array', new Uint16Array([1])], ['Int32Array', new Int32Array([1])], ['Uint32Array', new Uint32Array([1])],
-  ['Float32Array', new Float32Array([1.5, NaN])], ['Float64Array', new Float64Array([1.1, -0])],
-  ['BigInt64Array', new BigInt64Array([-1n])], ['BigUint64Array', new BigUint64Array([1n])], ['empty Float64Array', new Float64Array(0)],
-  ['large Uint8Array', new Uint8Array(70_000).fill(3)], ['middle of a buffer', new Uint16Array(new ArrayBuffer(16), 2, 3)],
-  ['ArrayBuffer', new Uint8Array([1, 2]).buffer], ['DataView', new DataView(new Uint8Array([1, 2, 3]).buffer, 1)],
+  ['Buffer', Buffer.from([1, 2, 3])],
+  ['Uint8Array', new Uint8Array([1, 2, 3])],
+  ['large Buffer', Buffer.alloc(70_000, 7)],
+  ['Uint8ClampedArray', new Uint8ClampedArray([1])],
+  ['Int8Array', new Int8Array([-1])],
+  ['Int16Array', new Int16Array([-1, 2])],
+  ['Uint16Array', new Uint16Array([1])],
+  ['Int32Array', new Int32Array([1])],
+  ['Uint32Array', new Uint32Array([1])],
+  ['Float32Array', new Float32Array([1.5, NaN])],
+  ['Float64Array', new Float64Array([1.1, -0])],
+  ['BigInt64Array', new BigInt64Array([-1n])],
+  ['BigUint64Array', new BigUint64Array([1n])],
+  ['empty Float64Array', new Float64Array(0)],
+  ['large Uint8Array', new Uint8Array(70_000).fill(3)],
+  ['middle of a buffer', new Uint16Array(new ArrayBuffer(16), 2, 3)],
+  ['ArrayBuffer', new Uint8Array([1, 2]).buffer],
+  ['DataView', new DataView(new Uint8Array([1, 2, 3]).buffer, 1)],
 ];
 
 describe('what is kept', () => {
@@ -108,14 +201,27 @@ const item = { id: 1 };
 const date = new Date(5);
 const tagged = Object.assign(new Map(), { extra: 1 });
 const sparseWithName = Object.assign([1, , 2], { total: 3 }); // oxlint-disable-line no-sparse-arrays
-const throwing = { get bad(): never { throw new Error('boom'); } };
+const throwing = {
+  get bad(): never {
+    throw new Error('boom');
+  },
+};
 
 const REFUSED: [string, unknown, string, RegExp][] = [
   ['function', { items: [0, { total: () => 1 }] }, 'cart.items[1].total', /function/],
   ['class', { items: [Account] }, 'cart.items[0]', /function/],
   ['symbol', { a: Symbol('x') }, 'cart.a', /symbol/],
   ['symbol as key', { a: { [Symbol('x')]: 1 } }, 'cart.a', /symbol/],
-  ['arguments', { a: (function args() { return arguments; })() }, 'cart.a', /symbol/],
+  [
+    'arguments',
+    {
+      a: (function args() {
+        return arguments;
+      })(),
+    },
+    'cart.a',
+    /symbol/,
+  ],
   ['class instance', { owner: new Account() }, 'cart.owner', /instance of Account/],
   ['Error', [new Error('x')], 'cart[0]', /instance of Error/],
   ['RegExp', { 'a b': /x/ }, 'cart["a b"]', /instance of RegExp/],
@@ -148,7 +254,15 @@ describe('what is refused', () => {
 
   it.each([
     ['cycle', { a: [cycle] }, ['cart.a[0].self', 'cart.a[0]']],
-    ['array in itself', (() => { const a: unknown[] = []; a.push(a); return a; })(), ['cart[0]', 'cart']],
+    [
+      'array in itself',
+      (() => {
+        const a: unknown[] = [];
+        a.push(a);
+        return a;
+      })(),
+      ['cart[0]', 'cart'],
+    ],
     ['object twice', { a: { x: item }, b: [item] }, ['cart.b[0]', 'cart.a.x']],
     ['Date twice', [date, date], ['cart[1]', 'cart[0]']],
     ['Map key again as value', new Map([[item, [item]]]), ['cart.values()[0][0]', 'cart.keys()[0]']],
@@ -175,7 +289,8 @@ describe('what is refused', () => {
   });
 
   it.each([
-    ['Map', (value: unknown): unknown => new Map([[1, value]])], ['Set', (value: unknown): unknown => new Set([value])],
+    ['Map', (value: unknown): unknown => new Map([[1, value]])],
+    ['Set', (value: unknown): unknown => new Set([value])],
     ['sparse array', (value: unknown): unknown => Object.assign(Array<unknown>(3), { 1: value })],
     ['null prototype', (value: unknown): unknown => Object.assign(Object.create(null) as object, { a: value })],
   ])('each %s counts as two levels', (_name, wrap) => {
@@ -183,11 +298,18 @@ describe('what is refused', () => {
     for (let i = 0; i < 500; i++) value = wrap(value);
     const bytes = encode(value, 'v');
     expect(Buffer.from(encode(decode(bytes), 'v')).equals(bytes)).toBe(true);
-    expect([thrown(() => encode([value], 'v')).code, thrown(() => encode(wrap(value), 'v')).code]).toEqual(['ERR_LIMIT', 'ERR_LIMIT']);
+    expect([thrown(() => encode([value], 'v')).code, thrown(() => encode(wrap(value), 'v')).code]).toEqual([
+      'ERR_LIMIT',
+      'ERR_LIMIT',
+    ]);
   });
 
   it('an error of our own from a getter passes through', () => {
-    const value = { get inner(): Uint8Array { return encode({ f: () => 1 }, 'other'); } };
+    const value = {
+      get inner(): Uint8Array {
+        return encode({ f: () => 1 }, 'other');
+      },
+    };
     expect(thrown(() => encode([value], 'v')).paths).toEqual([['other', 'f']]);
   });
 
@@ -223,9 +345,14 @@ describe('bytes', () => {
   });
 
   it.each([
-    ['-0', -0, 'd42d00'], ['undefined', undefined, 'd40000'], ['Map', new Map([[1, 'a']]), 'd44d00 92 01 a161'], ['Set', new Set([1]), 'd47300 91 01'],
+    ['-0', -0, 'd42d00'],
+    ['undefined', undefined, 'd40000'],
+    ['Map', new Map([[1, 'a']]), 'd44d00 92 01 a161'],
+    ['Set', new Set([1]), 'd47300 91 01'],
     ['hole', [, 7], 'd46800 93 02 01 07'], // oxlint-disable-line no-sparse-arrays
-    ['null prototype', bare, 'd46e00 81 a161 01'], ['lone surrogate', '\ud800', 'd5 75 00d8'], ['Uint8Array', new Uint8Array([5]), 'c7 02 74 01 05'],
+    ['null prototype', bare, 'd46e00 81 a161 01'],
+    ['lone surrogate', '\ud800', 'd5 75 00d8'],
+    ['Uint8Array', new Uint8Array([5]), 'c7 02 74 01 05'],
     ['odd key', JSON.parse('{"__proto__":1}'), `d46f00 92 a9${Buffer.from('__proto__').toString('hex')} 01`],
   ])('are as drawn: %s', (_name, value, text) => {
     expect(Buffer.from(encode(value, 'v')).toString('hex')).toBe(text.replaceAll(' ', ''));
@@ -240,30 +367,54 @@ describe('bytes', () => {
   });
 
   it('a getter may encode another value', () => {
-    const value = { a: 1, get b(): number { return encode(['other', { c: 1 }], 'w').length; }, c: 'end' };
+    const value = {
+      a: 1,
+      get b(): number {
+        return encode(['other', { c: 1 }], 'w').length;
+      },
+      c: 'end',
+    };
     expect(decode(encode(value, 'v'))).toEqual({ a: 1, b: encode(['other', { c: 1 }], 'w').length, c: 'end' });
   });
 
-  it('equal msgpackr\'s for what both keep', () => {
+  it("equal msgpackr's for what both keep", () => {
     const packr = new Packr({
-      useRecords: false, variableMapSize: true, moreTypes: true, useToJSON: false, structuredClone: false, bundleStrings: false,
-      useFloat32: 0, copyBuffers: true,
+      useRecords: false,
+      variableMapSize: true,
+      moreTypes: true,
+      useToJSON: false,
+      structuredClone: false,
+      bundleStrings: false,
+      useFloat32: 0,
+      copyBuffers: true,
     });
     // What msgpackr loses is written otherwise: `__proto__` keys, and a byte order mark at the start of a string.
     const common = jsonValue.filter((value) => !/"__proto__"|\ufeff/.test(JSON.stringify(value)));
-    const both = fc.oneof(common, fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }), fc.date({ noInvalidDate: false }), fc.uint8Array(), fc.float64Array());
-    fc.assert(fc.property(both, (value) => Buffer.from(encode(value, 'v')).equals(packr.pack(value))), { numRuns: 1_000 });
+    const both = fc.oneof(
+      common,
+      fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }),
+      fc.date({ noInvalidDate: false }),
+      fc.uint8Array(),
+      fc.float64Array(),
+    );
+    fc.assert(
+      fc.property(both, (value) => Buffer.from(encode(value, 'v')).equals(packr.pack(value))),
+      { numRuns: 1_000 },
+    );
   });
 });
 
 describe('properties', () => {
   it('any value is kept, gives the same bytes again, whatever was encoded before', () => {
-    fc.assert(fc.property(anyValue, anyValue, (value, other) => {
-      const alone = encode(value, 'v');
-      encode(other, 'w');
-      expect(Buffer.from(encode(value, 'v')).equals(alone)).toBe(true);
-      expectKept(value);
-    }), { numRuns: 500 });
+    fc.assert(
+      fc.property(anyValue, anyValue, (value, other) => {
+        const alone = encode(value, 'v');
+        encode(other, 'w');
+        expect(Buffer.from(encode(value, 'v')).equals(alone)).toBe(true);
+        expectKept(value);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   const survives = (bytes: Uint8Array): void => {
@@ -283,20 +434,27 @@ describe('properties', () => {
 
   it('so do damaged encodings', () => {
     const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
-    fc.assert(fc.property(anyValue, damage, fc.nat(8), (value, changes, cut) => {
-      const bytes = encode(value, 'v').slice();
-      for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
-      survives(bytes);
-      survives(bytes.slice(0, Math.max(0, bytes.length - cut)));
-    }), { numRuns: 700 });
+    fc.assert(
+      fc.property(anyValue, damage, fc.nat(8), (value, changes, cut) => {
+        const bytes = encode(value, 'v').slice();
+        for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
+        survives(bytes);
+        survives(bytes.slice(0, Math.max(0, bytes.length - cut)));
+      }),
+      { numRuns: 700 },
+    );
   });
 
   it('every encoding cut short or followed by a byte is ERR_CORRUPT', () => {
-    fc.assert(fc.property(anyValue, (value) => {
-      const bytes = encode(value, 'v');
-      for (let end = 0; end < Math.min(bytes.length, 50); end++) expect(thrown(() => decode(bytes.subarray(0, end))).code).toBe('ERR_CORRUPT');
-      expect(thrown(() => decode(Uint8Array.from([...bytes, 0xc0]))).code).toBe('ERR_CORRUPT');
-    }), { numRuns: 200 });
+    fc.assert(
+      fc.property(anyValue, (value) => {
+        const bytes = encode(value, 'v');
+        for (let end = 0; end < Math.min(bytes.length, 50); end++)
+          expect(thrown(() => decode(bytes.subarray(0, end))).code).toBe('ERR_CORRUPT');
+        expect(thrown(() => decode(Uint8Array.from([...bytes, 0xc0]))).code).toBe('ERR_CORRUPT');
+      }),
+      { numRuns: 200 },
+    );
   });
 });
 
@@ -304,19 +462,55 @@ const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.repla
 
 describe('hostile bytes', () => {
   it.each([
-    ['nothing', ''], ['unused token', 'c1'], ['float32', 'ca 3f800000'], ['record definition', 'd4 72 40 91 a161 01'], ['RegExp', 'd4 78 00 92 a161 a0'],
-    ['Error', 'd4 65 00 93 a161 a0 c0'], ['reference', 'd6 69 00000001 90'], ['bundle', 'd6 62 00000001'], ['huge array', 'dd ffffffff'],
-    ['huge map', 'df ffffffff'], ['huge string', 'db ffffffff'], ['huge bin', 'c6 ffffffff'], ['huge Map', 'd4 4d 00 dd ffffffff'],
-    ['array header too long', 'dc 0001 01'], ['string header too long', 'd9 01 61'], ['number as property name', '81 01 01'],
-    ['bad UTF-8', 'a2 c328'], ['bad UTF-8, long', `d9 40 ${'61'.repeat(63)} ff`], ['surrogate in UTF-8', 'a3 eda080'],
-    ['well-formed as UTF-16', 'c7 02 75 6100'], ['odd UTF-16', 'c7 01 75 00'], ['unaligned Float64Array', 'c7 04 74 08 000000'], ['no kind', 'c7 00 74'],
-    ['short bigint', 'c7 08 42 0000000000000001'], ['Map with a key twice', 'd4 4d 00 94 01 01 01 02'], ['Map, key without value', 'd4 4d 00 91 01'], ['Set with an element twice', 'd4 73 00 92 01 01'],
-    ['sparse without length', 'd4 68 00 90'], ['sparse, wrong order', 'd4 68 00 95 05 02 01 01 01'], ['sparse, past the end', 'd4 68 00 93 01 01 01'],
-    ['Map without content', 'd4 4d 00 01'], ['Map with a map', 'd4 4d 00 80'], ['prefixes in a row', 'd4 6e 00 d4 6e 00 80'], ['null prototype of a list', 'd4 6e 00 90'],
-    ['__proto__ in a map', `81 a9 ${Buffer.from('__proto__').toString('hex')} 01`], ['entries without value', 'd4 6f 00 91 a1 61'], ['entries with a key twice', 'd4 6f 00 94 a161 01 a161 02'],
-    ['entries, number as name', 'd4 6f 00 92 01 01'], ['byte order mark in UTF-8', `d9 44 efbbbf ${'61'.repeat(65)}`], ['pointer', 'd6 70 00000001'], ['two-byte record', 'd5 72 40 00 91 a161 01'],
-    ['record by ext 8', 'c7 01 72 40'], ['string16 by ext 8', 'c7 02 75 00d8'], ['Set by ext 8', 'c7 01 73 00'], ['date of 5 bytes', 'c7 05 ff 0000000000'], ['date out of range', 'c7 0c ff 00000000 7fffffffffffffff'],
-    ['1000 ms', 'd7 ff ee6b2800 00000001'], ['deep arrays', '91'.repeat(100_000) + '01'], ['deep prefixes', 'd46800 93 01 00'.repeat(50_000)],
+    ['nothing', ''],
+    ['unused token', 'c1'],
+    ['float32', 'ca 3f800000'],
+    ['record definition', 'd4 72 40 91 a161 01'],
+    ['RegExp', 'd4 78 00 92 a161 a0'],
+    ['Error', 'd4 65 00 93 a161 a0 c0'],
+    ['reference', 'd6 69 00000001 90'],
+    ['bundle', 'd6 62 00000001'],
+    ['huge array', 'dd ffffffff'],
+    ['huge map', 'df ffffffff'],
+    ['huge string', 'db ffffffff'],
+    ['huge bin', 'c6 ffffffff'],
+    ['huge Map', 'd4 4d 00 dd ffffffff'],
+    ['array header too long', 'dc 0001 01'],
+    ['string header too long', 'd9 01 61'],
+    ['number as property name', '81 01 01'],
+    ['bad UTF-8', 'a2 c328'],
+    ['bad UTF-8, long', `d9 40 ${'61'.repeat(63)} ff`],
+    ['surrogate in UTF-8', 'a3 eda080'],
+    ['well-formed as UTF-16', 'c7 02 75 6100'],
+    ['odd UTF-16', 'c7 01 75 00'],
+    ['unaligned Float64Array', 'c7 04 74 08 000000'],
+    ['no kind', 'c7 00 74'],
+    ['short bigint', 'c7 08 42 0000000000000001'],
+    ['Map with a key twice', 'd4 4d 00 94 01 01 01 02'],
+    ['Map, key without value', 'd4 4d 00 91 01'],
+    ['Set with an element twice', 'd4 73 00 92 01 01'],
+    ['sparse without length', 'd4 68 00 90'],
+    ['sparse, wrong order', 'd4 68 00 95 05 02 01 01 01'],
+    ['sparse, past the end', 'd4 68 00 93 01 01 01'],
+    ['Map without content', 'd4 4d 00 01'],
+    ['Map with a map', 'd4 4d 00 80'],
+    ['prefixes in a row', 'd4 6e 00 d4 6e 00 80'],
+    ['null prototype of a list', 'd4 6e 00 90'],
+    ['__proto__ in a map', `81 a9 ${Buffer.from('__proto__').toString('hex')} 01`],
+    ['entries without value', 'd4 6f 00 91 a1 61'],
+    ['entries with a key twice', 'd4 6f 00 94 a161 01 a161 02'],
+    ['entries, number as name', 'd4 6f 00 92 01 01'],
+    ['byte order mark in UTF-8', `d9 44 efbbbf ${'61'.repeat(65)}`],
+    ['pointer', 'd6 70 00000001'],
+    ['two-byte record', 'd5 72 40 00 91 a161 01'],
+    ['record by ext 8', 'c7 01 72 40'],
+    ['string16 by ext 8', 'c7 02 75 00d8'],
+    ['Set by ext 8', 'c7 01 73 00'],
+    ['date of 5 bytes', 'c7 05 ff 0000000000'],
+    ['date out of range', 'c7 0c ff 00000000 7fffffffffffffff'],
+    ['1000 ms', 'd7 ff ee6b2800 00000001'],
+    ['deep arrays', '91'.repeat(100_000) + '01'],
+    ['deep prefixes', 'd46800 93 01 00'.repeat(50_000)],
   ])('%s', (_name, text) => {
     expect(thrown(() => decode(hex(text))).code).toBe('ERR_CORRUPT');
   });

@@ -12,7 +12,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test('the demo kills a server, loses nothing, and ends', { timeout: 60_000 }, async () => {
   const env = { ...process.env, TMPDIR: folder };
   const { code, stdout, stderr } = await new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [main, '--seconds', '4'], { env, timeout: 50_000 }, (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout: out, stderr: err }));
+    execFile(process.execPath, [main, '--seconds', '4'], { env, timeout: 50_000 }, (error, out, err) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout: out, stderr: err }),
+    );
   });
   expect(stderr).toMatch(/^(holdfast: going on in plain JavaScript.*\n)*$/);
   expect(stdout).toContain('with SIGKILL in the middle of its work');

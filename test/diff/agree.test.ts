@@ -19,72 +19,77 @@ function roundTrip(base: Uint8Array, target: Uint8Array): void {
   expect(delta.length).toBeLessThanOrEqual(target.length + 16);
   for (const engine of engines) {
     if (Buffer.compare(engine.diff(base, target), delta) !== 0) throw new Error(`${engine.engine} differs`);
-    if (Buffer.compare(engine.apply(base, delta, target.length), target) !== 0) throw new Error(`${engine.engine} misapplies`);
+    if (Buffer.compare(engine.apply(base, delta, target.length), target) !== 0)
+      throw new Error(`${engine.engine} misapplies`);
   }
 }
 
-describe.skipIf(native === undefined)(`both engines agree (${native === undefined ? SKIP_REASON : 'native is built'})`, () => {
-  for (const { runs, scale } of ROUNDS) {
-    it(`on ${runs} pairs of up to ${scale} bytes`, { timeout: 60_000 }, () => {
-      const pair = fc.property(fc.integer(), fc.boolean(), (seed, odd) => {
-        const [base, target] = makePair(seeded(seed), scale);
-        if (odd) roundTrip(atOddOffset(base), atOddOffset(target));
-        else roundTrip(base, target);
+describe.skipIf(native === undefined)(
+  `both engines agree (${native === undefined ? SKIP_REASON : 'native is built'})`,
+  () => {
+    for (const { runs, scale } of ROUNDS) {
+      it(`on ${runs} pairs of up to ${scale} bytes`, { timeout: 60_000 }, () => {
+        const pair = fc.property(fc.integer(), fc.boolean(), (seed, odd) => {
+          const [base, target] = makePair(seeded(seed), scale);
+          if (odd) roundTrip(atOddOffset(base), atOddOffset(target));
+          else roundTrip(base, target);
+        });
+        fc.assert(pair, { numRuns: runs });
       });
-      fc.assert(pair, { numRuns: runs });
+    }
+
+    it('on pairs of arbitrary arrays', () => {
+      const bytes = fc.uint8Array({ maxLength: 200 });
+      fc.assert(fc.property(bytes, bytes, roundTrip), { numRuns: 2_000 });
     });
-  }
 
-  it('on pairs of arbitrary arrays', () => {
-    const bytes = fc.uint8Array({ maxLength: 200 });
-    fc.assert(fc.property(bytes, bytes, roundTrip), { numRuns: 2_000 });
-  });
-
-  it('on batches', () => {
-    fc.assert(
-      fc.property(fc.integer(), (seed) => {
-        const random = seeded(seed);
-        const pairs = Array.from({ length: random(12) }, () => makePair(random, 2_000));
-        const bases = pairs.map(([base]) => (random(4) === 0 ? undefined : base));
-        const targets = pairs.map(([, target]) => target);
-        const runs = engines.map((engine) => runBatch(engine, bases, targets));
-        expect(runs[0]).toEqual(runs[1]);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it('on hashes of every length to 2,048 and some long ones', () => {
-    const random = seeded(7);
-    const values: Uint8Array[] = [];
-    for (let n = 0; n <= 2048; n++) values.push(n % 2 === 0 ? randomBytes(random, n) : atOddOffset(randomBytes(random, n)));
-    for (const n of [4_095, 4_096, 4_097, 65_536, 65_599, 1_000_003]) values.push(randomBytes(random, n));
-    values.push(new Uint8Array(5_000).fill(255), new Uint8Array(5_000));
-    const [a, b] = engines.map((engine) => {
-      const results = new Uint32Array(BATCH_STRIDE * values.length);
-      engine.hashBatch(values, results);
-      return results;
+    it('on batches', () => {
+      fc.assert(
+        fc.property(fc.integer(), (seed) => {
+          const random = seeded(seed);
+          const pairs = Array.from({ length: random(12) }, () => makePair(random, 2_000));
+          const bases = pairs.map(([base]) => (random(4) === 0 ? undefined : base));
+          const targets = pairs.map(([, target]) => target);
+          const runs = engines.map((engine) => runBatch(engine, bases, targets));
+          expect(runs[0]).toEqual(runs[1]);
+        }),
+        { numRuns: 500 },
+      );
     });
-    expect(a).toEqual(b);
-  });
 
-  it('on chains', () => {
-    fc.assert(
-      fc.property(fc.integer(), (seed) => {
-        const random = seeded(seed);
-        let [base, target] = makePair(random, 3_000);
-        const first = base;
-        const deltas: Uint8Array[] = [];
-        for (let i = random(8); i > 0; i--) {
-          deltas.push(js.diff(base, target));
-          [base, target] = [target, i % 3 === 0 ? makePair(random, 3_000)[1] : patched(target, random)];
-        }
-        for (const engine of engines) expect(Buffer.compare(engine.applyChain(first, deltas, LIMIT), base)).toBe(0);
-      }),
-      { numRuns: 500 },
-    );
-  });
-});
+    it('on hashes of every length to 2,048 and some long ones', () => {
+      const random = seeded(7);
+      const values: Uint8Array[] = [];
+      for (let n = 0; n <= 2048; n++)
+        values.push(n % 2 === 0 ? randomBytes(random, n) : atOddOffset(randomBytes(random, n)));
+      for (const n of [4_095, 4_096, 4_097, 65_536, 65_599, 1_000_003]) values.push(randomBytes(random, n));
+      values.push(new Uint8Array(5_000).fill(255), new Uint8Array(5_000));
+      const [a, b] = engines.map((engine) => {
+        const results = new Uint32Array(BATCH_STRIDE * values.length);
+        engine.hashBatch(values, results);
+        return results;
+      });
+      expect(a).toEqual(b);
+    });
+
+    it('on chains', () => {
+      fc.assert(
+        fc.property(fc.integer(), (seed) => {
+          const random = seeded(seed);
+          let [base, target] = makePair(random, 3_000);
+          const first = base;
+          const deltas: Uint8Array[] = [];
+          for (let i = random(8); i > 0; i--) {
+            deltas.push(js.diff(base, target));
+            [base, target] = [target, i % 3 === 0 ? makePair(random, 3_000)[1] : patched(target, random)];
+          }
+          for (const engine of engines) expect(Buffer.compare(engine.applyChain(first, deltas, LIMIT), base)).toBe(0);
+        }),
+        { numRuns: 500 },
+      );
+    });
+  },
+);
 
 function patched(bytes: Buffer, random: (n: number) => number): Buffer {
   const at = random(bytes.length + 1);

@@ -23,7 +23,12 @@ describe('content-defined chunks', () => {
 
   it('show what two byte strings share', () => {
     const bytes = randomBytes(seeded(1), 400_000);
-    const edited = Buffer.concat([bytes.subarray(0, 100_000), Buffer.from('inserted'), bytes.subarray(100_000, 300_000), bytes.subarray(300_100)]);
+    const edited = Buffer.concat([
+      bytes.subarray(0, 100_000),
+      Buffer.from('inserted'),
+      bytes.subarray(100_000, 300_000),
+      bytes.subarray(300_100),
+    ]);
     const known = new Set(js.chunks(bytes).map((chunk) => chunk.hash));
     const all = js.chunks(edited);
     expect(all.length).toBeGreaterThan(30);
@@ -39,7 +44,8 @@ describe('content-defined chunks', () => {
 
   it('take only what they should', () => {
     for (const engine of engines) {
-      for (const averageBytes of [0, 128, 1000, 2 ** 21, Number.NaN]) expect(() => engine.chunks(Buffer.alloc(9), { averageBytes })).toThrow(/power of two/);
+      for (const averageBytes of [0, 128, 1000, 2 ** 21, Number.NaN])
+        expect(() => engine.chunks(Buffer.alloc(9), { averageBytes })).toThrow(/power of two/);
       expect(() => engine.chunks('text' as unknown as Uint8Array)).toThrow(/Uint8Array/);
     }
   });

@@ -62,7 +62,11 @@ const BAD: readonly [string, number[], ErrorCode][] = [
   ['cut added bytes', [0x80, 0x50, 1, 2], 'ERR_CORRUPT'],
   ['added bytes of 4 GB', [0x80, 0x70, 0xff, 0xff, 0xff, 0xff, 0x0f, 1], 'ERR_CORRUPT'],
   ['a run of 4 GB', [0x80, 0x60, 0xff, 0xff, 0xff, 0xff, 0x0f, 7], 'ERR_LIMIT'],
-  ['copies of 4 MB', [0x80, 0x08, 0x7d, ...Array.from({ length: 4000 }, () => [0x88, 0x7d, 0xcf, 0x0f]).flat()], 'ERR_LIMIT'],
+  [
+    'copies of 4 MB',
+    [0x80, 0x08, 0x7d, ...Array.from({ length: 4000 }, () => [0x88, 0x7d, 0xcf, 0x0f]).flat()],
+    'ERR_LIMIT',
+  ],
 ];
 
 describe('every engine refuses', () => {
@@ -76,7 +80,12 @@ describe('every engine refuses', () => {
   });
 
   it('targets over the limit, of every kind', () => {
-    const targets = [base, base.subarray(0, 999), randomBytes(seeded(2), 900), Buffer.concat([base.subarray(500), base])];
+    const targets = [
+      base,
+      base.subarray(0, 999),
+      randomBytes(seeded(2), 900),
+      Buffer.concat([base.subarray(500), base]),
+    ];
     for (const target of targets) {
       const delta = engines[0]!.diff(base, target);
       expect(verdict(base, delta, target.length)).toBe(target.toString('hex'));
@@ -107,7 +116,8 @@ describe('every engine refuses', () => {
   it('foreign bases, nearly always', () => {
     const delta = engines[0]!.diff(base, Buffer.concat([base, Buffer.from('more')]));
     let accepted = 0;
-    for (let n = 0; n < 1000; n++) if (!verdict(base.subarray(0, n), delta, LIMIT).startsWith('ERR_CORRUPT')) accepted++;
+    for (let n = 0; n < 1000; n++)
+      if (!verdict(base.subarray(0, n), delta, LIMIT).startsWith('ERR_CORRUPT')) accepted++;
     expect(accepted).toBeLessThan(20);
   });
 
@@ -145,12 +155,14 @@ describe.each(engines)('arguments, $engine', (engine: Differ) => {
     }
     expectCode('ERR_INVALID', () => engine.diffBatch([base, base], [target], Buffer.alloc(2000), words));
     expectCode('ERR_INVALID', () => engine.hashBatch([base, base], words));
-    for (const limit of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) expectCode('ERR_INVALID', () => engine.apply(base, base, limit));
+    for (const limit of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])
+      expectCode('ERR_INVALID', () => engine.apply(base, base, limit));
   });
 
   it('ERR_LIMIT for every room that is too small, and none for just enough', () => {
     const delta = engine.diff(base, target);
-    for (let room = 0; room < delta.length; room++) expectCode('ERR_LIMIT', () => engine.diffInto(base, target, Buffer.alloc(room)));
+    for (let room = 0; room < delta.length; room++)
+      expectCode('ERR_LIMIT', () => engine.diffInto(base, target, Buffer.alloc(room)));
     expect(engine.diffInto(base, target, Buffer.alloc(delta.length))).toBe(delta.length);
     expectCode('ERR_LIMIT', () => engine.diffBatch([base], [target], Buffer.alloc(target.length + 15), words));
   });

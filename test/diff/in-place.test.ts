@@ -13,7 +13,9 @@ function sealed(body: readonly number[]): Buffer {
   return Buffer.concat([bytes, Buffer.from([check & 0xff, check >> 8]).subarray(0, sealLength(bytes.length))]);
 }
 
-/** The bytes written, or code and message of the error, which must have left the bytes alone. All engines must agree. */
+/**
+ * The bytes written, or code and message of the error, which must have left the bytes alone. All engines must agree.
+ */
 function inPlace(from: Uint8Array, delta: Uint8Array): { verdict: number | string; bytes: Buffer } {
   const runs = engines.map((engine) => {
     const bytes = Buffer.from(from);
@@ -46,7 +48,13 @@ describe('in place', () => {
 
   it('what moves bytes or changes the length is refused, and apply takes it', () => {
     const swapped = Buffer.concat([base.subarray(500), base.subarray(0, 500)]);
-    const targets = [swapped, base.subarray(1), Buffer.concat([base, base]), Buffer.concat([base, Buffer.from([1])]), Buffer.alloc(0)];
+    const targets = [
+      swapped,
+      base.subarray(1),
+      Buffer.concat([base, base]),
+      Buffer.concat([base, Buffer.from([1])]),
+      Buffer.alloc(0),
+    ];
     for (const target of targets) {
       const delta = js.diff(base, target);
       expect(inPlace(base, delta).verdict).toMatch(/^ERR_INVALID: .*use apply/);

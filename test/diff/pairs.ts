@@ -31,7 +31,14 @@ function periodic(random: Random, length: number): Buffer {
 const WORDS = ['session', 'cart', 'player', 'order', 'message', 'level', 'token', 'north', 'stone'];
 
 function record(random: Random, id: number): object {
-  return { id, type: WORDS[random(9)], x: random(1e6) / 1000, y: random(1e6) / 1000, name: WORDS[random(9)], ok: random(2) === 0 };
+  return {
+    id,
+    type: WORDS[random(9)],
+    x: random(1e6) / 1000,
+    y: random(1e6) / 1000,
+    name: WORDS[random(9)],
+    ok: random(2) === 0,
+  };
 }
 
 /** JSON text of a list of records of about this length. */
@@ -79,7 +86,8 @@ function edited(random: Random, base: Buffer, count: number): Buffer {
 function shuffled(random: Random, base: Buffer): Buffer {
   const block = 1 + random(Math.max(1, base.length >> 2));
   const blocks: Buffer[] = [];
-  for (let at = 0; at < base.length; at += block) blocks.splice(random(blocks.length + 1), 0, base.subarray(at, at + block));
+  for (let at = 0; at < base.length; at += block)
+    blocks.splice(random(blocks.length + 1), 0, base.subarray(at, at + block));
   return Buffer.concat(blocks);
 }
 

@@ -18,7 +18,9 @@ function verdict(run: (engine: Differ) => Uint8Array): string {
       return `${error.code}: ${error.message}`;
     }
   });
-  for (const answer of answers) if (answer !== answers[0]) throw new Error(`engines differ: ${answers.map((text) => text.slice(0, 80)).join(' | ')}`);
+  for (const answer of answers)
+    if (answer !== answers[0])
+      throw new Error(`engines differ: ${answers.map((text) => text.slice(0, 80)).join(' | ')}`);
   return answers[0]!;
 }
 
@@ -28,7 +30,8 @@ function roundTrip(base: Uint8Array, target: Uint8Array, chunkBytes: number): Ui
   const delta = js.diffSignature(signature, target);
   verdict((engine) => engine.diffSignature(signature, target));
   expect(delta.length).toBeLessThanOrEqual(target.length + OVERHEAD);
-  for (const engine of engines) if (Buffer.compare(engine.apply(base, delta, target.length), target) !== 0) throw new Error('misapplied');
+  for (const engine of engines)
+    if (Buffer.compare(engine.apply(base, delta, target.length), target) !== 0) throw new Error('misapplied');
   return delta;
 }
 
@@ -52,7 +55,12 @@ describe('signatures', () => {
     const set = Buffer.from(base);
     set[40_000]! ^= 1;
     expect(roundTrip(base, set, 512).length).toBeLessThan(600);
-    const inserted = Buffer.concat([base.subarray(0, 10_000), Buffer.from('inserted'), base.subarray(10_000, 50_000), base.subarray(50_100)]);
+    const inserted = Buffer.concat([
+      base.subarray(0, 10_000),
+      Buffer.from('inserted'),
+      base.subarray(10_000, 50_000),
+      base.subarray(50_100),
+    ]);
     expect(roundTrip(base, inserted, 512).length).toBeLessThan(4 * 512);
     expect(roundTrip(base, base, 512).length).toBeLessThan(40);
   });
@@ -85,14 +93,19 @@ describe('signatures', () => {
       expect(verdict((engine) => engine.apply(foreign, delta, 5000))).toMatch(/^ERR_CORRUPT: /);
     }
     expect(verdict((engine) => engine.apply(base, delta, 700))).toMatch(/^ERR_LIMIT: /);
-    expect(verdict((engine) => engine.applyChain(base, [Buffer.from([0]), delta], 5000))).toBe(target.toString('latin1'));
+    expect(verdict((engine) => engine.applyChain(base, [Buffer.from([0]), delta], 5000))).toBe(
+      target.toString('latin1'),
+    );
     expect(verdict((engine) => Buffer.alloc(engine.applyInPlace(Buffer.from(base), delta)))).toMatch(/^ERR_INVALID: /);
   });
 
   it('and deltas of garbage with a right check are judged alike', () => {
     const base = randomBytes(seeded(4), 500);
     const target = randomBytes(seeded(5), 400);
-    const good = [js.signature(base, { chunkBytes: 64 }), js.diffSignature(js.signature(base, { chunkBytes: 64 }), Buffer.concat([base.subarray(100), target]))];
+    const good = [
+      js.signature(base, { chunkBytes: 64 }),
+      js.diffSignature(js.signature(base, { chunkBytes: 64 }), Buffer.concat([base.subarray(100), target])),
+    ];
     const garbage = fc.property(fc.integer(), fc.integer({ min: 0, max: 1 }), (seed, which) => {
       const random = seeded(seed);
       const bytes = Buffer.from(good[which]!);

@@ -34,7 +34,8 @@ function pairs(count: number, scale: number): [Buffer, Buffer][] {
 }
 
 function same(found: Uint8Array, wanted: Uint8Array): void {
-  if (Buffer.compare(found, wanted) !== 0) throw new Error(`${found.length} bytes are not the ${wanted.length} expected`);
+  if (Buffer.compare(found, wanted) !== 0)
+    throw new Error(`${found.length} bytes are not the ${wanted.length} expected`);
 }
 
 function codeOf(run: () => unknown): string {
@@ -73,7 +74,11 @@ describe('VCDIFF', () => {
 
   it.skipIf(!hasXdelta3)(`takes more than one window (${WHY})`, () => {
     const base = randomBytes(seeded(1), 1_000_000);
-    const target = Buffer.concat([...Array.from({ length: 18 }, () => base), Buffer.alloc(200_000, 7), base.subarray(7)]);
+    const target = Buffer.concat([
+      ...Array.from({ length: 18 }, () => base),
+      Buffer.alloc(200_000, 7),
+      base.subarray(7),
+    ]);
     const vcdiff = toVcdiff(base, diff(base, target), LIMIT, { checksum: true });
     same(xdelta3(['-d'], base, vcdiff), target);
     same(readVcdiff(base, vcdiff, target.length), target);
@@ -100,7 +105,9 @@ describe('VCDIFF', () => {
 
   it('that is damaged or not supported is refused, or taken for another, but never breaks', () => {
     const [base, target] = [randomBytes(seeded(1), 900), randomBytes(seeded(2), 300)];
-    const good = Buffer.from(toVcdiff(base, diff(base, Buffer.concat([base.subarray(300), target, base])), LIMIT, { checksum: true }));
+    const good = Buffer.from(
+      toVcdiff(base, diff(base, Buffer.concat([base.subarray(300), target, base])), LIMIT, { checksum: true }),
+    );
     for (let length = 0; length < good.length; length++) {
       const code = codeOf(() => fromVcdiff(base, good.subarray(0, length), LIMIT));
       if (length !== 5) expect(code).toBe('ERR_CORRUPT');

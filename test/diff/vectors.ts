@@ -46,6 +46,12 @@ export function readSignatureVectors(): SignatureVector[] {
   return rows('signature.tsv').map((row) => {
     const [name, chunkBytes, base, target, signature, delta] = row as [string, string, string, string, string, string];
     const bytes = { base: describedBytes(base), target: describedBytes(target) };
-    return { name, chunkBytes: Number(chunkBytes), ...bytes, signature: Buffer.from(signature, 'hex'), delta: Buffer.from(delta, 'hex') };
+    return {
+      name,
+      chunkBytes: Number(chunkBytes),
+      ...bytes,
+      signature: Buffer.from(signature, 'hex'),
+      delta: Buffer.from(delta, 'hex'),
+    };
   });
 }

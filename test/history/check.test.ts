@@ -65,14 +65,28 @@ const STORE_LEVEL: readonly Pair[] = [
   {
     about: 'a call that failed had written, as a read shows',
     kind: 'failed and present',
-    wrong: (story) => (story.appends(record(1)), story.fails(story.call(record(2)), 'failed'), story.reads(tail(head(2)))),
-    right: (story) => (story.appends(record(1)), story.fails(story.call(record(2)), 'unknown'), story.reads(tail(head(2)))),
+    wrong: (story) => (
+      story.appends(record(1)),
+      story.fails(story.call(record(2)), 'failed'),
+      story.reads(tail(head(2)))
+    ),
+    right: (story) => (
+      story.appends(record(1)),
+      story.fails(story.call(record(2)), 'unknown'),
+      story.reads(tail(head(2)))
+    ),
   },
   {
     about: 'a record is refused when it is offered again, and is in sight',
     kind: 'failed and present',
-    wrong: (story) => (story.appends(record(1), record(2), record(3)), story.does(record(2), refused(head(3), 'conflict', [2, 3]))),
-    right: (story) => (story.appends(record(1), record(2), record(3, { kind: 'snapshot' })), story.does(record(2), refused(head(3, { first: 3, snapshot: 3 }), 'conflict', [2, 3]))),
+    wrong: (story) => (
+      story.appends(record(1), record(2), record(3)),
+      story.does(record(2), refused(head(3), 'conflict', [2, 3]))
+    ),
+    right: (story) => (
+      story.appends(record(1), record(2), record(3, { kind: 'snapshot' })),
+      story.does(record(2), refused(head(3, { first: 3, snapshot: 3 }), 'conflict', [2, 3]))
+    ),
   },
   {
     about: 'two records follow one',
@@ -83,13 +97,24 @@ const STORE_LEVEL: readonly Pair[] = [
   {
     about: 'two records follow one, and only a read shows the second',
     kind: 'doubled',
-    wrong: (story) => (story.appends(record(1), record(2)), story.call(record(2, { position: at(2, 1) })), story.reads(tail(head(2, { position: at(2, 1) })))),
-    right: (story) => (story.appends(record(1)), story.call(record(2, { position: at(2, 1) })), story.reads(tail(head(2, { position: at(2, 1) })))),
+    wrong: (story) => (
+      story.appends(record(1), record(2)),
+      story.call(record(2, { position: at(2, 1) })),
+      story.reads(tail(head(2, { position: at(2, 1) })))
+    ),
+    right: (story) => (
+      story.appends(record(1)),
+      story.call(record(2, { position: at(2, 1) })),
+      story.reads(tail(head(2, { position: at(2, 1) })))
+    ),
   },
   {
     about: 'a record stands a second time on top of itself',
     kind: 'doubled',
-    wrong: (story) => (story.appends(record(1)), story.reads(tail(head(2, { position: { revision: 2, nonce: at(1).nonce } })))),
+    wrong: (story) => (
+      story.appends(record(1)),
+      story.reads(tail(head(2, { position: { revision: 2, nonce: at(1).nonce } })))
+    ),
     right: (story) => (story.appends(record(1), record(2)), story.reads(tail(head(2)))),
   },
   {
@@ -108,7 +133,10 @@ const STORE_LEVEL: readonly Pair[] = [
     about: 'a hole between the records of an answer',
     kind: 'broken chain',
     wrong: (story) => (story.appends(record(1), record(2), record(3)), story.reads(tail(head(3), [1, 3]))),
-    right: (story) => (story.appends(record(1), record(2), record(3)), story.reads({ head: head(3), records: [1, 2], whole: true, next: at(2) })),
+    right: (story) => (
+      story.appends(record(1), record(2), record(3)),
+      story.reads({ head: head(3), records: [1, 2], whole: true, next: at(2) })
+    ),
   },
   {
     about: 'a record that follows nothing',
@@ -130,19 +158,32 @@ const STORE_LEVEL: readonly Pair[] = [
   {
     about: 'a lock whose tail misses what was acknowledged',
     kind: 'stale read',
-    wrong: (story) => (story.appends(record(1), record(2)), story.does(lock('a'), granted(2, 100, tail(head(1, { token: 2 }))))),
-    right: (story) => (story.appends(record(1), record(2)), story.does(lock('a'), granted(2, 100, tail(head(2, { token: 2 }))))),
+    wrong: (story) => (
+      story.appends(record(1), record(2)),
+      story.does(lock('a'), granted(2, 100, tail(head(1, { token: 2 }))))
+    ),
+    right: (story) => (
+      story.appends(record(1), record(2)),
+      story.does(lock('a'), granted(2, 100, tail(head(2, { token: 2 }))))
+    ),
   },
   {
     about: 'an older image is no stale read, another read is',
     kind: 'stale read',
     wrong: (story) => (story.appends(record(1), record(2)), story.reads(tail(head(1))), replaces(story, undefined, 1)),
-    right: (story) => (story.appends(record(1), record(2)), replaces(story, undefined, 1), story.reads(tail(head(1, { token: 2 })))),
+    right: (story) => (
+      story.appends(record(1), record(2)),
+      replaces(story, undefined, 1),
+      story.reads(tail(head(1, { token: 2 })))
+    ),
   },
   {
     about: 'a record accepted below one that was acknowledged before',
     kind: 'wrong order',
-    wrong: (story) => (story.appends(record(1), record(2), record(3)), story.appends(record(2, { position: at(2, 1), parent: at(1) }))),
+    wrong: (story) => (
+      story.appends(record(1), record(2), record(3)),
+      story.appends(record(2, { position: at(2, 1), parent: at(1) }))
+    ),
     right: (story) => {
       story.appends(record(1));
       const second = story.call(record(2));
@@ -219,7 +260,11 @@ const STORE_LEVEL: readonly Pair[] = [
   {
     about: 'an append under a token that was outdated when it was sent',
     kind: 'old token accepted',
-    wrong: (story) => (story.appends(record(1)), story.does(lock('a'), granted(2, 100, tail(head(1, { token: 2 })))), story.appends(record(2))),
+    wrong: (story) => (
+      story.appends(record(1)),
+      story.does(lock('a'), granted(2, 100, tail(head(1, { token: 2 })))),
+      story.appends(record(2))
+    ),
     right: (story) => {
       story.appends(record(1));
       const append = story.call(record(2));
@@ -254,7 +299,10 @@ const STORE_LEVEL: readonly Pair[] = [
   {
     about: 'a token that was reached before',
     kind: 'token granted twice',
-    wrong: (story) => (story.appends(record(1, { under: 5 })), story.does(lock('a'), granted(5, 10, tail(head(1, { token: 5 }))))),
+    wrong: (story) => (
+      story.appends(record(1, { under: 5 })),
+      story.does(lock('a'), granted(5, 10, tail(head(1, { token: 5 }))))
+    ),
     right: (story) => {
       const lost = story.call(lock('a'));
       story.appends(record(1, { under: 5 }));
@@ -271,14 +319,32 @@ const STORE_LEVEL: readonly Pair[] = [
   {
     about: 'what was seen, though never acknowledged, is gone',
     kind: 'head went back',
-    wrong: (story) => (story.appends(record(1)), story.call(record(2)), story.reads(tail(head(2))), story.reads(tail(head(1)))),
-    right: (story) => (story.appends(record(1)), story.call(record(2)), story.reads(tail(head(1))), story.reads(tail(head(2)))),
+    wrong: (story) => (
+      story.appends(record(1)),
+      story.call(record(2)),
+      story.reads(tail(head(2))),
+      story.reads(tail(head(1)))
+    ),
+    right: (story) => (
+      story.appends(record(1)),
+      story.call(record(2)),
+      story.reads(tail(head(1))),
+      story.reads(tail(head(2)))
+    ),
   },
   {
     about: 'a token that falls',
     kind: 'head went back',
-    wrong: (story) => (story.appends(record(1)), story.reads(tail(head(1, { token: 3 }))), story.reads(tail(head(1, { token: 2 })))),
-    right: (story) => (story.appends(record(1)), story.reads(tail(head(1, { token: 2 }))), story.reads(tail(head(1, { token: 3 })))),
+    wrong: (story) => (
+      story.appends(record(1)),
+      story.reads(tail(head(1, { token: 3 }))),
+      story.reads(tail(head(1, { token: 2 })))
+    ),
+    right: (story) => (
+      story.appends(record(1)),
+      story.reads(tail(head(1, { token: 2 }))),
+      story.reads(tail(head(1, { token: 3 })))
+    ),
   },
   {
     about: 'an epoch that falls',
@@ -440,13 +506,24 @@ const ALLOWED: readonly Allowed[] = [
 ];
 
 function sendsImage(story: Story, revisions: number): number {
-  const records = Array.from({ length: revisions }, (_, i) => ({ position: at(i + 1), kind: i === 0 ? ('snapshot' as const) : ('delta' as const), digest: i + 1 }));
+  const records = Array.from({ length: revisions }, (_, i) => ({
+    position: at(i + 1),
+    kind: i === 0 ? ('snapshot' as const) : ('delta' as const),
+    digest: i + 1,
+  }));
   return story.call({ op: 'replace', records, token: 1, createdAt: WALL, expiry: {} });
 }
 
 function replaces(story: Story, expected: { revision: number; nonce: number } | undefined, revisions = 2): void {
-  const records = Array.from({ length: revisions }, (_, i) => ({ position: at(i + 1), kind: i === 0 ? ('snapshot' as const) : ('delta' as const), digest: i + 1 }));
-  story.does({ op: 'replace', records, expected, token: 1, createdAt: WALL, expiry: {} }, { op: 'replace', appended: true, token: 2 });
+  const records = Array.from({ length: revisions }, (_, i) => ({
+    position: at(i + 1),
+    kind: i === 0 ? ('snapshot' as const) : ('delta' as const),
+    digest: i + 1,
+  }));
+  story.does(
+    { op: 'replace', records, expected, token: 1, createdAt: WALL, expiry: {} },
+    { op: 'replace', appended: true, token: 2 },
+  );
 }
 
 function expires(story: Story, ...then: readonly AppendRequest[]): void {
@@ -529,8 +606,16 @@ const USE_LEVEL: readonly Pair[] = [
   {
     about: 'a key is missing in a session that was not deleted',
     kind: 'acknowledged and missing',
-    wrong: (story) => (story.adds([], 'a'), story.done(story.use({ ends: 'delete' }), 'failed'), [story.final(head(1), [])]),
-    right: (story) => (story.adds([], 'a'), story.done(story.use({ ends: 'delete' })), [story.final(head(2, { state: 'ended' }), [])]),
+    wrong: (story) => (
+      story.adds([], 'a'),
+      story.done(story.use({ ends: 'delete' }), 'failed'),
+      [story.final(head(1), [])]
+    ),
+    right: (story) => (
+      story.adds([], 'a'),
+      story.done(story.use({ ends: 'delete' })),
+      [story.final(head(2, { state: 'ended' }), [])]
+    ),
   },
   {
     about: 'a key that a new id should have taken over',
@@ -648,7 +733,10 @@ function graces(story: Story, ms: number): void {
   story.saw(story.use(), ['a'], { id: 'new' });
 }
 
-describe.each([['calls of stores', STORE_LEVEL], ['uses', USE_LEVEL]] as const)('%s', (_level, pairs) => testPairs(pairs));
+describe.each([
+  ['calls of stores', STORE_LEVEL],
+  ['uses', USE_LEVEL],
+] as const)('%s', (_level, pairs) => testPairs(pairs));
 
 describe('nothing is found where', () => testAllowed(ALLOWED));
 
@@ -664,21 +752,37 @@ describe('a verdict', () => {
       story.adds([], 'a', 'b');
       return [story.final(head(2, { token: 2 }), ['a', 'b'])];
     });
-    expect(counts).toEqual({ marks: 19, calls: 8, unknown: 2, acknowledged: 2, refused: 1, failed: 1, grants: 1, uses: 1, kept: 2 });
+    expect(counts).toEqual({
+      marks: 19,
+      calls: 8,
+      unknown: 2,
+      acknowledged: 2,
+      refused: 1,
+      failed: 1,
+      grants: 1,
+      uses: 1,
+      kept: 2,
+    });
   });
 
   it('is of each store by itself', () => {
     const { findings } = verdict((story) => {
       story.appends(record(1), record(2));
       story.does(record(1), appended(), { store: 'backup' });
-      story.does({ op: 'read', since: ORIGIN, limitBytes: 0 }, { op: 'read', tail: tail(head(1)) }, { store: 'backup' });
+      story.does(
+        { op: 'read', since: ORIGIN, limitBytes: 0 },
+        { op: 'read', tail: tail(head(1)) },
+        { store: 'backup' },
+      );
     });
     expect(findings).toEqual([]);
   });
 
   it('names the session, says what, and points at the marks', () => {
     const { findings } = verdict((story) => (story.appends(record(1), record(2)), story.reads(tail(head(1)))));
-    expect(findings).toEqual([{ kind: 'stale read', id: ID, detail: 'read by p shows revision 1, after 2 was acknowledged', marks: [3, 4, 5] }]);
+    expect(findings).toEqual([
+      { kind: 'stale read', id: ID, detail: 'read by p shows revision 1, after 2 was acknowledged', marks: [3, 4, 5] },
+    ]);
   });
 
   it('does not judge leases and expiries where clocks jump', () => {

@@ -1,5 +1,5 @@
-// A process that took no part: reads every session back, and judges what the others did by the histories that they left.
-// argv: JSON of { url, folder, traces }
+// A process that took no part: reads every session back, and judges what the others did by the histories that they
+// left. argv: JSON of { url, folder, traces }
 import { isDeepStrictEqual } from 'node:util';
 import { SessionRepository } from 'holdfast';
 import { countKinds, judge, readFinal } from '../../dist/history/judge.js';
@@ -17,7 +17,7 @@ const { recorded, plays } = await openPlays(traces);
 function isRight({ document, step, keys }, play) {
   const expected = { step: 0 };
   // The first step of the last time round makes the whole state.
-  for (expected.step = step - (step % play.length || play.length); expected.step < step; ) advance(expected, play);
+  for (expected.step = step - (step % play.length || play.length); expected.step < step;) advance(expected, play);
   return step === keys.length && isDeepStrictEqual(document, expected.document);
 }
 
@@ -38,4 +38,7 @@ await store.close();
 const { counts, findings } = judge(folder, finals);
 const { kept, unknown, refused, failed, grants } = counts;
 const shown = findings.slice(0, FINDINGS_SHOWN).map(({ kind, id, detail }) => `${kind}: ${id}: ${detail}`);
-process.send({ recorded, acknowledged: kept, unknown, refused, failed, grants, found: countKinds(findings), shown, wrong }, () => process.exit(0));
+process.send(
+  { recorded, acknowledged: kept, unknown, refused, failed, grants, found: countKinds(findings), shown, wrong },
+  () => process.exit(0),
+);

@@ -30,7 +30,9 @@ export function delayed(store: Store, { knobs, clock, random }: Way): Store {
     const late = random() < knobs.late ? random() * (SLOWEST_MS - 100) : 0;
     const answer = clock.sleep(there + late).then(() => (lostBefore ? new Promise<never>(() => undefined) : call()));
     return new Promise<T>((resolve, reject) => {
-      clock.after(knobs.patience, () => reject(new HoldfastError('ERR_UNAVAILABLE', 'no answer came; offer it again', { outcome: 'unknown' })));
+      clock.after(knobs.patience, () =>
+        reject(new HoldfastError('ERR_UNAVAILABLE', 'no answer came; offer it again', { outcome: 'unknown' })),
+      );
       answer.then(
         (value) => void (lostAfter || clock.after(back, () => resolve(value))),
         (error: Error) => void (lostAfter || clock.after(back, () => reject(error))),
@@ -38,11 +40,20 @@ export function delayed(store: Store, { knobs, clock, random }: Way): Store {
     });
   };
   return {
-    address: store.address, can: store.can,
-    read: (...a) => send(() => store.read(...a)), append: (...a) => send(() => store.append(...a)), replace: (...a) => send(() => store.replace(...a)),
-    lock: (...a) => send(() => store.lock(...a)), unlock: (...a) => send(() => store.unlock(...a)), touch: (...a) => send(() => store.touch(...a)),
-    inspect: (...a) => send(() => store.inspect(...a)), list: (...a) => send(() => store.list(...a)), sweep: (...a) => send(() => store.sweep(...a)),
-    promote: (...a) => send(() => store.promote(...a)), ping: (...a) => send(() => store.ping(...a)),
-    join: (...a) => store.join(...a), close: () => store.close(),
+    address: store.address,
+    can: store.can,
+    read: (...a) => send(() => store.read(...a)),
+    append: (...a) => send(() => store.append(...a)),
+    replace: (...a) => send(() => store.replace(...a)),
+    lock: (...a) => send(() => store.lock(...a)),
+    unlock: (...a) => send(() => store.unlock(...a)),
+    touch: (...a) => send(() => store.touch(...a)),
+    inspect: (...a) => send(() => store.inspect(...a)),
+    list: (...a) => send(() => store.list(...a)),
+    sweep: (...a) => send(() => store.sweep(...a)),
+    promote: (...a) => send(() => store.promote(...a)),
+    ping: (...a) => send(() => store.ping(...a)),
+    join: (...a) => store.join(...a),
+    close: () => store.close(),
   };
 }

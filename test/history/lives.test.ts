@@ -8,7 +8,8 @@ import type { Story } from './story.ts';
 const TOUCH: Request = { op: 'touch', token: 1, renew: false };
 const touch = (idleMs: number): Request => ({ ...TOUCH, ...idle(idleMs) });
 const TOUCHED: Answer = { op: 'touch', touched: true };
-const begins = (revision: number, more: Partial<AppendRequest> = {}): AppendRequest => record(revision, { kind: 'snapshot', ...more });
+const begins = (revision: number, more: Partial<AppendRequest> = {}): AppendRequest =>
+  record(revision, { kind: 'snapshot', ...more });
 const loses = (story: Story, request: Request): void => story.fails(story.call(request), 'unknown');
 
 /** It ends and expires. */
@@ -47,7 +48,13 @@ function settlesLate(story: Story, again: AppendRequest): void {
 }
 
 function placesAgain(story: Story): void {
-  const image: Request = { op: 'replace', records: [{ position: at(1), kind: 'snapshot', digest: 1 }], token: 1, createdAt: WALL, expiry: { idleMs: 9000 } };
+  const image: Request = {
+    op: 'replace',
+    records: [{ position: at(1), kind: 'snapshot', digest: 1 }],
+    token: 1,
+    createdAt: WALL,
+    expiry: { idleMs: 9000 },
+  };
   const answer: Answer = { op: 'replace', appended: true, token: 2 };
   story.does(image, answer);
   story.does({ ...touch(100), token: 2 } as Request, TOUCHED);
@@ -159,7 +166,11 @@ const LIVES_ALLOWED: readonly Allowed[] = [
     },
     options: EXACT,
   },
-  { about: 'an image that is offered again is found in place, with the rule that came since', told: placesAgain, options: EXACT },
+  {
+    about: 'an image that is offered again is found in place, with the rule that came since',
+    told: placesAgain,
+    options: EXACT,
+  },
   {
     about: 'a lost call that dates the session back comes after the one that began it',
     told: (story) => {
@@ -171,7 +182,11 @@ const LIVES_ALLOWED: readonly Allowed[] = [
     },
     options: EXACT,
   },
-  { about: 'an append that asks with the ticket of a grant is not answered', told: (story) => asksAgain(story, undefined), options: EXACT },
+  {
+    about: 'an append that asks with the ticket of a grant is not answered',
+    told: (story) => asksAgain(story, undefined),
+    options: EXACT,
+  },
 ];
 
 const ANSWERS: readonly Pair[] = [
@@ -226,15 +241,36 @@ const LISTS_ALLOWED: readonly Allowed[] = [
       story.asks({ op: 'list', limit: 1, cursor: '1' }, { op: 'list', ids: [] });
     },
   },
-  { about: 'a listing is of those with a term', told: (story) => (story.appends(record(1)), story.asks({ op: 'list', limit: 9, byTerm: true }, { op: 'list', ids: [] })) },
-  { about: 'a listing goes on that nobody saw begin', told: (story) => (story.appends(record(1)), story.asks({ op: 'list', limit: 9, cursor: 'x' }, { op: 'list', ids: [] })) },
-  { about: 'a session may have ended', told: (story) => (story.appends(record(1)), loses(story, end(2)), lists(story, [])) },
+  {
+    about: 'a listing is of those with a term',
+    told: (story) => (
+      story.appends(record(1)),
+      story.asks({ op: 'list', limit: 9, byTerm: true }, { op: 'list', ids: [] })
+    ),
+  },
+  {
+    about: 'a listing goes on that nobody saw begin',
+    told: (story) => (
+      story.appends(record(1)),
+      story.asks({ op: 'list', limit: 9, cursor: 'x' }, { op: 'list', ids: [] })
+    ),
+  },
+  {
+    about: 'a session may have ended',
+    told: (story) => (story.appends(record(1)), loses(story, end(2)), lists(story, [])),
+  },
   { about: 'nobody knows whether a session began', told: (story) => (loses(story, record(1)), lists(story, [])) },
   {
     about: 'an image may have taken the place of a session',
     told: (story) => {
       story.appends(record(1));
-      loses(story, { op: 'replace', records: [{ position: at(2), kind: 'end', digest: 2 }], token: 1, createdAt: WALL, expiry: {} });
+      loses(story, {
+        op: 'replace',
+        records: [{ position: at(2), kind: 'end', digest: 2 }],
+        token: 1,
+        createdAt: WALL,
+        expiry: {},
+      });
       lists(story, []);
     },
   },

@@ -9,7 +9,13 @@ import { run } from './workload.ts';
 
 describe('files of marks', () => {
   let folder: string;
-  const mark = (who: string, at: number, kind: 'put' | 'done', use = 1): Mark => ({ who, at, wall: at, use, ...(kind === 'put' ? { mark: 'put', keys: [] } : { mark: 'done', outcome: 'ok' }) });
+  const mark = (who: string, at: number, kind: 'put' | 'done', use = 1): Mark => ({
+    who,
+    at,
+    wall: at,
+    use,
+    ...(kind === 'put' ? { mark: 'put', keys: [] } : { mark: 'done', outcome: 'ok' }),
+  });
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-history-'));
@@ -42,8 +48,13 @@ describe('files of marks', () => {
 
   it('are refused by line where another line is torn', () => {
     const path = join(folder, 'p.marks');
-    writeFileSync(path, `${JSON.stringify(mark('p', 1, 'put'))}\n{"mark":"pu\n${JSON.stringify(mark('p', 2, 'put'))}\n`);
-    expect(() => [...readMarks(path)]).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT', message: expect.stringContaining('line 2') as string }) as Error);
+    writeFileSync(
+      path,
+      `${JSON.stringify(mark('p', 1, 'put'))}\n{"mark":"pu\n${JSON.stringify(mark('p', 2, 'put'))}\n`,
+    );
+    expect(() => [...readMarks(path)]).toThrow(
+      expect.objectContaining({ code: 'ERR_CORRUPT', message: expect.stringContaining('line 2') as string }) as Error,
+    );
   });
 
   it('are merged by time; each keeps its order, and at the same time beginnings come first', () => {
@@ -67,7 +78,8 @@ describe('files of marks', () => {
       close();
     }
     const read = mergeMarks(names.map((name) => readMarks(join(folder, name))));
-    const kinds = ({ findings }: ReturnType<typeof check>) => findings.map(({ kind, id }) => `${kind} ${id}`).toSorted();
+    const kinds = ({ findings }: ReturnType<typeof check>) =>
+      findings.map(({ kind, id }) => `${kind} ${id}`).toSorted();
     const expected = kinds(check(marks, finals, options));
     expect(expected.length).toBeGreaterThan(0);
     expect(kinds(check(read, finals, options))).toEqual(expected);

@@ -1,6 +1,5 @@
-// Owns a MemoryStore and serves it over a Unix socket: a store that several processes share, for tests only. What a killed process
-// has sent may still be done, and nobody learns of it.
-// argv: path of the socket
+// Owns a MemoryStore and serves it over a Unix socket: a store that several processes share, for tests only. What a
+// killed process has sent may still be done, and nobody learns of it. argv: path of the socket
 import { createServer } from 'node:net';
 import { MemoryStore } from 'holdfast';
 import { onMessage, send } from './wire.mjs';

@@ -14,8 +14,9 @@ const PROMOTING: Partial<Knobs> = { promotions: 1 };
 const OPTIMISTIC: Partial<Knobs> = { optimistic: 0.3 };
 
 /**
- * The fault, what it must be called, how many seeds may pass until it is (twice the longest row that was measured), and what the workload
- * needs for it. Beside each what was measured over 600 seeds: how many called it so, and the longest row of seeds until one did.
+ * The fault, what it must be called, how many seeds may pass until it is (twice the longest row that was measured), and
+ * what the workload needs for it. Beside each what was measured over 600 seeds: how many called it so, and the longest
+ * row of seeds until one did.
  */
 const FAULTS: readonly (readonly [PlantName, FindingKind, number, Partial<Knobs>])[] = [
   ['drops an append', 'stale read', 8, {}], // 492, 4
@@ -40,7 +41,12 @@ const FAULTS: readonly (readonly [PlantName, FindingKind, number, Partial<Knobs>
   ['keeps the epoch to itself', 'old token accepted', 8, PROMOTING], // 538, 4
 ];
 
-async function seedsUntil(plant: PlantName, kind: FindingKind, budget: number, knobs: Partial<Knobs>): Promise<number | undefined> {
+async function seedsUntil(
+  plant: PlantName,
+  kind: FindingKind,
+  budget: number,
+  knobs: Partial<Knobs>,
+): Promise<number | undefined> {
   for (let seed = 1; seed <= budget; seed += 1) {
     const { marks, finals, options } = await run(seed, { plant, knobs });
     if (check(marks, finals, options).findings.some((finding) => finding.kind === kind)) return seed;
@@ -49,16 +55,24 @@ async function seedsUntil(plant: PlantName, kind: FindingKind, budget: number, k
 }
 
 describe('a planted fault is found and named', () => {
-  it.each(FAULTS)('%s: %s, in %i seeds', async (plant, kind, budget, knobs) => {
-    expect(await seedsUntil(plant, kind, budget, knobs)).toBeDefined();
-  }, 60_000);
+  it.each(FAULTS)(
+    '%s: %s, in %i seeds',
+    async (plant, kind, budget, knobs) => {
+      expect(await seedsUntil(plant, kind, budget, knobs)).toBeDefined();
+    },
+    60_000,
+  );
 
   it('covers all that can be planted', () => {
     expect(Object.keys(PLANTS).filter((plant) => FAULTS.every(([name]) => name !== plant))).toEqual([]);
   });
 
   it('drops one append in 1,000', async () => {
-    const { marks, finals, options } = await run(1, { plant: 'drops an append', every: 1000, knobs: { clients: 4, uses: 400, idleMs: undefined, ends: 0, promotions: 0, lossBefore: 0, lossAfter: 0 } });
+    const { marks, finals, options } = await run(1, {
+      plant: 'drops an append',
+      every: 1000,
+      knobs: { clients: 4, uses: 400, idleMs: undefined, ends: 0, promotions: 0, lossBefore: 0, lossAfter: 0 },
+    });
     const kinds = check(marks, finals, options).findings.map(({ kind }) => kind);
     expect(kinds).toContain('stale read');
   });

@@ -1,9 +1,11 @@
-// Several processes work on the sessions of one store; now and then one is killed or stopped for longer than its lease; then a
-// process that took no part judges their histories. Prints a line of JSON; exits 1 on findings.
-// usage: node test/history/processes.mjs [--steps N] [--seed N] [--processes N] [--kill-every N] [--stop-every N]
-//   [--store URL]    an address of openStore (a MemoryStore in a process of its own, which the others reach by a socket)
+// Several processes work on the sessions of one store; now and then one is killed or stopped for longer than its lease;
+// then a process that took no part judges their histories. Prints a line of JSON; exits 1 on findings. usage: node
+// test/history/processes.mjs [--steps N] [--seed N] [--processes N] [--kill-every N] [--stop-every N]
+//   [--store URL]    an address of openStore (a MemoryStore in a process of its own, which the others reach by a
+// socket)
 //   [--openers N]    further processes that open and close the store all the time (none)
-//   [--plant NAME] [--every N]    a fault in every process's store, which shows in one call of N; one that cannot show here is refused
+//   [--plant NAME] [--every N]    a fault in every process's store, which shows in one call of N; one that cannot show
+// here is refused
 //   [--history DIR]  keeps the histories in a new folder there
 //   [--traces DIR]   recorded traces (../shared/traces, beside this repository; where they are missing, seeded states)
 import { fork } from 'node:child_process';
@@ -18,13 +20,47 @@ import { LEASE_MS, drawsOf } from './sessions.mjs';
 const number = (value) => ({ type: 'string', default: String(value) });
 const text = { type: 'string' };
 const { values } = parseArgs({
-  options: { steps: number(20_000), seed: number(1), processes: number(4), openers: number(0), 'kill-every': number(500), 'stop-every': number(700), every: number(200), plant: text, store: text, history: text, traces: { ...text, default: fileURLToPath(new URL('../../../shared/traces', import.meta.url)) } },
+  options: {
+    steps: number(20_000),
+    seed: number(1),
+    processes: number(4),
+    openers: number(0),
+    'kill-every': number(500),
+    'stop-every': number(700),
+    every: number(200),
+    plant: text,
+    store: text,
+    history: text,
+    traces: { ...text, default: fileURLToPath(new URL('../../../shared/traces', import.meta.url)) },
+  },
 });
-const [steps, seed, processes, openers, killEvery, stopEvery, every] = ['steps', 'seed', 'processes', 'openers', 'kill-every', 'stop-every', 'every'].map((name) => Number(values[name]));
+const [steps, seed, processes, openers, killEvery, stopEvery, every] = [
+  'steps',
+  'seed',
+  'processes',
+  'openers',
+  'kill-every',
+  'stop-every',
+  'every',
+].map((name) => Number(values[name]));
 
-/** Sessions that only grow, under locks that their repositories watch over, never meet the others: a clean verdict would say nothing. */
-const SHOWN = ['drops an append', 'answers before it writes', 'applies twice', 'fails although it wrote', 'refuses although it wrote', 'skips a record', 'grants twice'];
-if (values.plant !== undefined && !SHOWN.includes(values.plant)) fail(`'${values.plant}' cannot show here, where there are ${SHOWN.join(', ')}: node scripts/simulate.mjs --plant '${values.plant}'`);
+/**
+ * Sessions that only grow, under locks that their repositories watch over, never meet the others: a clean verdict would
+ * say nothing.
+ */
+const SHOWN = [
+  'drops an append',
+  'answers before it writes',
+  'applies twice',
+  'fails although it wrote',
+  'refuses although it wrote',
+  'skips a record',
+  'grants twice',
+];
+if (values.plant !== undefined && !SHOWN.includes(values.plant))
+  fail(
+    `'${values.plant}' cannot show here, where there are ${SHOWN.join(', ')}: node scripts/simulate.mjs --plant '${values.plant}'`,
+  );
 
 const STOP_TIMEOUT_MS = 20_000;
 const LIMIT_MS = 60_000 + 50 * steps;
@@ -32,14 +68,16 @@ const begun = performance.now();
 
 const scratch = mkdtempSync(join(tmpdir(), 'holdfast-processes-'));
 if (values.history !== undefined) mkdirSync(values.history, { recursive: true });
-const folder = values.history === undefined ? join(scratch, 'history') : mkdtempSync(join(values.history, 'processes-'));
+const folder =
+  values.history === undefined ? join(scratch, 'history') : mkdtempSync(join(values.history, 'processes-'));
 mkdirSync(folder, { recursive: true });
 const children = new Set();
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL'); // a stopped one too
   rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(128 + constants.signals[signal]));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
 setTimeout(() => fail(`the run did not end within ${LIMIT_MS / 1000} s`), LIMIT_MS).unref();
 
 function fail(message) {
@@ -48,7 +86,10 @@ function fail(message) {
 }
 
 function start(module, argument) {
-  const child = fork(fileURLToPath(new URL(module, import.meta.url)), [argument], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
+  const child = fork(fileURLToPath(new URL(module, import.meta.url)), [argument], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: [],
+  });
   children.add(child);
   child.once('exit', () => children.delete(child));
   return child;
@@ -60,7 +101,10 @@ async function startServer() {
   return `socket:${path}`;
 }
 
-/** What the child has to tell before it ends. Its `exit` may be heard of before its last message, its `disconnect` never. */
+/**
+ * What the child has to tell before it ends. Its `exit` may be heard of before its last message, its `disconnect`
+ * never.
+ */
 function lastWord(child, name) {
   return new Promise((resolve) => {
     let told = false;
@@ -100,7 +144,15 @@ class Worker {
     this.#starts += 1;
     this.#killed = false;
     const who = `${this.#name}.${this.#starts}`;
-    const setup = { url: this.#url, folder, traces: values.traces, who, seed: seed * 1_000_003 + this.#name * 1009 + this.#starts, plant: values.plant, every };
+    const setup = {
+      url: this.#url,
+      folder,
+      traces: values.traces,
+      who,
+      seed: seed * 1_000_003 + this.#name * 1009 + this.#starts,
+      plant: values.plant,
+      every,
+    };
     const child = start('worker.mjs', JSON.stringify(setup));
     this.#child = child;
     child.on('message', this.#onUse);
@@ -182,5 +234,16 @@ const judging = start('judge.mjs', JSON.stringify({ url, folder, traces: values.
 const report = await lastWord(judging, 'the judge');
 const seconds = Math.round((performance.now() - begun) / 100) / 10;
 const { used, killed, stopped } = crew;
-console.log(JSON.stringify({ steps: used, seed, killed, stopped, seconds, ...report, ...(openers > 0 && { opened }), ...(values.history && { history: folder }) }));
+console.log(
+  JSON.stringify({
+    steps: used,
+    seed,
+    killed,
+    stopped,
+    seconds,
+    ...report,
+    ...(openers > 0 && { opened }),
+    ...(values.history && { history: folder }),
+  }),
+);
 process.exit(Object.keys(report.found).length > 0 || report.wrong.length > 0 ? 1 : 0);

@@ -32,7 +32,18 @@ describe('four processes, of which some are killed and some are stopped', { time
 
   // Shows that the verdict can be another one.
   it.each(['drops an append', 'answers before it writes'])('are found out when their store %s', async (plant) => {
-    const report = await run('--steps', '500', '--kill-every', '150', '--stop-every', '300', '--plant', plant, '--every', '40');
+    const report = await run(
+      '--steps',
+      '500',
+      '--kill-every',
+      '150',
+      '--stop-every',
+      '300',
+      '--plant',
+      plant,
+      '--every',
+      '40',
+    );
     expect(report.code).toBe(1);
     expect(report.found['acknowledged and missing']).toBeGreaterThan(0);
     expect(report.found['stale read']).toBeGreaterThan(0);

@@ -10,9 +10,17 @@ const CLEAN_SEEDS = 200;
 const PLANTED_SEEDS = 24;
 const MEASURED_SEEDS = 300;
 
-const OPTIONS: readonly CheckOptions[] = [{}, EXACT, { expiry: { slackMs: 300, overMs: 300, lateMs: 1500 } }, { expiry: false, leases: false }];
+const OPTIONS: readonly CheckOptions[] = [
+  {},
+  EXACT,
+  { expiry: { slackMs: 300, overMs: 300, lateMs: 1500 } },
+  { expiry: false, leases: false },
+];
 
-/** The fault, what it must be called, and how many of the measured seeds called it so: a third of that share is demanded. */
+/**
+ * The fault, what it must be called, and how many of the measured seeds called it so: a third of that share is
+ * demanded.
+ */
 const FAULTS: readonly (readonly [PlantName, FindingKind, number])[] = [
   ['drops an append', 'stale read', 287],
   ['drops an append', 'acknowledged and missing', 207],

@@ -36,8 +36,14 @@ const WAYS: readonly Losses[] = [
   { latency: 15, patience: 40, lossBefore: 0.03, lossAfter: 0.05, late: 0.05 },
 ];
 
-/** Callers that follow no protocol: calls of all kinds, in any order, as the contract of stores allows them. The seed tells all. */
-export async function randomCalls(seed: number, { plant, every = 10 }: { readonly plant?: PlantName; readonly every?: number } = {}): Promise<RandomRun> {
+/**
+ * Callers that follow no protocol: calls of all kinds, in any order, as the contract of stores allows them. The seed
+ * tells all.
+ */
+export async function randomCalls(
+  seed: number,
+  { plant, every = 10 }: { readonly plant?: PlantName; readonly every?: number } = {},
+): Promise<RandomRun> {
   const clock = new VirtualClock();
   const random = randomFrom(seed);
   const inner = new MemoryStore({ clock, entropy: NO_ENTROPY, sweepEveryMs: Infinity });
@@ -55,10 +61,12 @@ export async function randomCalls(seed: number, { plant, every = 10 }: { readonl
   let settled = false;
   clock.after(2 * SLOWEST_MS, () => (settled = true));
   await clock.until(() => settled);
-  const finals = await Promise.all(IDS.map(async (id): Promise<Final> => {
-    const { head } = await inner.read(id, { since: ORIGIN, limitBytes: 0 });
-    return { store: 'primary', id, wall: clock.now(), head: shortHead(head) };
-  }));
+  const finals = await Promise.all(
+    IDS.map(async (id): Promise<Final> => {
+      const { head } = await inner.read(id, { since: ORIGIN, limitBytes: 0 });
+      return { store: 'primary', id, wall: clock.now(), head: shortHead(head) };
+    }),
+  );
   await inner.close();
   return { marks, finals };
 }
@@ -111,12 +119,17 @@ class Caller {
   async #call(): Promise<void> {
     const id = this.#pick(IDS);
     const chance = this.#random();
-    if (chance < 0.06 && this.#made.length > 0) return void (await this.#made.at(-1 - this.#below(Math.min(20, this.#made.length)))?.());
+    if (chance < 0.06 && this.#made.length > 0)
+      return void (await this.#made.at(-1 - this.#below(Math.min(20, this.#made.length)))?.());
     if (chance < 0.45) return this.#append(id);
     if (chance < 0.58) return this.#lock(id);
     if (chance < 0.75) return this.#read(id);
     if (chance < 0.84) return this.#touch(id);
-    if (chance < 0.89) return this.#store.unlock(id, this.#maybe(0.5) ? { token: this.#view(id).token } : { member: this.#member, ticket: this.#ticket });
+    if (chance < 0.89)
+      return this.#store.unlock(
+        id,
+        this.#maybe(0.5) ? { token: this.#view(id).token } : { member: this.#member, ticket: this.#ticket },
+      );
     if (chance < 0.93) return void (await this.#store.sweep({ limit: 10, graceMs: 2 * SLOWEST_MS }));
     if (chance < 0.97) return this.#list();
     if (chance < 0.98) return void (await this.#store.promote(0));
@@ -139,7 +152,12 @@ class Caller {
 
   #rule(): { readonly expiry?: Expiry } {
     if (this.#maybe(0.6)) return {};
-    return { expiry: { ...(this.#maybe(0.7) && { idleMs: 500 + this.#below(4000) }), ...(this.#maybe(0.4) && { ageMs: 500 + this.#below(8000) }) } };
+    return {
+      expiry: {
+        ...(this.#maybe(0.7) && { idleMs: 500 + this.#below(4000) }),
+        ...(this.#maybe(0.4) && { ageMs: 500 + this.#below(8000) }),
+      },
+    };
   }
 
   #acquire(wait: boolean): Acquire {
@@ -158,7 +176,10 @@ class Caller {
     const nonce = this.#nonce();
     const saysBegins = kind === 'snapshot' && this.#maybe(0.6);
     const append: Append = {
-      parent, kind, position: { revision: parent.revision + 1, nonce }, bytes: Buffer.from(`${nonce}`),
+      parent,
+      kind,
+      position: { revision: parent.revision + 1, nonce },
+      bytes: Buffer.from(`${nonce}`),
       under: this.#maybe(0.3) ? this.#acquire(false) : token,
       begins: saysBegins ? parent.revision === 0 || this.#maybe(0.6) : undefined,
       ...(this.#maybe(0.1) && { createdAt: this.#clock.now() - this.#below(3000) }),
@@ -166,12 +187,17 @@ class Caller {
       ...this.#rule(),
     };
     const reply = await this.#make(() => this.#store.append(id, append));
-    if (reply.appended) this.#views.set(id, { position: append.position, token: reply.token, state: kind === 'end' ? 'ended' : 'live' });
+    if (reply.appended)
+      this.#views.set(id, { position: append.position, token: reply.token, state: kind === 'end' ? 'ended' : 'live' });
     else if (reply.why !== 'locked') this.#learn(id, reply.tail.head, reply.grant?.token ?? reply.token);
   }
 
   async #lock(id: string): Promise<void> {
-    const request = { ...this.#acquire(this.#maybe(0.5)), since: this.#maybe(0.5) ? this.#view(id).position : ORIGIN, existing: this.#maybe(0.3) };
+    const request = {
+      ...this.#acquire(this.#maybe(0.5)),
+      since: this.#maybe(0.5) ? this.#view(id).position : ORIGIN,
+      existing: this.#maybe(0.3),
+    };
     const reply = await this.#make(() => this.#store.lock(id, request));
     if (reply.granted) this.#learn(id, reply.tail.head, reply.token);
   }
@@ -198,7 +224,11 @@ class Caller {
     const from = position.revision + 1 + this.#below(2);
     const records = Array.from({ length: 1 + this.#below(3) }, (_, i): ImageRecord => {
       const nonce = this.#nonce();
-      return { position: { revision: from + i, nonce }, kind: i === 0 ? 'snapshot' : 'delta', bytes: Buffer.from(`${nonce}`) };
+      return {
+        position: { revision: from + i, nonce },
+        kind: i === 0 ? 'snapshot' : 'delta',
+        bytes: Buffer.from(`${nonce}`),
+      };
     });
     const image = { records, createdAt: this.#clock.now() - this.#below(2000), expiry: { idleMs: 3000 }, token };
     const expected = this.#maybe(0.8) ? position : undefined;

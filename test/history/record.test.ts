@@ -10,7 +10,14 @@ import { VirtualClock } from './world.ts';
 
 const SECRET = 'a value that no history may show';
 const bytes = new TextEncoder().encode(SECRET);
-const first: Append = { parent: ORIGIN, position: { revision: 1, nonce: 7 }, kind: 'snapshot', bytes, under: 0, expiry: { idleMs: 1000 } };
+const first: Append = {
+  parent: ORIGIN,
+  position: { revision: 1, nonce: 7 },
+  kind: 'snapshot',
+  bytes,
+  under: 0,
+  expiry: { idleMs: 1000 },
+};
 
 function recorded(inner: Store, clock: VirtualClock) {
   const marks: Mark[] = [];
@@ -35,7 +42,11 @@ describe('a recorded store', () => {
     await watch(['x']);
     const lock = await store.lock('x', { member, ticket: 1, leaseMs: 100, wait: true, since: ORIGIN });
     expect(lock).toMatchObject({ granted: true, token: 1, leaseLeftMs: 100 });
-    expect(await store.append('x', { ...first, under: 1, lock: 'leave' })).toEqual({ appended: true, token: 1, wanted: false });
+    expect(await store.append('x', { ...first, under: 1, lock: 'leave' })).toEqual({
+      appended: true,
+      token: 1,
+      wanted: false,
+    });
     expect((await store.append('x', { ...first, position: { revision: 1, nonce: 8 }, under: 1 })).appended).toBe(false);
     expect((await store.read('x', { since: ORIGIN })).records).toEqual([bytes]);
     await store.touch('x', { token: 1, renew: true });
@@ -48,8 +59,28 @@ describe('a recorded store', () => {
     expect(await store.promote(0)).toEqual({ epoch: 1 });
     expect(await store.ping()).toEqual({ epoch: 1 });
     await leave();
-    const ops = ['join', 'lock', 'append', 'append', 'read', 'touch', 'inspect', 'unlock', 'unlock', 'list', 'sweep', 'replace', 'promote', 'ping', 'leave'];
-    expect(marks.map((mark) => (mark.mark === 'call' ? mark.request.op : mark.mark === 'answer' ? mark.answer?.op : undefined))).toEqual(ops.flatMap((op) => [op, op]));
+    const ops = [
+      'join',
+      'lock',
+      'append',
+      'append',
+      'read',
+      'touch',
+      'inspect',
+      'unlock',
+      'unlock',
+      'list',
+      'sweep',
+      'replace',
+      'promote',
+      'ping',
+      'leave',
+    ];
+    expect(
+      marks.map((mark) =>
+        mark.mark === 'call' ? mark.request.op : mark.mark === 'answer' ? mark.answer?.op : undefined,
+      ),
+    ).toEqual(ops.flatMap((op) => [op, op]));
     expect(marks.filter((mark) => mark.mark === 'answer').map(({ outcome }) => outcome)).toEqual(ops.map(() => 'ok'));
     expect(check(marks, []).findings).toEqual([]);
   });
@@ -67,7 +98,14 @@ describe('a recorded store', () => {
   });
 
   it('has the call written before it is made, and the answer before the caller has it', async () => {
-    const { marks, store } = recorded({ ...inner, can: inner.can, read: async () => (expect(marks).toHaveLength(1), { head: undefined, records: [], whole: true }) } as unknown as Store, clock);
+    const { marks, store } = recorded(
+      {
+        ...inner,
+        can: inner.can,
+        read: async () => (expect(marks).toHaveLength(1), { head: undefined, records: [], whole: true }),
+      } as unknown as Store,
+      clock,
+    );
     await store.read('x', { since: ORIGIN }).then(() => expect(marks).toHaveLength(2));
   });
 
@@ -93,10 +131,18 @@ describe('a recorded store', () => {
     use.put(['b']);
     use.kept(['b'], 'ok', 5);
     use.done('unknown', { code: 'ERR_UNAVAILABLE' });
-    expect(marks.filter((mark) => mark.mark === 'call').map(({ call, store: name, role }) => [call, name, role])).toEqual([[1, 'primary', 'primary'], [2, 'backup', 'backup']]);
+    expect(
+      marks.filter((mark) => mark.mark === 'call').map(({ call, store: name, role }) => [call, name, role]),
+    ).toEqual([
+      [1, 'primary', 'primary'],
+      [2, 'backup', 'backup'],
+    ]);
     expect(marks.slice(4).map((mark) => ({ ...mark, at: 0, wall: 0, who: '' }))).toMatchObject([
-      { mark: 'use', use: 1, store: 'primary', id: 'x', ends: 'change', to: 'y', graceMs: 10 }, { mark: 'saw', use: 1, keys: ['a'], id: 'z', from: 3 },
-      { mark: 'put', use: 1, keys: ['b'] }, { mark: 'kept', use: 1, keys: ['b'], outcome: 'ok', length: 5 }, { mark: 'done', use: 1, outcome: 'unknown', code: 'ERR_UNAVAILABLE' },
+      { mark: 'use', use: 1, store: 'primary', id: 'x', ends: 'change', to: 'y', graceMs: 10 },
+      { mark: 'saw', use: 1, keys: ['a'], id: 'z', from: 3 },
+      { mark: 'put', use: 1, keys: ['b'] },
+      { mark: 'kept', use: 1, keys: ['b'], outcome: 'ok', length: 5 },
+      { mark: 'done', use: 1, outcome: 'unknown', code: 'ERR_UNAVAILABLE' },
     ]);
   });
 });

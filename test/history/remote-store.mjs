@@ -65,7 +65,8 @@ export class RemoteStore {
     if (this.#closed) throw new HoldfastError('ERR_CLOSED', 'the store is closed: open another');
     const deadline = new Deadline(systemClock, { timeoutMs, signal }, BOUND_MS);
     deadline.check();
-    if (this.#socket.destroyed) throw new HoldfastError('ERR_UNAVAILABLE', 'the server of the store is gone', { outcome: 'none' });
+    if (this.#socket.destroyed)
+      throw new HoldfastError('ERR_UNAVAILABLE', 'the server of the store is gone', { outcome: 'none' });
     const call = (this.#calls += 1);
     const answer = new Promise((resolve, reject) => this.#pending.set(call, { resolve, reject }));
     this.#pending.get(call).answer = answer;
@@ -78,11 +79,17 @@ export class RemoteStore {
     const { resolve, reject } = this.#pending.get(call);
     this.#pending.delete(call);
     if (error === undefined) resolve(value);
-    else reject(error.code === undefined ? new Error(error.message) : new HoldfastError(error.code, error.message, { outcome: error.outcome }));
+    else
+      reject(
+        error.code === undefined
+          ? new Error(error.message)
+          : new HoldfastError(error.code, error.message, { outcome: error.outcome }),
+      );
   }
 
   #broken() {
-    for (const { reject } of this.#pending.values()) reject(new HoldfastError('ERR_UNAVAILABLE', 'the server of the store is gone', { outcome: 'unknown' }));
+    for (const { reject } of this.#pending.values())
+      reject(new HoldfastError('ERR_UNAVAILABLE', 'the server of the store is gone', { outcome: 'unknown' }));
     this.#pending.clear();
   }
 }

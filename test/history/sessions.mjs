@@ -1,4 +1,5 @@
-// What the processes of a history work on: sessions whose documents go through the states of recorded traces, and have a list of keys.
+// What the processes of a history work on: sessions whose documents go through the states of recorded traces, and have
+// a list of keys.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineSession, mutable, openStore } from 'holdfast';
@@ -13,7 +14,8 @@ export const idOf = (index) => `session-${index}`;
 export const definition = defineSession({ document: mutable(), step: mutable(() => 0), keys: mutable(() => []) });
 
 /** An address of `openStore`, or `socket:` and the path of a memory-server's. */
-export const openPlace = (url) => (url.startsWith('socket:') ? RemoteStore.connect(url.slice('socket:'.length)) : openStore(url));
+export const openPlace = (url) =>
+  url.startsWith('socket:') ? RemoteStore.connect(url.slice('socket:'.length)) : openStore(url);
 
 /** Mulberry32 (T. Ettinger, public domain): a number below its argument. */
 export function drawsOf(seed) {
@@ -28,17 +30,25 @@ export function drawsOf(seed) {
 
 const NONE = new Set();
 /** Edits, and whole states. */
-const TRACES = [['agent-taubench.jsonl.br', 12], ['hist-fastify-pkg.jsonl.br', 1]];
+const TRACES = [
+  ['agent-taubench.jsonl.br', 12],
+  ['hist-fastify-pkg.jsonl.br', 1],
+];
 const MOST_STEPS = 120;
 
-/** The plays that the sessions follow in turn: each a list of steps, the first of which is a whole state. `recorded`: from the traces in `folder`. */
+/**
+ * The plays that the sessions follow in turn: each a list of steps, the first of which is a whole state. `recorded`:
+ * from the traces in `folder`.
+ */
 export async function openPlays(folder) {
   const plays = [];
   for (const [name, sessions] of TRACES) {
     const path = join(folder, name);
     if (existsSync(path)) plays.push(...(await playsOf(path, sessions)));
   }
-  return plays.length > 0 ? { recorded: true, plays } : { recorded: false, plays: Array.from({ length: 8 }, (_, seed) => seededPlay(seed)) };
+  return plays.length > 0
+    ? { recorded: true, plays }
+    : { recorded: false, plays: Array.from({ length: 8 }, (_, seed) => seededPlay(seed)) };
 }
 
 async function playsOf(path, sessions) {
@@ -58,12 +68,17 @@ async function playsOf(path, sessions) {
 
 function seededPlay(seed) {
   const draw = drawsOf(seed);
-  const whole = { name: `play ${seed}`, text: 'a'.repeat(100), items: Array.from({ length: 30 }, (_, count) => ({ count, note: `item ${count}` })) };
-  const edit = () => [
-    ['set', ['items', draw(30), 'count'], draw(1000)],
-    ['push', ['items'], { count: 0, note: `pushed ${draw(1000)}` }],
-    ['splice', ['text'], draw(50), 2, `${draw(1000)}`],
-  ][draw(3)];
+  const whole = {
+    name: `play ${seed}`,
+    text: 'a'.repeat(100),
+    items: Array.from({ length: 30 }, (_, count) => ({ count, note: `item ${count}` })),
+  };
+  const edit = () =>
+    [
+      ['set', ['items', draw(30), 'count'], draw(1000)],
+      ['push', ['items'], { count: 0, note: `pushed ${draw(1000)}` }],
+      ['splice', ['text'], draw(50), 2, `${draw(1000)}`],
+    ][draw(3)];
   return [{ whole }, ...Array.from({ length: 60 }, () => ({ edits: [edit(), edit()] }))];
 }
 

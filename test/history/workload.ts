@@ -46,10 +46,26 @@ export function knobsOf(seed: number, given: Partial<Knobs> = {}): Knobs {
   const random = randomFrom(seed * 7919);
   const pick = <T>(...list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   return {
-    clients: pick(2, 3, 4), ids: pick(1, 2, 3), uses: pick(6, 10, 14), leaseMs: pick(60, 150, 600), latency: pick(1, 4, 15), patience: pick(40, 120),
-    lossBefore: pick(0, 0.02, 0.05), lossAfter: pick(0, 0.02, 0.05), lingers: pick(0.1, 0.3), lingerMs: pick(50, 400), ends: pick(0, 0.03, 0.08),
-    restores: pick(0, 0, 0.05), touches: pick(0.05, 0.2), optimistic: pick(0, 0.3), idleMs: pick(undefined, undefined, 250, 800),
-    restarts: pick(0, 2), late: 0.01, promotions: pick(0, 0, 1), pauseMs: pick(20, 80, 300), ...given,
+    clients: pick(2, 3, 4),
+    ids: pick(1, 2, 3),
+    uses: pick(6, 10, 14),
+    leaseMs: pick(60, 150, 600),
+    latency: pick(1, 4, 15),
+    patience: pick(40, 120),
+    lossBefore: pick(0, 0.02, 0.05),
+    lossAfter: pick(0, 0.02, 0.05),
+    lingers: pick(0.1, 0.3),
+    lingerMs: pick(50, 400),
+    ends: pick(0, 0.03, 0.08),
+    restores: pick(0, 0, 0.05),
+    touches: pick(0.05, 0.2),
+    optimistic: pick(0, 0.3),
+    idleMs: pick(undefined, undefined, 250, 800),
+    restarts: pick(0, 2),
+    late: 0.01,
+    promotions: pick(0, 0, 1),
+    pauseMs: pick(20, 80, 300),
+    ...given,
   };
 }
 
@@ -97,7 +113,14 @@ function lineOf(bytes: Uint8Array): Line {
 const bytesOf = (line: Line): Uint8Array => new TextEncoder().encode(JSON.stringify(line));
 
 /** A few clients on one store, under a virtual clock: what they do and suffer follows from the seed. */
-export async function run(seed: number, { plant, every = 20, knobs: given }: { readonly plant?: PlantName; readonly every?: number; readonly knobs?: Partial<Knobs> } = {}): Promise<Run> {
+export async function run(
+  seed: number,
+  {
+    plant,
+    every = 20,
+    knobs: given,
+  }: { readonly plant?: PlantName; readonly every?: number; readonly knobs?: Partial<Knobs> } = {},
+): Promise<Run> {
   const knobs = knobsOf(seed, given);
   const clock = new VirtualClock();
   const inner = new MemoryStore({ clock, entropy: NO_ENTROPY, sweepEveryMs: 150, sweepGraceMs: SLOWEST_MS });
@@ -148,7 +171,11 @@ async function judge(store: Store, id: string, clock: Clock): Promise<Final> {
 /** Restarts and promotions at times of their own. */
 function plan({ knobs, clock, random }: Shared, planted: PlantedStore | undefined, store: Store, marks: Mark[]): void {
   const span = knobs.uses * (knobs.pauseMs + 4 * knobs.latency);
-  const operator = new Recorder({ who: 'operator', clock, sink: (mark) => marks.push(mark) }).store(store, 'primary', 'primary');
+  const operator = new Recorder({ who: 'operator', clock, sink: (mark) => marks.push(mark) }).store(
+    store,
+    'primary',
+    'primary',
+  );
   for (let i = 0; i < knobs.restarts; i += 1) clock.after(random() * span, () => planted?.restarted());
   for (let i = 0; i < knobs.promotions; i += 1) clock.after(random() * span, () => void operator.promote(0));
 }
@@ -174,7 +201,15 @@ class Client {
   /** Records whose outcome was unknown at least once, by nonce. */
   readonly #unknown = new Set<number>();
   /** Images of before, to be restored. */
-  readonly #kept = new Map<string, { readonly records: readonly ImageRecord[]; readonly position: Position; readonly expiry: Expiry; readonly createdAt: number }>();
+  readonly #kept = new Map<
+    string,
+    {
+      readonly records: readonly ImageRecord[];
+      readonly position: Position;
+      readonly expiry: Expiry;
+      readonly createdAt: number;
+    }
+  >();
 
   constructor(who: string, recorder: Recorder, store: Store, shared: Shared) {
     this.#who = who;
@@ -194,20 +229,28 @@ class Client {
       if (r < knobs.ends) await this.#use(id, 'delete', (use) => this.#end(id, use));
       else if (r < knobs.ends + knobs.restores) await this.#restore(id);
       else if (r < knobs.ends + knobs.restores + knobs.touches) await this.#touch(id);
-      else if (r < 0.6 + knobs.optimistic && r >= 0.6) await this.#use(id, undefined, (use) => this.#optimistic(id, use));
+      else if (r < 0.6 + knobs.optimistic && r >= 0.6)
+        await this.#use(id, undefined, (use) => this.#optimistic(id, use));
       else if (r > 0.92) await this.#use(id, undefined, (use) => this.#read(id, use));
       else await this.#use(id, undefined, (use) => this.#locked(id, use));
       if (r < knobs.ends && names[place] === id) names[place] = nameOf(ids, place);
     }
   }
 
-  async #use(id: string, ends: 'delete' | undefined, run: (use: RecordedUse) => Promise<number | undefined>): Promise<void> {
+  async #use(
+    id: string,
+    ends: 'delete' | undefined,
+    run: (use: RecordedUse) => Promise<number | undefined>,
+  ): Promise<void> {
     const use = this.#recorder.use({ store: 'primary', id, ends });
     try {
       use.done('ok', { length: await run(use) });
     } catch (error) {
       if (!(error instanceof Stop) && !(error instanceof HoldfastError)) throw error;
-      const failed = error instanceof Stop ? error.outcome === 'failed' : error.outcome === 'none' || error.code !== 'ERR_UNAVAILABLE';
+      const failed =
+        error instanceof Stop
+          ? error.outcome === 'failed'
+          : error.outcome === 'none' || error.code !== 'ERR_UNAVAILABLE';
       use.done(failed ? 'failed' : 'unknown');
     }
   }
@@ -243,19 +286,33 @@ class Client {
     const nonce = this.#nonce();
     const { idleMs } = this.#shared.knobs;
     const position = { revision: image.position.revision + 1, nonce };
-    if (live && image.since < 5) return { parent: image.position, position, kind: 'delta', bytes: bytesOf({ nonce, key }) };
+    if (live && image.since < 5)
+      return { parent: image.position, position, kind: 'delta', bytes: bytesOf({ nonce, key }) };
     const expiry = live ? undefined : { idleMs };
-    return { parent: image.position, position, kind: 'snapshot', bytes: bytesOf({ nonce, all: [...image.keys, key] }), expiry };
+    return {
+      parent: image.position,
+      position,
+      kind: 'snapshot',
+      bytes: bytesOf({ nonce, all: [...image.keys, key] }),
+      expiry,
+    };
   }
 
-  /** Offers the record until its outcome is known, or for a while. Where it may be compacted out of sight, nobody knows. */
+  /**
+   * Offers the record until its outcome is known, or for a while. Where it may be compacted out of sight, nobody knows.
+   */
   async #append(id: string, append: Append): Promise<Appended> {
     const { position } = append;
     for (let tries = 0; ; tries += 1) {
       try {
         const reply = await this.#store.append(id, append);
         if (reply.appended || reply.why === 'locked' || !this.#unknown.has(position.nonce)) return reply;
-        if (reply.tail.head !== undefined && reply.tail.head.state !== 'expired' && reply.tail.head.first <= position.revision) return reply;
+        if (
+          reply.tail.head !== undefined &&
+          reply.tail.head.state !== 'expired' &&
+          reply.tail.head.first <= position.revision
+        )
+          return reply;
         throw new Stop('unknown');
       } catch (error) {
         if (!(error instanceof HoldfastError) || error.outcome !== 'unknown') throw error;
@@ -280,11 +337,17 @@ class Client {
       const record = this.#record(image, key, live);
       const reply = await this.#append(id, { ...record, under: token, lock });
       if (!reply.appended) throw new Stop('failed');
-      image = { position: record.position, keys: [...image.keys, key], since: record.kind === 'delta' ? image.since + 1 : 0 };
+      image = {
+        position: record.position,
+        keys: [...image.keys, key],
+        since: record.kind === 'delta' ? image.since + 1 : 0,
+      };
       live = true;
       use.kept([key], 'ok', image.keys.length);
     }
-    await this.#store.unlock(id, random() < 0.5 ? { token } : { member: this.#member, ticket: this.#ticket }).catch(() => undefined);
+    await this.#store
+      .unlock(id, random() < 0.5 ? { token } : { member: this.#member, ticket: this.#ticket })
+      .catch(() => undefined);
     return image.keys.length;
   }
 
@@ -327,9 +390,13 @@ class Client {
 
   async #touch(id: string): Promise<void> {
     const { random, knobs } = this.#shared;
-    const head = await this.#store.read(id, { since: ORIGIN, limitBytes: 0 }).then((tail) => tail.head, () => undefined);
+    const head = await this.#store.read(id, { since: ORIGIN, limitBytes: 0 }).then(
+      (tail) => tail.head,
+      () => undefined,
+    );
     if (head === undefined) return;
-    const rule = knobs.idleMs !== undefined && random() < 0.3 ? { expiry: { idleMs: knobs.idleMs * (0.5 + random()) } } : {};
+    const rule =
+      knobs.idleMs !== undefined && random() < 0.3 ? { expiry: { idleMs: knobs.idleMs * (0.5 + random()) } } : {};
     await this.#store.touch(id, { token: head.token, ...rule }).catch(() => undefined);
   }
 
@@ -338,7 +405,13 @@ class Client {
     if (tail.head?.state !== 'live') return this.#giveBack(id, token);
     const nonce = this.#nonce();
     const { position: parent } = tail.head;
-    const reply = await this.#append(id, { parent, position: { revision: parent.revision + 1, nonce }, kind: 'end', bytes: bytesOf({ nonce }), under: token });
+    const reply = await this.#append(id, {
+      parent,
+      position: { revision: parent.revision + 1, nonce },
+      kind: 'end',
+      bytes: bytesOf({ nonce }),
+      under: token,
+    });
     if (!reply.appended) throw new Stop('failed');
   }
 
@@ -346,7 +419,11 @@ class Client {
     if (head?.state !== 'live' || !whole || this.#shared.random() > 0.5) return;
     const lines = records.map((bytes, i): ImageRecord => {
       const line = lineOf(bytes);
-      return { position: { revision: head.snapshot + i, nonce: line.nonce }, kind: line.all === undefined ? 'delta' : 'snapshot', bytes };
+      return {
+        position: { revision: head.snapshot + i, nonce: line.nonce },
+        kind: line.all === undefined ? 'delta' : 'snapshot',
+        bytes,
+      };
     });
     this.#kept.set(id, { records: lines, position, expiry: head.expiry, createdAt: head.createdAt });
   }
@@ -358,7 +435,11 @@ class Client {
     const use = this.#recorder.use({ store: 'primary', id, restores: true });
     try {
       const { epoch } = await this.#store.ping();
-      const reply = await this.#store.replace(id, { records, expiry, createdAt, token: epoch * 2 ** 32 }, this.#shared.random() < 0.3 ? position : undefined);
+      const reply = await this.#store.replace(
+        id,
+        { records, expiry, createdAt, token: epoch * 2 ** 32 },
+        this.#shared.random() < 0.3 ? position : undefined,
+      );
       use.done(reply.appended ? 'ok' : 'failed');
     } catch {
       use.done('unknown');

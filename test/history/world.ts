@@ -38,7 +38,11 @@ export class VirtualClock implements Clock {
 
   after = (delayMs: number, run: () => void): (() => void) => {
     let cancelled = false;
-    this.#push({ at: this.#time + Math.max(0, delayMs), order: (this.#order += 1), run: () => void (cancelled || run()) });
+    this.#push({
+      at: this.#time + Math.max(0, delayMs),
+      order: (this.#order += 1),
+      run: () => void (cancelled || run()),
+    });
     return () => void (cancelled = true);
   };
 

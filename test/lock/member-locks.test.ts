@@ -31,12 +31,23 @@ afterEach(async () => {
 /** A store whose hints are lost when `lose` says so, and that counts its calls. */
 function lossy(store: MemoryStore, lose: (hint: Hint) => boolean): { store: Store; calls: Record<string, number> } {
   const calls: Record<string, number> = {};
-  const count = (name: string) => <T>(call: () => T): T => {
-    calls[name] = (calls[name] ?? 0) + 1;
-    return call();
+  const count =
+    (name: string) =>
+    <T>(call: () => T): T => {
+      calls[name] = (calls[name] ?? 0) + 1;
+      return call();
+    };
+  const join: Store['join'] = (listener) =>
+    count('join')(() => store.join((hint) => void (lose(hint) || listener(hint))));
+  return {
+    store: through(store, {
+      lock: count('lock'),
+      unlock: count('unlock'),
+      touch: count('touch'),
+      join: (_call, listener) => join(listener),
+    }),
+    calls,
   };
-  const join: Store['join'] = (listener) => count('join')(() => store.join((hint) => void (lose(hint) || listener(hint))));
-  return { store: through(store, { lock: count('lock'), unlock: count('unlock'), touch: count('touch'), join: (_call, listener) => join(listener) }), calls };
 }
 
 const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
@@ -46,7 +57,7 @@ const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
   );
 
 async function waitFor(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 3000; !condition(); ) {
+  for (const end = Date.now() + 3000; !condition();) {
     if (Date.now() > end) throw new Error('waited three seconds in vain');
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
@@ -143,7 +154,8 @@ describe('a member lock', () => {
     const hold = await one.acquire('s', since);
     const waiting = two.acquire('s', since);
     await new Promise((resolve) => setTimeout(resolve, 3 * LEASE_MS));
-    expect(await store.touch('s', { token: hold.token, renew: true })).toMatchObject({ why: 'gone' }); // still the holder of what was never written
+    // still the holder of what was never written
+    expect(await store.touch('s', { token: hold.token, renew: true })).toMatchObject({ why: 'gone' });
     await hold.end('keep');
     expect((await waiting).token).toBeGreaterThan(hold.token);
   });
@@ -182,7 +194,7 @@ describe('waiting for a member lock', () => {
     const { hold, other, store } = await held();
     expect(await codeOf(other.acquire('s', since, { timeoutMs: 20 }))).toBe('ERR_LOCK_TIMEOUT');
     await hold.end('keep');
-        const next = await member(store).acquire('s', since, { timeoutMs: 2000 });
+    const next = await member(store).acquire('s', since, { timeoutMs: 2000 });
     expect(next.token).toBeGreaterThan(hold.token);
   });
 
@@ -192,7 +204,9 @@ describe('waiting for a member lock', () => {
     const waiting = codeOf(other.acquire('s', since, { signal: stop.signal }));
     stop.abort(new Error('client gone'));
     expect(await waiting).toEqual(new Error('client gone'));
-    expect(await codeOf(other.acquire('s', since, { signal: AbortSignal.abort(new Error('too late')) }))).toEqual(new Error('too late'));
+    expect(await codeOf(other.acquire('s', since, { signal: AbortSignal.abort(new Error('too late')) }))).toEqual(
+      new Error('too late'),
+    );
   });
 
   it('does not happen when only trying', async () => {
@@ -228,7 +242,10 @@ describe('waiting for a member lock', () => {
     let down = true;
     const flaky = through(store, { lock: (call) => (down ? Promise.reject(new Error('down')) : call()) });
     const locks = member(flaky);
-    expect(await Promise.all([codeOf(locks.acquire('s', since)), codeOf(locks.acquire('s', since))])).toEqual([new Error('down'), new Error('down')]);
+    expect(await Promise.all([codeOf(locks.acquire('s', since)), codeOf(locks.acquire('s', since))])).toEqual([
+      new Error('down'),
+      new Error('down'),
+    ]);
     down = false;
     await (await locks.acquire('s', since)).end('keep');
   });
@@ -286,8 +303,10 @@ describe('without hints', () => {
     behind = new MemoryStore();
     for (const locks of [one, two]) await (await locks.acquire('other', since)).end('keep');
     const began = performance.now();
-    for (const locks of [one, two, one, two]) await (await locks.acquire('third', since, { timeoutMs: 5000 })).end('keep');
-    expect([joined, performance.now() - began < 1000]).toEqual([4, true]); // recalls and grants arrive: nobody waits for a lease
+    for (const locks of [one, two, one, two])
+      await (await locks.acquire('third', since, { timeoutMs: 5000 })).end('keep');
+    // recalls and grants arrive: nobody waits for a lease
+    expect([joined, performance.now() - began < 1000]).toEqual([4, true]);
     expect((await before.join(() => undefined)).member).not.toBe((await behind.join(() => undefined)).member);
   });
 
@@ -313,7 +332,8 @@ describe('without hints', () => {
     const { store } = lossy(new MemoryStore(), () => true);
     const [one, two] = [member(store, { maxHoldMs: 100, leaseMs: 120 }), member(store, { leaseMs: 120 })];
     const hold = await one.acquire('s', since);
-    const next = await two.acquire('s', since, { timeoutMs: 5000 }); // renewed for as long as it may, then left to lapse
+    // renewed for as long as it may, then left to lapse
+    const next = await two.acquire('s', since, { timeoutMs: 5000 });
     expect(next.token).toBeGreaterThan(hold.token);
     await hold.end('keep');
     await next.end('keep');
@@ -356,7 +376,14 @@ describe('a renewal that crosses the release', () => {
     const hold = await locks.acquire('s', since);
     await waitFor(() => open !== undefined); // a renewal is on its way
     hold.leave();
-    await store.append('s', { parent: ORIGIN, position: { revision: 1, nonce: 1 }, kind: 'snapshot', bytes: new Uint8Array(1), under: hold.token, lock: 'release' });
+    await store.append('s', {
+      parent: ORIGIN,
+      position: { revision: 1, nonce: 1 },
+      kind: 'snapshot',
+      bytes: new Uint8Array(1),
+      under: hold.token,
+      lock: 'release',
+    });
     open?.();
     await new Promise((resolve) => setTimeout(resolve, 5));
     await hold.end('released');

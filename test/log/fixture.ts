@@ -15,7 +15,10 @@ const TEXT = 'the quick brown fox jumps over the lazy dog '.repeat(8);
 const first = {
   text: TEXT,
   list: [1, -2, 3.5, null, true, { a: 'b' }] as unknown[],
-  map: new Map<unknown, unknown>([['k', 1], [2, { deep: [1] }]]),
+  map: new Map<unknown, unknown>([
+    ['k', 1],
+    [2, { deep: [1] }],
+  ]),
   set: new Set(['x', 7]),
   at: new Date(Date.UTC(2026, 10, 23)),
   bytes: Buffer.from([0, 1, 254, 255]),
@@ -24,7 +27,12 @@ const first = {
   none: undefined as undefined,
 };
 const second = { ...first, text: TEXT.replace('lazy', 'sleepy') };
-const third = { ...second, text: second.text.replace('quick', 'slow').replace(/dog $/, 'cat'), list: [...first.list, { added: 'here' }], map: new Map([...first.map, ['k', 2]]) };
+const third = {
+  ...second,
+  text: second.text.replace('quick', 'slow').replace(/dog $/, 'cat'),
+  list: [...first.list, { added: 'here' }],
+  map: new Map([...first.map, ['k', 2]]),
+};
 const { none: _none, ...rest } = third;
 const fourth = { ...rest, zero: 0, extra: 'new', '': 'no name', bytes: Buffer.alloc(600, 7) };
 const fifth = { ...fourth, large: 'sixteen thousand '.repeat(1000) };
@@ -45,7 +53,15 @@ export const STEPS: readonly Step[] = [
   { state: first, kind: 'snapshot', ms: 1_795_000_000_000 },
   { state: second, kind: 'delta', ms: 40 },
   { state: third, kind: 'delta', ms: -1_500, raise: 2 },
-  { state: fourth, kind: 'delta', ms: 86_400_000, versions: new Map([['list', 2], ['', 300]]) },
+  {
+    state: fourth,
+    kind: 'delta',
+    ms: 86_400_000,
+    versions: new Map([
+      ['list', 2],
+      ['', 300],
+    ]),
+  },
   { state: fifth, kind: 'delta', ms: 1, raise: 2 ** 32 },
   { state: fifth, kind: 'snapshot', ms: 7 },
   { state: sixth, kind: 'delta', ms: 0, extension: Uint8Array.of(1, 0xab, 0xcd) },
@@ -56,7 +72,10 @@ export const STEPS: readonly Step[] = [
 
 const line = { codec: msgpackCodec, differ: loadDiffer(), differencing: 'binary' } as unknown as Line;
 
-/** What this version of Holdfast writes for `STEPS`, with nonces that are not random. The last two both follow the last delta. */
+/**
+ * What this version of Holdfast writes for `STEPS`, with nonces that are not random. The last two both follow the last
+ * delta.
+ */
 export function writeFixture(): Buffer[] {
   const image = new Image();
   const log: Buffer[] = [];
@@ -64,20 +83,47 @@ export function writeFixture(): Buffer[] {
   let time = 0;
   for (const [index, step] of STEPS.entries()) {
     time += step.ms;
-    const made = step.kind === 'delta' || step.kind === 'snapshot' ? advance(image, step, step.kind) : { body: step.kind === 'alias' ? encodeAliasBody({ id: 'the-new-ä', until: 1_795_000_060_000 }) : new Uint8Array(0), digest: { low: 0, high: 0 } };
-    const head = { revision: parent.revision + 1, nonce: 0x010203040506 * (index + 1), parentNonce: parent.nonce, time, token: Math.max(1, parent.token) + (step.raise ?? 0) };
-    const record: LogRecord = { kind: step.kind, ...head, ...made, ...(step.extension && { extension: step.extension }) };
+    const made =
+      step.kind === 'delta' || step.kind === 'snapshot'
+        ? advance(image, step, step.kind)
+        : {
+            body:
+              step.kind === 'alias'
+                ? encodeAliasBody({ id: 'the-new-ä', until: 1_795_000_060_000 })
+                : new Uint8Array(0),
+            digest: { low: 0, high: 0 },
+          };
+    const head = {
+      revision: parent.revision + 1,
+      nonce: 0x010203040506 * (index + 1),
+      parentNonce: parent.nonce,
+      time,
+      token: Math.max(1, parent.token) + (step.raise ?? 0),
+    };
+    const record: LogRecord = {
+      kind: step.kind,
+      ...head,
+      ...made,
+      ...(step.extension && { extension: step.extension }),
+    };
     log.push(encodeRecord(ID, record, parent, 'auto'));
     if (step.kind !== 'alias') parent = record;
   }
   return log;
 }
 
-function advance(image: Image, { state, versions }: Step, kind: 'delta' | 'snapshot'): Pick<LogRecord, 'body' | 'digest'> {
+function advance(
+  image: Image,
+  { state, versions }: Step,
+  kind: 'delta' | 'snapshot',
+): Pick<LogRecord, 'body' | 'digest'> {
   const names = Object.keys(state);
   const difference = compare(line, image, { touched: names, names, versions, value: (name) => state[name] }) ?? NOTHING;
   const staged = image.stage(difference.directory, difference.values);
-  const body = kind === 'snapshot' ? encodeSnapshotBody(image, staged) : encodeDeltaBody(difference.directory ?? image.directory, difference.directoryDelta, difference.changes);
+  const body =
+    kind === 'snapshot'
+      ? encodeSnapshotBody(image, staged)
+      : encodeDeltaBody(difference.directory ?? image.directory, difference.directoryDelta, difference.changes);
   image.accept(staged, image.position);
   return { body, digest: staged.digest };
 }

@@ -10,8 +10,8 @@ import { Replay } from '../../ts/sync/replay.ts';
 import { ID, LIMIT_BYTES, STEPS, writeFixture } from './fixture.ts';
 
 /**
- * What format version 1 wrote once must be readable for ever: from the first publication on this file is never made anew. Before, a change of the
- * format renews it: `HOLDFAST_FIXTURES=write npx vitest run test/log/fixtures.test.ts`.
+ * What format version 1 wrote once must be readable for ever: from the first publication on this file is never made
+ * anew. Before, a change of the format renews it: `HOLDFAST_FIXTURES=write npx vitest run test/log/fixtures.test.ts`.
  */
 const FILE = new URL('../fixtures/v1/log.json', import.meta.url);
 if (process.env['HOLDFAST_FIXTURES'] === 'write') {
@@ -19,7 +19,10 @@ if (process.env['HOLDFAST_FIXTURES'] === 'write') {
   writeFileSync(FILE, `${JSON.stringify({ id: ID, records }, undefined, 1)}\n`);
 }
 
-const stored = JSON.parse(readFileSync(FILE, 'utf8')) as { id: string; records: { kind: LogRecord['kind']; hex: string }[] };
+const stored = JSON.parse(readFileSync(FILE, 'utf8')) as {
+  id: string;
+  records: { kind: LogRecord['kind']; hex: string }[];
+};
 const log = stored.records.map(({ hex }) => Buffer.from(hex, 'hex'));
 const LAST_LIVE = STEPS.findLastIndex(({ kind }) => kind === 'delta');
 
@@ -41,7 +44,9 @@ describe('format version 1', () => {
       const replay = new Replay(ID, image, loadDiffer(engine), LIMIT_BYTES);
       for (const record of records.slice(0, index + 1)) replay.add(record);
       replay.finish();
-      const found = Object.fromEntries(image.directory.names.map((name) => [name, msgpackCodec.decode(image.value(name)?.bytes as Uint8Array)]));
+      const found = Object.fromEntries(
+        image.directory.names.map((name) => [name, msgpackCodec.decode(image.value(name)?.bytes as Uint8Array)]),
+      );
       expect(found).toStrictEqual(state);
       expect(Object.keys(found)).toEqual(Object.keys(state));
     }
@@ -54,21 +59,35 @@ describe('format version 1', () => {
     STEPS.forEach(({ ms, raise = 0, kind, extension }, index) => {
       time += ms;
       token += raise;
-      expect(records[index]).toMatchObject({ kind, time, token, ...(extension && { extension: Buffer.from(extension) }) });
+      expect(records[index]).toMatchObject({
+        kind,
+        time,
+        token,
+        ...(extension && { extension: Buffer.from(extension) }),
+      });
     });
-    expect(decodeAliasBody((records.at(-2) as LogRecord).body, (what) => expect.fail(what))).toEqual({ id: 'the-new-ä', until: 1_795_000_060_000 });
+    expect(decodeAliasBody((records.at(-2) as LogRecord).body, (what) => expect.fail(what))).toEqual({
+      id: 'the-new-ä',
+      until: 1_795_000_060_000,
+    });
     const image = new Image();
     const replay = new Replay(ID, image, loadDiffer(), LIMIT_BYTES);
     for (const record of records.slice(0, 6)) replay.add(record);
     replay.finish();
-    expect(image.directory.versions).toEqual(new Map([['list', 2], ['', 300]]));
+    expect(image.directory.versions).toEqual(
+      new Map([
+        ['list', 2],
+        ['', 300],
+      ]),
+    );
   });
 
   it('is still written so, apart from what zlib makes of it', () => {
     const written = writeFixture();
     const isPacked = (bytes: Buffer): boolean => ((bytes[0] as number) & FLAG_PACKED) !== 0;
     expect(log.filter(isPacked).length).toBe(2);
-    const unpacked = (all: Buffer[]): string[] => all.filter((bytes) => !isPacked(bytes)).map((bytes) => bytes.toString('hex'));
+    const unpacked = (all: Buffer[]): string[] =>
+      all.filter((bytes) => !isPacked(bytes)).map((bytes) => bytes.toString('hex'));
     expect(unpacked(written)).toEqual(unpacked(log));
     expect(decodeLog(written)).toEqual(decodeLog(log));
   });

@@ -2,17 +2,25 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ownedBytes } from '../../ts/log/owned.ts';
 
-const memoryOf = (values: readonly Uint8Array[]): number => [...new Set(values.map(({ buffer }) => buffer))].reduce((sum, { byteLength }) => sum + byteLength, 0);
+const memoryOf = (values: readonly Uint8Array[]): number =>
+  [...new Set(values.map(({ buffer }) => buffer))].reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 it('keeps the bytes, and nothing beside them', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.constantFrom(0, 1, 30, 1023, 1024, 5000), fc.boolean()), { maxLength: 60 }), (sizes) => {
-      const record = Buffer.alloc(1 << 20, 'record');
-      const values = sizes.map(([length, alone], index) => (alone ? new Uint8Array(record.subarray(index, index + length)) : record.subarray(index, index + length)));
-      const owned = ownedBytes(values);
-      expect(owned.map((bytes) => Buffer.from(bytes).toString())).toEqual(values.map((bytes) => Buffer.from(bytes).toString()));
-      expect(memoryOf(owned)).toBe(values.reduce((sum, { length }) => sum + length, 0));
-    }),
+    fc.property(
+      fc.array(fc.tuple(fc.constantFrom(0, 1, 30, 1023, 1024, 5000), fc.boolean()), { maxLength: 60 }),
+      (sizes) => {
+        const record = Buffer.alloc(1 << 20, 'record');
+        const values = sizes.map(([length, alone], index) =>
+          alone ? new Uint8Array(record.subarray(index, index + length)) : record.subarray(index, index + length),
+        );
+        const owned = ownedBytes(values);
+        expect(owned.map((bytes) => Buffer.from(bytes).toString())).toEqual(
+          values.map((bytes) => Buffer.from(bytes).toString()),
+        );
+        expect(memoryOf(owned)).toBe(values.reduce((sum, { length }) => sum + length, 0));
+      },
+    ),
   );
 });
 

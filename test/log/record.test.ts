@@ -10,20 +10,36 @@ import { ID, LIMIT, oneField, records, seal } from './records.ts';
 const PARENT: RecordParent = { revision: 6, nonce: 0x0a0b0c0d0e0f, time: 1_795_000_000_000, token: 2 ** 32 + 5 };
 const BODY = oneField(Uint8Array.of(0x40, 7, 0x61, 0x99));
 const DELTA: LogRecord = {
-  kind: 'delta', revision: 7, nonce: 0x112233445566, parentNonce: PARENT.nonce, time: PARENT.time + 1000, token: PARENT.token,
-  digest: { low: 0xa1a2a3a4, high: 0xb1b2b3b4 }, body: BODY,
+  kind: 'delta',
+  revision: 7,
+  nonce: 0x112233445566,
+  parentNonce: PARENT.nonce,
+  time: PARENT.time + 1000,
+  token: PARENT.token,
+  digest: { low: 0xa1a2a3a4, high: 0xb1b2b3b4 },
+  body: BODY,
 };
 const SNAPSHOT: LogRecord = { ...DELTA, kind: 'snapshot', body: Uint8Array.of(2, 1, 0x61, 1, 0x7f) };
 const TOMBSTONE: LogRecord = { ...DELTA, kind: 'tombstone', digest: { low: 0, high: 0 }, body: new Uint8Array(0) };
-const ALIAS: LogRecord = { ...TOMBSTONE, kind: 'alias', body: encodeAliasBody({ id: 'new-ä', until: 1_795_000_000_000 }) };
+const ALIAS: LogRecord = {
+  ...TOMBSTONE,
+  kind: 'alias',
+  body: encodeAliasBody({ id: 'new-ä', until: 1_795_000_000_000 }),
+};
 const EVERY_KIND: LogRecord[] = [DELTA, SNAPSHOT, TOMBSTONE, ALIAS];
 
 const encode = (record: LogRecord, parent: RecordParent = PARENT): Buffer => encodeRecord(ID, record, parent, 'off');
-const decode = (bytes: Uint8Array, parent: RecordParent = PARENT): LogRecord => decodeRecord(ID, bytes, parent, 7, LIMIT);
+const decode = (bytes: Uint8Array, parent: RecordParent = PARENT): LogRecord =>
+  decodeRecord(ID, bytes, parent, 7, LIMIT);
 const decodeAlone = (bytes: Uint8Array): LogRecord => decodeRecord(ID, bytes, undefined, 7, LIMIT);
 /** What is written of a digest. */
-const asRead = (record: LogRecord): LogRecord => (record.kind === 'delta' ? { ...record, digest: { ...record.digest, high: 0 } } : record);
-const plain = (record: LogRecord): object => ({ ...record, body: Buffer.from(record.body).toString('hex'), extension: record.extension && Buffer.from(record.extension).toString('hex') });
+const asRead = (record: LogRecord): LogRecord =>
+  record.kind === 'delta' ? { ...record, digest: { ...record.digest, high: 0 } } : record;
+const plain = (record: LogRecord): object => ({
+  ...record,
+  body: Buffer.from(record.body).toString('hex'),
+  extension: record.extension && Buffer.from(record.extension).toString('hex'),
+});
 
 function refusal(run: () => unknown): HoldfastError {
   try {
@@ -41,8 +57,11 @@ describe('a record', () => {
       fc.property(records, fc.boolean(), ({ record, parent }, auto) => {
         const bytes = encodeRecord(ID, record, parent, auto ? 'auto' : 'off');
         expect(plain(decodeRecord(ID, bytes, parent, record.revision, LIMIT))).toEqual(plain(record));
-        if (record.kind !== 'delta') expect(plain(decodeRecord(ID, bytes, undefined, record.revision, LIMIT))).toEqual(plain(record));
-        expect(bytes.length).toBeLessThanOrEqual(RECORD_OVERHEAD + record.body.length + (record.extension ? record.extension.length + 2 : 0));
+        if (record.kind !== 'delta')
+          expect(plain(decodeRecord(ID, bytes, undefined, record.revision, LIMIT))).toEqual(plain(record));
+        expect(bytes.length).toBeLessThanOrEqual(
+          RECORD_OVERHEAD + record.body.length + (record.extension ? record.extension.length + 2 : 0),
+        );
       }),
       { numRuns: 2000 },
     );
@@ -54,9 +73,27 @@ describe('a record', () => {
       // first byte, nonce, 1000 ms as zigzag, low lane; index 1, length 4 × 4 + 1, delta; checksum
       '40' + '665544332211' + 'd00f' + 'a4a3a2a1' + '01' + '11' + '40076199' + '31e453be',
       // first byte, nonces, time, revision, token, both lanes, body, checksum
-      '50' + '665544332211' + '0f0e0d0c0b0a' + 'e86156eea101' + '07' + '8580808010' + 'a4a3a2a1' + 'b4b3b2b1' + '020161017f' + '0c60c31e',
+      '50' +
+        '665544332211' +
+        '0f0e0d0c0b0a' +
+        'e86156eea101' +
+        '07' +
+        '8580808010' +
+        'a4a3a2a1' +
+        'b4b3b2b1' +
+        '020161017f' +
+        '0c60c31e',
       '60' + '665544332211' + '0f0e0d0c0b0a' + 'e86156eea101' + '07' + '8580808010' + '00'.repeat(8) + '1dc93496',
-      '70' + '665544332211' + '0f0e0d0c0b0a' + 'e86156eea101' + '07' + '8580808010' + '00'.repeat(8) + '005e56eea101' + '6e65772dc3a4' + '3f0c46ea',
+      '70' +
+        '665544332211' +
+        '0f0e0d0c0b0a' +
+        'e86156eea101' +
+        '07' +
+        '8580808010' +
+        '00'.repeat(8) +
+        '005e56eea101' +
+        '6e65772dc3a4' +
+        '3f0c46ea',
     ]);
   });
 
@@ -75,8 +112,15 @@ describe('a record', () => {
     const target = Buffer.from(base);
     target[60_000] = 1;
     const body = oneField(jsDiffer.diff(base, target));
-    const sizeOf = (later: number, raise: number): number => encode({ ...DELTA, time: PARENT.time + later, token: PARENT.token + raise, body }).length;
-    const envelopes = [sizeOf(5, 0), sizeOf(1_000_000, 0), sizeOf(-1_000_000, 1), sizeOf(600_000_000, 0), sizeOf(1_000_000, 300)].map((size) => size - body.length + 1);
+    const sizeOf = (later: number, raise: number): number =>
+      encode({ ...DELTA, time: PARENT.time + later, token: PARENT.token + raise, body }).length;
+    const envelopes = [
+      sizeOf(5, 0),
+      sizeOf(1_000_000, 0),
+      sizeOf(-1_000_000, 1),
+      sizeOf(600_000_000, 0),
+      sizeOf(1_000_000, 300),
+    ].map((size) => size - body.length + 1);
     expect(envelopes).toEqual([16, 18, 19, 20, 20]);
     expect(sizeOf(1_000_000, 1)).toBeLessThanOrEqual(28);
   });
@@ -90,10 +134,18 @@ describe('damage', () => {
       for (let bit = 0; bit < 8 * bytes.length; bit++) {
         const flipped = Buffer.from(bytes);
         flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
-        for (const read of [decode, decodeAlone]) expect(refusal(() => read(flipped)), `bit ${bit}`).toMatchObject({ code: 'ERR_CORRUPT', session: ID, revision: 7 });
+        for (const read of [decode, decodeAlone])
+          expect(
+            refusal(() => read(flipped)),
+            `bit ${bit}`,
+          ).toMatchObject({ code: 'ERR_CORRUPT', session: ID, revision: 7 });
       }
       for (let length = 0; length < bytes.length; length++) {
-        expect(refusal(() => decode(bytes.subarray(0, length)))).toMatchObject({ code: 'ERR_CORRUPT', session: ID, revision: 7 });
+        expect(refusal(() => decode(bytes.subarray(0, length)))).toMatchObject({
+          code: 'ERR_CORRUPT',
+          session: ID,
+          revision: 7,
+        });
       }
       expect(refusal(() => decode(Buffer.concat([bytes, Buffer.alloc(1)]))).code).toBe('ERR_CORRUPT');
     }
@@ -101,7 +153,8 @@ describe('damage', () => {
 
   it.each(EVERY_KIND)('refuses a $kind under another id, revision, or parent', (record) => {
     const bytes = encode(record);
-    const refused = (id: string, parent: RecordParent | undefined, revision: number): string => refusal(() => decodeRecord(id, bytes, parent, revision, LIMIT)).code;
+    const refused = (id: string, parent: RecordParent | undefined, revision: number): string =>
+      refusal(() => decodeRecord(id, bytes, parent, revision, LIMIT)).code;
     expect(refused('session-b', PARENT, 7)).toBe('ERR_CORRUPT');
     expect(refused(ID, { ...PARENT, revision: 7 }, 8)).toBe('ERR_CORRUPT');
     expect(refused(ID, { ...PARENT, revision: 7 }, 7)).toBe('ERR_CORRUPT');
@@ -110,20 +163,26 @@ describe('damage', () => {
   });
 
   it('says that a delta cannot stand alone', () => {
-    expect(refusal(() => decodeAlone(encode(DELTA)))).toMatchObject({ code: 'ERR_CORRUPT', message: expect.stringContaining('a delta cannot stand alone') as string });
+    expect(refusal(() => decodeAlone(encode(DELTA)))).toMatchObject({
+      code: 'ERR_CORRUPT',
+      message: expect.stringContaining('a delta cannot stand alone') as string,
+    });
   });
 
   it('names the version that it cannot read', () => {
     const bytes = encode(SNAPSHOT);
     bytes[0] = (bytes[0] as number) ^ 0xc0;
-    expect(refusal(() => decode(bytes)).message).toContain('format version 2, and this version of Holdfast reads 1; read it with a newer version');
+    expect(refusal(() => decode(bytes)).message).toContain(
+      'format version 2, and this version of Holdfast reads 1; read it with a newer version',
+    );
   });
 });
 
 describe('bytes that no writer makes', () => {
   const deltaHead = '665544332211' + 'd00f';
   const lanes = 'a4a3a2a1';
-  const whole = (revision: string, token: string): string => '665544332211' + '0f0e0d0c0b0a' + 'e86156eea101' + revision + token + lanes + 'b4b3b2b1';
+  const whole = (revision: string, token: string): string =>
+    '665544332211' + '0f0e0d0c0b0a' + 'e86156eea101' + revision + token + lanes + 'b4b3b2b1';
   const token = '8580808010';
 
   it.each([
@@ -147,38 +206,68 @@ describe('bytes that no writer makes', () => {
   ])('are refused: %s', (_what, hex, message) => {
     const bytes = Buffer.from(hex, 'hex');
     const isDelta = ((bytes[0] as number) & 0x30) === 0;
-    expect(refusal(() => decode(seal(bytes, isDelta ? PARENT : undefined)))).toMatchObject({ code: 'ERR_CORRUPT', message: expect.stringContaining(message) as string });
+    expect(refusal(() => decode(seal(bytes, isDelta ? PARENT : undefined)))).toMatchObject({
+      code: 'ERR_CORRUPT',
+      message: expect.stringContaining(message) as string,
+    });
   });
 
   it('unless they are a record', () => {
-    expect(decode(seal(Buffer.from(`40${deltaHead}${lanes}`, 'hex'), PARENT))).toMatchObject({ time: PARENT.time + 1000, body: Uint8Array.of(0) });
-    expect(decodeAlone(seal(Buffer.from(`50${whole('07', '05')}`, 'hex')))).toMatchObject({ kind: 'snapshot', token: 5 });
+    expect(decode(seal(Buffer.from(`40${deltaHead}${lanes}`, 'hex'), PARENT))).toMatchObject({
+      time: PARENT.time + 1000,
+      body: Uint8Array.of(0),
+    });
+    expect(decodeAlone(seal(Buffer.from(`50${whole('07', '05')}`, 'hex')))).toMatchObject({
+      kind: 'snapshot',
+      token: 5,
+    });
   });
 });
 
 describe('a writer', () => {
   it('asserts that tokens never fall', () => {
-    for (const record of EVERY_KIND) expect(refusal(() => encode({ ...record, token: PARENT.token - 1 }))).toMatchObject({ code: 'ERR_FENCED', session: ID, revision: 7 });
+    for (const record of EVERY_KIND)
+      expect(refusal(() => encode({ ...record, token: PARENT.token - 1 }))).toMatchObject({
+        code: 'ERR_FENCED',
+        session: ID,
+        revision: 7,
+      });
   });
 
-  it.each([{ revision: 8 }, { parentNonce: 1 }, { time: 0.5 }, { time: -1 }, { time: NaN }, { time: 2 ** 48 }, { extension: new Uint8Array(0) }])('refuses %j', (wrong) => {
+  it.each([
+    { revision: 8 },
+    { parentNonce: 1 },
+    { time: 0.5 },
+    { time: -1 },
+    { time: NaN },
+    { time: 2 ** 48 },
+    { extension: new Uint8Array(0) },
+  ])('refuses %j', (wrong) => {
     for (const record of EVERY_KIND) expect(refusal(() => encode({ ...record, ...wrong })).code).toBe('ERR_INVALID');
   });
 
   it('begins with the parent that is none', () => {
     const first = { ...SNAPSHOT, revision: 1, parentNonce: 0 };
-    expect(decodeRecord(ID, encode(first, NO_PARENT), NO_PARENT, 1, LIMIT)).toMatchObject({ revision: 1, parentNonce: 0, token: first.token });
+    expect(decodeRecord(ID, encode(first, NO_PARENT), NO_PARENT, 1, LIMIT)).toMatchObject({
+      revision: 1,
+      parentNonce: 0,
+      token: first.token,
+    });
   });
 });
 
 describe('an extension', () => {
   it('that may be skipped is handed out', () => {
-    for (const record of EVERY_KIND) expect(decode(encode({ ...record, extension: Uint8Array.of(0x7f, 1) })).extension).toEqual(Buffer.of(0x7f, 1));
+    for (const record of EVERY_KIND)
+      expect(decode(encode({ ...record, extension: Uint8Array.of(0x7f, 1) })).extension).toEqual(Buffer.of(0x7f, 1));
   });
 
   it('that must be known is refused, and named', () => {
     for (const record of EVERY_KIND) {
-      expect(refusal(() => decode(encode({ ...record, extension: Uint8Array.of(0x85, 1) })))).toMatchObject({ code: 'ERR_CORRUPT', message: expect.stringMatching(/extension 5,.*newer version/) as string });
+      expect(refusal(() => decode(encode({ ...record, extension: Uint8Array.of(0x85, 1) })))).toMatchObject({
+        code: 'ERR_CORRUPT',
+        message: expect.stringMatching(/extension 5,.*newer version/) as string,
+      });
     }
   });
 });

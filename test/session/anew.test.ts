@@ -9,7 +9,8 @@ import { VirtualClock } from '../../ts/testing/index.ts';
 import { through } from '../store/through.ts';
 
 const definition = defineSession({ n: mutable<number>(() => 0), text: mutable<string>(() => '') });
-const logOf = async (store: Store, id: string): Promise<string[]> => (await store.read(id, { since: ORIGIN })).records.map((record) => Buffer.from(record).toString('hex'));
+const logOf = async (store: Store, id: string): Promise<string[]> =>
+  (await store.read(id, { since: ORIGIN })).records.map((record) => Buffer.from(record).toString('hex'));
 const GRACE_MS = 60_000;
 
 async function settle(): Promise<void> {
@@ -37,8 +38,16 @@ describe('a session that begins anew', () => {
   it('begins anew in a backup that was fed late as it does in the primary', async () => {
     const clock = new VirtualClock();
     const [primary, second] = [new MemoryStore({ clock }), new MemoryStore({ clock })];
-    const late = through(second, { append: (call, _, { parent }) => (clock.pass(parent.revision === 0 ? 300 : 0), call()) });
-    const sessions = new SessionRepository({ store: primary, definition, clock, maxAgeMs: 1000, backups: [{ store: late }] });
+    const late = through(second, {
+      append: (call, _, { parent }) => (clock.pass(parent.revision === 0 ? 300 : 0), call()),
+    });
+    const sessions = new SessionRepository({
+      store: primary,
+      definition,
+      clock,
+      maxAgeMs: 1000,
+      backups: [{ store: late }],
+    });
     await sessions.scope('a', (state) => void (state.n = 1), { create: true });
     clock.pass(701);
     expect(await second.read('a', { since: ORIGIN })).toMatchObject({ head: { state: 'live', leftMs: 299 } });
@@ -59,22 +68,40 @@ describe('a session that begins anew', () => {
       },
     });
     const sessions = new SessionRepository({ store: link, definition, clock, maxAgeMs: 1000 });
-    const save = (i: number): Promise<void> => sessions.scope('a', (state) => void ((state.n = i), (state.text = `${i}`.repeat(50))), { create: i === 0 ? true : undefined });
+    const save = (i: number): Promise<void> =>
+      sessions.scope('a', (state) => void ((state.n = i), (state.text = `${i}`.repeat(50))), {
+        create: i === 0 ? true : undefined,
+      });
     let saves = 0;
     const error = await (async () => {
       for (; saves < 200; saves += 1) await save(saves);
     })().catch((thrown: HoldfastError) => thrown);
-    expect([late, error]).toEqual([1, expect.objectContaining({ code: 'ERR_CONFLICT', message: expect.stringContaining('has expired') as string })]);
-    expect((await store.read('a', { since: ORIGIN })).head).toMatchObject({ state: 'expired', position: { revision: saves } });
+    expect([late, error]).toEqual([
+      1,
+      expect.objectContaining({ code: 'ERR_CONFLICT', message: expect.stringContaining('has expired') as string }),
+    ]);
+    expect((await store.read('a', { since: ORIGIN })).head).toMatchObject({
+      state: 'expired',
+      position: { revision: saves },
+    });
   });
 
   it('is told, with both ways on, by a backup that missed how it ended and was swept', async () => {
     const clock = new VirtualClock();
-    const [primary, second] = [new MemoryStore({ clock, sweepEveryMs: Infinity }), new MemoryStore({ clock, sweepEveryMs: Infinity })];
+    const [primary, second] = [
+      new MemoryStore({ clock, sweepEveryMs: Infinity }),
+      new MemoryStore({ clock, sweepEveryMs: Infinity }),
+    ];
     let down = false;
     const unless = <T>(call: () => Promise<T>): Promise<T> => (down ? Promise.reject(new Error('down')) : call());
     const link = through(second, { append: unless, read: unless, touch: unless, replace: unless, ping: unless });
-    const sessions = new SessionRepository({ store: primary, definition, clock, tombstoneTtlMs: 5000, backups: [{ store: link }] });
+    const sessions = new SessionRepository({
+      store: primary,
+      definition,
+      clock,
+      tombstoneTtlMs: 5000,
+      backups: [{ store: link }],
+    });
     for (let i = 1; i <= 3; i += 1) await sessions.scope('a', (state) => void (state.n = i), { create: true });
     down = true;
     await sessions.delete('a');
@@ -84,7 +111,11 @@ describe('a session that begins anew', () => {
     const errors: string[] = [];
     sessions.observe((event) => void (event.type === 'backup-error' && errors.push(event.message)));
     await sessions.scope('a', (state) => void (state.n = 100), { create: true });
-    expect(errors).toEqual([expect.stringMatching(/revision 3 of session 'a' \(begun 20.*\) that the primary, at 1 \(begun 20.*\).*: if the primary has lost saves, .*restore\(id, 0\); if the session ended there and was begun anew.*overwrite/)]);
+    expect(errors).toEqual([
+      expect.stringMatching(
+        /revision 3 of session 'a' \(begun 20.*\) that the primary, at 1 \(begun 20.*\).*: if the primary has lost saves, .*restore\(id, 0\); if the session ended there and was begun anew.*overwrite/,
+      ),
+    ]);
     expect(await sessions.verifyBackups('a')).toEqual(['ahead']);
     await sessions.backups.catchUp('a', { overwrite: true });
     expect(await sessions.verifyBackups('a')).toEqual(['equal']);
@@ -94,12 +125,29 @@ describe('a session that begins anew', () => {
   it('does not, where the primary has lost its memory: that copy is kept', async () => {
     const clock = new VirtualClock();
     const second = new MemoryStore({ clock });
-    const before = new SessionRepository({ store: new MemoryStore({ clock }), definition, clock, backups: [{ store: second }] });
+    const before = new SessionRepository({
+      store: new MemoryStore({ clock }),
+      definition,
+      clock,
+      backups: [{ store: second }],
+    });
     for (let i = 1; i <= 3; i += 1) await before.scope('a', (state) => void (state.n = i), { create: true });
     await before.close();
     clock.pass(120_000);
     const emptied = new MemoryStore({ clock });
-    const [after, third] = [1, 2].map(() => new SessionRepository({ store: emptied, definition, clock, lock: { release: 'access' }, backups: [{ store: second }] })) as [SessionRepository<{ n: number; text: string }, object>, SessionRepository<{ n: number; text: string }, object>];
+    const [after, third] = [1, 2].map(
+      () =>
+        new SessionRepository({
+          store: emptied,
+          definition,
+          clock,
+          lock: { release: 'access' },
+          backups: [{ store: second }],
+        }),
+    ) as [
+      SessionRepository<{ n: number; text: string }, object>,
+      SessionRepository<{ n: number; text: string }, object>,
+    ];
     const errors: string[] = [];
     after.observe((event) => void (event.type === 'backup-error' && errors.push(event.message)));
     await after.scope('a', (state) => void (state.n = 100), { create: true });
@@ -121,7 +169,10 @@ describe('a session that begins anew', () => {
       return call();
     };
     const link = through(primary, {
-      touch: gate, lock: gate, unlock: gate, read: gate,
+      touch: gate,
+      lock: gate,
+      unlock: gate,
+      read: gate,
       async append(call) {
         const answer = await gate(call);
         if (loses) throw ((cut = true), (loses = false), silent());
@@ -132,7 +183,9 @@ describe('a session that begins anew', () => {
     const other = new SessionRepository({ store: primary, definition, clock, ttlMs: 2000 });
     const outcomes: string[] = [];
     sessions.observe((event) => void (event.type === 'settled' && outcomes.push(event.outcome)));
-    const saving = sessions.scope('a', (state) => void (state.n = 1), { create: true }).catch((error: HoldfastError) => error.outcome);
+    const saving = sessions
+      .scope('a', (state) => void (state.n = 1), { create: true })
+      .catch((error: HoldfastError) => error.outcome);
     await passSlowly(clock, 7000);
     expect(await saving).toBe('unknown');
     expect(await sweep(primary, clock)).toBe(1);

@@ -11,12 +11,14 @@ import { through } from '../store/through.ts';
 
 const definition = defineSession({ n: mutable<number>(() => 0), text: mutable<string>(() => '') });
 type Options = Pick<RepositoryOptions<{ n: number; text: string }, object>, 'backups'>;
-const repository = (store: Store, options: Options = {}): SessionRepository<{ n: number; text: string }, object> => new SessionRepository({ store, definition, ...options });
+const repository = (store: Store, options: Options = {}): SessionRepository<{ n: number; text: string }, object> =>
+  new SessionRepository({ store, definition, ...options });
 
 /** A store that is down when told so, or damages what it is given. */
 function fragile(store: MemoryStore): { store: Store; state: { down: boolean; damage: boolean } } {
   const state = { down: false, damage: false };
-  const unless = <T>(call: () => Promise<T>): Promise<T> => (state.down ? Promise.reject(new Error('backup is down')) : call());
+  const unless = <T>(call: () => Promise<T>): Promise<T> =>
+    state.down ? Promise.reject(new Error('backup is down')) : call();
   const link = through(store, {
     read: unless,
     replace: unless,
@@ -38,7 +40,8 @@ function errorsOf(sessions: SessionRepository<{ n: number; text: string }, objec
   return errors;
 }
 
-const logOf = async (store: Store, id: string): Promise<string[]> => (await store.read(id, { since: ORIGIN })).records.map((record) => Buffer.from(record).toString('hex'));
+const logOf = async (store: Store, id: string): Promise<string[]> =>
+  (await store.read(id, { since: ORIGIN })).records.map((record) => Buffer.from(record).toString('hex'));
 
 // docs/protocol.md: Backups
 describe('backups', () => {
@@ -47,9 +50,11 @@ describe('backups', () => {
     const sessions = repository(primary, { backups: [{ store: first }, { store: second, ack: 'async' }] });
     const sent = [0, 0];
     sessions.observe((event) => {
-      if (event.type === 'sent' && event.place !== 'primary') sent[event.place] = (sent[event.place] as number) + event.bytes;
+      if (event.type === 'sent' && event.place !== 'primary')
+        sent[event.place] = (sent[event.place] as number) + event.bytes;
     });
-    for (let i = 0; i < 40; i += 1) await sessions.scope('s', (state) => void ((state.n += 1), (state.text += `line ${i}\n`)), { create: true });
+    for (let i = 0; i < 40; i += 1)
+      await sessions.scope('s', (state) => void ((state.n += 1), (state.text += `line ${i}\n`)), { create: true });
     await sessions.backups.drain();
     expect(await logOf(first, 's')).toEqual(await logOf(primary, 's'));
     expect(await logOf(second, 's')).toEqual(await logOf(primary, 's'));
@@ -60,7 +65,9 @@ describe('backups', () => {
 
   it('are waited for once a session: one that is saved on and on does not hold up who waits', async () => {
     const held: (() => void)[] = [];
-    const slow = through(new MemoryStore(), { append: (call) => new Promise<void>((resolve) => void held.push(resolve)).then(call) });
+    const slow = through(new MemoryStore(), {
+      append: (call) => new Promise<void>((resolve) => void held.push(resolve)).then(call),
+    });
     const sessions = repository(new MemoryStore(), { backups: [{ store: slow, ack: 'async' }] });
     const errors = errorsOf(sessions);
     const session = await sessions.open('s', { create: true });
@@ -89,10 +96,14 @@ describe('backups', () => {
     const before = repository(primary, { backups: [{ store: backup }] });
     for (let i = 0; i < 5; i += 1) await before.scope('s', (state) => void (state.n += 1), { create: true });
     const after = repository(backup);
-    await after.scope('s', (state) => {
-      expect(state.n).toBe(5);
-      state.n += 1;
-    }, { create: true });
+    await after.scope(
+      's',
+      (state) => {
+        expect(state.n).toBe(5);
+        state.n += 1;
+      },
+      { create: true },
+    );
     expect(await after.read('s')).toMatchObject({ n: 6 });
   });
 
@@ -103,7 +114,8 @@ describe('backups', () => {
     const errors = errorsOf(sessions);
     await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     link.down = true;
-    for (let i = 0; i < 3; i += 1) await sessions.scope('s', (state) => void (state.n += 1), { create: true }); // the primary goes on
+    // the primary goes on
+    for (let i = 0; i < 3; i += 1) await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     expect(errors).toEqual(['backup is down', 'backup is down', 'backup is down']);
     expect([...sessions.backups.behind().keys()]).toEqual(['s']);
     link.down = false;
@@ -123,7 +135,8 @@ describe('backups', () => {
     const sessions = repository(primary, { backups: [{ store }] });
     const errors = errorsOf(sessions);
     await sessions.scope('s', (state) => void (state.n += 1), { create: true });
-    expect(errors).toEqual([expect.stringContaining('overwrite: true')]); // what only the backup has is not thrown away unasked
+    // what only the backup has is not thrown away unasked
+    expect(errors).toEqual([expect.stringContaining('overwrite: true')]);
     expect(await repository(backup).read('s')).toMatchObject({ n: 99 });
     await sessions.backups.catchUp('s', { overwrite: true });
     expect(await sessions.verifyBackups('s')).toEqual(['equal']);
@@ -131,7 +144,9 @@ describe('backups', () => {
     await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     link.damage = false;
     expect(await sessions.verifyBackups('s')).toEqual(['damaged']);
-    const error = await repository(backup).read('s').catch((thrown: HoldfastError) => thrown);
+    const error = await repository(backup)
+      .read('s')
+      .catch((thrown: HoldfastError) => thrown);
     expect(error).toMatchObject({ code: 'ERR_CORRUPT', session: 's' });
     await sessions.backups.catchUp('s');
     expect(await sessions.verifyBackups('s')).toEqual(['equal']);
@@ -152,7 +167,9 @@ describe('backups', () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const sessions = repository(primary, { backups: [{ store: backup }] });
     await sessions.scope('s', (state) => void (state.n += 1), { create: true });
-    await sessions.scope('t', (state, session) => ((state.n += 1), session.save().then(() => session.expire(50_000))), { create: true });
+    await sessions.scope('t', (state, session) => ((state.n += 1), session.save().then(() => session.expire(50_000))), {
+      create: true,
+    });
     expect((await backup.read('t', { since: ORIGIN })).head?.leftMs).toBeGreaterThan(40_000);
     expect((await backup.read('t', { since: ORIGIN })).head?.leftMs).toBeLessThanOrEqual(50_000);
     await sessions.delete('s');
@@ -165,11 +182,13 @@ describe('a damaged record in the primary', () => {
   it('is named by session and revision; others go on; the backup has the state', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const sessions = repository(primary, { backups: [{ store: backup }] });
-    for (let i = 0; i < 4; i += 1) for (const id of ['s', 'other']) await sessions.scope(id, (state) => void (state.n += 1), { create: true });
+    for (let i = 0; i < 4; i += 1)
+      for (const id of ['s', 'other']) await sessions.scope(id, (state) => void (state.n += 1), { create: true });
     const { records } = await primary.read('s', { since: ORIGIN });
     (records[2] as Uint8Array)[8] = ((records[2] as Uint8Array)[8] as number) ^ 4; // the store's own bytes
     const fresh = repository(primary);
-    const failing = (): Promise<unknown> => fresh.scope('s', () => undefined, { create: true, timeoutMs: 5000 }).catch((thrown: HoldfastError) => thrown);
+    const failing = (): Promise<unknown> =>
+      fresh.scope('s', () => undefined, { create: true, timeoutMs: 5000 }).catch((thrown: HoldfastError) => thrown);
     expect(await failing()).toMatchObject({ code: 'ERR_CORRUPT', session: 's', revision: 3 });
     expect(await failing()).toMatchObject({ code: 'ERR_CORRUPT', session: 's', revision: 3 });
     await fresh.scope('other', (state) => expect(state.n).toBe(4), { create: true });
@@ -199,7 +218,10 @@ function virtual(): { clock: Clock; pass: (ms: number) => void; jump: (ms: numbe
 
 /** Fails the calls that `due` names. */
 function failing(store: MemoryStore, due: (call: 'append' | 'touch' | 'read') => boolean): Store {
-  const unless = (name: 'append' | 'touch' | 'read') => <T>(call: () => Promise<T>): Promise<T> => (due(name) ? Promise.reject(new Error(`${name} failed`)) : call());
+  const unless =
+    (name: 'append' | 'touch' | 'read') =>
+    <T>(call: () => Promise<T>): Promise<T> =>
+      due(name) ? Promise.reject(new Error(`${name} failed`)) : call();
   return through(store, { append: unless('append'), touch: unless('touch'), read: unless('read') });
 }
 
@@ -208,11 +230,15 @@ describe('what a backup lacks', () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     let down = false;
     const sessions = repository(primary, { backups: [{ store: failing(backup, (call) => down && call !== 'touch') }] });
-    await sessions.scope('s', async (state, session) => {
-      state.n = 1;
-      await session.save();
-      await session.expire(50_000);
-    }, { create: true });
+    await sessions.scope(
+      's',
+      async (state, session) => {
+        state.n = 1;
+        await session.save();
+        await session.expire(50_000);
+      },
+      { create: true },
+    );
     down = true;
     await sessions.scope('s', (state) => void (state.n = 2), { create: true });
     await sessions.backups.touch('s', { token: 2 ** 30 });
@@ -243,7 +269,9 @@ describe('what a backup lacks', () => {
   it('is never a session under both its ids: the old one ends when the new one is there', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     let refused = '';
-    const link = through(backup, { append: (call, id) => (id === refused ? Promise.reject(new Error('lost')) : call()) });
+    const link = through(backup, {
+      append: (call, id) => (id === refused ? Promise.reject(new Error('lost')) : call()),
+    });
     const sessions = repository(primary, { backups: [{ store: link }] });
     await sessions.scope('old', (state) => void (state.n = 7), { create: true });
     refused = 'new';
@@ -269,7 +297,14 @@ describe('what a backup lacks', () => {
   it('is no use that lasts: renewals reach it before it would expire', async () => {
     const { clock, pass } = virtual();
     const [primary, backup] = [new MemoryStore({ clock }), new MemoryStore({ clock })];
-    const sessions = new SessionRepository({ store: primary, definition, backups: [{ store: backup }], clock, ttlMs: 10_000, lock: { leaseMs: 3000 } });
+    const sessions = new SessionRepository({
+      store: primary,
+      definition,
+      backups: [{ store: backup }],
+      clock,
+      ttlMs: 10_000,
+      lock: { leaseMs: 3000 },
+    });
     const session = await sessions.open('s', { create: true });
     session.state.n = 1;
     await session.save();
@@ -289,7 +324,11 @@ describe('what a backup lacks', () => {
     await sessions.scope('s', (state) => void (state.n = 1), { create: true });
     await sessions.backups.catchUp('s');
     const calls = [sessions.backups.restore('s'), sessions.verifyBackups('s'), sessions.rejoin()];
-    expect(await Promise.all(calls.map((call) => call.catch((error: HoldfastError) => error.code)))).toEqual(['ERR_UNAVAILABLE', ['unreachable'], 'ERR_UNAVAILABLE']);
+    expect(await Promise.all(calls.map((call) => call.catch((error: HoldfastError) => error.code)))).toEqual([
+      'ERR_UNAVAILABLE',
+      ['unreachable'],
+      'ERR_UNAVAILABLE',
+    ]);
     await sessions.close();
   });
 
@@ -314,13 +353,20 @@ describe('a session that was changed elsewhere', () => {
   it('is seen without what another deleted, and takes it anew', async () => {
     const bag = defineSession({ a: mutable<number>(), b: mutable<number>() });
     const store = new MemoryStore();
-    const [one, two] = [1, 2].map(() => new SessionRepository({ store, definition: bag })) as [SessionRepository<{ a?: number; b?: number }, object>, SessionRepository<{ a?: number; b?: number }, object>];
+    const [one, two] = [1, 2].map(() => new SessionRepository({ store, definition: bag })) as [
+      SessionRepository<{ a?: number; b?: number }, object>,
+      SessionRepository<{ a?: number; b?: number }, object>,
+    ];
     await one.scope('s', (state) => void Object.assign(state, { a: 1, b: 2 }), { create: true });
     await two.scope('s', (state) => void delete state.a, { create: true });
-    await one.scope('s', (state) => {
-      expect(state.a).toBeUndefined();
-      state.a = 5;
-    }, { create: true });
+    await one.scope(
+      's',
+      (state) => {
+        expect(state.a).toBeUndefined();
+        state.a = 5;
+      },
+      { create: true },
+    );
     expect(await two.read('s')).toEqual({ b: 2, a: 5 });
   });
 
@@ -328,16 +374,26 @@ describe('a session that was changed elsewhere', () => {
     const store = new MemoryStore();
     const options = { store, definition, lock: { release: 'access' } } as const;
     const [one, two] = [new SessionRepository(options), new SessionRepository(options)];
-    const looking = one.scope('s', async (state) => (await new Promise((resolve) => setImmediate(resolve)), state.n), { create: true });
+    const looking = one.scope('s', async (state) => (await new Promise((resolve) => setImmediate(resolve)), state.n), {
+      create: true,
+    });
     const waiting = one.scope('s', (state) => state.n, { create: true });
     const creating = two.scope('s', (state) => void (state.n = 4), { create: true });
     await Promise.all([looking, waiting, creating]);
-    expect([await one.scope('s', (state) => state.n, { create: true }), await one.scope('s', (state) => [state.n, state.text], { create: true })]).toEqual([4, [4, '']]);
+    expect([
+      await one.scope('s', (state) => state.n, { create: true }),
+      await one.scope('s', (state) => [state.n, state.text], { create: true }),
+    ]).toEqual([4, [4, '']]);
   });
 
   it('keeps its age when its id changes', async () => {
     const { clock, pass } = virtual();
-    const sessions = new SessionRepository({ store: new MemoryStore({ clock }), definition, clock, maxAgeMs: 3_600_000 });
+    const sessions = new SessionRepository({
+      store: new MemoryStore({ clock }),
+      definition,
+      clock,
+      maxAgeMs: 3_600_000,
+    });
     await sessions.scope('a', (state) => void (state.n = 1), { create: true });
     pass(3_000_000);
     await sessions.changeId('a', 'b');
@@ -364,8 +420,19 @@ describe('a session that was changed elsewhere', () => {
     if (head === undefined) throw new Error('no alias');
     jump(7_200_000);
     pass(-1000);
-    await lonely.replace('a', { records: [{ position: head.position, kind: 'end', bytes: records[0] as Uint8Array }], createdAt: head.createdAt, expiry: head.expiry, token: head.token }, undefined);
-    const error = await new SessionRepository({ store: lonely, definition, clock }).scope('a', () => undefined, { create: true }).catch((thrown: HoldfastError) => thrown);
+    await lonely.replace(
+      'a',
+      {
+        records: [{ position: head.position, kind: 'end', bytes: records[0] as Uint8Array }],
+        createdAt: head.createdAt,
+        expiry: head.expiry,
+        token: head.token,
+      },
+      undefined,
+    );
+    const error = await new SessionRepository({ store: lonely, definition, clock })
+      .scope('a', () => undefined, { create: true })
+      .catch((thrown: HoldfastError) => thrown);
     expect(error).toMatchObject({ code: 'ERR_NOT_FOUND', message: expect.stringContaining('another id') as string });
   });
 });

@@ -9,8 +9,22 @@ import { through } from '../store/through.ts';
 
 const definition = defineSession({ n: mutable<number>(() => 0) });
 const hang = (): Promise<never> => new Promise(() => undefined);
-const ALL: Detours = { read: hang, append: hang, replace: hang, lock: hang, unlock: hang, touch: hang, join: hang, list: hang, ping: hang };
-const thrownBy = (call: Promise<unknown>): Promise<unknown> => call.then(() => undefined, (error: HoldfastError) => error.code);
+const ALL: Detours = {
+  read: hang,
+  append: hang,
+  replace: hang,
+  lock: hang,
+  unlock: hang,
+  touch: hang,
+  join: hang,
+  list: hang,
+  ping: hang,
+};
+const thrownBy = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => undefined,
+    (error: HoldfastError) => error.code,
+  );
 
 /** Time goes on, by steps, until it is done. */
 async function passUntil(clock: VirtualClock, done: () => boolean, mostMs: number): Promise<number> {
@@ -24,7 +38,10 @@ async function passUntil(clock: VirtualClock, done: () => boolean, mostMs: numbe
 
 async function took(clock: VirtualClock, work: Promise<unknown>, mostMs = 60_000): Promise<number> {
   let done = false;
-  void work.then(() => (done = true), () => (done = true));
+  void work.then(
+    () => (done = true),
+    () => (done = true),
+  );
   return passUntil(clock, () => done, mostMs);
 }
 
@@ -46,7 +63,12 @@ describe('a save', () => {
     slow = true;
     const events: string[] = [];
     sessions.observe(({ type }) => void (type.startsWith('backup') && events.push(type)));
-    expect(await took(clock, sessions.scope('a', (state) => void (state.n = 3)))).toBeLessThan(6100);
+    expect(
+      await took(
+        clock,
+        sessions.scope('a', (state) => void (state.n = 3)),
+      ),
+    ).toBeLessThan(6100);
     expect([events, [...sessions.backups.behind().keys()]]).toEqual([['backup-lag', 'backup-error'], ['a']]);
     await passUntil(clock, () => sessions.backups.behind().size === 0, 60_000);
     expect(events).toContain('backup-caught-up');
@@ -58,16 +80,38 @@ describe('a save', () => {
 describe('a primary that keeps no deadline', () => {
   it('holds no call up, nor close', async () => {
     const clock = new VirtualClock();
-    const sessions = new SessionRepository({ store: through(new MemoryStore({ clock }), ALL), definition, clock, storeTimeoutMs: 500 });
-    const calls = [sessions.scope('a', () => undefined, { timeoutMs: 2000 }), sessions.read('a'), sessions.ids()[Symbol.asyncIterator]().next(), sessions.rejoin()];
+    const sessions = new SessionRepository({
+      store: through(new MemoryStore({ clock }), ALL),
+      definition,
+      clock,
+      storeTimeoutMs: 500,
+    });
+    const calls = [
+      sessions.scope('a', () => undefined, { timeoutMs: 2000 }),
+      sessions.read('a'),
+      sessions.ids()[Symbol.asyncIterator]().next(),
+      sessions.rejoin(),
+    ];
     const codes = Promise.all(calls.map(thrownBy));
     expect(await took(clock, codes)).toBeLessThan(2200);
-    expect(await codes).toEqual([expect.stringMatching(/^ERR_(UNAVAILABLE|LOCK_TIMEOUT)$/), 'ERR_UNAVAILABLE', 'ERR_UNAVAILABLE', 'ERR_UNAVAILABLE']);
+    expect(await codes).toEqual([
+      expect.stringMatching(/^ERR_(UNAVAILABLE|LOCK_TIMEOUT)$/),
+      'ERR_UNAVAILABLE',
+      'ERR_UNAVAILABLE',
+      'ERR_UNAVAILABLE',
+    ]);
     expect(await took(clock, sessions.close({ timeoutMs: 300 }))).toBeLessThan(400);
   });
 
   it('throws at once, and that is a rejection', async () => {
-    const broken = through(new MemoryStore(), { join: () => { throw new Error('no network'); }, read: () => { throw new Error('no network'); } });
+    const broken = through(new MemoryStore(), {
+      join: () => {
+        throw new Error('no network');
+      },
+      read: () => {
+        throw new Error('no network');
+      },
+    });
     const sessions = new SessionRepository({ store: broken, definition, storeTimeoutMs: 200 });
     await expect(sessions.read('a')).rejects.toThrow('no network');
     await expect(sessions.scope('a', () => undefined, { timeoutMs: 300 })).rejects.toThrow();
@@ -81,7 +125,12 @@ describe('closing', () => {
     const primary = new MemoryStore({ clock });
     const link = through(primary, { unlock: hang, join: async (call) => ({ ...(await call()), leave: hang }) });
     const silent = through(new MemoryStore({ clock }), ALL);
-    const sessions = new SessionRepository({ store: link, definition, clock, backups: [{ store: silent, ack: 'async' }] });
+    const sessions = new SessionRepository({
+      store: link,
+      definition,
+      clock,
+      backups: [{ store: silent, ack: 'async' }],
+    });
     await sessions.scope('a', (state) => void (state.n = 1), { create: true });
     await sessions.scope('a', (state) => void (state.n = 2));
     const closing = sessions.close({ timeoutMs: 100 });
@@ -94,7 +143,16 @@ describe('closing', () => {
     const sessions = new SessionRepository({ store: primary, definition, backups: [{ store: second }] });
     await sessions.scope('a', (state) => void (state.n = 1), { create: true });
     await sessions.close();
-    const calls = [sessions.read('a'), sessions.find('a'), sessions.create(), sessions.ids()[Symbol.asyncIterator]().next(), sessions.verifyBackups('a'), sessions.rejoin(), sessions.backups.catchUp('a'), sessions.backups.restore('a')];
+    const calls = [
+      sessions.read('a'),
+      sessions.find('a'),
+      sessions.create(),
+      sessions.ids()[Symbol.asyncIterator]().next(),
+      sessions.verifyBackups('a'),
+      sessions.rejoin(),
+      sessions.backups.catchUp('a'),
+      sessions.backups.restore('a'),
+    ];
     expect(await Promise.all(calls.map(thrownBy))).toEqual(calls.map(() => 'ERR_CLOSED'));
   });
 });
@@ -102,8 +160,14 @@ describe('closing', () => {
 describe('a touch that a backup misses', () => {
   it('is on the list of what it lacks, also after a feed that went well', async () => {
     let fails = false;
-    const backup = through(new MemoryStore(), { touch: (call) => (fails ? Promise.reject(new Error('down')) : call()) });
-    const sessions = new SessionRepository({ store: new MemoryStore(), definition, backups: [{ store: backup, ack: 'async' }] });
+    const backup = through(new MemoryStore(), {
+      touch: (call) => (fails ? Promise.reject(new Error('down')) : call()),
+    });
+    const sessions = new SessionRepository({
+      store: new MemoryStore(),
+      definition,
+      backups: [{ store: backup, ack: 'async' }],
+    });
     const session = await sessions.create({ n: 1 }, { id: 'a' });
     await session.save();
     fails = true;
@@ -117,13 +181,26 @@ describe('a touch that a backup misses', () => {
 
 describe('several backups', () => {
   it('are told apart where one is meant, and all are asked where any is', async () => {
-    const down = through(new MemoryStore(), { read: () => Promise.reject(new Error('down')), append: () => Promise.reject(new Error('down')) });
-    const sessions = new SessionRepository({ store: new MemoryStore(), definition, backups: [{ store: new MemoryStore() }, { store: down }] });
+    const down = through(new MemoryStore(), {
+      read: () => Promise.reject(new Error('down')),
+      append: () => Promise.reject(new Error('down')),
+    });
+    const sessions = new SessionRepository({
+      store: new MemoryStore(),
+      definition,
+      backups: [{ store: new MemoryStore() }, { store: down }],
+    });
     await sessions.scope('a', (state) => void (state.n = 1), { create: true });
-    expect([sessions.backups.behind().size, sessions.backups.behind(0).size, sessions.backups.behind(1).size]).toEqual([1, 0, 1]);
+    expect([sessions.backups.behind().size, sessions.backups.behind(0).size, sessions.backups.behind(1).size]).toEqual([
+      1, 0, 1,
+    ]);
     expect(await sessions.verifyBackups('a')).toEqual(['equal', 'unreachable']);
-    await expect(sessions.backups.restore('a')).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringContaining('there are 2') as string });
-    for (const wrong of ['0', -1, 2, Number.NaN]) await expect(sessions.backups.restore('a', wrong as number)).rejects.toMatchObject({ code: 'ERR_INVALID' });
+    await expect(sessions.backups.restore('a')).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      message: expect.stringContaining('there are 2') as string,
+    });
+    for (const wrong of ['0', -1, 2, Number.NaN])
+      await expect(sessions.backups.restore('a', wrong as number)).rejects.toMatchObject({ code: 'ERR_INVALID' });
     expect(await sessions.backups.restore('a', 0)).toBe(true);
     const alone = new SessionRepository({ store: new MemoryStore(), definition });
     expect([...alone.backups.behind()]).toEqual([]);

@@ -23,7 +23,9 @@ describe('closing a repository', () => {
     expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [], unfed: [] });
     await use;
     expect(await waiting).toBe('ERR_CLOSED');
-    expect(await sessions.scope('s', () => undefined).catch((error: { code: string }) => error.code)).toBe('ERR_CLOSED');
+    expect(await sessions.scope('s', () => undefined).catch((error: { code: string }) => error.code)).toBe(
+      'ERR_CLOSED',
+    );
     expect(await other.scope('s', (state) => state.n, { timeoutMs: 1000 })).toBe(1);
   });
 
@@ -31,10 +33,14 @@ describe('closing a repository', () => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition });
     const use = (): Promise<void> =>
-      sessions.scope('s', async (state) => {
-        await pause(40);
-        state.n += 1;
-      }, { create: true });
+      sessions.scope(
+        's',
+        async (state) => {
+          await pause(40);
+          state.n += 1;
+        },
+        { create: true },
+      );
     const [first, second] = [use(), use()];
     await first;
     expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [], unfed: [] });
@@ -49,16 +55,22 @@ describe('closing a repository', () => {
     expect(await sessions.close({ timeoutMs: 20 })).toEqual({ unsettled: [], open: ['slow'], unfed: [] });
     session.state.n = 2;
     await session.saveAndClose();
-    expect(await new SessionRepository({ store, definition }).scope('slow', (state) => state.n, { timeoutMs: 1000 })).toBe(2);
+    expect(
+      await new SessionRepository({ store, definition }).scope('slow', (state) => state.n, { timeoutMs: 1000 }),
+    ).toBe(2);
   });
 
   it('leaves no save without its backup', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const sessions = new SessionRepository({ store: primary, definition, backups: [{ store: backup }] });
-    const saves = Array.from({ length: 30 }, (_, i) => sessions.scope(`s${i}`, (state) => void (state.n = i), { create: true }));
+    const saves = Array.from({ length: 30 }, (_, i) =>
+      sessions.scope(`s${i}`, (state) => void (state.n = i), { create: true }),
+    );
     await pause(0);
     const report = await sessions.close();
-    const saved = (await Promise.allSettled(saves)).flatMap(({ status }, i) => (status === 'fulfilled' ? [`s${i}`] : []));
+    const saved = (await Promise.allSettled(saves)).flatMap(({ status }, i) =>
+      status === 'fulfilled' ? [`s${i}`] : [],
+    );
     expect(report).toEqual({ unsettled: [], open: [], unfed: [] });
     const read = new SessionRepository({ store: backup, definition });
     for (const id of saved) expect(await read.read(id), id).toBeDefined();
@@ -66,7 +78,9 @@ describe('closing a repository', () => {
 
   it('takes no wrong option', async () => {
     const sessions = new SessionRepository({ store: new MemoryStore(), definition });
-    await expect(sessions.close({ timeoutMs: '5' as unknown as number })).rejects.toMatchObject({ code: 'ERR_INVALID' });
+    await expect(sessions.close({ timeoutMs: '5' as unknown as number })).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+    });
     await expect(sessions.close({ timeout: 5 } as object)).rejects.toMatchObject({ code: 'ERR_INVALID' });
     expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: [] });
   });

@@ -5,24 +5,42 @@ import { through } from '../store/through.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 
 const free = defineSession({ n: mutable<number>(() => 0), note: mutable<string>() });
-const owned = defineSession({ user: immutable<string>(undefined, { required: true }), plan: mutable<string>(undefined, { required: true }), n: mutable<number>(() => 0) });
+const owned = defineSession({
+  user: immutable<string>(undefined, { required: true }),
+  plan: mutable<string>(undefined, { required: true }),
+  n: mutable<number>(() => 0),
+});
 
 describe('an id that nobody has', () => {
   it('is not found, whatever it is asked for; nothing is left behind', async () => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition: free });
     let ran = false;
-    await expect(sessions.open('from-a-cookie')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND', session: 'from-a-cookie' });
-    await expect(sessions.scope('from-a-cookie', () => void (ran = true))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
-    expect([await sessions.find('from-a-cookie'), await sessions.delete('from-a-cookie'), await sessions.changeId('from-a-cookie', 'x'), ran]).toEqual([undefined, false, false, false]);
+    await expect(sessions.open('from-a-cookie')).rejects.toMatchObject({
+      code: 'ERR_NOT_FOUND',
+      session: 'from-a-cookie',
+    });
+    await expect(sessions.scope('from-a-cookie', () => void (ran = true))).rejects.toMatchObject({
+      code: 'ERR_NOT_FOUND',
+    });
+    expect([
+      await sessions.find('from-a-cookie'),
+      await sessions.delete('from-a-cookie'),
+      await sessions.changeId('from-a-cookie', 'x'),
+      ran,
+    ]).toEqual([undefined, false, false, false]);
     expect((await store.inspect('from-a-cookie')).lock.holder).toBeUndefined();
     expect((await store.list({ limit: 9 })).ids).toEqual([]);
   });
 
   it('gets a session where that is said, and the second finds it', async () => {
     const sessions = new SessionRepository({ store: new MemoryStore(), definition: free });
-    expect(await sessions.scope('a', (state, { isNew }) => [state.n, state.note, isNew], { create: { note: 'first' } })).toEqual([0, 'first', true]);
-    expect(await sessions.scope('a', (state, { isNew }) => [state.note, isNew], { create: { note: 'second' } })).toEqual(['first', false]);
+    expect(
+      await sessions.scope('a', (state, { isNew }) => [state.n, state.note, isNew], { create: { note: 'first' } }),
+    ).toEqual([0, 'first', true]);
+    expect(
+      await sessions.scope('a', (state, { isNew }) => [state.note, isNew], { create: { note: 'second' } }),
+    ).toEqual(['first', false]);
     await sessions.scope('empty', () => undefined, { create: true });
     expect(await sessions.read('empty')).toEqual({ n: 0 });
     const session = await sessions.open('b', { create: true });
@@ -34,10 +52,16 @@ describe('an id that nobody has', () => {
     const sessions = new SessionRepository({ store: new MemoryStore(), definition: free });
     const wrong = { note: 'x', nope: 1 } as object;
     for (let round = 0; round < 2; round += 1) {
-      for (const call of [() => sessions.scope('s', () => undefined, { create: wrong }), () => sessions.open('s', { create: wrong }), () => sessions.create(wrong)]) {
+      for (const call of [
+        () => sessions.scope('s', () => undefined, { create: wrong }),
+        () => sessions.open('s', { create: wrong }),
+        () => sessions.create(wrong),
+      ]) {
         await expect(call()).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['nope']] });
       }
-      await sessions.scope('s', (_, session) => expect(() => session.assign(wrong)).toThrow(/"nope" is not declared/), { create: true });
+      await sessions.scope('s', (_, session) => expect(() => session.assign(wrong)).toThrow(/"nope" is not declared/), {
+        create: true,
+      });
     }
     expect(await sessions.read('s')).toEqual({ n: 0 });
   });
@@ -57,23 +81,38 @@ describe('an id that nobody has', () => {
 });
 
 describe('a required attribute', () => {
-  const repository = (): SessionRepository<{ readonly user: string; plan: string; n: number }, { user: string; plan: string; n?: number }> => new SessionRepository({ store: new MemoryStore(), definition: owned });
+  const repository = (): SessionRepository<
+    { readonly user: string; plan: string; n: number },
+    { user: string; plan: string; n?: number }
+  > => new SessionRepository({ store: new MemoryStore(), definition: owned });
 
   it('must be there at creation, by every way', async () => {
     const sessions = repository();
     const wrong = { user: 'ann' } as never;
-    for (const call of [() => sessions.create(wrong), () => sessions.open('s', { create: wrong }), () => sessions.scope('s', () => undefined, { create: wrong }), () => sessions.open('s', { create: true as never })]) {
+    for (const call of [
+      () => sessions.create(wrong),
+      () => sessions.open('s', { create: wrong }),
+      () => sessions.scope('s', () => undefined, { create: wrong }),
+      () => sessions.open('s', { create: true as never }),
+    ]) {
       await expect(call()).rejects.toMatchObject({ code: 'ERR_INVALID', paths: expect.arrayContaining([['plan']]) });
     }
-    await sessions.scope('s', (state) => expect([state.user, state.plan]).toEqual(['ann', 'free']), { create: { user: 'ann', plan: 'free' } });
+    await sessions.scope('s', (state) => expect([state.user, state.plan]).toEqual(['ann', 'free']), {
+      create: { user: 'ann', plan: 'free' },
+    });
     await sessions.scope('s', (state) => void (state.n += 1));
   });
 
   it('survives replace', async () => {
     const sessions = repository();
-    await sessions.scope('s', (_, session) => session.replace({ user: 'bob', plan: 'paid' }), { create: { user: 'ann', plan: 'free' } });
+    await sessions.scope('s', (_, session) => session.replace({ user: 'bob', plan: 'paid' }), {
+      create: { user: 'ann', plan: 'free' },
+    });
     expect(await sessions.read('s')).toEqual({ user: 'ann', plan: 'paid', n: 0 });
-    await expect(sessions.scope('s', (_, session) => session.replace({ user: 'ann' } as never))).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['plan']] });
+    await expect(sessions.scope('s', (_, session) => session.replace({ user: 'ann' } as never))).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      paths: [['plan']],
+    });
   });
 });
 

@@ -12,8 +12,15 @@ interface State {
   raw?: Uint8Array;
   box: { raw?: Uint8Array };
 }
-const definition = defineSession({ n: mutable<number>(() => 0), raw: mutable<Uint8Array>(), box: mutable<{ raw?: Uint8Array }>(() => ({})) });
-const repository = (store: Store, options: Partial<RepositoryOptions<State, Partial<State>>> = {}): SessionRepository<State, Partial<State>> => new SessionRepository({ store, definition, ...options });
+const definition = defineSession({
+  n: mutable<number>(() => 0),
+  raw: mutable<Uint8Array>(),
+  box: mutable<{ raw?: Uint8Array }>(() => ({})),
+});
+const repository = (
+  store: Store,
+  options: Partial<RepositoryOptions<State, Partial<State>>> = {},
+): SessionRepository<State, Partial<State>> => new SessionRepository({ store, definition, ...options });
 
 /** A store that counts locks taken and given back. */
 function counting(store: Store): { store: Store; counts: { lock: number; unlock: number } } {
@@ -27,7 +34,8 @@ function counting(store: Store): { store: Store; counts: { lock: number; unlock:
   };
 }
 
-const transfer = (bytes: Uint8Array): void => void structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] });
+const transfer = (bytes: Uint8Array): void =>
+  void structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] });
 
 describe('a session with bytes whose buffer was transferred', () => {
   const own = (): Uint8Array => new Uint8Array(new ArrayBuffer(64)).fill(7);
@@ -43,17 +51,23 @@ describe('a session with bytes whose buffer was transferred', () => {
     expect(await two.scope('s', (state) => state.raw?.length, { create: true, timeoutMs: 500 })).toBe(64);
   });
 
-  it.each(['save', 'saveAndClose'] as const)('is not saved by %s, which says why, and its lock is free', async (how) => {
-    const store = new MemoryStore();
-    const [one, two] = [repository(store), repository(store)];
-    await one.scope('s', (state) => void (state.n = 1), { create: true });
-    const session = await one.open('s', { create: true });
-    session.state.raw = own();
-    transfer(session.state.raw);
-    await expect(session[how]()).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['raw']] });
-    await session.close();
-    expect(await two.scope('s', (state) => [state.n, state.raw], { create: true, timeoutMs: 500 })).toEqual([1, undefined]);
-  });
+  it.each(['save', 'saveAndClose'] as const)(
+    'is not saved by %s, which says why, and its lock is free',
+    async (how) => {
+      const store = new MemoryStore();
+      const [one, two] = [repository(store), repository(store)];
+      await one.scope('s', (state) => void (state.n = 1), { create: true });
+      const session = await one.open('s', { create: true });
+      session.state.raw = own();
+      transfer(session.state.raw);
+      await expect(session[how]()).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['raw']] });
+      await session.close();
+      expect(await two.scope('s', (state) => [state.n, state.raw], { create: true, timeoutMs: 500 })).toEqual([
+        1,
+        undefined,
+      ]);
+    },
+  );
 
   it.each<[string, (state: State, bytes: Uint8Array) => unknown, (state: State) => unknown]>([
     ['as an attribute', (state, bytes) => (state.raw = bytes), (state) => state.raw?.[63]],

@@ -14,7 +14,10 @@ interface State {
 const definition = defineSession({ n: mutable<number>(() => 0) });
 const ID = 'a-session-with-a-long-id';
 
-function watched(store: Store, options: Partial<RepositoryOptions<State, object>> = {}): { sessions: SessionRepository<State, object>; events: HoldfastEvent[] } {
+function watched(
+  store: Store,
+  options: Partial<RepositoryOptions<State, object>> = {},
+): { sessions: SessionRepository<State, object>; events: HoldfastEvent[] } {
   const sessions = new SessionRepository<State, object>({ store, definition, engine: 'js', ...options });
   const events: HoldfastEvent[] = [];
   sessions.observe((event) => void events.push(event));
@@ -32,7 +35,12 @@ describe('events of a repository', () => {
     expect(events[0]).toMatchObject({ engine: 'js', why: 'option' });
     expect(events[1]).toMatchObject({ id: 'a-sessio…', handOver: false });
     expect(events[4]).toMatchObject({ place: 'primary', kind: 'delta', revision: 2 });
-    expect(events[5]).toMatchObject({ place: 0, kind: 'delta', revision: 2, bytes: (events[4] as { bytes: number }).bytes });
+    expect(events[5]).toMatchObject({
+      place: 0,
+      kind: 'delta',
+      revision: 2,
+      bytes: (events[4] as { bytes: number }).bytes,
+    });
     expect(JSON.stringify(events)).not.toContain(ID);
   });
 
@@ -55,12 +63,22 @@ describe('events of a repository', () => {
   it('tell of backups that fall behind and catch up', async () => {
     let down = true;
     const unless = <T>(call: () => Promise<T>): Promise<T> => (down ? Promise.reject(new Error('is down')) : call());
-    const { sessions, events } = watched(new MemoryStore(), { backups: [{ store: through(new MemoryStore(), { append: unless }) }] });
+    const { sessions, events } = watched(new MemoryStore(), {
+      backups: [{ store: through(new MemoryStore(), { append: unless }) }],
+    });
     await sessions.scope(ID, (state) => void (state.n = 1), { create: true });
     down = false;
     await sessions.scope(ID, (state) => void (state.n = 2), { create: true });
-    expect(typesOf(events).filter((type) => type.startsWith('backup'))).toEqual(['backup-lag', 'backup-error', 'backup-caught-up']);
-    expect(events.find(({ type }) => type === 'backup-error')).toMatchObject({ backup: 0, message: 'is down', fenced: false });
+    expect(typesOf(events).filter((type) => type.startsWith('backup'))).toEqual([
+      'backup-lag',
+      'backup-error',
+      'backup-caught-up',
+    ]);
+    expect(events.find(({ type }) => type === 'backup-error')).toMatchObject({
+      backup: 0,
+      message: 'is down',
+      fenced: false,
+    });
   });
 
   it('tell of damage, where it is, and of its repair', async () => {
@@ -75,7 +93,10 @@ describe('events of a repository', () => {
     await sessions.scope(ID, () => undefined, { create: true }).catch(() => undefined);
     await sessions.backups.restore(ID);
     expect(typesOf(events)).toEqual(['engine', 'grant', 'damage', 'repaired']);
-    expect(events.slice(2)).toMatchObject([{ place: 'primary', revision: 2 }, { place: 'primary', from: 0, revision: 2 }]);
+    expect(events.slice(2)).toMatchObject([
+      { place: 'primary', revision: 2 },
+      { place: 'primary', from: 0, revision: 2 },
+    ]);
   });
 
   it('tell of a session that was found expired, and of a clock that jumped', async () => {

@@ -4,7 +4,6 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import { ORIGIN } from '../../ts/position.ts';
 
-
 const before = defineSession({ old: mutable<string>(), cart: mutable<string[]>(() => []), at: mutable<Date>() });
 
 describe('an attribute that the definition no longer has', () => {
@@ -12,10 +11,17 @@ describe('an attribute that the definition no longer has', () => {
 
   it('is not seen, and kept for processes that still have it', async () => {
     const store = new MemoryStore();
-    const [old, young] = [new SessionRepository({ store, definition: before }), new SessionRepository({ store, definition: after })];
+    const [old, young] = [
+      new SessionRepository({ store, definition: before }),
+      new SessionRepository({ store, definition: after }),
+    ];
     await old.scope('s', (state) => void ((state.old = 'x'), state.cart.push('a')), { create: true });
     await young.scope('s', (state, session) => {
-      expect([Object.keys(state), 'old' in state, (state as { old?: string }).old]).toEqual([['cart'], false, undefined]);
+      expect([Object.keys(state), 'old' in state, (state as { old?: string }).old]).toEqual([
+        ['cart'],
+        false,
+        undefined,
+      ]);
       session.replace({ cart: ['b'] });
     });
     expect(await young.read('s')).toEqual({ cart: ['b'] });
@@ -28,7 +34,10 @@ describe('an attribute that the definition no longer has', () => {
       const store = new MemoryStore();
       const old = new SessionRepository({ store, definition: before });
       await old.scope('s', (state) => void ((state.old = 'x'), state.cart.push('a')), { create: true });
-      const young = new SessionRepository({ store, definition: defineSession({ cart: mutable<string[]>(() => []) }, options) });
+      const young = new SessionRepository({
+        store,
+        definition: defineSession({ cart: mutable<string[]>(() => []) }, options),
+      });
       expect(await young.read('s')).toEqual({ cart: ['a'] });
       await young.scope('s', (state) => expect((state as { old?: string }).old).toBeUndefined());
       expect(await old.read('s')).toEqual({ cart: ['a'] });
@@ -36,7 +45,9 @@ describe('an attribute that the definition no longer has', () => {
       await young.scope('s', () => undefined);
       expect((await store.read('s', { since: ORIGIN })).head?.position.revision).toBe(revision); // once
     }
-    expect(() => defineSession({ cart: mutable<string[]>() }, { drop: ['cart'] })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+    expect(() => defineSession({ cart: mutable<string[]>() }, { drop: ['cart'] })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID' }),
+    );
   });
 });
 
@@ -52,9 +63,16 @@ describe('a value of an older schema', () => {
     return (old as string[]).map((sku) => ({ sku, n: 1 }));
   };
   const after = defineSession({ cart: mutable<Line[]>(() => [], { version: 2, migrate }), at: mutable<Date>() });
-  const world = async (): Promise<{ store: MemoryStore; old: SessionRepository<object>; young: SessionRepository<{ cart: Line[]; at?: Date }> }> => {
+  const world = async (): Promise<{
+    store: MemoryStore;
+    old: SessionRepository<object>;
+    young: SessionRepository<{ cart: Line[]; at?: Date }>;
+  }> => {
     const store = new MemoryStore();
-    const [old, young] = [new SessionRepository({ store, definition: before }), new SessionRepository({ store, definition: after })];
+    const [old, young] = [
+      new SessionRepository({ store, definition: before }),
+      new SessionRepository({ store, definition: after }),
+    ];
     await old.scope('s', (state) => void state.cart.push('a', 'b'), { create: true });
     calls.length = 0;
     return { store, old: old as unknown as SessionRepository<object>, young };
@@ -62,14 +80,25 @@ describe('a value of an older schema', () => {
 
   it('is shown migrated, and stored so once it is written', async () => {
     const { store, young } = await world();
-    await young.scope('s', (state) => expect(state.cart).toEqual([{ sku: 'a', n: 1 }, { sku: 'b', n: 1 }]));
+    await young.scope('s', (state) =>
+      expect(state.cart).toEqual([
+        { sku: 'a', n: 1 },
+        { sku: 'b', n: 1 },
+      ]),
+    );
     expect(calls).toEqual([[['a', 'b'], 0]]);
     expect((await store.read('s', { since: ORIGIN })).head?.position.revision).toBe(1); // reading wrote nothing
     await young.scope('s', (state) => void (state.at = new Date(1)));
     await young.scope('s', (state) => void ((state.cart[0] as Line).n = 5));
     const fresh = new SessionRepository({ store, definition: after });
     calls.length = 0;
-    expect(await fresh.read('s')).toEqual({ cart: [{ sku: 'a', n: 5 }, { sku: 'b', n: 1 }], at: new Date(1) });
+    expect(await fresh.read('s')).toEqual({
+      cart: [
+        { sku: 'a', n: 5 },
+        { sku: 'b', n: 1 },
+      ],
+      at: new Date(1),
+    });
     expect(calls).toEqual([]);
   });
 
@@ -84,33 +113,64 @@ describe('a value of an older schema', () => {
     const { store, young } = await world();
     await young.scope('new', (state) => void state.cart.push({ sku: 'n', n: 1 }), { create: true });
     await young.changeId('new', 'newer');
-    const newest = defineSession({ cart: mutable<Line[]>(() => [], { version: 3, migrate: (old, from) => (calls.push(from), old as Line[]) }) });
+    const newest = defineSession({
+      cart: mutable<Line[]>(() => [], { version: 3, migrate: (old, from) => (calls.push(from), old as Line[]) }),
+    });
     await new SessionRepository({ store, definition: newest }).read('newer');
     expect(calls).toEqual([2]);
   });
 
   it('that cannot be migrated fails the use that reads it, and is left as it was', async () => {
     const { store, old } = await world();
-    const broken = defineSession({ cart: mutable<Line[]>(() => [], { version: 2, migrate: () => { throw new RangeError('cannot'); } }) });
-    await expect(new SessionRepository({ store, definition: broken }).scope('s', (state) => state.cart.length)).rejects.toThrow(RangeError);
+    const broken = defineSession({
+      cart: mutable<Line[]>(() => [], {
+        version: 2,
+        migrate: () => {
+          throw new RangeError('cannot');
+        },
+      }),
+    });
+    await expect(
+      new SessionRepository({ store, definition: broken }).scope('s', (state) => state.cart.length),
+    ).rejects.toThrow(RangeError);
     expect(await old.read('s')).toEqual({ cart: ['a', 'b'] });
   });
 });
 
 describe('a value of a newer schema than is known', () => {
-  const newer = defineSession({ cart: mutable<string[]>(() => [], { version: 2 }), map: mutable<Map<string, Date>>(() => new Map(), { version: 1 }), once: immutable<string>(undefined, { version: 1 }), n: mutable<number>() });
-  const older = defineSession({ cart: mutable<string[]>(() => [], { version: 1 }), map: mutable<Map<string, Date>>(() => new Map()), once: immutable<string>(), n: mutable<number>() });
+  const newer = defineSession({
+    cart: mutable<string[]>(() => [], { version: 2 }),
+    map: mutable<Map<string, Date>>(() => new Map(), { version: 1 }),
+    once: immutable<string>(undefined, { version: 1 }),
+    n: mutable<number>(),
+  });
+  const older = defineSession({
+    cart: mutable<string[]>(() => [], { version: 1 }),
+    map: mutable<Map<string, Date>>(() => new Map()),
+    once: immutable<string>(),
+    n: mutable<number>(),
+  });
 
   it.each(['write', 'all'] as const)('can be read, and stays as it is, in save mode %s', async (saveMode) => {
     const store = new MemoryStore();
-    const [young, old] = [new SessionRepository({ store, definition: newer }), new SessionRepository({ store, definition: older, saveMode })];
-    await young.scope('s', (state, session) => {
-      state.cart.push('a');
-      state.map.set('k', new Date(1));
-      session.assign({ once: 'x' });
-    }, { create: true });
+    const [young, old] = [
+      new SessionRepository({ store, definition: newer }),
+      new SessionRepository({ store, definition: older, saveMode }),
+    ];
+    await young.scope(
+      's',
+      (state, session) => {
+        state.cart.push('a');
+        state.map.set('k', new Date(1));
+        session.assign({ once: 'x' });
+      },
+      { create: true },
+    );
     const writes: [string, (state: { cart: string[]; map: Map<string, Date> }) => unknown][] = [
-      ['cart', (state) => state.cart.push('b')], ['cart', (state) => (state.cart = [])], ['cart', (state) => delete (state as { cart?: unknown }).cart], ['map', (state) => state.map.clear()],
+      ['cart', (state) => state.cart.push('b')],
+      ['cart', (state) => (state.cart = [])],
+      ['cart', (state) => delete (state as { cart?: unknown }).cart],
+      ['map', (state) => state.map.clear()],
     ];
     for (const [name, write] of writes) {
       const error = await old.scope('s', (state) => void write(state)).catch((thrown: unknown) => thrown);

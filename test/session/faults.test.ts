@@ -17,7 +17,10 @@ interface State {
   n: number;
   log: string[];
 }
-const repository = (store: Store, options: Partial<RepositoryOptions<State, Partial<State>>> = {}): SessionRepository<State, Partial<State>> => new SessionRepository({ store, definition, ...options });
+const repository = (
+  store: Store,
+  options: Partial<RepositoryOptions<State, Partial<State>>> = {},
+): SessionRepository<State, Partial<State>> => new SessionRepository({ store, definition, ...options });
 
 const unavailable = (): HoldfastError => new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'none' });
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -53,7 +56,9 @@ describe('a lock', () => {
   it('is freed when a delete fails', async () => {
     let failing = false;
     const sessions = repository(
-      through(new MemoryStore(), { append: (call, _id, append) => (failing && append.kind === 'end' ? Promise.reject(unavailable()) : call()) }),
+      through(new MemoryStore(), {
+        append: (call, _id, append) => (failing && append.kind === 'end' ? Promise.reject(unavailable()) : call()),
+      }),
     );
     await sessions.scope('s', (state) => void (state.n = 1), { create: true });
     failing = true;
@@ -65,7 +70,10 @@ describe('a lock', () => {
 
   it('stays with its holder when the session expires in its hands', async () => {
     const store = new MemoryStore();
-    const [one, two] = [repository(store, { maxAgeMs: 60, lock: { leaseMs: 300 } }), repository(store, { maxAgeMs: 60 })];
+    const [one, two] = [
+      repository(store, { maxAgeMs: 60, lock: { leaseMs: 300 } }),
+      repository(store, { maxAgeMs: 60 }),
+    ];
     const session = await one.open('s', { create: true });
     session.state.n = 1;
     await session.save();
@@ -104,10 +112,14 @@ describe('an append of unknown outcome', () => {
     await one.scope('s', (state) => void (state.n = 0), { create: true });
     armed = true;
     const other = wait(5).then(() => two.scope('s', (state) => void state.log.push('b'), { create: true }));
-    await one.scope('s', async (state) => {
-      state.n += 1;
-      await wait(15);
-    }, { create: true });
+    await one.scope(
+      's',
+      async (state) => {
+        state.n += 1;
+        await wait(15);
+      },
+      { create: true },
+    );
     await other;
     expect(await two.read('s')).toEqual({ n: 1, log: ['b'] });
   });
@@ -118,7 +130,8 @@ describe('backups', () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const options = { backups: [{ store: backup }] };
     const [one, two] = [repository(primary, options), repository(primary, options)];
-    for (const sessions of [one, one, two, one]) await sessions.scope('s', (state) => void (state.n += 1), { create: true });
+    for (const sessions of [one, one, two, one])
+      await sessions.scope('s', (state) => void (state.n += 1), { create: true });
     const damage = async (store: Store): Promise<void> => {
       const record = (await store.read('s', { since: ORIGIN })).records[1] as Uint8Array;
       record[15] = (record[15] as number) ^ 1;
@@ -136,7 +149,10 @@ describe('backups', () => {
   });
 
   it('do not break a save by their listener, nor hold up an open by hanging', async () => {
-    const hanging = through(new MemoryStore(), { append: () => new Promise(() => undefined), touch: () => new Promise(() => undefined) });
+    const hanging = through(new MemoryStore(), {
+      append: () => new Promise(() => undefined),
+      touch: () => new Promise(() => undefined),
+    });
     const closed = new MemoryStore();
     await closed.close();
     const sessions = repository(new MemoryStore(), {
@@ -171,7 +187,9 @@ describe('backups', () => {
   it('must be another store than the primary', () => {
     const store = new MemoryStore();
     expect(() => repository(store, { backups: [{ store }] })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
-    expect(() => repository(store, { backups: [store as unknown as { store: Store }] })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+    expect(() => repository(store, { backups: [store as unknown as { store: Store }] })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID' }),
+    );
   });
 });
 
@@ -179,7 +197,10 @@ describe('a scope', () => {
   it('returns plain copies of what it returns of the state', async () => {
     const sessions = repository(new MemoryStore());
     expect(await sessions.scope('s', (state) => (state.log.push('a'), state.log), { create: true })).toEqual(['a']);
-    expect(await sessions.scope('s', (state) => ({ log: state.log, n: 3 }), { create: true })).toEqual({ log: ['a'], n: 3 });
+    expect(await sessions.scope('s', (state) => ({ log: state.log, n: 3 }), { create: true })).toEqual({
+      log: ['a'],
+      n: 3,
+    });
     expect(await sessions.scope('s', (state) => state, { create: true })).toEqual({ log: ['a'], n: 0 });
     const own = new Map([['k', 1]]);
     expect(await sessions.scope('s', () => own, { create: true })).toBe(own);
@@ -193,7 +214,8 @@ describe('expiry', () => {
     const session = await sessions.open('s', { create: true });
     session.state.n = 1;
     await session.save();
-    for (const wrong of [Infinity, NaN, 0, -1, '1000' as unknown as number]) expect(await codeOf(session.expire(wrong))).toBe('ERR_INVALID');
+    for (const wrong of [Infinity, NaN, 0, -1, '1000' as unknown as number])
+      expect(await codeOf(session.expire(wrong))).toBe('ERR_INVALID');
     await session.expire(50_000);
     await session.changeId('t');
     await session.close();
@@ -206,12 +228,20 @@ describe('the embedded store', () => {
     const dir = mkdtempSync(join(tmpdir(), 'holdfast-faults-'));
     try {
       const store = await openStore(dir);
-      const ask = (member: string): Promise<unknown> => store.lock('s', { member, ticket: 1, leaseMs: 2000, wait: true, since: ORIGIN });
+      const ask = (member: string): Promise<unknown> =>
+        store.lock('s', { member, ticket: 1, leaseMs: 2000, wait: true, since: ORIGIN });
       const asking = [ask('a'), ask('b'), ask('c')];
       await store.close();
       expect((await Promise.all(asking)).length).toBe(3);
-      expect(() => repository(store, { backups: [{ store: { ...new MemoryStore(), address: store.address } as unknown as Store }] })).toThrow(HoldfastError);
-      writeFileSync(join(dir, 'store.sqlite'), 'this is no database, but some text that is long enough to be read as a header'.repeat(9));
+      expect(() =>
+        repository(store, {
+          backups: [{ store: { ...new MemoryStore(), address: store.address } as unknown as Store }],
+        }),
+      ).toThrow(HoldfastError);
+      writeFileSync(
+        join(dir, 'store.sqlite'),
+        'this is no database, but some text that is long enough to be read as a header'.repeat(9),
+      );
       await expect(openStore(dir)).rejects.toMatchObject({ code: 'ERR_CORRUPT' });
     } finally {
       rmSync(dir, { recursive: true, force: true });

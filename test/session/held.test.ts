@@ -7,22 +7,60 @@ interface Item {
   n: number;
   tags?: unknown;
 }
-const bag = defineSession({ item: mutable<Item>(), list: mutable<Item[]>(() => []), map: mutable<Map<string, Item>>(() => new Map()), set: mutable<Set<Item>>(() => new Set()) });
+const bag = defineSession({
+  item: mutable<Item>(),
+  list: mutable<Item[]>(() => []),
+  map: mutable<Map<string, Item>>(() => new Map()),
+  set: mutable<Set<Item>>(() => new Set()),
+});
 
 /** Objects of the application that it goes on holding. */
 describe('the same object assigned in two uses', () => {
-  it.each<[string, (state: (typeof bag)['types'] extends infer T ? NonNullable<T> extends [infer S, unknown] ? S : never : never, mine: Item) => void]>([
+  it.each<
+    [
+      string,
+      (
+        state: (typeof bag)['types'] extends infer T ? (NonNullable<T> extends [infer S, unknown] ? S : never) : never,
+        mine: Item,
+      ) => void,
+    ]
+  >([
     ['as an attribute', (state, mine) => void (state.item = mine)],
     ['inside another', (state, mine) => void (state.list = [mine])],
-    ['pushed', (state, mine) => { state.list.length = 0; state.list.push(mine); }],
-    ['in a Map', (state, mine) => { state.map = new Map([['k', mine]]); }],
-    ['set in a Map', (state, mine) => { state.map.set('k', mine); }],
-    ['in a Set', (state, mine) => { state.set.clear(); state.set.add(mine); }],
+    [
+      'pushed',
+      (state, mine) => {
+        state.list.length = 0;
+        state.list.push(mine);
+      },
+    ],
+    [
+      'in a Map',
+      (state, mine) => {
+        state.map = new Map([['k', mine]]);
+      },
+    ],
+    [
+      'set in a Map',
+      (state, mine) => {
+        state.map.set('k', mine);
+      },
+    ],
+    [
+      'in a Set',
+      (state, mine) => {
+        state.set.clear();
+        state.set.add(mine);
+      },
+    ],
   ])('%s: what is written to it later is not seen', async (_name, assign) => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition: bag });
     const mine: Item = { n: 1 };
-    const show = (): Promise<string> => sessions.scope('s', (state) => JSON.stringify([state.item, state.list, [...state.map], [...state.set]]), { create: true });
+    const show = (): Promise<string> =>
+      sessions.scope('s', (state) => JSON.stringify([state.item, state.list, [...state.map], [...state.set]]), {
+        create: true,
+      });
     await sessions.scope('s', (state) => assign(state, mine), { create: true });
     mine.n = 2;
     await sessions.scope('s', (state) => assign(state, mine), { create: true });
@@ -38,43 +76,68 @@ describe('the same object assigned in two uses', () => {
     const sessions = new SessionRepository({ store: new MemoryStore(), definition: bag });
     const mine: Item = { n: 1 };
     await sessions.scope('s', (state) => void (state.item = mine), { create: true });
-    await sessions.scope('s', (state) => {
-      state.list.push({ n: 7 });
-      mine.tags = state.list;
-      state.item = mine;
-    }, { create: true });
-    await sessions.scope('s', (state) => {
-      (state.list[0] as Item).n = 8;
-      expect(state.item).toEqual({ n: 1, tags: [{ n: 7 }] });
-    }, { create: true });
+    await sessions.scope(
+      's',
+      (state) => {
+        state.list.push({ n: 7 });
+        mine.tags = state.list;
+        state.item = mine;
+      },
+      { create: true },
+    );
+    await sessions.scope(
+      's',
+      (state) => {
+        (state.list[0] as Item).n = 8;
+        expect(state.item).toEqual({ n: 1, tags: [{ n: 7 }] });
+      },
+      { create: true },
+    );
     expect(await sessions.read('s')).toMatchObject({ item: { n: 1, tags: [{ n: 7 }] }, list: [{ n: 8 }] });
   });
 });
 
 describe('a Map or Set that is kept past its use', () => {
-  const nested = defineSession({ map: mutable<Map<string, number>>(() => new Map()), sets: mutable<Set<Set<string>>>(() => new Set([new Set(['x'])])) });
+  const nested = defineSession({
+    map: mutable<Map<string, number>>(() => new Map()),
+    sets: mutable<Set<Set<string>>>(() => new Set([new Set(['x'])])),
+  });
 
   it('is of no use to the next, and cannot be seen or changed by it', async () => {
     const sessions = new SessionRepository({ store: new MemoryStore(), definition: nested });
     let held: Map<string, number> | undefined;
     let inner: Set<string> | undefined;
-    await sessions.scope('s', (state) => {
-      held = state.map.set('k', 1);
-      inner = [...state.sets][0];
-    }, { create: true });
+    await sessions.scope(
+      's',
+      (state) => {
+        held = state.map.set('k', 1);
+        inner = [...state.sets][0];
+      },
+      { create: true },
+    );
     for (let i = 0; i < 2; i += 1) {
-      await sessions.scope('s', (state) => {
-        expect([state.map.get('k'), [...state.sets].map((set) => set.has('x'))]).toEqual([1, [true]]);
-        expect(state.map === held).toBe(false);
-        expect(() => held?.set('k', 2)).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
-        expect(() => inner?.add('y')).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
-        expect(() => { state.map = held as Map<string, number>; }).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
-      }, { create: true });
+      await sessions.scope(
+        's',
+        (state) => {
+          expect([state.map.get('k'), [...state.sets].map((set) => set.has('x'))]).toEqual([1, [true]]);
+          expect(state.map === held).toBe(false);
+          expect(() => held?.set('k', 2)).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
+          expect(() => inner?.add('y')).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
+          expect(() => {
+            state.map = held as Map<string, number>;
+          }).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
+        },
+        { create: true },
+      );
     }
   });
 
   it('is not read by being saved', async () => {
-    const sessions = new SessionRepository({ store: new MemoryStore(), definition: nested, saveMode: 'mutable-access' });
+    const sessions = new SessionRepository({
+      store: new MemoryStore(),
+      definition: nested,
+      saveMode: 'mutable-access',
+    });
     const session = await sessions.open('s', { create: true });
     session.state.map.set('k', 1);
     session.state.sets.add(new Set(['z']));

@@ -4,8 +4,17 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 
 let made = 0;
-const definition = defineSession({ since: immutable<number>(() => (made += 1)), roles: immutable<string[]>(() => ['guest']), n: mutable<number>(() => 0) });
-type Open = (store: MemoryStore) => SessionRepository<{ n: number; readonly since: number; readonly roles: readonly string[] }, { since?: number; roles?: string[]; n?: number }>;
+const definition = defineSession({
+  since: immutable<number>(() => (made += 1)),
+  roles: immutable<string[]>(() => ['guest']),
+  n: mutable<number>(() => 0),
+});
+type Open = (
+  store: MemoryStore,
+) => SessionRepository<
+  { n: number; readonly since: number; readonly roles: readonly string[] },
+  { since?: number; roles?: string[]; n?: number }
+>;
 /** As another process would. */
 const open: Open = (store) => new SessionRepository({ store, definition });
 
@@ -17,7 +26,10 @@ describe('the default of an immutable attribute', () => {
     await open(store).scope('b', ({ since }) => expect(since).toBe(before + 2), { create: true });
     const reader = open(store);
     for (const repository of [reader, reader, open(store)]) {
-      expect([(await repository.read('a'))?.since, await repository.scope('b', ({ since }) => since)]).toEqual([before + 1, before + 2]);
+      expect([(await repository.read('a'))?.since, await repository.scope('b', ({ since }) => since)]).toEqual([
+        before + 1,
+        before + 2,
+      ]);
     }
     await reader.changeId('a', 'c');
     expect(await open(store).read('c')).toEqual({ since: before + 1, roles: ['guest'], n: 0 });
@@ -28,11 +40,15 @@ describe('the default of an immutable attribute', () => {
     const store = new MemoryStore();
     const before = made;
     await (await open(store).create({ since: -1, roles: undefined }, { id: 'a' })).saveAndClose();
-    await open(store).scope('a', (state) => {
-      expect([state.since, state.roles]).toEqual([-1, ['guest']]);
-      expect(() => ((state as { since: number }).since = 5)).toThrow(/immutable and already set/);
-      expect(() => (state.roles as string[]).push('admin')).toThrow(/immutable/);
-    }, { create: {} });
+    await open(store).scope(
+      'a',
+      (state) => {
+        expect([state.since, state.roles]).toEqual([-1, ['guest']]);
+        expect(() => ((state as { since: number }).since = 5)).toThrow(/immutable and already set/);
+        expect(() => (state.roles as string[]).push('admin')).toThrow(/immutable/);
+      },
+      { create: {} },
+    );
     await open(store).scope('a', (_, session) => session.replace({ n: 4 }));
     expect(await open(store).read('a')).toEqual({ since: -1, roles: ['guest'], n: 4 });
     expect(made).toBe(before);
@@ -50,23 +66,40 @@ describe('the default of an immutable attribute', () => {
       await session.close();
       return sent;
     };
-    const [[bare = 0, ...bareDeltas], [first = 0, ...deltas]] = await Promise.all([sizes(new SessionRepository({ store: new MemoryStore(), definition: plain })), sizes(open(new MemoryStore()))]);
+    const [[bare = 0, ...bareDeltas], [first = 0, ...deltas]] = await Promise.all([
+      sizes(new SessionRepository({ store: new MemoryStore(), definition: plain })),
+      sizes(open(new MemoryStore())),
+    ]);
     expect(first).toBeGreaterThan(bare);
     expect(deltas).toEqual(bareDeltas);
   });
 
   it('is made anew at each opening of a session that is older than the attribute', async () => {
     const store = new MemoryStore();
-    await new SessionRepository({ store, definition: defineSession({ n: mutable<number>() }) }).scope('s', (state) => void (state.n = 1), { create: true });
+    await new SessionRepository({ store, definition: defineSession({ n: mutable<number>() }) }).scope(
+      's',
+      (state) => void (state.n = 1),
+      { create: true },
+    );
     const before = made;
-    expect([(await open(store).read('s'))?.since, (await open(store).read('s'))?.since]).toEqual([before + 1, before + 2]);
+    expect([(await open(store).read('s'))?.since, (await open(store).read('s'))?.since]).toEqual([
+      before + 1,
+      before + 2,
+    ]);
     await open(store).scope('s', (state) => void (state.n = 2));
     expect(await open(store).read('s')).toMatchObject({ n: 2, since: before + 3 });
   });
 
   it('that throws makes no session', async () => {
     const store = new MemoryStore();
-    const broken = new SessionRepository({ store, definition: defineSession({ at: immutable<number>(() => { throw new RangeError('no time'); }) }) });
+    const broken = new SessionRepository({
+      store,
+      definition: defineSession({
+        at: immutable<number>(() => {
+          throw new RangeError('no time');
+        }),
+      }),
+    });
     await expect(broken.create({}, { id: 's' })).rejects.toThrow(RangeError);
     expect((await store.inspect('s')).lock.holder).toBeUndefined();
     expect(await broken.read('s')).toBeUndefined();

@@ -10,7 +10,7 @@ const sessions = new SessionRepository({ store, definition, lock: { release, lea
 
 writeSync(1, 'ready\n');
 await new Promise((resolve) => process.stdin.once('data', resolve));
-for (let i = 0; i < Number(count); ) {
+for (let i = 0; i < Number(count);) {
   const mark = `${name}:${i}`;
   try {
     await sessions.scope(

@@ -18,7 +18,10 @@ async function log(): Promise<{ appends: Append[]; store: MemoryStore }> {
   store.append = (id, one) => (appends.push({ ...one, bytes: new Uint8Array(one.bytes) }), append(id, one));
   const sessions = new SessionRepository({ store, definition });
   await sessions.scope('s', (state) => void (state.text = 'the quick brown fox '.repeat(40)), { create: true });
-  for (let i = 0; i < 3; i += 1) await sessions.scope('s', (state) => void ((state.text = state.text.replace('quick', `slow${i}`)), (state.n = i)), { create: true });
+  for (let i = 0; i < 3; i += 1)
+    await sessions.scope('s', (state) => void ((state.text = state.text.replace('quick', `slow${i}`)), (state.n = i)), {
+      create: true,
+    });
   return { appends, store };
 }
 
@@ -29,7 +32,8 @@ async function storeOf(appends: readonly Append[], id = 's'): Promise<MemoryStor
   return store;
 }
 
-const readFrom = (store: MemoryStore, id = 's'): Promise<unknown> => new SessionRepository({ store, definition }).read(id).catch((error: HoldfastError) => error);
+const readFrom = (store: MemoryStore, id = 's'): Promise<unknown> =>
+  new SessionRepository({ store, definition }).read(id).catch((error: HoldfastError) => error);
 
 describe('a stored log', () => {
   it('reads back as it was written', async () => {
@@ -46,7 +50,11 @@ describe('a stored log', () => {
         const bytes = new Uint8Array(append.bytes);
         bytes[offset] = (bytes[offset] as number) ^ (1 << (offset % 8));
         const damaged = appends.with(index, { ...append, bytes });
-        expect(await readFrom(await storeOf(damaged)), `record ${index}, byte ${offset}`).toMatchObject({ code: 'ERR_CORRUPT', session: 's', revision: index + 1 });
+        expect(await readFrom(await storeOf(damaged)), `record ${index}, byte ${offset}`).toMatchObject({
+          code: 'ERR_CORRUPT',
+          session: 's',
+          revision: index + 1,
+        });
       }
     }
   });
@@ -63,18 +71,33 @@ describe('a stored log', () => {
       [first, second, as(second, third), fourth],
       [as(second, first)],
     ];
-    for (const records of logs) expect(await readFrom(await storeOf(records))).toMatchObject({ code: 'ERR_CORRUPT', session: 's' });
-    expect(await readFrom(await storeOf(appends, 'other'), 'other')).toMatchObject({ code: 'ERR_CORRUPT', session: 'other', revision: 1 });
+    for (const records of logs)
+      expect(await readFrom(await storeOf(records))).toMatchObject({ code: 'ERR_CORRUPT', session: 's' });
+    expect(await readFrom(await storeOf(appends, 'other'), 'other')).toMatchObject({
+      code: 'ERR_CORRUPT',
+      session: 'other',
+      revision: 1,
+    });
   });
 
   it('is checked against its digest: a forged value with a right checksum is found', async () => {
     const { appends } = await log();
     const last = appends[3] as Append;
     let parent: LogRecord | undefined;
-    for (const [index, { bytes }] of appends.slice(0, 3).entries()) parent = decodeRecord('s', bytes, parent, index + 1, 1e6);
+    for (const [index, { bytes }] of appends.slice(0, 3).entries())
+      parent = decodeRecord('s', bytes, parent, index + 1, 1e6);
     const record = decodeRecord('s', last.bytes, parent, 4, 1e6);
-    const forged = encodeRecord('s', { ...record, digest: { ...record.digest, low: (record.digest.low ^ 1) >>> 0 } }, parent as LogRecord, 'off');
-    expect(await readFrom(await storeOf(appends.with(3, { ...last, bytes: forged })))).toMatchObject({ code: 'ERR_CORRUPT', session: 's', revision: 4 });
+    const forged = encodeRecord(
+      's',
+      { ...record, digest: { ...record.digest, low: (record.digest.low ^ 1) >>> 0 } },
+      parent as LogRecord,
+      'off',
+    );
+    expect(await readFrom(await storeOf(appends.with(3, { ...last, bytes: forged })))).toMatchObject({
+      code: 'ERR_CORRUPT',
+      session: 's',
+      revision: 4,
+    });
   });
 
   it('refuses a version that it does not know, and says which', async () => {
@@ -88,7 +111,9 @@ describe('a stored log', () => {
 
   it('is refused over limitBytes, before it is built', async () => {
     const { store } = await log();
-    const error = await new SessionRepository({ store, definition, limitBytes: 100 }).read('s').catch((thrown: HoldfastError) => thrown);
+    const error = await new SessionRepository({ store, definition, limitBytes: 100 })
+      .read('s')
+      .catch((thrown: HoldfastError) => thrown);
     expect(error).toMatchObject({ code: 'ERR_LIMIT', session: 's' });
     expect((await store.read('s', { since: ORIGIN })).head?.position.revision).toBe(4);
   });

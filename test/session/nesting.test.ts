@@ -17,41 +17,71 @@ it.each<[string, () => Promise<unknown>]>([
   ['delete', () => sessions.delete('s', forEver)],
   ['changeId', () => sessions.changeId('s', 't', forEver)],
   ['a scope of another repository on this store', () => other.scope('s', () => 'inner', forEver)],
-  ['a scope in a scope of another session', () => sessions.scope('between', () => sessions.scope('s', () => 'inner', forEver), { create: true })],
-  ['a scope some steps later', async () => { await wait(1); return Promise.resolve().then(() => sessions.scope('s', () => 'inner', forEver)); }],
+  [
+    'a scope in a scope of another session',
+    () => sessions.scope('between', () => sessions.scope('s', () => 'inner', forEver), { create: true }),
+  ],
+  [
+    'a scope some steps later',
+    async () => {
+      await wait(1);
+      return Promise.resolve().then(() => sessions.scope('s', () => 'inner', forEver));
+    },
+  ],
 ])('inside a scope of the same session is refused at once: %s', async (_name, call) => {
-  const used = sessions.scope('s', async (state) => {
-    state.n += 1;
-    await call();
-  }, { create: true });
+  const used = sessions.scope(
+    's',
+    async (state) => {
+      state.n += 1;
+      await call();
+    },
+    { create: true },
+  );
   await expect(used).rejects.toMatchObject({ code: 'ERR_DEADLOCK', session: 's' });
-  expect(await sessions.scope('s', (state) => state.n, { create: true })).toBe(0); // nothing was saved, and the lock is free
+  // nothing was saved, and the lock is free
+  expect(await sessions.scope('s', (state) => state.n, { create: true })).toBe(0);
 });
 
 it('does not stop other sessions, nor what is started inside and runs later', async () => {
   let later: Promise<number> | undefined;
-  const inner = await sessions.scope('a', (state) => sessions.scope('b', (deep) => ((state.n += 1), (deep.n += 2)), { create: true }), { create: true });
+  const inner = await sessions.scope(
+    'a',
+    (state) => sessions.scope('b', (deep) => ((state.n += 1), (deep.n += 2)), { create: true }),
+    { create: true },
+  );
   expect(inner).toBe(2);
-  await sessions.scope('a', () => {
-    later = wait(5).then(() => sessions.scope('a', (state) => (state.n += 1), { create: true }));
-  }, { create: true });
+  await sessions.scope(
+    'a',
+    () => {
+      later = wait(5).then(() => sessions.scope('a', (state) => (state.n += 1), { create: true }));
+    },
+    { create: true },
+  );
   expect(await later).toBe(2);
 });
 
 it('goes by the id that the session has now', async () => {
   await sessions.scope('old', (state) => void (state.n = 1), { create: true });
-  const moved = sessions.scope('old', async (_state, session) => {
-    await session.changeId('new');
-    await sessions.find('new', forEver);
-  }, { create: true });
+  const moved = sessions.scope(
+    'old',
+    async (_state, session) => {
+      await session.changeId('new');
+      await sessions.find('new', forEver);
+    },
+    { create: true },
+  );
   await expect(moved).rejects.toMatchObject({ code: 'ERR_DEADLOCK', session: 'new' });
 });
 
 it('begins anew when the session was ended inside its scope', async () => {
-  await sessions.scope('e', async (state, session) => {
-    state.n = 1;
-    await session.saveAndClose();
-    await sessions.scope('e', (again) => void (again.n += 1), { create: true });
-  }, { create: true });
+  await sessions.scope(
+    'e',
+    async (state, session) => {
+      state.n = 1;
+      await session.saveAndClose();
+      await sessions.scope('e', (again) => void (again.n += 1), { create: true });
+    },
+    { create: true },
+  );
   expect(await sessions.read('e')).toEqual({ n: 2 });
 });

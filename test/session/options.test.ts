@@ -11,7 +11,10 @@ const definition = defineSession({ n: mutable<number>(() => 0), list: mutable<nu
 const store = (): MemoryStore => new MemoryStore();
 const make = (options: Wrong): unknown => new SessionRepository({ store: store(), definition, ...options });
 const sessions = new SessionRepository({ store: store(), definition });
-const loose = new SessionRepository({ store: store(), definition: defineSession({}, { undeclared: mutable<number>() }) });
+const loose = new SessionRepository({
+  store: store(),
+  definition: defineSession({}, { undeclared: mutable<number>() }),
+});
 const open = (): Promise<Wrong> => sessions.create() as Promise<Wrong>;
 /** With a session of its own, closed afterwards. */
 const on = (call: (session: Wrong) => unknown) => async (): Promise<void> => {
@@ -66,21 +69,46 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['a backup without a store', () => make({ backups: [{ ack: 'sync' }] }), 'backups[0]'],
   ['null as a backup', () => make({ backups: [null] }), 'backups[0]'],
   ['an ack that there is not', () => make({ backups: [{ store: store(), ack: 'never' }] }), 'backups[0].ack'],
-  ['an option of a backup that there is not', () => make({ backups: [{ store: store(), timeout: 5 }] }), `is 'backups[0].timeoutMs' meant?`],
+  [
+    'an option of a backup that there is not',
+    () => make({ backups: [{ store: store(), timeout: 5 }] }),
+    `is 'backups[0].timeoutMs' meant?`,
+  ],
   ['what was once an option', () => make({ onBackupError: () => undefined }), 'onBackupError'],
 
   ['defineSession of an array', () => defineSession([mutable()] as Wrong), 'defineSession'],
   ['defineSession of a Map', () => defineSession(new Map([['cart', mutable()]]) as Wrong), 'not a Map'],
-  ['defineSession of an instance', () => defineSession(new (class Shop { cart = mutable(); })() as Wrong), 'not a Shop'],
+  [
+    'defineSession of an instance',
+    () =>
+      defineSession(
+        new (class Shop {
+          cart = mutable();
+        })() as Wrong,
+      ),
+    'not a Shop',
+  ],
   ['defineSession of what inherits', () => defineSession(Object.create({ cart: mutable() }) as Wrong), 'plain object'],
-  ['an attribute under a symbol', () => defineSession({ [Symbol('cart')]: mutable() } as Wrong), 'attribute Symbol(cart) has a symbol for its name'],
+  [
+    'an attribute under a symbol',
+    () => defineSession({ [Symbol('cart')]: mutable() } as Wrong),
+    'attribute Symbol(cart) has a symbol for its name',
+  ],
   ['an attribute under half a character', () => defineSession({ 'a\ud800': mutable() }), 'not well-formed Unicode'],
   ['defineSession of nothing', () => defineSession(undefined as Wrong), 'defineSession'],
   ['an attribute that is a value', () => defineSession({ cart: [] } as Wrong), `'cart'`],
   ['an attribute that is its builder', () => defineSession({ cart: mutable } as Wrong), `'cart'`],
   ['undeclared: true', () => defineSession({}, { undeclared: true } as Wrong), 'undeclared'],
-  ['undeclared that is required', () => defineSession({}, { undeclared: mutable(undefined, { required: true }) } as Wrong), 'undeclared'],
-  ['an option of the definition that there is not', () => defineSession({}, { dropped: ['a'] } as Wrong), `is 'drop' meant?`],
+  [
+    'undeclared that is required',
+    () => defineSession({}, { undeclared: mutable(undefined, { required: true }) } as Wrong),
+    'undeclared',
+  ],
+  [
+    'an option of the definition that there is not',
+    () => defineSession({}, { dropped: ['a'] } as Wrong),
+    `is 'drop' meant?`,
+  ],
   ['drop as text', () => defineSession({}, { drop: 'old' } as Wrong), 'drop'],
   ['drop of numbers', () => defineSession({}, { drop: [1] } as Wrong), 'drop[0]'],
   ['a default that is no function', () => mutable([] as Wrong), 'function'],
@@ -96,7 +124,11 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['create of false', () => sessions.create(false as Wrong), 'false'],
   ['create of a list', () => sessions.create([] as Wrong), 'an array'],
   ['create of an attribute that there is not', () => sessions.create({ m: 1 } as Wrong), `"m"`],
-  ['create of an undeclared one under half a character', () => loose.create({ '\udc00': 1 }), 'not well-formed Unicode'],
+  [
+    'create of an undeclared one under half a character',
+    () => loose.create({ '\udc00': 1 }),
+    'not well-formed Unicode',
+  ],
   ['create of a value under a symbol', () => loose.create({ [Symbol('m')]: 1 } as Wrong), 'Symbol(m)'],
   ['create with an id that is no text', () => sessions.create({}, { id: 7 as Wrong }), 'id'],
   ['create with an empty id', () => sessions.create({}, { id: '' }), 'id'],
@@ -121,7 +153,14 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['expire in no time', on((session) => session.expire(0)), 'ttlMs'],
   ['expire far below the lease', on((session) => session.expire(100)), 'lock.leaseMs'],
   ['a grace as text', on((session) => session.changeId('x', { graceMs: '5' })), 'graceMs'],
-  ['a new id that is none', on(async (session) => { session.state.n = 1; await session.changeId(5); }), 'id'],
+  [
+    'a new id that is none',
+    on(async (session) => {
+      session.state.n = 1;
+      await session.changeId(5);
+    }),
+    'id',
+  ],
 ];
 
 describe('a wrong call is refused as ERR_INVALID, and says what is wrong', () => {
@@ -136,11 +175,18 @@ describe('a wrong call is refused as ERR_INVALID, and says what is wrong', () =>
   });
 });
 
-it.each([[undefined], [{ release: undefined, leaseMs: undefined, minHoldMs: undefined, maxHoldMs: undefined }]])('options that are undefined are as good as absent, lock: %j', async (lock) => {
-  const options = { ttlMs: undefined, lock, backups: undefined, saveMode: undefined, clock: undefined };
-  const repository = new SessionRepository({ store: store(), definition, ...(options as object) });
-  await repository.scope('s', (state) => void (state.n = 1), { create: true, timeoutMs: undefined, signal: undefined });
-});
+it.each([[undefined], [{ release: undefined, leaseMs: undefined, minHoldMs: undefined, maxHoldMs: undefined }]])(
+  'options that are undefined are as good as absent, lock: %j',
+  async (lock) => {
+    const options = { ttlMs: undefined, lock, backups: undefined, saveMode: undefined, clock: undefined };
+    const repository = new SessionRepository({ store: store(), definition, ...(options as object) });
+    await repository.scope('s', (state) => void (state.n = 1), {
+      create: true,
+      timeoutMs: undefined,
+      signal: undefined,
+    });
+  },
+);
 
 it('a signal that aborts ends the wait with its reason', async () => {
   const held = await sessions.create({}, { id: 'held' });

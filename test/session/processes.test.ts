@@ -41,7 +41,9 @@ async function start(dir: string, release: string, leaseMs: number): Promise<Wor
 }
 
 function worker(dir: string, name: string, release: string, leaseMs: number): Worker {
-  const child = spawn(process.execPath, [script, dir, name, String(INCREMENTS), release, String(leaseMs)], { stdio: 'pipe' });
+  const child = spawn(process.execPath, [script, dir, name, String(INCREMENTS), release, String(leaseMs)], {
+    stdio: 'pipe',
+  });
   const lines: string[] = [];
   let rest = '';
   let errors = '';
@@ -51,12 +53,14 @@ function worker(dir: string, name: string, release: string, leaseMs: number): Wo
     lines.push(...parts);
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-  const ended = new Promise<Awaited<Worker['ended']>>((resolve) => child.once('close', (code, signal) => resolve({ code, signal, errors })));
+  const ended = new Promise<Awaited<Worker['ended']>>((resolve) =>
+    child.once('close', (code, signal) => resolve({ code, signal, errors })),
+  );
   return { child, lines, ended };
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 20_000; !condition(); ) {
+  for (const end = Date.now() + 20_000; !condition();) {
     if (Date.now() > end) throw new Error('waited twenty seconds in vain');
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
@@ -75,7 +79,10 @@ async function check(dir: string, workers: readonly Worker[], inFlight: number):
   const marks = state?.marks ?? [];
   const acknowledged = workers.flatMap(({ lines }) => lines.filter((line) => !line.startsWith('fenced')));
   expect(new Set(marks).size, 'doubled').toBe(marks.length);
-  expect(acknowledged.filter((mark) => !marks.includes(mark)), 'acknowledged, but missing').toEqual([]);
+  expect(
+    acknowledged.filter((mark) => !marks.includes(mark)),
+    'acknowledged, but missing',
+  ).toEqual([]);
   expect(state?.n).toBe(marks.length);
   expect(marks.length - acknowledged.length, 'written, but not acknowledged').toBeLessThanOrEqual(inFlight);
 }
@@ -84,7 +91,8 @@ describe.each(['lazy', 'access'])('four processes on one counter, %s locks', (re
   it('count to exactly 1000', async () => {
     const dir = folder();
     const workers = await start(dir, release, 2000);
-    for (const { ended } of workers) expect(await ended).toEqual({ code: 0, signal: null, errors: expect.not.stringContaining('Error') });
+    for (const { ended } of workers)
+      expect(await ended).toEqual({ code: 0, signal: null, errors: expect.not.stringContaining('Error') });
     expect(workers.flatMap(({ lines }) => lines).length).toBe(PROCESSES * INCREMENTS);
     await check(dir, workers, 0);
   }, 60_000);
@@ -111,7 +119,9 @@ describe.each(['lazy', 'access'])('four processes on one counter, %s locks', (re
     await new Promise((resolve) => setTimeout(resolve, 3 * leaseMs));
     sleeper.child.kill('SIGCONT');
     for (const { ended } of [sleeper, ...others]) expect(await ended).toMatchObject({ code: 0 });
-    expect(workers.flatMap(({ lines }) => lines.filter((line) => !line.startsWith('fenced'))).length).toBe(PROCESSES * INCREMENTS);
+    expect(workers.flatMap(({ lines }) => lines.filter((line) => !line.startsWith('fenced'))).length).toBe(
+      PROCESSES * INCREMENTS,
+    );
     await check(dir, workers, 0);
   }, 60_000);
 });

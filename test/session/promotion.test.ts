@@ -12,9 +12,17 @@ interface State {
   n: number;
 }
 const definition = defineSession({ n: mutable<number>(() => 0) });
-const repository = (store: Store, options: Partial<RepositoryOptions<State, object>> = {}): SessionRepository<State, object> => new SessionRepository<State, object>({ store, definition, ...options });
-const add = (sessions: SessionRepository<State, object>, id = 's'): Promise<number> => sessions.scope(id, (state) => (state.n += 1), { create: true });
-const thrownBy = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => 'no error', (error: unknown) => error);
+const repository = (
+  store: Store,
+  options: Partial<RepositoryOptions<State, object>> = {},
+): SessionRepository<State, object> => new SessionRepository<State, object>({ store, definition, ...options });
+const add = (sessions: SessionRepository<State, object>, id = 's'): Promise<number> =>
+  sessions.scope(id, (state) => (state.n += 1), { create: true });
+const thrownBy = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'no error',
+    (error: unknown) => error,
+  );
 
 // docs/protocol.md: Worlds, Ends, Restoring
 describe('a promoted backup', () => {
@@ -28,9 +36,15 @@ describe('a promoted backup', () => {
 
     const events: object[] = [];
     outdated.observe((event) => void (event.type === 'superseded' && events.push(event)));
-    expect(await thrownBy(add(outdated))).toMatchObject({ code: 'ERR_FENCED', outcome: 'superseded', session: 's', revision: 4 });
+    expect(await thrownBy(add(outdated))).toMatchObject({
+      code: 'ERR_FENCED',
+      outcome: 'superseded',
+      session: 's',
+      revision: 4,
+    });
     expect(events).toMatchObject([{ id: 's', revision: 4 }]);
-    expect(await thrownBy(add(outdated, 'another'))).toMatchObject({ code: 'ERR_FENCED', outcome: 'none' }); // not even in the old primary
+    // not even in the old primary
+    expect(await thrownBy(add(outdated, 'another'))).toMatchObject({ code: 'ERR_FENCED', outcome: 'none' });
     const left = await outdated.find('s');
     expect(await thrownBy(left?.expire(5000) as Promise<void>)).toMatchObject({ code: 'ERR_FENCED', outcome: 'none' });
     await left?.close();
@@ -96,7 +110,9 @@ describe('a promoted backup', () => {
     await add(promoted);
     expect(await promoted.verifyBackups('s')).toEqual(['equal', 'equal']);
     expect(epochOf((await two.read('s', { since: ORIGIN })).head?.token ?? 0)).toBe(1);
-    for (let tries = 0; tries < 3; tries += 1) expect(await thrownBy(add(before))).toMatchObject({ code: 'ERR_FENCED' }); // the old primary was fed: it fences too, and goes on to
+    for (let tries = 0; tries < 3; tries += 1)
+      // the old primary was fed: it fences too, and goes on to
+      expect(await thrownBy(add(before))).toMatchObject({ code: 'ERR_FENCED' });
     expect(await thrownBy(add(repository(old)))).toMatchObject({ code: 'ERR_FENCED' });
     expect(await promoted.read('s')).toEqual({ n: 4 });
     await old.promote(1);
@@ -151,7 +167,13 @@ describe('who belongs to which world', () => {
     await before.close();
     const back = new MemoryStore(); // as the primary was after its first save
     const { records, head } = await primary.read('s', { since: ORIGIN });
-    await back.append('s', { parent: ORIGIN, position: await positionOf(backup, 1), kind: 'snapshot', bytes: records[0] as Uint8Array, under: 0 });
+    await back.append('s', {
+      parent: ORIGIN,
+      position: await positionOf(backup, 1),
+      kind: 'snapshot',
+      bytes: records[0] as Uint8Array,
+      under: 0,
+    });
     expect(head?.position.revision).toBe(3);
     const after = repository(back, { backups: [{ store: backup }] });
     const errors: string[] = [];
@@ -262,8 +284,17 @@ describe('a backup', () => {
   });
 
   it('that hangs keeps no records, and ends neither saves nor close', async () => {
-    const hang = (): Store => through(new MemoryStore(), { append: () => new Promise(() => undefined), read: () => new Promise(() => undefined) });
-    const sessions = repository(new MemoryStore(), { backups: [{ store: hang(), ack: 'async', timeoutMs: 100 }, { store: hang(), timeoutMs: 30 }] });
+    const hang = (): Store =>
+      through(new MemoryStore(), {
+        append: () => new Promise(() => undefined),
+        read: () => new Promise(() => undefined),
+      });
+    const sessions = repository(new MemoryStore(), {
+      backups: [
+        { store: hang(), ack: 'async', timeoutMs: 100 },
+        { store: hang(), timeoutMs: 30 },
+      ],
+    });
     for (let i = 0; i < 5; i += 1) await add(sessions);
     expect([...sessions.backups.behind(1).keys()]).toEqual(['s']);
     expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: ['s'] });
@@ -273,13 +304,23 @@ describe('a backup', () => {
 describe('an id that was changed', () => {
   it('leads to the new one for as long as was asked for, and never after the session has ended', async () => {
     let offset = 0;
-    const clock = { now: () => Date.now() + offset, monotonic: () => performance.now() + offset, after: (ms: number, run: () => void) => { const timer = setTimeout(run, ms); return () => clearTimeout(timer); } };
+    const clock = {
+      now: () => Date.now() + offset,
+      monotonic: () => performance.now() + offset,
+      after: (ms: number, run: () => void) => {
+        const timer = setTimeout(run, ms);
+        return () => clearTimeout(timer);
+      },
+    };
     const store = new MemoryStore({ clock });
     const sessions = repository(store, { clock });
     await add(sessions, 'a');
     await sessions.changeId('a', 'b', { graceMs: 30_000 });
     expect(await sessions.read('a')).toEqual({ n: 1 });
-    expect(await sessions.scope('a', (state, session) => [session.id, (state.n += 1)], { create: true })).toEqual(['b', 2]);
+    expect(await sessions.scope('a', (state, session) => [session.id, (state.n += 1)], { create: true })).toEqual([
+      'b',
+      2,
+    ]);
     expect(await thrownBy(sessions.create({}, { id: 'a' }))).toMatchObject({ code: 'ERR_CONFLICT' });
     offset += 30_001;
     expect(await sessions.read('a')).toBeUndefined();

@@ -20,7 +20,8 @@ const definition = defineSession({
 });
 const numbers = defineSession({ n: mutable<number>(() => 0) });
 
-const spread = (value: unknown): unknown => (typeof value === 'object' && value !== null && 'next' in value ? [...(value as unknown as Iterable<unknown>)] : value);
+const spread = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'next' in value ? [...(value as unknown as Iterable<unknown>)] : value;
 
 /** What a use returns is read after its session has ended. */
 describe('what a use returns', () => {
@@ -31,13 +32,21 @@ describe('what a use returns', () => {
   const saved = async (): Promise<number | undefined> => (await sessions.read('s'))?.n;
 
   it.each<[string, (state: State) => unknown, unknown]>([
-    ['the state', (s) => s, { n: 1, list: [{ n: 1 }], map: new Map([['k', { n: 2 }]]), set: new Set([{ n: 3 }]), at: new Date(4) }],
+    [
+      'the state',
+      (s) => s,
+      { n: 1, list: [{ n: 1 }], map: new Map([['k', { n: 2 }]]), set: new Set([{ n: 3 }]), at: new Date(4) },
+    ],
     ['a part', (s) => s.list, [{ n: 1 }]],
     ['deep in objects', (s) => ({ a: { b: [s.list, s.map] } }), { a: { b: [[{ n: 1 }], new Map([['k', { n: 2 }]])] } }],
     ['in a Map', (s) => new Map([['l', s.list]]), new Map([['l', [{ n: 1 }]]])],
     ['as a key', (s) => new Map([[s.list[0], 1]]), new Map([[{ n: 1 }, 1]])],
     ['in a Set', (s) => new Set([s.map]), new Set([new Map([['k', { n: 2 }]])])],
-    ['in an object without prototype', (s) => Object.assign(Object.create(null), { l: s.list }), Object.assign(Object.create(null), { l: [{ n: 1 }] })],
+    [
+      'in an object without prototype',
+      (s) => Object.assign(Object.create(null), { l: s.list }),
+      Object.assign(Object.create(null), { l: [{ n: 1 }] }),
+    ],
     ['entries of an array', (s) => s.list.entries(), [[0, { n: 1 }]]],
     ['values of a Map', (s) => s.map.values(), [{ n: 2 }]],
     ['entries of a Set', (s) => s.set.entries(), [[{ n: 3 }, { n: 3 }]]],
@@ -58,18 +67,30 @@ describe('what a use returns', () => {
   });
 
   it('keeps cycles and shared parts', async () => {
-    const { ring, a, b } = await sessions.scope('s', (state) => {
-      const made: { ring?: unknown; a: unknown; b: unknown } = { a: state.list, b: [state.list] };
-      made.ring = made;
-      return made as { ring: { a: unknown }; a: unknown; b: unknown[] };
-    }, { create: true });
+    const { ring, a, b } = await sessions.scope(
+      's',
+      (state) => {
+        const made: { ring?: unknown; a: unknown; b: unknown } = { a: state.list, b: [state.list] };
+        made.ring = made;
+        return made as { ring: { a: unknown }; a: unknown; b: unknown[] };
+      },
+      { create: true },
+    );
     expect([ring.a === a, b[0] === a, a]).toEqual([true, true, [{ n: 1 }]]);
   });
 
   it('is left alone where it holds nothing of the state', async () => {
     let deep: unknown = {};
     for (let i = 0; i < 100_000; i += 1) deep = { deep };
-    const own = { deep, get trap(): never { throw new Error('ran'); }, made: new (class Made {})(), at: new Date(1), map: new Map([['k', 1]]) };
+    const own = {
+      deep,
+      get trap(): never {
+        throw new Error('ran');
+      },
+      made: new (class Made {})(),
+      at: new Date(1),
+      map: new Map([['k', 1]]),
+    };
     expect(await sessions.scope('s', () => own, { create: true })).toBe(own);
     function* endless(): Generator<number> {
       for (;;) yield 1;
@@ -79,21 +100,29 @@ describe('what a use returns', () => {
   });
 
   it('of a use that ended its session itself does not turn its save into a failure', async () => {
-    const ended = await sessions.scope('s', async (state, session: Session<State, Partial<State>>) => {
-      state.n += 1;
-      const { list, map } = state;
-      await session.saveAndClose();
-      return { list, map };
-    }, { create: true });
+    const ended = await sessions.scope(
+      's',
+      async (state, session: Session<State, Partial<State>>) => {
+        state.n += 1;
+        const { list, map } = state;
+        await session.saveAndClose();
+        return { list, map };
+      },
+      { create: true },
+    );
     expect(await saved()).toBe(1);
     expect(() => ended.list.length).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
     expect(() => ended.map.size).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
     for (const pick of [(s: State) => s, (s: State) => s.list] as ((s: State) => object)[]) {
-      const part = await sessions.scope('s', async (state, session) => {
-        const picked = pick(state);
-        await session.saveAndClose();
-        return picked;
-      }, { create: true });
+      const part = await sessions.scope(
+        's',
+        async (state, session) => {
+          const picked = pick(state);
+          await session.saveAndClose();
+          return picked;
+        },
+        { create: true },
+      );
       expect(() => Object.keys(part)).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
     }
   });

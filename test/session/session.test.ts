@@ -20,10 +20,13 @@ const shop = defineSession({
   seen: mutable<Set<string>>(() => new Set()),
   theme: unclassified<'light' | 'dark'>(),
 });
-type Shop = typeof shop extends { types?: [infer S extends object, infer V extends object] } ? { state: S; values: V } : never;
+type Shop = typeof shop extends { types?: [infer S extends object, infer V extends object] }
+  ? { state: S; values: V }
+  : never;
 type Options = Partial<RepositoryOptions<Shop['state'], Shop['values']>>;
 
-const repository = (store: Store, options: Options = {}): SessionRepository<Shop['state'], Shop['values']> => new SessionRepository({ store, definition: shop, ...options });
+const repository = (store: Store, options: Options = {}): SessionRepository<Shop['state'], Shop['values']> =>
+  new SessionRepository({ store, definition: shop, ...options });
 
 const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -33,7 +36,11 @@ const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
 
 async function logOf(store: Store, id: string): Promise<{ revision: number; records: number; bytes: number[] }> {
   const tail = await store.read(id, { since: ORIGIN });
-  return { revision: tail.head?.position.revision ?? 0, records: tail.records.length, bytes: tail.records.map((record) => record.length) };
+  return {
+    revision: tail.head?.position.revision ?? 0,
+    records: tail.records.length,
+    bytes: tail.records.map((record) => record.length),
+  };
 }
 
 describe('a session', () => {
@@ -41,19 +48,33 @@ describe('a session', () => {
     const store = new MemoryStore();
     const one = repository(store);
     const two = repository(store);
-    await one.scope('s', (state, session) => {
-      session.assign({ user: 'ann' });
-      state.cart.push({ sku: 'a', quantity: 1 });
-      state.theme = 'dark';
-      state.seen.add('x');
-    }, { create: true });
-    await two.scope('s', (state) => {
-      expect(state.user).toBe('ann');
-      expect(state.cart).toEqual([{ sku: 'a', quantity: 1 }]);
-      expect(state.theme).toBe('dark');
-      (state.cart[0] as Item).quantity += 4;
-    }, { create: true });
-    expect(await one.read('s')).toEqual({ user: 'ann', cart: [{ sku: 'a', quantity: 5 }], visits: 0, seen: new Set('x'), theme: 'dark' });
+    await one.scope(
+      's',
+      (state, session) => {
+        session.assign({ user: 'ann' });
+        state.cart.push({ sku: 'a', quantity: 1 });
+        state.theme = 'dark';
+        state.seen.add('x');
+      },
+      { create: true },
+    );
+    await two.scope(
+      's',
+      (state) => {
+        expect(state.user).toBe('ann');
+        expect(state.cart).toEqual([{ sku: 'a', quantity: 1 }]);
+        expect(state.theme).toBe('dark');
+        (state.cart[0] as Item).quantity += 4;
+      },
+      { create: true },
+    );
+    expect(await one.read('s')).toEqual({
+      user: 'ann',
+      cart: [{ sku: 'a', quantity: 5 }],
+      visits: 0,
+      seen: new Set('x'),
+      theme: 'dark',
+    });
     await one.scope('s', (state) => expect(state.cart[0]?.quantity).toBe(5), { create: true });
   });
 
@@ -74,13 +95,21 @@ describe('a session', () => {
   it('appends at most 200 bytes for one changed field of 64 KB', async () => {
     const store = new MemoryStore();
     const sessions = repository(store);
-    await sessions.scope('s', (state) => {
-      for (let i = 0; i < 2000; i += 1) state.cart.push({ sku: `SKU-${i * 7919}-colour`, quantity: i % 9 });
-    }, { create: true });
-    await sessions.scope('s', (state, session) => {
-      expect(session.byteLength).toBeGreaterThan(64 * 1024);
-      (state.cart[1000] as Item).quantity = 77;
-    }, { create: true });
+    await sessions.scope(
+      's',
+      (state) => {
+        for (let i = 0; i < 2000; i += 1) state.cart.push({ sku: `SKU-${i * 7919}-colour`, quantity: i % 9 });
+      },
+      { create: true },
+    );
+    await sessions.scope(
+      's',
+      (state, session) => {
+        expect(session.byteLength).toBeGreaterThan(64 * 1024);
+        (state.cart[1000] as Item).quantity = 77;
+      },
+      { create: true },
+    );
     await sessions.scope('s', (state) => void (state.visits += 1), { create: true });
     const { bytes, records } = await logOf(store, 's');
     expect(records).toBe(3);
@@ -92,32 +121,50 @@ describe('a session', () => {
     const store = new MemoryStore();
     const [one, two] = [repository(store), repository(store)];
     await one.scope('s', (state) => void (state.visits = 1), { create: true });
-    const failing = one.scope('s', (state) => {
-      state.visits = 99;
-      state.cart.push({ sku: 'gone', quantity: 1 });
-      throw new RangeError('no');
-    }, { create: true });
+    const failing = one.scope(
+      's',
+      (state) => {
+        state.visits = 99;
+        state.cart.push({ sku: 'gone', quantity: 1 });
+        throw new RangeError('no');
+      },
+      { create: true },
+    );
     await expect(failing).rejects.toThrow(RangeError);
-    await two.scope('s', (state) => expect([state.visits, state.cart.length]).toEqual([1, 0]), { create: true, timeoutMs: 1000 });
-    await one.scope('s', (state) => expect([state.visits, state.cart.length]).toEqual([1, 0]), { create: true, timeoutMs: 1000 });
+    await two.scope('s', (state) => expect([state.visits, state.cart.length]).toEqual([1, 0]), {
+      create: true,
+      timeoutMs: 1000,
+    });
+    await one.scope('s', (state) => expect([state.visits, state.cart.length]).toEqual([1, 0]), {
+      create: true,
+      timeoutMs: 1000,
+    });
   });
 
   it('writes nothing if one attribute cannot be encoded, and names the path', async () => {
     const store = new MemoryStore();
     const sessions = repository(store);
     await sessions.scope('s', (state) => void (state.visits = 1), { create: true });
-    const failing = sessions.scope('s', (state) => {
-      state.visits = 2;
-      state.cart.push({ sku: 'x', quantity: (() => 1) as unknown as number });
-    }, { create: true });
+    const failing = sessions.scope(
+      's',
+      (state) => {
+        state.visits = 2;
+        state.cart.push({ sku: 'x', quantity: (() => 1) as unknown as number });
+      },
+      { create: true },
+    );
     const error = await failing.catch((thrown: HoldfastError) => thrown);
     expect(error).toMatchObject({ code: 'ERR_INVALID', paths: [['cart', 0, 'quantity']] });
     expect(await sessions.read('s')).toMatchObject({ visits: 1, cart: [] });
-    const cyclic = sessions.scope('s', (state) => {
-      const item = { sku: 'x', quantity: 1 } as Item & { self?: Item };
-      item.self = item;
-      state.cart.push(item);
-    }, { create: true });
+    const cyclic = sessions.scope(
+      's',
+      (state) => {
+        const item = { sku: 'x', quantity: 1 } as Item & { self?: Item };
+        item.self = item;
+        state.cart.push(item);
+      },
+      { create: true },
+    );
     expect(await codeOf(cyclic)).toBe('ERR_INVALID');
   });
 
@@ -125,11 +172,15 @@ describe('a session', () => {
     const sessions = repository(new MemoryStore());
     let leaked: Shop['state'] | undefined;
     let cart: Item[] | undefined;
-    await sessions.scope('s', (state) => {
-      leaked = state;
-      cart = state.cart;
-      cart.push({ sku: 'a', quantity: 1 });
-    }, { create: true });
+    await sessions.scope(
+      's',
+      (state) => {
+        leaked = state;
+        cart = state.cart;
+        cart.push({ sku: 'a', quantity: 1 });
+      },
+      { create: true },
+    );
     expect(() => leaked?.visits).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
     expect(() => cart?.push({ sku: 'b', quantity: 1 })).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }));
     const session = await sessions.open('s', { create: true });
@@ -157,7 +208,14 @@ describe('a session', () => {
   it('serves parallel uses one after the other: no add is lost', async () => {
     const store = new MemoryStore();
     const all = [repository(store), repository(store, { lock: { release: 'access' } })];
-    await Promise.all(Array.from({ length: 100 }, (_, i) => (all[i % 2] as (typeof all)[0]).scope('s', (state) => void state.cart.push({ sku: `${i}`, quantity: 1 }), { create: true, timeoutMs: 20_000 })));
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) =>
+        (all[i % 2] as (typeof all)[0]).scope('s', (state) => void state.cart.push({ sku: `${i}`, quantity: 1 }), {
+          create: true,
+          timeoutMs: 20_000,
+        }),
+      ),
+    );
     const skus = (await all[0]?.read('s'))?.cart.map(({ sku }) => Number(sku)).toSorted((a, b) => a - b);
     expect(skus).toEqual(Array.from({ length: 100 }, (_, i) => i));
   });
@@ -190,7 +248,13 @@ describe('a session', () => {
     expect(await codeOf(one.scope('s', () => undefined, { create: true }))).toBe('ERR_NOT_FOUND');
     expect(await one.find('s')).toBeUndefined();
     expect(await two.delete('s')).toBe(false);
-    const append = { parent: raw?.position ?? ORIGIN, position: { revision: 2, nonce: 1 }, kind: 'delta' as const, bytes: Buffer.from('late'), under: raw?.token ?? 0 };
+    const append = {
+      parent: raw?.position ?? ORIGIN,
+      position: { revision: 2, nonce: 1 },
+      kind: 'delta' as const,
+      bytes: Buffer.from('late'),
+      under: raw?.token ?? 0,
+    };
     expect(await store.append('s', append)).toMatchObject({ appended: false, why: 'fenced' });
   });
 
@@ -224,17 +288,23 @@ describe('a session', () => {
       await sessions.scope('s', (state) => expect(state.visits).toBe(1), { create: true }); // reading counts as use
     }
     await new Promise((resolve) => setTimeout(resolve, 900));
-    await sessions.scope('s', (state) => {
-      expect(state.visits).toBe(0);
-      state.visits = 7;
-    }, { create: true });
+    await sessions.scope(
+      's',
+      (state) => {
+        expect(state.visits).toBe(0);
+        state.visits = 7;
+      },
+      { create: true },
+    );
     expect(await sessions.read('s')).toMatchObject({ visits: 7 });
   });
 
   it('refuses what would make it larger than the limit, and stays as it was', async () => {
     const sessions = repository(new MemoryStore(), { limitBytes: 1000 });
     await sessions.scope('s', (state) => void (state.visits = 1), { create: true });
-    expect(await codeOf(sessions.scope('s', (state) => void state.seen.add('x'.repeat(1000)), { create: true }))).toBe('ERR_LIMIT');
+    expect(await codeOf(sessions.scope('s', (state) => void state.seen.add('x'.repeat(1000)), { create: true }))).toBe(
+      'ERR_LIMIT',
+    );
     expect(await sessions.read('s')).toMatchObject({ visits: 1, seen: new Set() });
   });
 
@@ -252,10 +322,22 @@ describe('a session', () => {
 
   it('refuses attributes that are not declared', async () => {
     const sessions = repository(new MemoryStore());
-    expect(await codeOf(sessions.scope('s', (state) => void Object.assign(state, { nope: 1 }), { create: true }))).toBe('ERR_INVALID');
-    expect(await codeOf(sessions.scope('s', (_, session) => session.assign({ user: 'a' }), { create: true }).then(() => sessions.scope('s', (_, session) => session.assign({ user: 'b' }), { create: true })))).toBe('ERR_INVALID');
-    expect(() => new SessionRepository({ store: undefined as unknown as Store, definition: shop })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
-    expect(() => repository(new MemoryStore(), { ttlMs: -1 })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+    expect(await codeOf(sessions.scope('s', (state) => void Object.assign(state, { nope: 1 }), { create: true }))).toBe(
+      'ERR_INVALID',
+    );
+    expect(
+      await codeOf(
+        sessions
+          .scope('s', (_, session) => session.assign({ user: 'a' }), { create: true })
+          .then(() => sessions.scope('s', (_, session) => session.assign({ user: 'b' }), { create: true })),
+      ),
+    ).toBe('ERR_INVALID');
+    expect(() => new SessionRepository({ store: undefined as unknown as Store, definition: shop })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID' }),
+    );
+    expect(() => repository(new MemoryStore(), { ttlMs: -1 })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID' }),
+    );
   });
 
   it('compacts its log: what is read never outweighs two snapshots', async () => {
@@ -279,10 +361,12 @@ describe('a session', () => {
   it('forgets sessions beyond its cache, and gives their locks back', async () => {
     const store = new MemoryStore();
     const one = repository(store, { cacheBytes: 2000 });
-    for (let i = 0; i < 50; i += 1) await one.scope(`s${i}`, (state) => void state.seen.add('x'.repeat(200)), { create: true });
+    for (let i = 0; i < 50; i += 1)
+      await one.scope(`s${i}`, (state) => void state.seen.add('x'.repeat(200)), { create: true });
     const two = repository(store, { lock: { leaseMs: 60_000 } });
     await two.scope('s0', (state) => void (state.visits = 1), { create: true, timeoutMs: 0 });
-    for (let i = 0; i < 50; i += 1) await one.scope(`s${i}`, (state) => expect(state.seen.size).toBe(1), { create: true });
+    for (let i = 0; i < 50; i += 1)
+      await one.scope(`s${i}`, (state) => expect(state.seen.size).toBe(1), { create: true });
     await one.scope('s0', (state) => expect(state.visits).toBe(1), { create: true });
   });
 
@@ -299,33 +383,51 @@ describe('a session', () => {
 describe('values kept from one use to the next', () => {
   const PRESET = { sku: 'preset', quantity: 1 };
   const EMPTY: Item[] = [];
-  const bag = defineSession({ items: mutable<Item[]>(() => EMPTY), at: mutable<Date>(), raw: mutable<Uint8Array>(), n: mutable<number>(() => 0) });
+  const bag = defineSession({
+    items: mutable<Item[]>(() => EMPTY),
+    at: mutable<Date>(),
+    raw: mutable<Uint8Array>(),
+    n: mutable<number>(() => 0),
+  });
 
   it('are the session\u2019s own: what the application still holds cannot change them', async () => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition: bag });
     const at = new Date(1000);
     const raw = new Uint8Array([1, 2, 3]);
-    await sessions.scope('a', (state) => {
-      state.items.push(PRESET);
-      state.at = at;
-      state.raw = raw;
-    }, { create: true });
+    await sessions.scope(
+      'a',
+      (state) => {
+        state.items.push(PRESET);
+        state.at = at;
+        state.raw = raw;
+      },
+      { create: true },
+    );
     PRESET.quantity = 50;
     at.setTime(0);
     raw[0] = 9;
     let leaked: Date | undefined;
-    await sessions.scope('a', (state) => {
-      expect([state.items[0]?.quantity, state.at?.getTime(), state.raw?.[0]]).toEqual([1, 1000, 1]);
-      leaked = state.at;
-      (state.items[0] as Item).quantity = 7;
-    }, { create: true });
+    await sessions.scope(
+      'a',
+      (state) => {
+        expect([state.items[0]?.quantity, state.at?.getTime(), state.raw?.[0]]).toEqual([1, 1000, 1]);
+        leaked = state.at;
+        (state.items[0] as Item).quantity = 7;
+      },
+      { create: true },
+    );
     leaked?.setTime(5);
     expect(PRESET.quantity).toBe(50);
     expect(EMPTY).toEqual([]);
     await sessions.scope('b', (state) => expect(state.items.length).toBe(0), { create: true });
-    await sessions.scope('a', (state) => expect([state.items[0]?.quantity, state.at?.getTime()]).toEqual([7, 1000]), { create: true });
-    expect(await new SessionRepository({ store, definition: bag }).read('a')).toMatchObject({ items: [{ sku: 'preset', quantity: 7 }], at: new Date(1000) });
+    await sessions.scope('a', (state) => expect([state.items[0]?.quantity, state.at?.getTime()]).toEqual([7, 1000]), {
+      create: true,
+    });
+    expect(await new SessionRepository({ store, definition: bag }).read('a')).toMatchObject({
+      items: [{ sku: 'preset', quantity: 7 }],
+      at: new Date(1000),
+    });
   });
 });
 
@@ -337,7 +439,8 @@ describe('a fenced holder', () => {
     await one.scope('s', (state) => void (state.visits = 1), { create: true });
     const slow = await one.open('s', { create: true });
     slow.state.visits = 100;
-    await two.scope('s', (state) => void (state.visits += 1), { create: true, timeoutMs: 5000 }); // recalled, outstayed, replaced
+    // recalled, outstayed, replaced
+    await two.scope('s', (state) => void (state.visits += 1), { create: true, timeoutMs: 5000 });
     expect(await codeOf(slow.save())).toBe('ERR_FENCED');
     expect(slow.closed).toBe(true);
     expect(await two.read('s')).toMatchObject({ visits: 2 });
@@ -364,7 +467,10 @@ describe('a use that asked to hold long', () => {
 // docs/protocol.md: Unknown outcomes
 describe('an append of unknown outcome', () => {
   /** Loses the answers of some appends, having done them or not. */
-  function unreliable(store: MemoryStore, lose: (append: number) => 'done' | 'not done' | undefined): { store: Store; offered: Append[] } {
+  function unreliable(
+    store: MemoryStore,
+    lose: (append: number) => 'done' | 'not done' | undefined,
+  ): { store: Store; offered: Append[] } {
     const offered: Append[] = [];
     const link = through(store, {
       async append(call, _id, append) {
@@ -378,17 +484,20 @@ describe('an append of unknown outcome', () => {
     return { store: link, offered };
   }
 
-  it.each(['done', 'not done'] as const)('is offered again, the identical record, until the store answers: it was %s', async (fate) => {
-    const store = new MemoryStore();
-    const link = unreliable(store, (append) => (append === 2 || append === 3 ? fate : undefined));
-    const sessions = repository(link.store);
-    await sessions.scope('s', (state) => void (state.visits = 1), { create: true });
-    await sessions.scope('s', (state) => void (state.visits += 1), { create: true });
-    await sessions.scope('s', (state) => void (state.visits += 1), { create: true });
-    expect(await sessions.read('s')).toMatchObject({ visits: 3 });
-    expect(link.offered.map(({ position }) => position.revision)).toEqual([1, 2, 2, 2, 3]);
-    expect(new Set(link.offered.slice(1, 4).map(({ position }) => position.nonce)).size).toBe(1);
-  });
+  it.each(['done', 'not done'] as const)(
+    'is offered again, the identical record, until the store answers: it was %s',
+    async (fate) => {
+      const store = new MemoryStore();
+      const link = unreliable(store, (append) => (append === 2 || append === 3 ? fate : undefined));
+      const sessions = repository(link.store);
+      await sessions.scope('s', (state) => void (state.visits = 1), { create: true });
+      await sessions.scope('s', (state) => void (state.visits += 1), { create: true });
+      await sessions.scope('s', (state) => void (state.visits += 1), { create: true });
+      expect(await sessions.read('s')).toMatchObject({ visits: 3 });
+      expect(link.offered.map(({ position }) => position.revision)).toEqual([1, 2, 2, 2, 3]);
+      expect(new Set(link.offered.slice(1, 4).map(({ position }) => position.nonce)).size).toBe(1);
+    },
+  );
 
   it('that lasts is said, and settled before anything else is done with the session', async () => {
     const store = new MemoryStore();
@@ -399,9 +508,13 @@ describe('an append of unknown outcome', () => {
     const events: string[] = [];
     sessions.observe(({ type }) => void (type.endsWith('settled') && events.push(type)));
     silent = true;
-    const error = await sessions.scope('s', (state) => void (state.visits += 1), { create: true }).catch((thrown: unknown) => thrown);
+    const error = await sessions
+      .scope('s', (state) => void (state.visits += 1), { create: true })
+      .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'unknown' });
-    expect(await codeOf(sessions.scope('s', () => undefined, { create: true, timeoutMs: 40 }))).toBe('ERR_LOCK_TIMEOUT');
+    expect(await codeOf(sessions.scope('s', () => undefined, { create: true, timeoutMs: 40 }))).toBe(
+      'ERR_LOCK_TIMEOUT',
+    );
     silent = false;
     expect(await sessions.scope('s', (state) => state.visits, { create: true })).toBe(2); // it was stored after all
     expect(events).toEqual(['unsettled', 'settled']);
@@ -417,7 +530,9 @@ describe('an append of unknown outcome', () => {
     const outcomes: unknown[] = [];
     one.observe((event) => void (event.type === 'settled' && outcomes.push(event.outcome)));
     silent = true;
-    expect(await codeOf(one.scope('s', (state) => void (state.visits = 100), { create: true }))).toBe('ERR_UNAVAILABLE');
+    expect(await codeOf(one.scope('s', (state) => void (state.visits = 100), { create: true }))).toBe(
+      'ERR_UNAVAILABLE',
+    );
     await repository(store).scope('s', (state) => void (state.visits += 1), { create: true, timeoutMs: 5000 });
     silent = false;
     expect(await one.scope('s', (state) => state.visits, { create: true })).toBe(2);
@@ -431,7 +546,9 @@ describe('an append of unknown outcome', () => {
     const sessions = repository(link.store, { storeTimeoutMs: 30 });
     await sessions.scope('s', (state) => void (state.visits = 1), { create: true });
     silent = true;
-    expect(await codeOf(sessions.scope('s', (state) => void (state.visits += 1), { create: true }))).toBe('ERR_UNAVAILABLE');
+    expect(await codeOf(sessions.scope('s', (state) => void (state.visits += 1), { create: true }))).toBe(
+      'ERR_UNAVAILABLE',
+    );
     expect(await sessions.close()).toEqual({ unsettled: ['s'], open: [], unfed: [] });
     const offers = link.offered.length;
     await new Promise((resolve) => setTimeout(resolve, 60));
@@ -468,11 +585,22 @@ describe('an append of unknown outcome', () => {
     });
     const sessions = repository(link, { storeTimeoutMs: 200 });
     await sessions.scope('s', (state) => void (state.visits = 1), { create: true });
-    answers = [new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'unknown' }), new HoldfastError('ERR_CORRUPT', 'a bad page'), new HoldfastError('ERR_UNAVAILABLE', 'down', { outcome: 'none' })];
+    answers = [
+      new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'unknown' }),
+      new HoldfastError('ERR_CORRUPT', 'a bad page'),
+      new HoldfastError('ERR_UNAVAILABLE', 'down', { outcome: 'none' }),
+    ];
     await sessions.scope('s', (state) => void (state.visits += 1), { create: true }); // found by the fourth offer
     expect(await sessions.read('s')).toMatchObject({ visits: 2 });
-    answers = [new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'unknown' }), ...Array.from({ length: 99 }, () => new HoldfastError('ERR_CLOSED', 'closed'))];
-    expect(await sessions.scope('s', (state) => void (state.visits += 1), { create: true }).catch((error: HoldfastError) => [error.code, error.outcome])).toEqual(['ERR_UNAVAILABLE', 'unknown']);
+    answers = [
+      new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'unknown' }),
+      ...Array.from({ length: 99 }, () => new HoldfastError('ERR_CLOSED', 'closed')),
+    ];
+    expect(
+      await sessions
+        .scope('s', (state) => void (state.visits += 1), { create: true })
+        .catch((error: HoldfastError) => [error.code, error.outcome]),
+    ).toEqual(['ERR_UNAVAILABLE', 'unknown']);
   });
 
   it('is reported by close, and not offered any more, while its session is still open', async () => {

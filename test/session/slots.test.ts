@@ -6,7 +6,9 @@ import { Slots } from '../../ts/session/slots.ts';
 
 function imageOf(values: Record<string, unknown>): Image {
   const image = new Image();
-  const encoded = new Map(Object.entries(values).map(([name, value]) => [name, { bytes: msgpackCodec.encode(value, name), low: 1, high: 2 }]));
+  const encoded = new Map(
+    Object.entries(values).map(([name, value]) => [name, { bytes: msgpackCodec.encode(value, name), low: 1, high: 2 }]),
+  );
   image.accept(image.stage(encodeDirectory(Object.keys(values)), encoded), { revision: 1, nonce: 1 });
   return image;
 }
@@ -20,7 +22,11 @@ it('decodes an attribute when it is first read, and no other', () => {
       return decoded.at(-1);
     },
   };
-  const slots = new Slots(imageOf({ a: [1], b: [2], c: [3] }), codec, defineSession({}, { undeclared: mutable<unknown>() }));
+  const slots = new Slots(
+    imageOf({ a: [1], b: [2], c: [3] }),
+    codec,
+    defineSession({}, { undeclared: mutable<unknown>() }),
+  );
   expect([slots.names(), slots.has('b'), decoded]).toEqual([['a', 'b', 'c'], true, []]);
   expect([slots.get('b'), slots.get('b'), decoded]).toEqual([[2], [2], [[2]]]);
   slots.set('c', 'overwritten');

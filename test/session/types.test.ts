@@ -9,7 +9,9 @@ import type { Session } from '../../ts/session/session.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 
-/** Checked by the compiler (`npm run types`): each `@ts-expect-error` must be an error, everything else must be none. */
+/**
+ * Checked by the compiler (`npm run types`): each `@ts-expect-error` must be an error, everything else must be none.
+ */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const holds = <T extends true>(): T | undefined => undefined;
 
@@ -38,22 +40,26 @@ it('gives the state the declared types', async () => {
   holds<Same<State['user'], { readonly name: string; readonly roles: readonly string[] } | undefined>>();
 
   const sessions = new SessionRepository({ store: new MemoryStore(), definition });
-  await sessions.scope('s', (state, session) => {
-    session.assign({ user: { name: 'ann', roles: ['user'] }, note: 'x' });
-    state.cart.push({ sku: 'a', tags: [] });
-    state.byKey.set('a', { sku: 'a', tags: ['t'] });
-    state.visits += 1;
-    state.theme = 'dark';
-    delete state.note;
-    const name: string | undefined = state.user?.name;
-    expect(name).toBe('ann');
-    // @ts-expect-error text where a number belongs
-    const wrong: number = state.theme;
-    expect(wrong).toBe('dark');
-    // @ts-expect-error no such theme
-    state.theme = 'blue';
-    state.theme = 'light';
-  }, { create: true });
+  await sessions.scope(
+    's',
+    (state, session) => {
+      session.assign({ user: { name: 'ann', roles: ['user'] }, note: 'x' });
+      state.cart.push({ sku: 'a', tags: [] });
+      state.byKey.set('a', { sku: 'a', tags: ['t'] });
+      state.visits += 1;
+      state.theme = 'dark';
+      delete state.note;
+      const name: string | undefined = state.user?.name;
+      expect(name).toBe('ann');
+      // @ts-expect-error text where a number belongs
+      const wrong: number = state.theme;
+      expect(wrong).toBe('dark');
+      // @ts-expect-error no such theme
+      state.theme = 'blue';
+      state.theme = 'light';
+    },
+    { create: true },
+  );
 
   const compiledOnly = (state: State): void => {
     // @ts-expect-error immutable
@@ -85,19 +91,26 @@ it('gives the state the declared types', async () => {
 it('gives undeclared attributes the type of the option', async () => {
   const open = defineSession({ n: mutable<number>(() => 0) }, { undeclared: mutable<number | string[]>() });
   const sessions = new SessionRepository({ store: new MemoryStore(), definition: open });
-  await sessions.scope('s', (state) => {
-    state['anything'] = ['x'];
-    const n: number = state.n;
-    state['more'] = n;
-    // @ts-expect-error neither number nor strings
-    state['wrong'] = true;
-    delete state['wrong'];
-  }, { create: true });
+  await sessions.scope(
+    's',
+    (state) => {
+      state['anything'] = ['x'];
+      const n: number = state.n;
+      state['more'] = n;
+      // @ts-expect-error neither number nor strings
+      state['wrong'] = true;
+      delete state['wrong'];
+    },
+    { create: true },
+  );
   expect(await sessions.read('s')).toEqual({ anything: ['x'], more: 0, n: 0 });
 });
 
 it('lets undeclared attributes be of another type than the declared ones', async () => {
-  const mixed = defineSession({ n: mutable<number>(() => 0), at: immutable<Date>() }, { undeclared: mutable<string>() });
+  const mixed = defineSession(
+    { n: mutable<number>(() => 0), at: immutable<Date>() },
+    { undeclared: mutable<string>() },
+  );
   const sessions = new SessionRepository({ store: new MemoryStore(), definition: mixed });
   const session = await sessions.create({ n: 1, at: new Date(1), colour: 'red' });
   const n: number = session.state.n;
@@ -116,18 +129,26 @@ it('asks for types that nothing says', () => {
   holds<Same<Untyped['any'], unknown>>();
   holds<Same<Untyped['list'], unknown[]>>();
   holds<Same<Untyped['inner'], { a: number }>>();
-  const migrated = defineSession({ list: mutable<string[]>(() => [], { version: 2, migrate: (old) => [String(old)] }) });
+  const migrated = defineSession({
+    list: mutable<string[]>(() => [], { version: 2, migrate: (old) => [String(old)] }),
+  });
   holds<Same<StateOf<typeof migrated>['list'], string[]>>();
   // @ts-expect-error migrates to another type
   const wrong = (): unknown => mutable<string[]>(() => [], { version: 2, migrate: () => 5 });
   expect(wrong).toBeTypeOf('function');
 });
 
-const owned = defineSession({ user: immutable<{ roles: string[] }>(undefined, { required: true }), plan: mutable<string>(undefined, { required: true }), n: mutable<number>(() => 0) });
+const owned = defineSession({
+  user: immutable<{ roles: string[] }>(undefined, { required: true }),
+  plan: mutable<string>(undefined, { required: true }),
+  n: mutable<number>(() => 0),
+});
 
 it('requires what is required when a session is made, and only then', async () => {
   const sessions = new SessionRepository({ store: new MemoryStore(), definition: owned });
-  holds<Same<StateOf<typeof owned>, { plan: string; n: number; readonly user: { readonly roles: readonly string[] } }>>();
+  holds<
+    Same<StateOf<typeof owned>, { plan: string; n: number; readonly user: { readonly roles: readonly string[] } }>
+  >();
   holds<Same<ValuesOf<typeof owned>, { user: { roles: string[] }; plan: string; n?: number }>>();
   const compiledOnly = (): unknown[] => [
     // @ts-expect-error without values
@@ -155,7 +176,10 @@ it('names sessions and repositories by their state alone', async () => {
   expect(await sessions.scope('s', (_, session) => count(session), { create: true })).toBe(0);
   const exact = new SessionRepository({ store: new MemoryStore(), definition });
   expect(await exact.scope('s', (_, session) => count(session), { create: true })).toBe(0);
-  const made = await new SessionRepository({ store: new MemoryStore(), definition: owned }).create({ user: { roles: [] }, plan: 'p' });
+  const made = await new SessionRepository({ store: new MemoryStore(), definition: owned }).create({
+    user: { roles: [] },
+    plan: 'p',
+  });
   expect(mine(made)).toBe('p');
   await made.close();
 });
@@ -166,8 +190,17 @@ function compile(code: readonly string[], options: Readonly<Record<string, unkno
   const folder = mkdtempSync(join(root, 'node_modules/.types-'));
   try {
     writeFileSync(join(folder, 'code.ts'), code.join('\n'));
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: { isolatedDeclarations: false, ...options }, include: ['*.ts'] }));
-    return spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' }).stdout;
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({
+        extends: '../../tsconfig.json',
+        compilerOptions: { isolatedDeclarations: false, ...options },
+        include: ['*.ts'],
+      }),
+    );
+    return spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], {
+      encoding: 'utf8',
+    }).stdout;
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -180,23 +213,30 @@ it('shows a state written out, in messages as in hovers', () => {
     `const shop = defineSession({ user: immutable<string>(), n: mutable<number>(() => 0) });`,
     `export const wrong = (state: StateOf<typeof shop>): void => void state.basket;`,
   ]);
-  expect(said).toContain(`Property 'basket' does not exist on type '{ n: number; readonly user?: string | undefined; }'`);
+  expect(said).toContain(
+    `Property 'basket' does not exist on type '{ n: number; readonly user?: string | undefined; }'`,
+  );
 }, 60_000);
 
 it('takes undefined for every option, also where the compiler tells it from absent', () => {
-  const said = compile([
-    `import { MemoryStore, SessionRepository, defineSession } from '../../ts/index.ts';`,
-    `import type { AcquireOptions, AttributeOptions, BackupOptions, Backups, CallOptions, ChangeIdOptions, CloseOptions, CreateOptions, DefinitionOptions, LockOptions, MemoryStoreOptions, OpenOptions, RepositoryOptions, UseOptions } from '../../ts/index.ts';`,
-    `import type { ChunksOptions, SignatureOptions, VcdiffOptions } from '../../ts/delta.ts';`,
-    `import type { SqliteStoreOptions } from '../../ts/store/sqlite.ts';`,
-    `import type { Place, StoreSuiteOptions } from '../../ts/testing/index.ts';`,
-    // Names of the options of T that may be absent, but not undefined.
-    `type Strict<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? (T extends { [N in K]?: infer V } ? (undefined extends V ? never : K) : never) : never }[keyof T];`,
-    `type All = [Strict<AcquireOptions>, Strict<AttributeOptions<1>>, Strict<BackupOptions>, Strict<CallOptions>, Strict<ChangeIdOptions>, Strict<CloseOptions>, Strict<CreateOptions>, Strict<DefinitionOptions>, Strict<LockOptions>, Strict<MemoryStoreOptions>, Strict<OpenOptions>, Strict<RepositoryOptions<{}, {}>>, Strict<UseOptions<{}>>, Strict<ChunksOptions>, Strict<SignatureOptions>, Strict<VcdiffOptions>, Strict<SqliteStoreOptions>, Strict<Place>, Strict<StoreSuiteOptions>, Strict<NonNullable<Parameters<Backups['catchUp']>[1]>>];`,
-    `export const some: All[number] = 'shown by the message';`,
-    `export const probe: Strict<{ a?: number; b?: number | undefined; c: number }> = 'x';`,
-    `export const make = (ttlMs: number | undefined): unknown => new SessionRepository({ store: new MemoryStore(), definition: defineSession({}, { drop: undefined }), ttlMs, lock: { leaseMs: undefined } });`,
-  ], { exactOptionalPropertyTypes: true }).split('\n').filter((line) => line.includes('code.ts'));
+  const said = compile(
+    [
+      `import { MemoryStore, SessionRepository, defineSession } from '../../ts/index.ts';`,
+      `import type { AcquireOptions, AttributeOptions, BackupOptions, Backups, CallOptions, ChangeIdOptions, CloseOptions, CreateOptions, DefinitionOptions, LockOptions, MemoryStoreOptions, OpenOptions, RepositoryOptions, UseOptions } from '../../ts/index.ts';`,
+      `import type { ChunksOptions, SignatureOptions, VcdiffOptions } from '../../ts/delta.ts';`,
+      `import type { SqliteStoreOptions } from '../../ts/store/sqlite.ts';`,
+      `import type { Place, StoreSuiteOptions } from '../../ts/testing/index.ts';`,
+      // Names of the options of T that may be absent, but not undefined.
+      `type Strict<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? (T extends { [N in K]?: infer V } ? (undefined extends V ? never : K) : never) : never }[keyof T];`,
+      `type All = [Strict<AcquireOptions>, Strict<AttributeOptions<1>>, Strict<BackupOptions>, Strict<CallOptions>, Strict<ChangeIdOptions>, Strict<CloseOptions>, Strict<CreateOptions>, Strict<DefinitionOptions>, Strict<LockOptions>, Strict<MemoryStoreOptions>, Strict<OpenOptions>, Strict<RepositoryOptions<{}, {}>>, Strict<UseOptions<{}>>, Strict<ChunksOptions>, Strict<SignatureOptions>, Strict<VcdiffOptions>, Strict<SqliteStoreOptions>, Strict<Place>, Strict<StoreSuiteOptions>, Strict<NonNullable<Parameters<Backups['catchUp']>[1]>>];`,
+      `export const some: All[number] = 'shown by the message';`,
+      `export const probe: Strict<{ a?: number; b?: number | undefined; c: number }> = 'x';`,
+      `export const make = (ttlMs: number | undefined): unknown => new SessionRepository({ store: new MemoryStore(), definition: defineSession({}, { drop: undefined }), ttlMs, lock: { leaseMs: undefined } });`,
+    ],
+    { exactOptionalPropertyTypes: true },
+  )
+    .split('\n')
+    .filter((line) => line.includes('code.ts'));
   expect(said).toEqual([
     expect.stringContaining(`Type '"shown by the message"' is not assignable to type 'never'`),
     expect.stringContaining(`Type '"x"' is not assignable to type '"a"'`),

@@ -22,21 +22,31 @@ it('a session that is dropped unclosed is told of, and its lock is given back', 
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
   const store = new MemoryStore();
   const lock = { leaseMs: 60_000 };
-  const [one, two] = [new SessionRepository({ store, definition, lock }), new SessionRepository({ store, definition, lock })];
+  const [one, two] = [
+    new SessionRepository({ store, definition, lock }),
+    new SessionRepository({ store, definition, lock }),
+  ];
   const lost: UnclosedEvent[] = [];
   one.observe((event) => void (event.type === 'unclosed' && lost.push(event)));
   const drop = async (): Promise<void> => {
     (await one.open('s', { create: true })).state.list[0] = { n: 2 };
   };
   for (let i = 1; i <= 3; i += 1) {
-    await one.scope('s', (state) => state.list.push({ n: 0 }), { create: true }); // its values are kept from one use to the next
+    // its values are kept from one use to the next
+    await one.scope('s', (state) => state.list.push({ n: 0 }), { create: true });
     await drop();
     await collectUntil(() => lost.length === i);
     expect(lost.length).toBe(i);
     await two.scope('s', (state) => expect(state.list[0]).toEqual({ n: 1 }), { create: true, timeoutMs: 1000 });
   }
-  expect(lost.map(({ id, openedAt }) => [id, openedAt?.includes('unclosed.test.ts')])).toEqual([['s', undefined], ['s', true], ['s', true]]);
-  const warnings = warn.mock.calls.map(([message]) => String(message)).filter((message) => message.includes('never closed'));
+  expect(lost.map(({ id, openedAt }) => [id, openedAt?.includes('unclosed.test.ts')])).toEqual([
+    ['s', undefined],
+    ['s', true],
+    ['s', true],
+  ]);
+  const warnings = warn.mock.calls
+    .map(([message]) => String(message))
+    .filter((message) => message.includes('never closed'));
   expect(warnings.map((message) => message.includes('unclosed.test.ts'))).toEqual([false, true]);
   warn.mockRestore();
 });

@@ -14,8 +14,27 @@ afterAll(() => rmSync(copies, { recursive: true, force: true }));
 
 /** A pause longer than the lease between asking and reading the answer, and little else. */
 const SLEEPY: Partial<Knobs> = {
-  members: 2, clients: 0, workers: 1, ids: 1, ops: 16, restMs: 40, latencyMs: 15, patienceMs: 0, lossBefore: 0, lossAfter: 0, hintLoss: 0, duplicates: 0,
-  crashes: 0, pauses: 12, cuts: 0, restarts: 0, backups: 0, leaseMs: 120, lingers: 0, ends: 0, sweepMs: 60_000,
+  members: 2,
+  clients: 0,
+  workers: 1,
+  ids: 1,
+  ops: 16,
+  restMs: 40,
+  latencyMs: 15,
+  patienceMs: 0,
+  lossBefore: 0,
+  lossAfter: 0,
+  hintLoss: 0,
+  duplicates: 0,
+  crashes: 0,
+  pauses: 12,
+  cuts: 0,
+  restarts: 0,
+  backups: 0,
+  leaseMs: 120,
+  lingers: 0,
+  ends: 0,
+  sweepMs: 60_000,
 };
 
 interface Backward {
@@ -38,22 +57,40 @@ const FAULTS: readonly Backward[] = [
       ['store/lock-row.js', ' && leftMs > 0;', ';'],
       ['store/lock-row.js', 'else if (leftMs <= holder.leaseMs / 2)', 'else if (false)'],
     ],
-    kind: 'stale read', climate: 'calm', knobs: SLEEPY, seeds: 1500,
+    kind: 'stale read',
+    climate: 'calm',
+    knobs: SLEEPY,
+    seeds: 1500,
   },
   {
     fault: 'a grant to whoever has the lock does not raise the token',
-    edits: [['store/lock-row.js', 'const same = request.ticket === holder.ticket && leftMs > 0;', 'const same = leftMs > 0; holder.ticket = request.ticket;']],
-    kind: 'token granted twice', climate: 'late', seeds: 40,
+    edits: [
+      [
+        'store/lock-row.js',
+        'const same = request.ticket === holder.ticket && leftMs > 0;',
+        'const same = leftMs > 0; holder.ticket = request.ticket;',
+      ],
+    ],
+    kind: 'token granted twice',
+    climate: 'late',
+    seeds: 40,
   },
   {
     fault: 'a late leaving takes away a lock that is in use',
-    edits: [['store/lock-row.js', 'row.holder.ticket <= ticket)', 'true)'], ['store/lock-row.js', 'waiter.member !== member || waiter.ticket > ticket', 'waiter.member !== member']],
-    kind: 'lock held by two', climate: 'late', seeds: 300,
+    edits: [
+      ['store/lock-row.js', 'row.holder.ticket <= ticket)', 'true)'],
+      ['store/lock-row.js', 'waiter.member !== member || waiter.ticket > ticket', 'waiter.member !== member'],
+    ],
+    kind: 'lock held by two',
+    climate: 'late',
+    seeds: 300,
   },
   {
     fault: 'tokens begin again where a row was deleted',
     edits: [['store/moment.js', 'Math.max(floorOf(epoch), births)', 'floorOf(epoch)']],
-    kind: 'token granted twice', climate: 'expiry', seeds: 60,
+    kind: 'token granted twice',
+    climate: 'expiry',
+    seeds: 60,
   },
   {
     fault: 'leases run on the wall clock, without a bound',
@@ -62,22 +99,31 @@ const FAULTS: readonly Backward[] = [
       ['lock/member-lock.js', 'Math.min(grant.leaseLeftMs, leaseMs)', 'grant.leaseLeftMs'],
       ['store/lock-row.js', 'row.holder.leaseUntil = Math.min(leaseUntil, now + leaseMs);', ''],
     ],
-    kind: 'lock held by two', climate: 'jumps', seeds: 80,
+    kind: 'lock held by two',
+    climate: 'jumps',
+    seeds: 80,
   },
   {
     fault: 'a record that is dated before its parent is damage to a backup',
     edits: [['sync/log-reader.js', 'time: SOME_TIME, ', '']],
-    kind: 'backup astray', climate: 'jumps', seeds: 80,
+    kind: 'backup astray',
+    climate: 'jumps',
+    seeds: 80,
   },
   {
     fault: 'an outdated primary that is ahead cannot become a backup',
     edits: [['backup/backup.js', ' && !outdated', '']],
-    kind: 'backup astray', climate: 'promotion', seeds: 400,
+    kind: 'backup astray',
+    climate: 'promotion',
+    seeds: 400,
   },
   {
     fault: 'a wall clock that is set back brings an expired session back',
     edits: [['clock.js', 'this.#jumped ? steady : wall', 'this.#jumped ? Math.min(wall, steady) : wall']],
-    kind: 'resurrected session', climate: 'store', knobs: { storeJumps: 3, expiry: 'near' }, seeds: 800,
+    kind: 'resurrected session',
+    climate: 'store',
+    knobs: { storeJumps: 3, expiry: 'near' },
+    seeds: 800,
   },
 ];
 
@@ -96,13 +142,20 @@ function seedsUntil({ edits, kind, climate, knobs, seeds }: Backward, name: stri
       const { findings } = await run(seed, { knobs: ${JSON.stringify({ ...CLIMATES[climate], ...knobs })} });
       if (findings.some(({ kind }) => kind === ${JSON.stringify(kind)})) { console.log(seed); break; }
     }`;
-  const ran = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8', timeout: 100_000 });
+  const ran = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    timeout: 100_000,
+  });
   expect(ran.stderr).toBe('');
   return ran.stdout === '' ? undefined : Number(ran.stdout);
 }
 
 describe('with its mend taken back', () => {
-  it.each(FAULTS.map((fault, i) => [fault.fault, fault, String(i)] as const))('%s', (_, fault, name) => {
-    expect(seedsUntil(fault, name)).toBeGreaterThan(0);
-  }, 120_000);
+  it.each(FAULTS.map((fault, i) => [fault.fault, fault, String(i)] as const))(
+    '%s',
+    (_, fault, name) => {
+      expect(seedsUntil(fault, name)).toBeGreaterThan(0);
+    },
+    120_000,
+  );
 });

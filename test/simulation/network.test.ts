@@ -8,7 +8,15 @@ import { Actor, World, drive } from '../../ts/simulation/world.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Append, CallOptions, Store } from '../../ts/store/store.ts';
 
-const FAIR: Partial<Knobs> = { latencyMs: 4, patienceMs: 100, lossBefore: 0, lossAfter: 0, late: 0, duplicates: 0, hintLoss: 0 };
+const FAIR: Partial<Knobs> = {
+  latencyMs: 4,
+  patienceMs: 100,
+  lossBefore: 0,
+  lossAfter: 0,
+  late: 0,
+  duplicates: 0,
+  hintLoss: 0,
+};
 const CALL = { since: ORIGIN, limitBytes: 0 };
 
 /** One caller and one machine whose store counts what reaches it. */
@@ -36,7 +44,10 @@ class Scene {
 
   ask(options?: CallOptions): void {
     const said = (what: string): void => void (this.outcome = what);
-    this.store.read('a', CALL, options).then(() => said('answered'), (error: HoldfastError) => said(`${error.code} ${error.outcome}`));
+    this.store.read('a', CALL, options).then(
+      () => said('answered'),
+      (error: HoldfastError) => said(`${error.code} ${error.outcome}`),
+    );
   }
 
   at(ms: number, run: () => void): void {
@@ -55,14 +66,17 @@ class Scene {
 
 /** The scene that `direct` makes of one call, for each of twenty seeds. */
 async function scenes(knobs: Partial<Knobs>, direct: (scene: Scene) => void): Promise<Scene[]> {
-  return Promise.all(Array.from({ length: 20 }, (_, seed) => {
-    const scene = new Scene(seed, knobs);
-    direct(scene);
-    return scene.play();
-  }));
+  return Promise.all(
+    Array.from({ length: 20 }, (_, seed) => {
+      const scene = new Scene(seed, knobs);
+      direct(scene);
+      return scene.play();
+    }),
+  );
 }
 
-const outcomes = (all: readonly Scene[]): string[] => [...new Set(all.map(({ outcome, arrivals }) => `${outcome}, ${arrivals.length} arrived`))].toSorted();
+const outcomes = (all: readonly Scene[]): string[] =>
+  [...new Set(all.map(({ outcome, arrivals }) => `${outcome}, ${arrivals.length} arrived`))].toSorted();
 
 describe('the network', () => {
   it('carries a call there and its answer back', async () => {
@@ -70,11 +84,16 @@ describe('the network', () => {
   });
 
   it('loses requests: refused at once, or swallowed', async () => {
-    expect(outcomes(await scenes({ lossBefore: 1 }, (scene) => scene.ask()))).toEqual(['ERR_UNAVAILABLE none, 0 arrived', 'ERR_UNAVAILABLE unknown, 0 arrived']);
+    expect(outcomes(await scenes({ lossBefore: 1 }, (scene) => scene.ask()))).toEqual([
+      'ERR_UNAVAILABLE none, 0 arrived',
+      'ERR_UNAVAILABLE unknown, 0 arrived',
+    ]);
   });
 
   it('loses answers: what was done stays done', async () => {
-    expect(outcomes(await scenes({ lossAfter: 1 }, (scene) => scene.ask()))).toEqual(['ERR_UNAVAILABLE unknown, 1 arrived']);
+    expect(outcomes(await scenes({ lossAfter: 1 }, (scene) => scene.ask()))).toEqual([
+      'ERR_UNAVAILABLE unknown, 1 arrived',
+    ]);
   });
 
   it('carries late requests when their sender has given up', async () => {
@@ -84,10 +103,12 @@ describe('the network', () => {
   });
 
   it('carries some requests twice, and answers the first', async () => {
-    expect(outcomes(await scenes({ duplicates: 1 }, (scene) => scene.ask({ timeoutMs: 5000 })))).toEqual(['answered, 2 arrived']);
+    expect(outcomes(await scenes({ duplicates: 1 }, (scene) => scene.ask({ timeoutMs: 5000 })))).toEqual([
+      'answered, 2 arrived',
+    ]);
   });
 
-  it('ends a call at its own bound, at the driver\'s where it has none, and on its signal', async () => {
+  it("ends a call at its own bound, at the driver's where it has none, and on its signal", async () => {
     const hang = (scene: Scene): void => {
       scene.machine.paused = true;
       scene.at(50_000, () => scene.world.resume(scene.machine));
@@ -107,7 +128,9 @@ describe('the network', () => {
     expect(await givenUpAfter({ timeoutMs: 30 })).toBe('30 unknown');
     expect(await givenUpAfter(undefined)).toBe('100 unknown');
     const controller = new AbortController();
-    expect(await givenUpAfter({ signal: controller.signal }, (scene) => scene.at(20, () => controller.abort()))).toBe('20 unknown');
+    expect(await givenUpAfter({ signal: controller.signal }, (scene) => scene.at(20, () => controller.abort()))).toBe(
+      '20 unknown',
+    );
     expect(await givenUpAfter({ signal: AbortSignal.abort() })).toBe('0 none');
   });
 
@@ -126,10 +149,14 @@ describe('the network', () => {
   });
 
   it('resets what was on its way to a machine that is started anew', async () => {
-    expect(outcomes(await scenes({}, (scene) => {
-      scene.ask();
-      scene.machine.restart();
-    }))).toEqual(['ERR_UNAVAILABLE unknown, 0 arrived']);
+    expect(
+      outcomes(
+        await scenes({}, (scene) => {
+          scene.ask();
+          scene.machine.restart();
+        }),
+      ),
+    ).toEqual(['ERR_UNAVAILABLE unknown, 0 arrived']);
   });
 
   it('may or may not carry what a process sent before it died', async () => {
@@ -143,7 +170,13 @@ describe('the network', () => {
   it('has bytes of its own', async () => {
     const scene = new Scene(1, {});
     const bytes = Buffer.from('before');
-    const append: Append = { parent: ORIGIN, position: { revision: 1, nonce: 5 }, kind: 'snapshot', bytes, under: { member: 'x', ticket: 1, leaseMs: 1000, wait: false } };
+    const append: Append = {
+      parent: ORIGIN,
+      position: { revision: 1, nonce: 5 },
+      kind: 'snapshot',
+      bytes,
+      under: { member: 'x', ticket: 1, leaseMs: 1000, wait: false },
+    };
     void scene.store.append('a', append);
     bytes.write('after!');
     await scene.play();
@@ -152,18 +185,21 @@ describe('the network', () => {
   });
 
   it('loses, delays and doubles hints, and tells of a loss when a cut is mended', async () => {
-    const heard = async (knobs: Partial<Knobs>, cut: boolean): Promise<string[][]> => Promise.all(Array.from({ length: 30 }, async (_, seed) => {
-      const scene = new Scene(seed, knobs);
-      const hints: string[] = [];
-      const owner = { leaseMs: 1000, wait: true, since: ORIGIN, limitBytes: 0 };
-      const holder = await joined(scene, (hint) => hints.push(hint));
-      await scene.machine.store.lock('a', { ...owner, member: holder, ticket: 1 });
-      if (cut) scene.network.cut(scene.machine);
-      await scene.machine.store.lock('a', { ...owner, member: 'another', ticket: 1 });
-      if (cut) scene.at(50, () => scene.network.mend(scene.machine));
-      await scene.play();
-      return hints;
-    }));
+    const heard = async (knobs: Partial<Knobs>, cut: boolean): Promise<string[][]> =>
+      Promise.all(
+        Array.from({ length: 30 }, async (_, seed) => {
+          const scene = new Scene(seed, knobs);
+          const hints: string[] = [];
+          const owner = { leaseMs: 1000, wait: true, since: ORIGIN, limitBytes: 0 };
+          const holder = await joined(scene, (hint) => hints.push(hint));
+          await scene.machine.store.lock('a', { ...owner, member: holder, ticket: 1 });
+          if (cut) scene.network.cut(scene.machine);
+          await scene.machine.store.lock('a', { ...owner, member: 'another', ticket: 1 });
+          if (cut) scene.at(50, () => scene.network.mend(scene.machine));
+          await scene.play();
+          return hints;
+        }),
+      );
     const usual = (await heard({}, false)).map((hints) => hints.length);
     expect(new Set(usual)).toEqual(new Set([1, 2]));
     expect(new Set((await heard({ hintLoss: 1 }, false)).flat())).toEqual(new Set());
@@ -174,9 +210,11 @@ describe('the network', () => {
 /** The name of a member whose hints come through the network. */
 async function joined(scene: Scene, heard: (hint: string) => void): Promise<string> {
   let member: string | undefined;
-  void scene.store.join((hint) => heard(hint.kind)).then((membership) => {
-    member = membership.member;
-  });
+  void scene.store
+    .join((hint) => heard(hint.kind))
+    .then((membership) => {
+      member = membership.member;
+    });
   while (member === undefined && scene.world.step()) await new Promise(setImmediate);
   return member as string;
 }

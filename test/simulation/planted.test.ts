@@ -10,8 +10,8 @@ const FENCING: Partial<Knobs> = { pauses: 8, cuts: 4, leaseMs: 120, ids: 1, ling
 const PROMOTED: Partial<Knobs> = { promotions: 1, members: 0, clients: 3, lingers: 0.7, ids: 1 };
 
 /**
- * A fault in the primary, what it must be called, how many seeds may pass until it is (about twice the longest row of 200 seeds without), and
- * what it needs to show. Beside each: how many of 200 seeds called it so, and that row.
+ * A fault in the primary, what it must be called, how many seeds may pass until it is (about twice the longest row of
+ * 200 seeds without), and what it needs to show. Beside each: how many of 200 seeds called it so, and that row.
  */
 const FAULTS: readonly (readonly [PlantName, string, number, Partial<Knobs>])[] = [
   ['drops an append', 'acknowledged and missing', 8, {}], // 190, 2
@@ -32,7 +32,12 @@ const FAULTS: readonly (readonly [PlantName, string, number, Partial<Knobs>])[] 
   ['keeps the epoch to itself', 'old token accepted', 4, PROMOTED], // 200, 1
 ];
 
-async function seedsUntil(plant: PlantName, kind: string, budget: number, knobs: Partial<Knobs>): Promise<number | undefined> {
+async function seedsUntil(
+  plant: PlantName,
+  kind: string,
+  budget: number,
+  knobs: Partial<Knobs>,
+): Promise<number | undefined> {
   for (let seed = 1; seed <= budget; seed += 1) {
     const { findings } = await run(seed, { knobs: { ...EASY, ...knobs }, plant });
     if (findings.some((finding) => finding.kind === kind)) return seed;
@@ -41,15 +46,20 @@ async function seedsUntil(plant: PlantName, kind: string, budget: number, knobs:
 }
 
 describe('a fault that is planted in the primary is found and named', () => {
-  it.each(FAULTS)('%s: %s, in %i seeds', async (plant, kind, budget, knobs) => {
-    expect(await seedsUntil(plant, kind, budget, knobs)).toBeDefined();
-  }, 60_000);
+  it.each(FAULTS)(
+    '%s: %s, in %i seeds',
+    async (plant, kind, budget, knobs) => {
+      expect(await seedsUntil(plant, kind, budget, knobs)).toBeDefined();
+    },
+    60_000,
+  );
 
   it('covers all that can be planted', () => {
     expect(Object.keys(PLANTS).filter((plant) => FAULTS.every(([name]) => name !== plant))).toEqual([]);
   });
 
   it('finds nothing where nothing is planted', async () => {
-    for (let seed = 1; seed <= 10; seed += 1) expect([seed, (await run(seed, { knobs: EASY })).findings]).toEqual([seed, []]);
+    for (let seed = 1; seed <= 10; seed += 1)
+      expect([seed, (await run(seed, { knobs: EASY })).findings]).toEqual([seed, []]);
   });
 });

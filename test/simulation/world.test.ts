@@ -30,7 +30,9 @@ describe('a world', () => {
     const said = await order(1, (world, say) => {
       const actor = new Actor('a');
       world.at(1, actor, undefined, () => {
-        void Promise.resolve().then(() => Promise.resolve()).then(() => say('deep'));
+        void Promise.resolve()
+          .then(() => Promise.resolve())
+          .then(() => say('deep'));
       });
       world.at(1.001, actor, undefined, () => say('next'));
     });

@@ -1,6 +1,6 @@
-// Destroys the page that holds a record of session `a05`, or its row, and prints what becomes of calls that are made at once: `<what>: <sessions>`.
-// Those whose names begin with `z` are on other pages.
-// argv: folder, and 'records' (appends to `a05` and those far away) or 'rows' (looks at `a05` and one far away)
+// Destroys the page that holds a record of session `a05`, or its row, and prints what becomes of calls that are made at
+// once: `<what>: <sessions>`. Those whose names begin with `z` are on other pages. argv: folder, and 'records' (appends
+// to `a05` and those far away) or 'rows' (looks at `a05` and one far away)
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqliteStore } from 'holdfast/sqlite';
@@ -9,11 +9,19 @@ const [, , dir, what] = process.argv;
 const PAGE = 4096;
 /** Of a page of a table without numbers for its rows. */
 const LEAF = 10;
-const ids = [...'az'].flatMap((letter) => Array.from({ length: 40 }, (_, i) => `${letter}${String(i).padStart(2, '0')}`));
+const ids = [...'az'].flatMap((letter) =>
+  Array.from({ length: 40 }, (_, i) => `${letter}${String(i).padStart(2, '0')}`),
+);
 
 function append(store, id, revision) {
   const parent = { revision: revision - 1, nonce: revision === 1 ? 0 : 5 };
-  return store.append(id, { parent, position: { revision, nonce: 5 }, kind: 'snapshot', bytes: Buffer.alloc(2500, 7), under: 0 });
+  return store.append(id, {
+    parent,
+    position: { revision, nonce: 5 },
+    kind: 'snapshot',
+    bytes: Buffer.alloc(2500, 7),
+    under: 0,
+  });
 }
 
 function damage() {
@@ -31,10 +39,19 @@ for (const id of ids) await append(filled, id, 1);
 await filled.close();
 damage();
 const store = await SqliteStore.open({ dir });
-const calls = what === 'rows' ? ['z39', 'a05'].map((id) => [id, store.inspect(id)]) : ids.slice(40).toSpliced(20, 0, 'a05').map((id) => [id, append(store, id, 2)]);
+const calls =
+  what === 'rows'
+    ? ['z39', 'a05'].map((id) => [id, store.inspect(id)])
+    : ids
+        .slice(40)
+        .toSpliced(20, 0, 'a05')
+        .map((id) => [id, append(store, id, 2)]);
 const seen = {};
 for (const [id, call] of calls) {
-  const came = await call.then(() => 'fine', (error) => `${error.code} ${error.outcome}`);
+  const came = await call.then(
+    () => 'fine',
+    (error) => `${error.code} ${error.outcome}`,
+  );
   (seen[came] ??= []).push(id);
 }
 for (const [came, which] of Object.entries(seen)) console.log(`${came}: ${which.length > 1 ? which.length : which[0]}`);

@@ -7,8 +7,23 @@ import { MemoryStore } from '../../ts/store/memory.ts';
 import { differ } from './differential.ts';
 
 const KINDS = [
-  'append yes', 'append fenced', 'append conflict granted', 'append conflict (expired)', 'append conflict (ended)', 'append locked', 'append ERR_INVALID', 'lock yes', 'lock',
-  'lock yes (expired)', 'touch yes', 'touch gone', 'touch fenced', 'replace yes', 'replace conflict', 'replace fenced', 'promote',
+  'append yes',
+  'append fenced',
+  'append conflict granted',
+  'append conflict (expired)',
+  'append conflict (ended)',
+  'append locked',
+  'append ERR_INVALID',
+  'lock yes',
+  'lock',
+  'lock yes (expired)',
+  'touch yes',
+  'touch gone',
+  'touch fenced',
+  'replace yes',
+  'replace conflict',
+  'replace fenced',
+  'promote',
 ];
 
 describe('random calls are answered as by the model of the contract', () => {
@@ -17,10 +32,16 @@ describe('random calls are answered as by the model of the contract', () => {
   it(`by MemoryStore, ${seeds} seeds`, async () => {
     const total = new Map<string, number>();
     for (let seed = 1; seed <= seeds; seed += 1) {
-      for (const [kind, times] of await differ((clock) => new MemoryStore({ clock, sweepEveryMs: Infinity }), seed, 6000)) total.set(kind, (total.get(kind) ?? 0) + times);
+      for (const [kind, times] of await differ(
+        (clock) => new MemoryStore({ clock, sweepEveryMs: Infinity }),
+        seed,
+        6000,
+      ))
+        total.set(kind, (total.get(kind) ?? 0) + times);
     }
     // They reach every kind of answer, else their agreement would say little.
-    for (const kind of KINDS) expect(total.get(kind) ?? 0, `${kind} of ${JSON.stringify([...total])}`).toBeGreaterThan(10);
+    for (const kind of KINDS)
+      expect(total.get(kind) ?? 0, `${kind} of ${JSON.stringify([...total])}`).toBeGreaterThan(10);
   }, 600_000);
 
   it('by SqliteStore', async () => {

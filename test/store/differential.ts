@@ -24,7 +24,11 @@ function randomOf(seed: number): Random {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-  return { below: (end) => Math.floor(next() * end), maybe: (share) => next() < share, pick: (list) => list[Math.floor(next() * list.length)] as never };
+  return {
+    below: (end) => Math.floor(next() * end),
+    maybe: (share) => next() < share,
+    pick: (list) => list[Math.floor(next() * list.length)] as never,
+  };
 }
 
 /** One call: to the store, and to the model. */
@@ -67,13 +71,24 @@ class Client {
     return this.#overall(id, chance);
   }
 
-  #call(what: string, id: string, args: unknown, ask: Call['ask'], expected: Call['expect'], learn?: Call['learn']): Call {
+  #call(
+    what: string,
+    id: string,
+    args: unknown,
+    ask: Call['ask'],
+    expected: Call['expect'],
+    learn?: Call['learn'],
+  ): Call {
     return { what: `${what} ${id} ${plain(args)}`, ask, expect: expected, ...(learn && { learn }) };
   }
 
   #learn(id: string, tail: Tail | undefined, token?: number): void {
     const { head } = tail ?? {};
-    this.#known.set(id, { position: head?.position ?? ORIGIN, token: token ?? head?.token ?? 0, state: head?.state ?? 'live' });
+    this.#known.set(id, {
+      position: head?.position ?? ORIGIN,
+      token: token ?? head?.token ?? 0,
+      state: head?.state ?? 'live',
+    });
   }
 
   #acquire(): Acquire {
@@ -89,21 +104,26 @@ class Client {
 
   #kind(parent: Position, state: string): RecordKind {
     const { random } = { random: this.#random };
-    if (parent.revision === 0 || state === 'expired') return random.maybe(0.9) ? 'snapshot' : random.pick(['delta', 'end']);
+    if (parent.revision === 0 || state === 'expired')
+      return random.maybe(0.9) ? 'snapshot' : random.pick(['delta', 'end']);
     return random.maybe(0.8) ? 'delta' : random.maybe(0.8) ? 'snapshot' : 'end';
   }
 
   #append(id: string): Call {
     const random = this.#random;
     const known = this.#known.get(id) as Known;
-    const parent = random.maybe(0.93) ? known.position : { revision: Math.max(0, known.position.revision - random.below(3)), nonce: random.below(50) };
+    const parent = random.maybe(0.93)
+      ? known.position
+      : { revision: Math.max(0, known.position.revision - random.below(3)), nonce: random.below(50) };
     const position = { revision: parent.revision + (random.maybe(0.99) ? 1 : 2), nonce: random.below(2 ** 32) };
     const append: Append = {
       parent,
       position,
       kind: this.#kind(parent, known.state),
       bytes: new Uint8Array(random.below(60)).fill(7),
-      under: random.maybe(0.4) ? this.#acquire() : Math.max(0, known.token + (random.maybe(0.9) ? 0 : random.below(5) - 2)),
+      under: random.maybe(0.4)
+        ? this.#acquire()
+        : Math.max(0, known.token + (random.maybe(0.9) ? 0 : random.below(5) - 2)),
       ...(random.maybe(0.3) && { expiry: this.#expiry() }),
       ...(random.maybe(0.3) && { first: random.below(position.revision + 2) }),
       ...(random.maybe(0.3) && { begins: random.maybe(known.state === 'live' ? 0.3 : 0.7) }),
@@ -111,41 +131,94 @@ class Client {
       ...(random.maybe(0.7) && { lock: random.pick(['renew', 'leave', 'release'] as const) }),
     };
     const learn = (answer: unknown): void => {
-      const { appended, tail, token, grant } = answer as { appended?: boolean; tail?: Tail; token?: number; grant?: { token: number } };
+      const { appended, tail, token, grant } = answer as {
+        appended?: boolean;
+        tail?: Tail;
+        token?: number;
+        grant?: { token: number };
+      };
       if (appended === true) this.#known.set(id, { position, token: token ?? 0, state: 'live' });
       else if (tail !== undefined) this.#learn(id, tail, random.maybe(0.9) ? (grant?.token ?? token) : known.token);
     };
-    return this.#call('append', id, append, (store) => store.append(id, append), (model) => model.append(id, append), learn);
+    return this.#call(
+      'append',
+      id,
+      append,
+      (store) => store.append(id, append),
+      (model) => model.append(id, append),
+      learn,
+    );
   }
 
   #lock(id: string): Call {
     const random = this.#random;
     const since = (this.#known.get(id) as Known).position;
-    const request = { ...this.#acquire(), since, ...(random.maybe(0.3) && { limitBytes: random.below(200) }), ...(random.maybe(0.3) && { existing: random.maybe(0.8) }) };
+    const request = {
+      ...this.#acquire(),
+      since,
+      ...(random.maybe(0.3) && { limitBytes: random.below(200) }),
+      ...(random.maybe(0.3) && { existing: random.maybe(0.8) }),
+    };
     const learn = (answer: unknown): void => {
       const { tail, token } = answer as { tail?: Tail; token?: number };
       if (tail !== undefined) this.#learn(id, tail, token);
     };
-    return this.#call('lock', id, request, (store) => store.lock(id, request), (model) => model.lock(id, request), learn);
+    return this.#call(
+      'lock',
+      id,
+      request,
+      (store) => store.lock(id, request),
+      (model) => model.lock(id, request),
+      learn,
+    );
   }
 
   #read(id: string): Call {
     const random = this.#random;
     const since = random.maybe(0.7) ? (this.#known.get(id) as Known).position : ORIGIN;
-    const request = { since, ...(random.maybe(0.3) && { kept: random.maybe(0.7) }), ...(random.maybe(0.4) && { limitBytes: random.below(300) }) };
-    return this.#call('read', id, request, (store) => store.read(id, request), (model) => model.read(id, request), (answer) => this.#learn(id, answer as Tail));
+    const request = {
+      since,
+      ...(random.maybe(0.3) && { kept: random.maybe(0.7) }),
+      ...(random.maybe(0.4) && { limitBytes: random.below(300) }),
+    };
+    return this.#call(
+      'read',
+      id,
+      request,
+      (store) => store.read(id, request),
+      (model) => model.read(id, request),
+      (answer) => this.#learn(id, answer as Tail),
+    );
   }
 
   #unlock(id: string): Call {
     const random = this.#random;
-    const who = random.maybe(0.6) ? { token: (this.#known.get(id) as Known).token } : { member: random.pick(this.#members), ticket: Math.max(0, this.#ticket - random.below(3)) };
-    return this.#call('unlock', id, who, (store) => store.unlock(id, who), (model) => model.unlock(id, who));
+    const who = random.maybe(0.6)
+      ? { token: (this.#known.get(id) as Known).token }
+      : { member: random.pick(this.#members), ticket: Math.max(0, this.#ticket - random.below(3)) };
+    return this.#call(
+      'unlock',
+      id,
+      who,
+      (store) => store.unlock(id, who),
+      (model) => model.unlock(id, who),
+    );
   }
 
   #touch(id: string): Call {
     const random = this.#random;
-    const touch = { token: (this.#known.get(id) as Known).token, ...(random.maybe(0.5) && { renew: true }), ...(random.maybe(0.3) && { expiry: this.#expiry() }) };
-    return this.#call('touch', id, touch, (store) => store.touch(id, touch), (model) => model.touch(id, touch));
+    const touch = {
+      token: (this.#known.get(id) as Known).token,
+      ...(random.maybe(0.5) && { renew: true }),
+      ...(random.maybe(0.3) && { expiry: this.#expiry() }),
+    };
+    return this.#call(
+      'touch',
+      id,
+      touch,
+      (store) => store.touch(id, touch),
+      (model) => model.touch(id, touch),
+    );
   }
 
   #replace(id: string): Call {
@@ -157,32 +230,71 @@ class Client {
       kind: n === 0 ? ('snapshot' as const) : random.pick(['delta', 'delta', 'snapshot'] as const),
       bytes: new Uint8Array(random.below(60)).fill(3),
     }));
-    const image = { records, createdAt: 1_800_001_000_000, expiry: this.#expiry(), token, ...(random.maybe(0.5) && { terms: TERMS.slice(0, 1) }) };
+    const image = {
+      records,
+      createdAt: 1_800_001_000_000,
+      expiry: this.#expiry(),
+      token,
+      ...(random.maybe(0.5) && { terms: TERMS.slice(0, 1) }),
+    };
     const expected = random.maybe(0.7) ? position : undefined;
     const learn = (answer: unknown): void => {
       const { appended, token: raised } = answer as { appended: boolean; token: number };
       if (appended) this.#known.set(id, { position: records.at(-1)?.position ?? ORIGIN, token: raised, state: 'live' });
     };
-    return this.#call('replace', id, { image, expected }, (store) => store.replace(id, image, expected), (model) => model.replace(id, image, expected), learn);
+    return this.#call(
+      'replace',
+      id,
+      { image, expected },
+      (store) => store.replace(id, image, expected),
+      (model) => model.replace(id, image, expected),
+      learn,
+    );
   }
 
   #overall(id: string, chance: number): Call {
     const random = this.#random;
-    if (chance < 910) return this.#call('inspect', id, '', (store) => store.inspect(id), (model) => model.inspect(id));
+    if (chance < 910)
+      return this.#call(
+        'inspect',
+        id,
+        '',
+        (store) => store.inspect(id),
+        (model) => model.inspect(id),
+      );
     if (chance < 940) {
       const term = random.maybe(0.6) ? random.pick(TERMS) : undefined;
-      return this.#call('list', '', term, async (store) => (await store.list({ limit: 100, ...(term !== undefined && { term }) })).ids.toSorted(), (model) => model.list(term));
+      return this.#call(
+        'list',
+        '',
+        term,
+        async (store) => (await store.list({ limit: 100, ...(term !== undefined && { term }) })).ids.toSorted(),
+        (model) => model.list(term),
+      );
     }
     if (chance < 997) {
       const graceMs = random.pick([0, 1000, 100_000]);
-      return this.#call('sweep', '', graceMs, async (store) => (await store.sweep({ limit: 100, graceMs })).swept, (model) => model.sweep(graceMs));
+      return this.#call(
+        'sweep',
+        '',
+        graceMs,
+        async (store) => (await store.sweep({ limit: 100, graceMs })).swept,
+        (model) => model.sweep(graceMs),
+      );
     }
     const above = random.below(5);
-    return this.#call('promote', '', above, async (store) => (await store.promote(above)).epoch, (model) => model.promote(above));
+    return this.#call(
+      'promote',
+      '',
+      above,
+      async (store) => (await store.promote(above)).epoch,
+      (model) => model.promote(above),
+    );
   }
 }
 
-const isBuffer = (value: unknown): value is { readonly data: number[] } => isRecord(value) && 'type' in value && value.type === 'Buffer';
+const isBuffer = (value: unknown): value is { readonly data: number[] } =>
+  isRecord(value) && 'type' in value && value.type === 'Buffer';
 const plain = (value: unknown): string =>
   JSON.stringify(value, (_, inner: unknown) => {
     if (inner === Infinity) return 'Infinity';
@@ -191,14 +303,26 @@ const plain = (value: unknown): string =>
   }) ?? 'nothing';
 
 /** In the order of their names. */
-const sorted = (value: unknown): string => plain(value === undefined ? undefined : JSON.parse(plain(value), (_, inner: unknown) => (isRecord(inner) ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1))) : inner)));
-const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
+const sorted = (value: unknown): string =>
+  plain(
+    value === undefined
+      ? undefined
+      : JSON.parse(plain(value), (_, inner: unknown) =>
+          isRecord(inner) ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1))) : inner,
+        ),
+  );
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * Random calls of several members, repeated ones and late ones among them: the store must answer each as the model does, and send
- * the same hints. Returns how often there was each kind of answer.
+ * Random calls of several members, repeated ones and late ones among them: the store must answer each as the model
+ * does, and send the same hints. Returns how often there was each kind of answer.
  */
-export async function differ(open: (clock: VirtualClock) => Store | Promise<Store>, seed: number, calls: number): Promise<ReadonlyMap<string, number>> {
+export async function differ(
+  open: (clock: VirtualClock) => Store | Promise<Store>,
+  seed: number,
+  calls: number,
+): Promise<ReadonlyMap<string, number>> {
   const tally = new Map<string, number>();
   const random = randomOf(seed);
   const clock = new VirtualClock();
@@ -223,7 +347,9 @@ export async function differ(open: (clock: VirtualClock) => Store | Promise<Stor
       jumped += jump;
     }
     const late = done.length > 0 && random.maybe(0.08);
-    const call = late ? (random.maybe(0.5) ? done.at(-1) : done[Math.max(0, done.length - 1 - random.below(200))]) as Call : random.pick(clients).next();
+    const call = late
+      ? ((random.maybe(0.5) ? done.at(-1) : done[Math.max(0, done.length - 1 - random.below(200))]) as Call)
+      : random.pick(clients).next();
     const answer = await call.ask(store).catch((error: { code: string }) => error.code);
     const expected = call.expect(model);
     await Promise.resolve();
@@ -241,7 +367,14 @@ export async function differ(open: (clock: VirtualClock) => Store | Promise<Stor
 }
 
 function kindOf(answer: unknown): string {
-  const { appended, granted, touched, why, tail, grant } = (isRecord(answer) ? answer : {}) as { appended?: boolean; granted?: boolean; touched?: boolean; why?: string; tail?: Tail; grant?: object };
+  const { appended, granted, touched, why, tail, grant } = (isRecord(answer) ? answer : {}) as {
+    appended?: boolean;
+    granted?: boolean;
+    touched?: boolean;
+    why?: string;
+    tail?: Tail;
+    grant?: object;
+  };
   if (typeof answer === 'string') return ` ${answer}`;
   return `${[appended, granted, touched].includes(true) ? ' yes' : ''}${why ? ` ${why}` : ''}${tail?.head && tail.head.state !== 'live' ? ` (${tail.head.state})` : ''}${grant ? ' granted' : ''}`;
 }

@@ -10,7 +10,13 @@ for (let i = 0; i < 16; i += 1) {
       const parent = head?.position ?? { revision: 0, nonce: 0 };
       const position = { revision: parent.revision + 1, nonce: process.pid * 1000 + (ticket % 1000) };
       const kind = parent.revision % 20 === 0 ? 'snapshot' : 'delta';
-      const answer = await store.append(`s${i}`, { parent, position, kind, bytes: Buffer.alloc(100), under: { ...under, ticket } });
+      const answer = await store.append(`s${i}`, {
+        parent,
+        position,
+        kind,
+        bytes: Buffer.alloc(100),
+        under: { ...under, ticket },
+      });
       if (!answer.appended) throw new Error(`append: ${JSON.stringify(answer)}`);
       head = { position };
     }

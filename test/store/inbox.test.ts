@@ -36,7 +36,13 @@ describe.skipIf(process.platform === 'win32')('SocketInbox', () => {
     const dir = newFolder();
     const folder = join(dir, 'inbox');
     mkdirSync(folder, { mode: 0o700 });
-    const [dead, fresh, alive, file, other] = ['aaaaaaaa.sock', 'bbbbbbbb.sock', 'cccccccc.sock', 'dddddddd.sock', 'other.sock'] as const;
+    const [dead, fresh, alive, file, other] = [
+      'aaaaaaaa.sock',
+      'bbbbbbbb.sock',
+      'cccccccc.sock',
+      'dddddddd.sock',
+      'other.sock',
+    ] as const;
     for (const name of [dead, fresh, other]) leave(join(folder, name));
     writeFileSync(join(folder, file), '');
     const server = await listen(join(folder, alive));
@@ -44,7 +50,8 @@ describe.skipIf(process.platform === 'win32')('SocketInbox', () => {
     utimesSync(join(folder, fresh), Date.now() / 1000 + 60, Date.now() / 1000 + 60);
     const inbox = new SocketInbox(dir);
     await inbox.join(() => undefined);
-    for (const end = Date.now() + 10_000; readdirSync(folder).includes(dead) && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 2));
+    for (const end = Date.now() + 10_000; readdirSync(folder).includes(dead) && Date.now() < end;)
+      await new Promise((resolve) => setTimeout(resolve, 2));
     await inbox.close();
     expect(readdirSync(folder).toSorted()).toEqual([fresh, alive, file, other]);
     server.close();
@@ -61,7 +68,8 @@ describe.skipIf(process.platform === 'win32')('SocketInbox', () => {
     for (const left of [6, 0]) {
       const inbox = new SocketInbox(dir);
       await inbox.join(() => undefined);
-      for (const end = Date.now() + 10_000; readdirSync(folder).length > left + 1 && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 2));
+      for (const end = Date.now() + 10_000; readdirSync(folder).length > left + 1 && Date.now() < end;)
+        await new Promise((resolve) => setTimeout(resolve, 2));
       await new Promise((resolve) => setTimeout(resolve, 50));
       expect(readdirSync(folder).length).toBe(left + 1);
       await inbox.close();

@@ -6,17 +6,32 @@ import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Append } from '../../ts/store/store.ts';
 import { VirtualClock, storeSuite } from '../../ts/testing/index.ts';
 
-storeSuite({ describe, it }, {
-  name: 'MemoryStore',
-  async open() {
-    const clock = new VirtualClock();
-    const store = new MemoryStore({ clock, sweepEveryMs: Infinity });
-    return { one: store, two: store, pass: (ms) => clock.pass(ms), jump: (ms) => clock.jump(ms), cleanUp: () => store.close() };
+storeSuite(
+  { describe, it },
+  {
+    name: 'MemoryStore',
+    async open() {
+      const clock = new VirtualClock();
+      const store = new MemoryStore({ clock, sweepEveryMs: Infinity });
+      return {
+        one: store,
+        two: store,
+        pass: (ms) => clock.pass(ms),
+        jump: (ms) => clock.jump(ms),
+        cleanUp: () => store.close(),
+      };
+    },
   },
-});
+);
 
 describe('MemoryStore', () => {
-  const snapshot: Append = { parent: ORIGIN, position: { revision: 1, nonce: 5 }, kind: 'snapshot', bytes: Buffer.from('kept'), under: 0 };
+  const snapshot: Append = {
+    parent: ORIGIN,
+    position: { revision: 1, nonce: 5 },
+    kind: 'snapshot',
+    bytes: Buffer.from('kept'),
+    under: 0,
+  };
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
   /** Lets timers run, and what they lead to. */
@@ -33,7 +48,10 @@ describe('MemoryStore', () => {
     const store = new MemoryStore({ clock, sweepEveryMs: 1000, sweepGraceMs: 1500 });
     for (let i = 0; i < 1700; i += 1) await store.append(`s${i}`, { ...snapshot, expiry: { idleMs: 500 } });
     await store.append('kept', snapshot);
-    const heads = async (): Promise<number> => (await Promise.all(Array.from({ length: 1700 }, (_, i) => store.read(`s${i}`, { since: ORIGIN })))).filter(({ head }) => head !== undefined).length;
+    const heads = async (): Promise<number> =>
+      (await Promise.all(Array.from({ length: 1700 }, (_, i) => store.read(`s${i}`, { since: ORIGIN })))).filter(
+        ({ head }) => head !== undefined,
+      ).length;
     await pass(clock, 1000);
     await pass(clock, 1000);
     expect(await heads()).toBe(1700);
@@ -64,12 +82,17 @@ describe('MemoryStore', () => {
     expect(timers).toBe(0);
     await new MemoryStore({ clock: counted, sweepEveryMs: Infinity }).close();
     expect(timers).toBe(0);
-    for (const sweepEveryMs of [0, -1, Number.NaN]) expect(() => new MemoryStore({ sweepEveryMs })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+    for (const sweepEveryMs of [0, -1, Number.NaN])
+      expect(() => new MemoryStore({ sweepEveryMs })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
   });
 
   it('keeps no process alive', () => {
     const script = "import { MemoryStore } from 'holdfast'; new MemoryStore();";
-    const ran = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: fileURLToPath(new URL('../../', import.meta.url)), timeout: 20_000, encoding: 'utf8' });
+    const ran = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: fileURLToPath(new URL('../../', import.meta.url)),
+      timeout: 20_000,
+      encoding: 'utf8',
+    });
     expect([ran.status, ran.signal], ran.stderr).toEqual([0, null]);
   });
 

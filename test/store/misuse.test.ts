@@ -10,7 +10,13 @@ import { SqliteStore } from '../../ts/store/sqlite.ts';
 import type { CallOptions, Hint, Store } from '../../ts/store/store.ts';
 
 const INVALID = expect.objectContaining({ code: 'ERR_INVALID' }) as unknown;
-const thrownBy = (call: () => Promise<unknown>): Promise<unknown> => Promise.resolve().then(call).then(() => undefined, (error: unknown) => error);
+const thrownBy = (call: () => Promise<unknown>): Promise<unknown> =>
+  Promise.resolve()
+    .then(call)
+    .then(
+      () => undefined,
+      (error: unknown) => error,
+    );
 
 async function inFolder(run: (dir: string) => Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'holdfast-misuse-'));
@@ -22,11 +28,23 @@ async function inFolder(run: (dir: string) => Promise<void>): Promise<void> {
 }
 
 async function checkOptionsOf(store: Store): Promise<void> {
-  const wrong = [null, 5, 'x', [], { timeoutms: 5 }, { timeoutMs: '5' }, { timeoutMs: Number.NaN }, { signal: new AbortController() }, { signal: {} }];
+  const wrong = [
+    null,
+    5,
+    'x',
+    [],
+    { timeoutms: 5 },
+    { timeoutMs: '5' },
+    { timeoutMs: Number.NaN },
+    { signal: new AbortController() },
+    { signal: {} },
+  ];
   for (const options of wrong as CallOptions[]) {
-    for (const call of everyCall(store, 's', 'm', 0)) expect(await thrownBy(() => call(options)), JSON.stringify(options)).toEqual(INVALID);
+    for (const call of everyCall(store, 's', 'm', 0))
+      expect(await thrownBy(() => call(options)), JSON.stringify(options)).toEqual(INVALID);
   }
-  for (const listener of [undefined, 5, {}] as unknown as ((hint: Hint) => void)[]) expect(await thrownBy(() => store.join(listener))).toEqual(INVALID);
+  for (const listener of [undefined, 5, {}] as unknown as ((hint: Hint) => void)[])
+    expect(await thrownBy(() => store.join(listener))).toEqual(INVALID);
 }
 
 describe('a call with wrong options', () => {
@@ -45,7 +63,8 @@ describe('a closed embedded store', () => {
     inFolder(async (dir) => {
       const store = await SqliteStore.open({ dir: join(dir, 's') });
       await store.close();
-      for (const call of [() => store.check(), () => store.compact(), () => store.copy(join(dir, 'c'))]) expect(await thrownBy(call)).toMatchObject({ code: 'ERR_CLOSED' });
+      for (const call of [() => store.check(), () => store.compact(), () => store.copy(join(dir, 'c'))])
+        expect(await thrownBy(call)).toMatchObject({ code: 'ERR_CLOSED' });
     }));
 });
 

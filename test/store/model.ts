@@ -1,9 +1,31 @@
 import { SteadyTime } from '../../ts/clock.ts';
 import type { Clock } from '../../ts/clock.ts';
 import type { Position } from '../../ts/position.ts';
-import type { Acquire, Append, Appended, Expiry, Grant, Head, HeadState, Hint, ImageRecord, LockOwner, LockReply, LockRequest, LockView, ReadRequest, SessionImage, Tail, Touch, Touched } from '../../ts/store/store.ts';
+import type {
+  Acquire,
+  Append,
+  Appended,
+  Expiry,
+  Grant,
+  Head,
+  HeadState,
+  Hint,
+  ImageRecord,
+  LockOwner,
+  LockReply,
+  LockRequest,
+  LockView,
+  ReadRequest,
+  SessionImage,
+  Tail,
+  Touch,
+  Touched,
+} from '../../ts/store/store.ts';
 
-/** The store contract in plain memory, as plainly as it can be said, and without a thought for cost: what every store must answer. */
+/**
+ * The store contract in plain memory, as plainly as it can be said, and without a thought for cost: what every store
+ * must answer.
+ */
 
 interface Place extends LockOwner {
   leaseMs: number;
@@ -62,7 +84,8 @@ export class Model {
   #begin(id: string): Session | undefined {
     this.#take();
     const s = this.#sessions.get(id);
-    if (s !== undefined && s.token < this.#epoch * FLOOR) Object.assign(s, { token: this.#epoch * FLOOR, holder: undefined });
+    if (s !== undefined && s.token < this.#epoch * FLOOR)
+      Object.assign(s, { token: this.#epoch * FLOOR, holder: undefined });
     if (s !== undefined) s.queue = s.queue.filter(({ until }) => until > this.#now);
     return s;
   }
@@ -128,10 +151,12 @@ export class Model {
   }
 
   append(id: string, a: Append): Appended | 'ERR_INVALID' {
-    if (a.position.revision !== a.parent.revision + 1 || (a.parent.revision === 0 && a.kind !== 'snapshot')) return 'ERR_INVALID';
+    if (a.position.revision !== a.parent.revision + 1 || (a.parent.revision === 0 && a.kind !== 'snapshot'))
+      return 'ERR_INVALID';
     if (a.begins === true ? a.kind !== 'snapshot' : a.begins === false && a.parent.revision === 0) return 'ERR_INVALID';
     const found = this.#begin(id);
-    if (found?.log.some(({ position }) => same(position, a.position))) return { appended: true, token: found.token, wanted: found.queue.length > 0 };
+    if (found?.log.some(({ position }) => same(position, a.position)))
+      return { appended: true, token: found.token, wanted: found.queue.length > 0 };
     const s = found ?? this.#born();
     const asked = typeof a.under === 'object' ? this.#request(id, s, a.under) : undefined;
     if (asked !== undefined && asked !== true) {
@@ -140,9 +165,15 @@ export class Model {
     }
     const token = typeof a.under === 'object' ? s.token : a.under;
     const state = this.#state(s);
-    const fits = same(this.#position(s), a.parent) && (state === 'live' || state === 'unwritten' || (state === 'expired' && a.kind === 'snapshot' && a.begins !== false));
-    if (token < s.token) return { appended: false, why: 'fenced', token: s.token, tail: this.#tail(found, { since: a.parent }) };
-    if (!fits && asked === undefined) return { appended: false, why: 'conflict', token: s.token, tail: this.#tail(found, { since: a.parent }) };
+    const fits =
+      same(this.#position(s), a.parent) &&
+      (state === 'live' ||
+        state === 'unwritten' ||
+        (state === 'expired' && a.kind === 'snapshot' && a.begins !== false));
+    if (token < s.token)
+      return { appended: false, why: 'fenced', token: s.token, tail: this.#tail(found, { since: a.parent }) };
+    if (!fits && asked === undefined)
+      return { appended: false, why: 'conflict', token: s.token, tail: this.#tail(found, { since: a.parent }) };
     if (!fits) return this.#conflict(id, s, found !== undefined, a.parent);
     this.#sessions.set(id, s);
     this.#write(id, s, a, token);
@@ -157,12 +188,19 @@ export class Model {
     if (existed) this.#sessions.set(id, s);
     this.#used(s);
     const token = existed ? s.token : this.#birth;
-    return { appended: false, why: 'conflict', token, tail: this.#tail(s, { since }), ...(live && { grant: this.#grantOf(s) }) };
+    return {
+      appended: false,
+      why: 'conflict',
+      token,
+      tail: this.#tail(s, { since }),
+      ...(live && { grant: this.#grantOf(s) }),
+    };
   }
 
   #write(id: string, s: Session, a: Append, token: number): void {
     const state = this.#state(s);
-    if (state === 'unwritten' || state === 'expired' || a.begins === true) Object.assign(s, { log: [], createdAt: a.createdAt ?? this.#stamp, expiry: {}, terms: [] });
+    if (state === 'unwritten' || state === 'expired' || a.begins === true)
+      Object.assign(s, { log: [], createdAt: a.createdAt ?? this.#stamp, expiry: {}, terms: [] });
     s.log = [...s.log, { position: a.position, kind: a.kind, bytes: a.bytes }];
     const oldest = a.first ?? (a.kind === 'delta' ? 0 : a.position.revision);
     s.log = s.log.filter(({ position }, i) => i >= latestOf(s.log) || position.revision >= oldest);
@@ -186,12 +224,29 @@ export class Model {
     const s = this.#begin(id);
     const last = this.#position({ ...this.#born(), log: [...image.records] });
     const token = s?.token ?? this.#birth;
-    const refusal = (why: 'fenced' | 'conflict'): Appended => ({ appended: false, why, token, tail: this.#tail(s, { since: last, limitBytes: 0 }) });
+    const refusal = (why: 'fenced' | 'conflict'): Appended => ({
+      appended: false,
+      why,
+      token,
+      tail: this.#tail(s, { since: last, limitBytes: 0 }),
+    });
     if (Math.floor(image.token / FLOOR) < this.#epoch) return refusal('fenced');
-    if (expected !== undefined && !same(this.#position(s), expected)) return same(this.#position(s), last) ? { appended: true, token, wanted: (s?.queue.length ?? 0) > 0 } : refusal('conflict');
+    if (expected !== undefined && !same(this.#position(s), expected))
+      return same(this.#position(s), last)
+        ? { appended: true, token, wanted: (s?.queue.length ?? 0) > 0 }
+        : refusal('conflict');
     const next = Math.max(token, image.token) + 1;
-    if (s?.holder !== undefined) this.told.push({ member: s.holder.member, hint: { kind: 'recall', id, token: s.token } });
-    this.#sessions.set(id, { token: next, log: [...image.records], createdAt: image.createdAt, usedAt: this.#stamp, expiry: image.expiry, terms: image.terms ?? [], queue: [] });
+    if (s?.holder !== undefined)
+      this.told.push({ member: s.holder.member, hint: { kind: 'recall', id, token: s.token } });
+    this.#sessions.set(id, {
+      token: next,
+      log: [...image.records],
+      createdAt: image.createdAt,
+      usedAt: this.#stamp,
+      expiry: image.expiry,
+      terms: image.terms ?? [],
+      queue: [],
+    });
     this.#changed(id);
     return { appended: true, token: next, wanted: false };
   }
@@ -200,9 +255,20 @@ export class Model {
     return Math.max(until, recalledAt + Math.min(250, leaseMs / 4));
   }
 
-  #grant(id: string, s: Session, { member, ticket, leaseMs }: LockOwner & { readonly leaseMs: number }, tell: boolean): void {
+  #grant(
+    id: string,
+    s: Session,
+    { member, ticket, leaseMs }: LockOwner & { readonly leaseMs: number },
+    tell: boolean,
+  ): void {
     s.token += 1;
-    s.holder = { member, ticket, leaseMs, until: this.#now + leaseMs, recalledAt: s.queue.length > 0 ? this.#now : undefined };
+    s.holder = {
+      member,
+      ticket,
+      leaseMs,
+      until: this.#now + leaseMs,
+      recalledAt: s.queue.length > 0 ? this.#now : undefined,
+    };
     if (tell) this.told.push({ member, hint: { kind: 'grant', id, token: s.token } });
   }
 
@@ -264,30 +330,40 @@ export class Model {
 
   lock(id: string, request: LockRequest): LockReply {
     const found = this.#begin(id);
-    if (request.existing === true && (found === undefined || this.#state(found) !== 'live')) return { granted: false, retryMs: 0, tail: this.#tail(found, request) };
+    if (request.existing === true && (found === undefined || this.#state(found) !== 'live'))
+      return { granted: false, retryMs: 0, tail: this.#tail(found, request) };
     const s = found ?? this.#born();
     this.#sessions.set(id, s);
     const asked = this.#request(id, s, request);
-    return asked === true ? { granted: true, ...this.#grantOf(s), tail: this.#tail(s, request) } : { granted: false, retryMs: asked };
+    return asked === true
+      ? { granted: true, ...this.#grantOf(s), tail: this.#tail(s, request) }
+      : { granted: false, retryMs: asked };
   }
 
   unlock(id: string, who: { readonly token: number } | LockOwner): void {
     const s = this.#begin(id);
     if (s === undefined) return;
-    const holds = s.holder !== undefined && ('member' in who ? s.holder.member === who.member && s.holder.ticket <= who.ticket : s.token === who.token);
+    const holds =
+      s.holder !== undefined &&
+      ('member' in who ? s.holder.member === who.member && s.holder.ticket <= who.ticket : s.token === who.token);
     if (holds) this.#release(id, s);
-    else if ('member' in who) s.queue = s.queue.filter(({ member, ticket }) => member !== who.member || ticket > who.ticket);
+    else if ('member' in who)
+      s.queue = s.queue.filter(({ member, ticket }) => member !== who.member || ticket > who.ticket);
     if (holds) this.#used(s);
   }
 
   touch(id: string, { token, renew = false, expiry }: Touch): Touched {
     const s = this.#begin(id);
-    const fenced = token < this.#epoch * FLOOR || (renew && (s?.holder === undefined || s.token !== token)) || (expiry !== undefined && token < (s?.token ?? this.#birth));
+    const fenced =
+      token < this.#epoch * FLOOR ||
+      (renew && (s?.holder === undefined || s.token !== token)) ||
+      (expiry !== undefined && token < (s?.token ?? this.#birth));
     const wanted = (s?.queue.length ?? 0) > 0;
     if (fenced) return { touched: false, why: 'fenced', head: this.#head(s), wanted };
     if (s !== undefined && renew && s.holder !== undefined) s.holder.until = this.#now + s.holder.leaseMs;
     if (s !== undefined && renew) this.#used(s);
-    if (s === undefined || this.#state(s) !== 'live') return { touched: false, why: 'gone', head: this.#head(s), wanted };
+    if (s === undefined || this.#state(s) !== 'live')
+      return { touched: false, why: 'gone', head: this.#head(s), wanted };
     Object.assign(s, { usedAt: this.#stamp, expiry: expiry ?? s.expiry });
     this.#used(s);
     return { touched: true, leftMs: this.#left(s), wanted };
@@ -295,20 +371,30 @@ export class Model {
 
   inspect(id: string): { head: Head | undefined; lock: LockView } {
     const s = this.#begin(id);
-    const holder = s?.holder && { member: s.holder.member, leaseLeftMs: s.holder.until - this.#now, recalled: s.holder.recalledAt !== undefined };
+    const holder = s?.holder && {
+      member: s.holder.member,
+      leaseLeftMs: s.holder.until - this.#now,
+      recalled: s.holder.recalledAt !== undefined,
+    };
     const queue = (s?.queue ?? []).map(({ member, until }) => ({ member, leftMs: until - this.#now }));
     return { head: this.#head(s), lock: { ...(holder && { holder }), queue } };
   }
 
   list(term: string | undefined): string[] {
     this.#take();
-    return [...this.#sessions].filter(([, s]) => this.#state(s) === 'live' && (term === undefined || s.terms.includes(term))).map(([id]) => id).toSorted();
+    return [...this.#sessions]
+      .filter(([, s]) => this.#state(s) === 'live' && (term === undefined || s.terms.includes(term)))
+      .map(([id]) => id)
+      .toSorted();
   }
 
   sweep(graceMs: number): number {
     const due = [...this.#sessions.keys()].filter((id) => {
       const s = this.#begin(id) as Session;
-      const unused = ['expired', 'unwritten'].includes(this.#state(s)) && s.queue.length === 0 && (s.holder === undefined || s.holder.until <= this.#now);
+      const unused =
+        ['expired', 'unwritten'].includes(this.#state(s)) &&
+        s.queue.length === 0 &&
+        (s.holder === undefined || s.holder.until <= this.#now);
       const seen = unused && s.lookedAt !== undefined && this.#now - s.lookedAt >= graceMs;
       s.lookedAt = unused ? (s.lookedAt ?? this.#now) : undefined;
       return seen;

@@ -17,10 +17,19 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 type Store = new (options: { clock: VirtualClock; sweepEveryMs: number }) => MemoryStore;
 
-const files = [...readdirSync(join(root, 'ts/store')).map((name) => `store/${name}`), 'errors.ts', 'clock.ts', 'token.ts', 'position.ts'];
+const files = [
+  ...readdirSync(join(root, 'ts/store')).map((name) => `store/${name}`),
+  'errors.ts',
+  'clock.ts',
+  'token.ts',
+  'position.ts',
+];
 const sources = new Map(files.map((file) => [file, readFileSync(join(root, 'ts', file), 'utf8')]));
 const IMPORT = /^(import (?!type\b)[^;]*? from ')(\.[^']+)';$/gm;
-const importsOf = (file: string): string[] => [...(sources.get(file) as string).matchAll(IMPORT)].map(([, , path]) => normalize(join(dirname(file), path as string)));
+const importsOf = (file: string): string[] =>
+  [...(sources.get(file) as string).matchAll(IMPORT)].map(([, , path]) =>
+    normalize(join(dirname(file), path as string)),
+  );
 
 /** These files, and all that import them. */
 function closure(changed: ReadonlySet<string>): ReadonlySet<string> {
@@ -39,28 +48,60 @@ async function mutant(number: number, edits: readonly Edit[]): Promise<Store> {
     mkdirSync(dirname(join(folder, String(number), file)), { recursive: true });
     writeFileSync(join(folder, String(number), file), edited(file, local, edits));
   }
-  const module = (await import(/* @vite-ignore */ pathToFileURL(join(folder, String(number), 'store/memory.ts')).href)) as { MemoryStore: Store };
+  const module = (await import(
+    /* @vite-ignore */ pathToFileURL(join(folder, String(number), 'store/memory.ts')).href
+  )) as { MemoryStore: Store };
   return module.MemoryStore;
 }
 
+/** Finds this code however it is laid out: blanks, line breaks and trailing commas are the formatter's. */
+function laidOutAnyhow(code: string): RegExp {
+  const tokens = code.match(/\w+|[^\w\s]/g) ?? [];
+  const parts = tokens.map((token, i) => {
+    const words = /\w$/.test(tokens[i - 1] ?? '') && /^\w/.test(token);
+    const gap = i === 0 ? '' : words ? '\\s+' : /[\])}]/.test(token) ? ',?\\s*' : '\\s*';
+    return gap + token.replace(/[^\w]/g, '\\$&');
+  });
+  return new RegExp(parts.join(''), 'g');
+}
+
 function edited(file: string, source: string, edits: readonly Edit[]): string {
-  return edits.filter((edit) => edit.file === file).reduce((text, { from, to }) => {
-    expect(text.split(from).length, `'${from}' is once in ${file}`).toBe(2);
-    return text.replace(from, () => to);
-  }, source);
+  return edits
+    .filter((edit) => edit.file === file)
+    .reduce((text, { from, to }) => {
+      const found = text.match(laidOutAnyhow(from)) ?? [];
+      expect(found.length, `'${from}' is once in ${file}`).toBe(1);
+      return text.replace(found[0] as string, () => to);
+    }, source);
 }
 
 /** Names of the tests of the suite that this store fails. All run side by side, each in a place of its own. */
 async function failures(Tested: Store): Promise<string[]> {
   const tests: [string, () => Promise<void>][] = [];
-  const collect = Object.assign((name: string, run: () => Promise<void>): void => void tests.push([name, run]), { skip: (): void => undefined });
+  const collect = Object.assign((name: string, run: () => Promise<void>): void => void tests.push([name, run]), {
+    skip: (): void => undefined,
+  });
   const open = async (): Promise<Place> => {
     const clock = new VirtualClock();
     const store = new Tested({ clock, sweepEveryMs: Infinity });
-    return { one: store, two: store, pass: (ms) => clock.pass(ms), jump: (ms) => clock.jump(ms), hintMs: 60, cleanUp: () => store.close() };
+    return {
+      one: store,
+      two: store,
+      pass: (ms) => clock.pass(ms),
+      jump: (ms) => clock.jump(ms),
+      hintMs: 60,
+      cleanUp: () => store.close(),
+    };
   };
   storeSuite({ describe: (_, run) => run(), it: collect }, { name: 'mutant', open });
-  const failed = await Promise.all(tests.map(([name, run]) => run().then(() => [], () => [name])));
+  const failed = await Promise.all(
+    tests.map(([name, run]) =>
+      run().then(
+        () => [],
+        () => [name],
+      ),
+    ),
+  );
   return failed.flat();
 }
 
@@ -72,7 +113,8 @@ describe('the suite', () => {
   for (const [index, [name, edits]] of Object.entries(mutants).entries()) {
     it(`notices a store that ${name}`, async () => {
       const failed = await failures(await mutant(index + 1, edits));
-      if (process.env['HOLDFAST_TABLE'] !== undefined) console.info(`| ${name} | ${failed.length} | ${failed.slice(0, 3).join(' · ')} |`);
+      if (process.env['HOLDFAST_TABLE'] !== undefined)
+        console.info(`| ${name} | ${failed.length} | ${failed.slice(0, 3).join(' · ')} |`);
       expect(failed.length).toBeGreaterThan(0);
     });
   }

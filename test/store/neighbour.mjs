@@ -14,6 +14,12 @@ clearTimeout(patience);
 const { token, tail } = await store.lock('s', request);
 console.log(Buffer.from(tail.records[0]).toString());
 const position = { revision: 2, nonce: 9 };
-const answer = await store.append('s', { parent: tail.head.position, position, kind: 'delta', bytes: Buffer.from('theirs'), under: token });
+const answer = await store.append('s', {
+  parent: tail.head.position,
+  position,
+  kind: 'delta',
+  bytes: Buffer.from('theirs'),
+  under: token,
+});
 console.log(answer.appended ? 'appended' : 'refused');
 await store.close();

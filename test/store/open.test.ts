@@ -26,7 +26,9 @@ async function locks(store: Store): Promise<boolean> {
 }
 
 const refusal = (url: string | URL, code: string, message: RegExp): Promise<void> =>
-  expect(openStore(url)).rejects.toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) as string }));
+  expect(openStore(url)).rejects.toThrow(
+    expect.objectContaining({ code, message: expect.stringMatching(message) as string }),
+  );
 
 describe('memory:', () => {
   it('is a new store each time', async () => {
@@ -84,7 +86,10 @@ describe('a folder', () => {
   it.each([
     ['missing', () => undefined],
     ['empty', (dir: string) => mkdirSync(dir)],
-    ['with what file systems leave there', (dir: string) => ['', 'lost+found', '.Trash-0'].forEach((name) => mkdirSync(join(dir, name)))],
+    [
+      'with what file systems leave there',
+      (dir: string) => ['', 'lost+found', '.Trash-0'].forEach((name) => mkdirSync(join(dir, name))),
+    ],
     ['that another process is just making', (dir: string) => (mkdirSync(dir), writeFileSync(join(dir, 'mark'), ''))],
   ])('%s is opened, and opened again, by path and by URL', async (_name, prepare) => {
     const dir = join(folder, 'sessions');
@@ -95,7 +100,12 @@ describe('a folder', () => {
     expect(existsSync(join(dir, 'store.sqlite'))).toBe(true);
     await expect(store.read('s', { since: ORIGIN })).rejects.toMatchObject({ code: 'ERR_CLOSED' });
     writeFileSync(join(dir, 'notes.txt'), 'mine');
-    for (const url of [pathToFileURL(dir), pathToFileURL(dir).href, `sqlite:${dir}`, pathToFileURL(dir).href.replace('file:', 'sqlite:')]) {
+    for (const url of [
+      pathToFileURL(dir),
+      pathToFileURL(dir).href,
+      `sqlite:${dir}`,
+      pathToFileURL(dir).href.replace('file:', 'sqlite:'),
+    ]) {
       const again = await openStore(url);
       expect(await locks(again)).toBe(false);
       await again.close();
@@ -122,12 +132,19 @@ describe('a folder', () => {
 describe('a link', () => {
   it('that leads nowhere is said to be one, wherever it is on the path; others are followed', async () => {
     symlinkSync(join(folder, 'gone'), join(folder, 'dead'));
-    for (const dir of ['dead', 'dead/below', 'dead/further/below']) await refusal(join(folder, dir), 'ERR_UNAVAILABLE', /dead' is a link that leads nowhere/);
-    await expect(SqliteStore.open({ dir: join(folder, 'dead') })).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
+    for (const dir of ['dead', 'dead/below', 'dead/further/below'])
+      await refusal(join(folder, dir), 'ERR_UNAVAILABLE', /dead' is a link that leads nowhere/);
+    await expect(SqliteStore.open({ dir: join(folder, 'dead') })).rejects.toMatchObject({
+      code: 'ERR_UNAVAILABLE',
+      outcome: 'none',
+    });
     mkdirSync(join(folder, 'there'));
     symlinkSync(join(folder, 'there'), join(folder, 'alive'));
     await (await openStore(join(folder, 'alive/below'))).close();
-    expect([existsSync(join(folder, 'there/below/store.sqlite')), existsSync(join(folder, 'gone'))]).toEqual([true, false]);
+    expect([existsSync(join(folder, 'there/below/store.sqlite')), existsSync(join(folder, 'gone'))]).toEqual([
+      true,
+      false,
+    ]);
   });
 });
 
@@ -159,7 +176,11 @@ describe('the driver', () => {
     const fresh = (await import('../../ts/store/open.ts')).openStore;
     await (await fresh('memory:')).close();
     expect(loadAddon).not.toHaveBeenCalled();
-    await expect(fresh(join(folder, 'x'))).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none', message: expect.stringMatching(/build it; nor does it go without: there is no SQLite: install one/) as string });
+    await expect(fresh(join(folder, 'x'))).rejects.toMatchObject({
+      code: 'ERR_UNAVAILABLE',
+      outcome: 'none',
+      message: expect.stringMatching(/build it; nor does it go without: there is no SQLite: install one/) as string,
+    });
     expect(loadAddon).toHaveBeenCalled();
     expect(existsSync(join(folder, 'x'))).toBe(false);
   });
@@ -173,13 +194,26 @@ describe('what openStore does not take', () => {
     ['a\0b', /NUL character/],
   ];
 
-  it.each([...NO_PATHS, ...NO_PATHS.map(([dir, message]) => [`sqlite:${dir}`, message] as const), ['sqlite:sqlite:./z', /give the path alone/], ['memory', /\.\/memory.*memory:/]] as const)('%j would be a folder of that name', async (address, message) => {
+  it.each([
+    ...NO_PATHS,
+    ...NO_PATHS.map(([dir, message]) => [`sqlite:${dir}`, message] as const),
+    ['sqlite:sqlite:./z', /give the path alone/],
+    ['memory', /\.\/memory.*memory:/],
+  ] as const)('%j would be a folder of that name', async (address, message) => {
     await refusal(address, 'ERR_INVALID', message);
   });
 
-  it.each([...NO_PATHS, ['sqlite:./z', /give the path alone/], ['file:///z', /give the path alone/], ['memory:', /openStore\('memory:'\)/]] as const)('SqliteStore.open does not take %j as a folder either', async (dir, message) => {
+  it.each([
+    ...NO_PATHS,
+    ['sqlite:./z', /give the path alone/],
+    ['file:///z', /give the path alone/],
+    ['memory:', /openStore\('memory:'\)/],
+  ] as const)('SqliteStore.open does not take %j as a folder either', async (dir, message) => {
     const before = readdirSync('.');
-    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringMatching(message) as string });
+    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      message: expect.stringMatching(message) as string,
+    });
     expect(readdirSync('.')).toEqual(before);
   });
 

@@ -31,29 +31,43 @@ function lackOfAddon(): string | undefined {
 
 const NO_WATCH = 'can.watch is false: between processes only recalls and grants travel';
 
-storeSuite({ describe: describe.skipIf(LACK !== undefined), it }, {
-  name: 'SqliteStore',
-  async open() {
-    const dir = newFolder();
-    const clock = new VirtualClock();
-    const one = await SqliteStore.open({ dir, clock, sweepEveryMs: Infinity });
-    const two = await SqliteStore.open({ dir, clock, sweepEveryMs: Infinity });
-    const cleanUp = async (): Promise<void> => {
-      await one.close();
-      await two.close();
-    };
-    return { one, two, pass: (ms) => clock.pass(ms), jump: (ms) => clock.jump(ms), cleanUp };
+storeSuite(
+  { describe: describe.skipIf(LACK !== undefined), it },
+  {
+    name: 'SqliteStore',
+    async open() {
+      const dir = newFolder();
+      const clock = new VirtualClock();
+      const one = await SqliteStore.open({ dir, clock, sweepEveryMs: Infinity });
+      const two = await SqliteStore.open({ dir, clock, sweepEveryMs: Infinity });
+      const cleanUp = async (): Promise<void> => {
+        await one.close();
+        await two.close();
+      };
+      return { one, two, pass: (ms) => clock.pass(ms), jump: (ms) => clock.jump(ms), cleanUp };
+    },
+    skips: {
+      'those who watch hear of appends and replacements': NO_WATCH,
+      'a watch takes the place of the one before': NO_WATCH,
+      'nothing is heard of what changed nothing': NO_WATCH,
+    },
   },
-  skips: {
-    'those who watch hear of appends and replacements': NO_WATCH,
-    'a watch takes the place of the one before': NO_WATCH,
-    'nothing is heard of what changed nothing': NO_WATCH,
-  },
-});
+);
 
-const snapshot: Append = { parent: ORIGIN, position: { revision: 1, nonce: 5 }, kind: 'snapshot', bytes: Buffer.from('kept'), under: 0 };
-const read = async (store: SqliteStore, id: string): Promise<string[]> => (await store.read(id, { since: ORIGIN })).records.map(String);
-const failure = (call: Promise<unknown>): Promise<HoldfastError | undefined> => call.then(() => undefined, (thrown: HoldfastError) => thrown);
+const snapshot: Append = {
+  parent: ORIGIN,
+  position: { revision: 1, nonce: 5 },
+  kind: 'snapshot',
+  bytes: Buffer.from('kept'),
+  under: 0,
+};
+const read = async (store: SqliteStore, id: string): Promise<string[]> =>
+  (await store.read(id, { since: ORIGIN })).records.map(String);
+const failure = (call: Promise<unknown>): Promise<HoldfastError | undefined> =>
+  call.then(
+    () => undefined,
+    (thrown: HoldfastError) => thrown,
+  );
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (skipped: ${LACK})`}`, () => {
@@ -64,7 +78,9 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     await before.promote(6);
     await before.close();
     expect(readdirSync(dir).toSorted()).toEqual(['mark', 'store.sqlite']);
-    expect([dir, join(dir, 'store.sqlite'), join(dir, 'mark')].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o600, 0o600]);
+    expect([dir, join(dir, 'store.sqlite'), join(dir, 'mark')].map((path) => statSync(path).mode & 0o777)).toEqual([
+      0o700, 0o600, 0o600,
+    ]);
     const after = await SqliteStore.open({ dir });
     expect([await read(after, 's'), await after.ping()]).toEqual([['kept'], { epoch: 7 }]);
     expect(after.address).toBe(`sqlite:${dir}`);
@@ -77,25 +93,43 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     const bytes = Buffer.alloc(200_000, 7);
     for (let revision = 1; revision <= 12; revision += 1) {
       const position = { revision, nonce: revision };
-      expect(await store.append('s', { ...snapshot, parent, position, bytes, kind: revision === 1 ? 'snapshot' : 'delta' })).toMatchObject({ appended: true });
+      expect(
+        await store.append('s', { ...snapshot, parent, position, bytes, kind: revision === 1 ? 'snapshot' : 'delta' }),
+      ).toMatchObject({ appended: true });
       parent = position;
     }
-    expect((await store.read('s', { since: ORIGIN })).records.map(({ length }) => length)).toEqual(Array.from({ length: 12 }, () => bytes.length));
+    expect((await store.read('s', { since: ORIGIN })).records.map(({ length }) => length)).toEqual(
+      Array.from({ length: 12 }, () => bytes.length),
+    );
     const cut = await store.read('s', { since: { revision: 3, nonce: 3 }, limitBytes: 500_000 });
     expect([cut.records.length, cut.whole, cut.next]).toEqual([2, false, { revision: 5, nonce: 5 }]);
-    const conflict = await store.append('s', { ...snapshot, parent: { revision: 2, nonce: 2 }, position: { revision: 3, nonce: 99 } });
+    const conflict = await store.append('s', {
+      ...snapshot,
+      parent: { revision: 2, nonce: 2 },
+      position: { revision: 3, nonce: 99 },
+    });
     expect(conflict).toMatchObject({ appended: false, why: 'conflict', tail: { whole: false } });
     await store.close();
   });
 
   it('lists those with a term only, in pages', async () => {
     const store = await SqliteStore.open({ dir: newFolder() });
-    for (let i = 0; i < 6; i += 1) await store.append(`s${i}`, { ...snapshot, terms: i % 2 === 0 ? ['even', `n${i}`] : ['odd'] });
+    for (let i = 0; i < 6; i += 1)
+      await store.append(`s${i}`, { ...snapshot, terms: i % 2 === 0 ? ['even', `n${i}`] : ['odd'] });
     const first = await store.list({ limit: 2, term: 'even' });
     expect(first.ids).toEqual(['s0', 's2']);
     expect(await store.list({ limit: 2, term: 'even', cursor: first.cursor as string })).toEqual({ ids: ['s4'] });
-    await store.append('s4', { ...snapshot, parent: snapshot.position, position: { revision: 2, nonce: 5 }, kind: 'delta', terms: ['odd'] });
-    expect([await store.list({ limit: 9, term: 'even' }), await store.list({ limit: 9, term: 'n4' })]).toEqual([{ ids: ['s0', 's2'] }, { ids: [] }]);
+    await store.append('s4', {
+      ...snapshot,
+      parent: snapshot.position,
+      position: { revision: 2, nonce: 5 },
+      kind: 'delta',
+      terms: ['odd'],
+    });
+    expect([await store.list({ limit: 9, term: 'even' }), await store.list({ limit: 9, term: 'n4' })]).toEqual([
+      { ids: ['s0', 's2'] },
+      { ids: [] },
+    ]);
     expect((await store.list({ limit: 9, term: 'odd' })).ids).toEqual(['s1', 's3', 's4', 's5']);
     await store.close();
   });
@@ -105,16 +139,30 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     const before = await SqliteStore.open({ dir });
     await before.append('good', snapshot);
     await before.append('a long name', { ...snapshot, bytes: Buffer.from('first'), terms: ['marked by this'] });
-    await before.append('a long name', { ...snapshot, parent: snapshot.position, position: { revision: 2, nonce: 5 }, kind: 'delta' });
+    await before.append('a long name', {
+      ...snapshot,
+      parent: snapshot.position,
+      position: { revision: 2, nonce: 5 },
+      kind: 'delta',
+    });
     await before.close();
     flip(dir, '"marked by this"');
     const store = await SqliteStore.open({ dir });
     const error = await failure(store.read('a long name', { since: ORIGIN }));
-    expect(error).toMatchObject({ code: 'ERR_CORRUPT', session: 'a long name', message: expect.stringMatching(/^session 'a long n…'.*restore the session from a backup$/) });
+    expect(error).toMatchObject({
+      code: 'ERR_CORRUPT',
+      session: 'a long name',
+      message: expect.stringMatching(/^session 'a long n…'.*restore the session from a backup$/),
+    });
     expect(await read(store, 'good')).toEqual(['kept']);
     expect(await store.list({ limit: 10 })).toEqual({ ids: ['a long name', 'good'] });
     expect(await store.sweep({ limit: 10, graceMs: 0 })).toEqual({ swept: 0 });
-    const image = { records: [{ position: { revision: 9, nonce: 1 }, kind: 'snapshot', bytes: Buffer.from('mended') }], createdAt: 1, expiry: {}, token: 0 } as const;
+    const image = {
+      records: [{ position: { revision: 9, nonce: 1 }, kind: 'snapshot', bytes: Buffer.from('mended') }],
+      createdAt: 1,
+      expiry: {},
+      token: 0,
+    } as const;
     expect(await store.replace('a long name', image, undefined)).toMatchObject({ appended: true });
     expect(await read(store, 'a long name')).toEqual(['mended']);
     await store.close();
@@ -131,7 +179,11 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     await before.close();
     flip(dir, 'the bytes of this record');
     const store = await SqliteStore.open({ dir });
-    expect(await failure(store.read('s', { since: ORIGIN }))).toMatchObject({ code: 'ERR_CORRUPT', session: 's', revision: 1 });
+    expect(await failure(store.read('s', { since: ORIGIN }))).toMatchObject({
+      code: 'ERR_CORRUPT',
+      session: 's',
+      revision: 1,
+    });
     expect((await store.read('s', { since: ORIGIN, limitBytes: 0 })).head?.position).toEqual(snapshot.position);
     await store.close();
   });
@@ -152,8 +204,14 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     const store = await SqliteStore.open({ dir, clock });
     const { member } = await store.join(() => undefined);
     await store.lock('s', { member, ticket: 1, leaseMs: 1000, wait: true, since: ORIGIN });
-    await change(dir, 's', (row) => ({ ...row, lock: { ...row.lock, holder: { member, ticket: 1, leaseMs: 1000, leaseUntil: 1e15, recalledAt: 1e15 } } }));
-    expect(await store.lock('s', { member: 'b', ticket: 1, leaseMs: 1000, wait: false, since: ORIGIN })).toEqual({ granted: false, retryMs: 1000 });
+    await change(dir, 's', (row) => ({
+      ...row,
+      lock: { ...row.lock, holder: { member, ticket: 1, leaseMs: 1000, leaseUntil: 1e15, recalledAt: 1e15 } },
+    }));
+    expect(await store.lock('s', { member: 'b', ticket: 1, leaseMs: 1000, wait: false, since: ORIGIN })).toEqual({
+      granted: false,
+      retryMs: 1000,
+    });
     await store.close();
   });
 
@@ -180,8 +238,13 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     const [one, two] = [await SqliteStore.open({ dir }), await SqliteStore.open({ dir })];
     for (let round = 0; round < 20; round += 1) {
       const append = { ...snapshot, under: round * 2 ** 32 };
-      const drafted = Array.from({ length: 10 }, async (_, i) => ({ id: `s${round}.${i}`, answer: await one.append(`s${round}.${i}`, append) }));
-      const promoted = two.promote(round).then(() => Promise.all(Array.from({ length: 10 }, (_, i) => one.read(`s${round}.${i}`, { since: ORIGIN }))));
+      const drafted = Array.from({ length: 10 }, async (_, i) => ({
+        id: `s${round}.${i}`,
+        answer: await one.append(`s${round}.${i}`, append),
+      }));
+      const promoted = two
+        .promote(round)
+        .then(() => Promise.all(Array.from({ length: 10 }, (_, i) => one.read(`s${round}.${i}`, { since: ORIGIN }))));
       const [answers, seen] = await Promise.all([Promise.all(drafted), promoted]);
       const after = await Promise.all(answers.map(({ id }) => one.read(id, { since: ORIGIN })));
       // What was not there when the promotion had resolved never comes under the old epoch.
@@ -194,16 +257,30 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   it('refuses a folder that it cannot use, each time for the same reason', async () => {
     const dir = newFolder();
     writeFileSync(join(dir, 'file'), '');
-    await expect(SqliteStore.open({ dir: join(dir, 'file') })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringContaining('not a folder') });
-    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringContaining("'file'") }); // somebody else's folder
+    await expect(SqliteStore.open({ dir: join(dir, 'file') })).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      message: expect.stringContaining('not a folder'),
+    });
+    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      message: expect.stringContaining("'file'"),
+    }); // somebody else's folder
     for (const wrong of [{ sweepEveryMs: 0 }, { sweepGraceMs: -5 }, { acceptOlder: 'no' }, { acceptOldr: true }]) {
-      await expect(SqliteStore.open({ dir: newFolder(), ...(wrong as object) })).rejects.toMatchObject({ code: 'ERR_INVALID' });
+      await expect(SqliteStore.open({ dir: newFolder(), ...(wrong as object) })).rejects.toMatchObject({
+        code: 'ERR_INVALID',
+      });
     }
     await expect(SqliteStore.open({ dir: '' })).rejects.toMatchObject({ code: 'ERR_INVALID' });
-    await expect(SqliteStore.open(undefined as unknown as { dir: string })).rejects.toMatchObject({ code: 'ERR_INVALID' });
+    await expect(SqliteStore.open(undefined as unknown as { dir: string })).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+    });
     const text = newFolder();
-    writeFileSync(join(text, 'store.sqlite'), 'this is no database, but some text that is long enough to be taken for one'.repeat(20));
-    for (let i = 0; i < 2; i += 1) await expect(SqliteStore.open({ dir: text })).rejects.toMatchObject({ code: 'ERR_CORRUPT' });
+    writeFileSync(
+      join(text, 'store.sqlite'),
+      'this is no database, but some text that is long enough to be taken for one'.repeat(20),
+    );
+    for (let i = 0; i < 2; i += 1)
+      await expect(SqliteStore.open({ dir: text })).rejects.toMatchObject({ code: 'ERR_CORRUPT' });
   });
 
   it('refuses files that are older than what was acknowledged, until they are accepted', async () => {
@@ -216,7 +293,10 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     await second.append('t', snapshot);
     await second.close();
     renameSync(join(dir, '../older.sqlite'), join(dir, 'store.sqlite'));
-    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({ code: 'ERR_CORRUPT', message: expect.stringContaining('acceptOlder') });
+    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({
+      code: 'ERR_CORRUPT',
+      message: expect.stringContaining('acceptOlder'),
+    });
     const third = await SqliteStore.open({ dir, acceptOlder: true });
     expect([await third.ping(), await read(third, 's'), await read(third, 't')]).toEqual([{ epoch: 1 }, ['kept'], []]);
     await third.close();
@@ -227,7 +307,10 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     const store = await SqliteStore.open({ dir });
     await store.append('s', snapshot);
     rmSync(dir, { recursive: true });
-    expect(await failure(store.append('t', snapshot))).toMatchObject({ code: 'ERR_UNAVAILABLE', message: expect.stringContaining('moved, replaced or deleted') });
+    expect(await failure(store.append('t', snapshot))).toMatchObject({
+      code: 'ERR_UNAVAILABLE',
+      message: expect.stringContaining('moved, replaced or deleted'),
+    });
     expect(await failure(store.read('s', { since: ORIGIN }))).toMatchObject({ code: 'ERR_UNAVAILABLE' });
     await store.close();
   });
@@ -288,7 +371,10 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
       await once(worker, 'message');
       revision += 1;
       const parent = revision === 1 ? ORIGIN : { revision: revision - 1, nonce: 5 };
-      const [answer] = await Promise.all([store.append('mine', { ...snapshot, parent, position: { revision, nonce: 5 } }), worker.terminate()]);
+      const [answer] = await Promise.all([
+        store.append('mine', { ...snapshot, parent, position: { revision, nonce: 5 } }),
+        worker.terminate(),
+      ]);
       expect(answer).toMatchObject({ appended: true });
     }
     await store.close();
@@ -299,17 +385,29 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     const native = fileURLToPath(new URL('../../native/', import.meta.url));
     const name = readdirSync(native).find((file) => file.endsWith('.node')) as string;
     copyFileSync(join(native, name), join(dir, 'copy.node'));
-    const ran = spawnSync(process.execPath, [script('two-copies.mjs'), join(native, name), join(dir, 'copy.node'), join(dir, 'store')], { encoding: 'utf8', timeout: 20_000 });
+    const ran = spawnSync(
+      process.execPath,
+      [script('two-copies.mjs'), join(native, name), join(dir, 'copy.node'), join(dir, 'store')],
+      { encoding: 'utf8', timeout: 20_000 },
+    );
     expect([ran.stdout.trim(), ran.status], ran.stderr).toEqual(['ERR_INVALID another copy', 0]);
   });
 
   it('takes an answer that is there already, however long JavaScript was busy', async () => {
     const store = await SqliteStore.open({ dir: newFolder() });
     await store.append('s', snapshot);
-    for (const call of [() => store.read('s', { since: ORIGIN }, { timeoutMs: 200 }), () => store.append('s', { ...snapshot, parent: snapshot.position, position: { revision: 2, nonce: 6 } }, { timeoutMs: 200 })]) {
+    for (const call of [
+      () => store.read('s', { since: ORIGIN }, { timeoutMs: 200 }),
+      () =>
+        store.append(
+          's',
+          { ...snapshot, parent: snapshot.position, position: { revision: 2, nonce: 6 } },
+          { timeoutMs: 200 },
+        ),
+    ]) {
       const answer = call();
       await new Promise((resolve) => setImmediate(resolve)); // it is sent
-      for (const end = performance.now() + 1000; performance.now() < end; );
+      for (const end = performance.now() + 1000; performance.now() < end;);
       await answer;
     }
     await store.close();
@@ -329,7 +427,9 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
   it('commits what a sweep deletes together', async () => {
     const clock = new VirtualClock();
     const store = await SqliteStore.open({ dir: newFolder(), clock, sweepEveryMs: Infinity });
-    await Promise.all(Array.from({ length: 2000 }, (_, i) => store.append(`s${i}`, { ...snapshot, expiry: { idleMs: 100 } })));
+    await Promise.all(
+      Array.from({ length: 2000 }, (_, i) => store.append(`s${i}`, { ...snapshot, expiry: { idleMs: 100 } })),
+    );
     clock.pass(200);
     const sweep = async (): Promise<number> => {
       let swept = 0;
@@ -365,13 +465,25 @@ async function change(dir: string, id: string, alter: (row: Row) => Row): Promis
   const sight = new SqliteSight();
   if (answer.kind === 'found') sight.addFound(id, undefined, answer.found);
   const row = writeRow(alter(sight.row(id) as Row));
-  const request = { kind: 'draft', id, version: sight.version(id), next: 1, marks: sight.marks(), cleared: false, changes: [], row, lostTerms: [], newTerms: [], flush: true } as const;
+  const request = {
+    kind: 'draft',
+    id,
+    version: sight.version(id),
+    next: 1,
+    marks: sight.marks(),
+    cleared: false,
+    changes: [],
+    row,
+    lostTerms: [],
+    newTerms: [],
+    flush: true,
+  } as const;
   expect(await link.ask(request, withGrace(5000))).toEqual({ kind: 'committed', written: true });
   await link.close(5000);
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !condition(); ) {
+  for (const end = Date.now() + 10_000; !condition();) {
     expect(Date.now()).toBeLessThan(end);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }

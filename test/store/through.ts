@@ -3,7 +3,9 @@ import type { Store } from '../../ts/store/store.ts';
 type Method = 'read' | 'append' | 'replace' | 'lock' | 'unlock' | 'touch' | 'join' | 'list' | 'ping';
 
 /** What becomes of a call: `call` makes it on the store behind. */
-export type Detours = { [K in Method]?: (call: () => ReturnType<Store[K]>, ...args: Parameters<Store[K]>) => ReturnType<Store[K]> };
+export type Detours = {
+  [K in Method]?: (call: () => ReturnType<Store[K]>, ...args: Parameters<Store[K]>) => ReturnType<Store[K]>;
+};
 
 /** A store some of whose calls go another way; it has no address, so that it passes for a place of its own. */
 export function through(store: Store, detours: Detours): Store {

@@ -1,7 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -13,18 +22,26 @@ import { PRAGMAS, SQL } from '../../ts/store/sqlite-sql.ts';
 import { SqliteStore } from '../../ts/store/sqlite.ts';
 import { newFolder } from '../folders.ts';
 
-const HAS_ADDON = await import('../../ts/addon.ts').then(({ loadAddon }) => loadAddon() !== undefined).catch(() => false);
+const HAS_ADDON = await import('../../ts/addon.ts')
+  .then(({ loadAddon }) => loadAddon() !== undefined)
+  .catch(() => false);
 const BOTH = HAS_ADDON ? '' : ' (skipped: the addon is not built)';
 const MODULE = '@photostructure/sqlite';
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** Who may read everything shows nothing: as root, another user visits. */
 const NOBODY = process.getuid?.() === 0 ? 65534 : undefined;
-const CAN_BE_NOBODY = NOBODY === undefined || spawnSync(process.execPath, ['--check', path('visit.mjs')], { uid: NOBODY }).status === 0;
+const CAN_BE_NOBODY =
+  NOBODY === undefined || spawnSync(process.execPath, ['--check', path('visit.mjs')], { uid: NOBODY }).status === 0;
 
 /** Appends the next record of session `s` there, and says what is there then; or the code of what failed. */
 function visit(dir: string, module: string = MODULE, then = '', uid: number | undefined = undefined): string {
-  const ran = spawnSync(process.execPath, [path('visit.mjs'), dir, then], { uid, encoding: 'utf8', timeout: 20_000, env: { ...process.env, HOLDFAST_SQLITE: module } });
+  const ran = spawnSync(process.execPath, [path('visit.mjs'), dir, then], {
+    uid,
+    encoding: 'utf8',
+    timeout: 20_000,
+    env: { ...process.env, HOLDFAST_SQLITE: module },
+  });
   return `${ran.stdout.trim()}${ran.stderr}`;
 }
 
@@ -39,7 +56,11 @@ function thrownBy(run: () => unknown): unknown {
 
 describe('without the addon', () => {
   it('the store keeps the contract', () => {
-    const ran = spawnSync(process.execPath, ['--test', '--test-reporter=tap', path('without-addon.mjs')], { encoding: 'utf8', timeout: 120_000, env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
+    const ran = spawnSync(process.execPath, ['--test', '--test-reporter=tap', path('without-addon.mjs')], {
+      encoding: 'utf8',
+      timeout: 120_000,
+      env: { ...process.env, HOLDFAST_SQLITE: MODULE },
+    });
     expect(ran.stdout.split('\n').filter((line) => /^ *not ok/.test(line))).toEqual([]);
     expect([ran.status, /^# fail 0$/m.test(ran.stdout)]).toEqual([0, true]);
     expect(Number(/^# pass (\d+)$/m.exec(ran.stdout)?.[1])).toBeGreaterThan(100);
@@ -47,26 +68,37 @@ describe('without the addon', () => {
 
   it.skipIf(!HAS_ADDON)(`it reads what the addon wrote, and the other way round${BOTH}`, async () => {
     const dir = newFolder();
-    for (let revision = 1; revision <= 6; revision += 1) expect(visit(dir, revision % 2 === 0 ? MODULE : 'addon')).toBe(`${revision} ${'x'.repeat(revision)}`);
+    for (let revision = 1; revision <= 6; revision += 1)
+      expect(visit(dir, revision % 2 === 0 ? MODULE : 'addon')).toBe(`${revision} ${'x'.repeat(revision)}`);
     const store = await SqliteStore.open({ dir });
     expect((await store.list({ limit: 9, term: 'visited' })).ids).toEqual(['s']);
     await store.close();
     expect(readdirSync(dir).toSorted()).toEqual(['mark', 'store.sqlite']);
   });
 
-  it.skipIf(!HAS_ADDON)(`a folder that is open through one kind is refused to the other${BOTH}`, async () => {
-    const dir = newFolder();
-    const store = await SqliteStore.open({ dir });
-    expect(visit(dir)).toMatch(/^ERR_INVALID .* use the addon in all processes or in none/);
-    await store.close();
-    const other = spawn(process.execPath, [path('visit.mjs'), dir, 'stay'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
-    await once(other.stdout, 'data');
-    await expect(SqliteStore.open({ dir })).rejects.toMatchObject({ code: 'ERR_INVALID', message: expect.stringContaining('use the addon in all processes or in none') as string });
-    expect(visit(dir)).toMatch(/^2 /);
-    other.kill('SIGKILL');
-    await once(other, 'close');
-    expect(visit(dir, 'addon')).toMatch(/^3 /);
-  }, 60_000);
+  it.skipIf(!HAS_ADDON)(
+    `a folder that is open through one kind is refused to the other${BOTH}`,
+    async () => {
+      const dir = newFolder();
+      const store = await SqliteStore.open({ dir });
+      expect(visit(dir)).toMatch(/^ERR_INVALID .* use the addon in all processes or in none/);
+      await store.close();
+      const other = spawn(process.execPath, [path('visit.mjs'), dir, 'stay'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+        env: { ...process.env, HOLDFAST_SQLITE: MODULE },
+      });
+      await once(other.stdout, 'data');
+      await expect(SqliteStore.open({ dir })).rejects.toMatchObject({
+        code: 'ERR_INVALID',
+        message: expect.stringContaining('use the addon in all processes or in none') as string,
+      });
+      expect(visit(dir)).toMatch(/^2 /);
+      other.kill('SIGKILL');
+      await once(other, 'close');
+      expect(visit(dir, 'addon')).toMatch(/^3 /);
+    },
+    60_000,
+  );
 
   it('files that are older than what was acknowledged are refused', () => {
     const dir = newFolder();
@@ -78,40 +110,57 @@ describe('without the addon', () => {
     expect(visit(dir)).toMatch(/^ERR_CORRUPT .*went back: 2 commits were acknowledged, 1 are there/);
   }, 60_000);
 
-  it.skipIf(!HAS_ADDON)(`the mark is read as the addon wrote it, and its damage is said${BOTH}`, async () => {
-    const dir = newFolder();
-    visit(dir, 'addon');
-    copyFileSync(join(dir, 'store.sqlite'), join(dir, '../older.sqlite'));
-    const store = await SqliteStore.open({ dir });
-    await store.promote(5);
-    await store.close();
-    renameSync(join(dir, '../older.sqlite'), join(dir, 'store.sqlite'));
-    const mark = readFileSync(join(dir, 'mark'));
-    expect(visit(dir)).toMatch(/^ERR_CORRUPT .*went back: 2 commits were acknowledged, 1 are there/);
-    writeFileSync(join(dir, 'mark'), mark.map((byte, at) => byte ^ Number(at === 7)));
-    for (const module of [MODULE, 'addon']) expect(visit(dir, module)).toMatch(/^ERR_CORRUPT .*mark', which says what was acknowledged, is damaged/);
-    writeFileSync(join(dir, 'mark'), mark);
-    expect(visit(dir, MODULE, 'accept')).toBe('');
-    const after = await SqliteStore.open({ dir });
-    expect(await after.ping()).toEqual({ epoch: 7 });
-    await after.close();
-  }, 60_000);
+  it.skipIf(!HAS_ADDON)(
+    `the mark is read as the addon wrote it, and its damage is said${BOTH}`,
+    async () => {
+      const dir = newFolder();
+      visit(dir, 'addon');
+      copyFileSync(join(dir, 'store.sqlite'), join(dir, '../older.sqlite'));
+      const store = await SqliteStore.open({ dir });
+      await store.promote(5);
+      await store.close();
+      renameSync(join(dir, '../older.sqlite'), join(dir, 'store.sqlite'));
+      const mark = readFileSync(join(dir, 'mark'));
+      expect(visit(dir)).toMatch(/^ERR_CORRUPT .*went back: 2 commits were acknowledged, 1 are there/);
+      writeFileSync(
+        join(dir, 'mark'),
+        mark.map((byte, at) => byte ^ Number(at === 7)),
+      );
+      for (const module of [MODULE, 'addon'])
+        expect(visit(dir, module)).toMatch(/^ERR_CORRUPT .*mark', which says what was acknowledged, is damaged/);
+      writeFileSync(join(dir, 'mark'), mark);
+      expect(visit(dir, MODULE, 'accept')).toBe('');
+      const after = await SqliteStore.open({ dir });
+      expect(await after.ping()).toEqual({ epoch: 7 });
+      await after.close();
+    },
+    60_000,
+  );
 
-  it.skipIf(!CAN_BE_NOBODY)(`the folder above need not be readable${CAN_BE_NOBODY ? '' : ' (skipped: nobody cannot read this clone)'}`, () => {
-    const above = join(newFolder(), 'above');
-    mkdirSync(above);
-    chmodSync(above, 0o333);
-    chmodSync(dirname(above), 0o755);
-    expect(visit(join(above, 'store'), MODULE, '', NOBODY)).toBe('1 x');
-    chmodSync(above, 0o700);
-  }, 60_000);
+  it.skipIf(!CAN_BE_NOBODY)(
+    `the folder above need not be readable${CAN_BE_NOBODY ? '' : ' (skipped: nobody cannot read this clone)'}`,
+    () => {
+      const above = join(newFolder(), 'above');
+      mkdirSync(above);
+      chmodSync(above, 0o333);
+      chmodSync(dirname(above), 0o755);
+      expect(visit(join(above, 'store'), MODULE, '', NOBODY)).toBe('1 x');
+      chmodSync(above, 0o700);
+    },
+    60_000,
+  );
 
   it('a store that goes back while it is open is refused from then on', async () => {
     const dir = newFolder();
-    const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
+    const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, HOLDFAST_SQLITE: MODULE },
+    });
     other.stdout.setEncoding('utf8');
     await once(other.stdout, 'data');
-    const { DatabaseSync } = createRequire(import.meta.url)(MODULE) as { DatabaseSync: new (path: string) => { exec(sql: string): void; close(): void } };
+    const { DatabaseSync } = createRequire(import.meta.url)(MODULE) as {
+      DatabaseSync: new (path: string) => { exec(sql: string): void; close(): void };
+    };
     const database = new DatabaseSync(join(dir, 'store.sqlite'));
     database.exec('UPDATE meta SET value=0 WHERE key=4');
     database.close();
@@ -128,7 +177,10 @@ describe('without the addon', () => {
 
   it('a folder that is gone acknowledges nothing', async () => {
     const dir = newFolder();
-    const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
+    const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, HOLDFAST_SQLITE: MODULE },
+    });
     other.stdout.setEncoding('utf8');
     await once(other.stdout, 'data');
     rmSync(dir, { recursive: true });
@@ -139,20 +191,44 @@ describe('without the addon', () => {
     await once(other, 'close');
   }, 60_000);
 
-  it.each([['records', 'fine: 40\nERR_CORRUPT none: a05'], ['rows', 'fine: z39\nERR_CORRUPT none: a05']])('damage in %s is told to those who meet it, and to nobody else', (what, told) => {
-    const ran = spawnSync(process.execPath, [path('damaged-page.mjs'), newFolder(), what], { encoding: 'utf8', timeout: 20_000, env: { ...process.env, HOLDFAST_SQLITE: MODULE } });
-    expect(`${ran.stdout.trim()}${ran.stderr}`).toBe(told);
-  }, 30_000);
+  it.each([
+    ['records', 'fine: 40\nERR_CORRUPT none: a05'],
+    ['rows', 'fine: z39\nERR_CORRUPT none: a05'],
+  ])(
+    'damage in %s is told to those who meet it, and to nobody else',
+    (what, told) => {
+      const ran = spawnSync(process.execPath, [path('damaged-page.mjs'), newFolder(), what], {
+        encoding: 'utf8',
+        timeout: 20_000,
+        env: { ...process.env, HOLDFAST_SQLITE: MODULE },
+      });
+      expect(`${ran.stdout.trim()}${ran.stderr}`).toBe(told);
+    },
+    30_000,
+  );
 
   it('what is wrong is told by the words of SQLite where its code is missing', () => {
-    const { DatabaseSync } = createRequire(import.meta.url)(MODULE) as { DatabaseSync: new (path: string) => { exec(sql: string): void; prepare(sql: string): { all(): unknown }; close(): void } };
+    const { DatabaseSync } = createRequire(import.meta.url)(MODULE) as {
+      DatabaseSync: new (path: string) => {
+        exec(sql: string): void;
+        prepare(sql: string): { all(): unknown };
+        close(): void;
+      };
+    };
     const file = join(newFolder(), 'text');
     writeFileSync(file, 'this is no database, but some text that is long enough to be taken for one'.repeat(20));
     const database = new DatabaseSync(file);
     expect(resultCode(thrownBy(() => database.exec('SELECT * FROM sqlite_schema')))).toBe(26);
     database.close();
-    const codeOf = (message: string, code = 'ERR_SQLITE_ERROR'): number | undefined => resultCode(Object.assign(new Error(message), { code }));
-    const texts = ['database disk image is malformed', 'file is not a database', 'database is locked', 'database or disk is full', 'disk I/O error'];
+    const codeOf = (message: string, code = 'ERR_SQLITE_ERROR'): number | undefined =>
+      resultCode(Object.assign(new Error(message), { code }));
+    const texts = [
+      'database disk image is malformed',
+      'file is not a database',
+      'database is locked',
+      'database or disk is full',
+      'disk I/O error',
+    ];
     expect(texts.map((text) => codeOf(text))).toEqual([11, 26, 5, 13, 10]);
     expect([codeOf('no such thing'), codeOf('disk I/O error', 'EIO')]).toEqual([undefined, undefined]);
   });
@@ -163,7 +239,11 @@ describe('without the addon', () => {
     mkdirSync(inTheWay);
     const soon = systemClock.monotonic() + 10_000;
     const ground = new SqliteGround(findModule(MODULE), dir, false, soon);
-    expect(thrownBy(() => ground.copy(to, soon))).toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none', message: expect.stringContaining(inTheWay) as string });
+    expect(thrownBy(() => ground.copy(to, soon))).toMatchObject({
+      code: 'ERR_UNAVAILABLE',
+      outcome: 'none',
+      message: expect.stringContaining(inTheWay) as string,
+    });
     ground.close();
   });
 
@@ -179,12 +259,15 @@ describe('without the addon', () => {
   });
 
   it('tables and statements are word for word those of the addon', () => {
-    const source = ['connection', 'commit', 'read', 'place'].map((name) => readFileSync(path(`../../crates/sqlite/src/${name}.rs`), 'utf8')).join('\n');
+    const source = ['connection', 'commit', 'read', 'place']
+      .map((name) => readFileSync(path(`../../crates/sqlite/src/${name}.rs`), 'utf8'))
+      .join('\n');
     const flat = source.replaceAll(/\\\n\s*/g, '').replaceAll(/\s+/g, ' ');
     for (const [name, sql] of Object.entries(SQL)) expect(flat, name).toContain(sql.replaceAll(/\s+/g, ' '));
     for (const [name] of PRAGMAS) expect(flat, name).toContain(`"${name}"`);
-    const remote = [...source.matchAll(/^ {8}(0x[0-9A-F_]+),/gm)].map(([, digits]) => Number((digits as string).replaceAll('_', '')));
+    const remote = [...source.matchAll(/^ {8}(0x[0-9A-F_]+),/gm)].map(([, digits]) =>
+      Number((digits as string).replaceAll('_', '')),
+    );
     expect(remote).toEqual(REMOTE);
   });
 });
-

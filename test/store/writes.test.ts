@@ -9,7 +9,9 @@ describe('an image in place of a damaged row', () => {
     let row: Row | undefined;
     const draft: Draft = {
       marks: () => ({ epoch: 0, births: 0 }),
-      row: () => { throw new HoldfastError('ERR_CORRUPT', 'damaged'); },
+      row: () => {
+        throw new HoldfastError('ERR_CORRUPT', 'damaged');
+      },
       record: () => undefined,
       page: () => ({ ids: [] }),
       putRow: (put) => void (row = put),
@@ -17,7 +19,12 @@ describe('an image in place of a damaged row', () => {
       deleteRecords: () => undefined,
       clear: () => undefined,
     };
-    const image = { records: [{ position: { revision: 3, nonce: 9 }, kind: 'snapshot' as const, bytes: new Uint8Array(1) }], createdAt: 1, expiry: {}, token: 17 };
+    const image = {
+      records: [{ position: { revision: 3, nonce: 9 }, kind: 'snapshot' as const, bytes: new Uint8Array(1) }],
+      createdAt: 1,
+      expiry: {},
+      token: 17,
+    };
     const moment = { monotonic: 0, wall: 0, stamp: 0, boot: undefined };
     const { reply } = replace(draft, 's', image, undefined, moment);
     expect(reply).toMatchObject({ appended: true, token: row?.lock.token });

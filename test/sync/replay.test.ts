@@ -23,14 +23,30 @@ class Writer {
   readonly log: Buffer[] = [];
   parent: RecordParent = NO_PARENT;
 
-  save(state: State, options: { versions?: Map<string, number>; snapshot?: boolean; compress?: 'auto' | 'off' } = {}): LogRecord {
+  save(
+    state: State,
+    options: { versions?: Map<string, number>; snapshot?: boolean; compress?: 'auto' | 'off' } = {},
+  ): LogRecord {
     const names = Object.keys(state);
-    const difference = compare(line, this.image, { touched: names, names, versions: options.versions, value: (name) => state[name] }) ?? NOTHING;
+    const difference =
+      compare(line, this.image, { touched: names, names, versions: options.versions, value: (name) => state[name] }) ??
+      NOTHING;
     const staged = this.image.stage(difference.directory, difference.values);
     const whole = options.snapshot ?? this.log.length === 0;
-    const body = whole ? encodeSnapshotBody(this.image, staged) : encodeDeltaBody(difference.directory ?? this.image.directory, difference.directoryDelta, difference.changes);
+    const body = whole
+      ? encodeSnapshotBody(this.image, staged)
+      : encodeDeltaBody(difference.directory ?? this.image.directory, difference.directoryDelta, difference.changes);
     const { revision, nonce, time, token } = this.parent;
-    const record: LogRecord = { kind: whole ? 'snapshot' : 'delta', revision: revision + 1, nonce: nonce + 1, parentNonce: nonce, time: time + 5, token, digest: staged.digest, body };
+    const record: LogRecord = {
+      kind: whole ? 'snapshot' : 'delta',
+      revision: revision + 1,
+      nonce: nonce + 1,
+      parentNonce: nonce,
+      time: time + 5,
+      token,
+      digest: staged.digest,
+      body,
+    };
     this.log.push(encodeRecord(ID, record, this.parent, options.compress ?? 'auto'));
     this.image.accept(staged, record);
     this.parent = record;
@@ -39,7 +55,11 @@ class Writer {
 }
 
 /** The image after these records, read in one go from `image` on. */
-function read(log: readonly Uint8Array[], image: Image = new Image(), parent: RecordParent = NO_PARENT): { image: Image; parent: RecordParent; changed: ReadonlySet<string> | 'all' } {
+function read(
+  log: readonly Uint8Array[],
+  image: Image = new Image(),
+  parent: RecordParent = NO_PARENT,
+): { image: Image; parent: RecordParent; changed: ReadonlySet<string> | 'all' } {
   const replay = new Replay(ID, image, jsDiffer, LIMIT);
   let last = parent;
   for (const bytes of log) {
@@ -50,10 +70,22 @@ function read(log: readonly Uint8Array[], image: Image = new Image(), parent: Re
   return { changed: replay.finish(), image, parent: last };
 }
 
-const stateOf = (image: Image): State => Object.fromEntries(image.directory.names.map((name) => [name, msgpackCodec.decode(image.value(name)?.bytes as Uint8Array)]));
+const stateOf = (image: Image): State =>
+  Object.fromEntries(
+    image.directory.names.map((name) => [name, msgpackCodec.decode(image.value(name)?.bytes as Uint8Array)]),
+  );
 
 const states: fc.Arbitrary<State[]> = fc.array(
-  fc.dictionary(fc.constantFrom('a', 'b', 'c', 'é', ''), fc.oneof(fc.integer(), fc.string(), fc.constantFrom('long '.repeat(5000), 'long '.repeat(5001)), fc.array(fc.integer())), { noNullPrototype: true }),
+  fc.dictionary(
+    fc.constantFrom('a', 'b', 'c', 'é', ''),
+    fc.oneof(
+      fc.integer(),
+      fc.string(),
+      fc.constantFrom('long '.repeat(5000), 'long '.repeat(5001)),
+      fc.array(fc.integer()),
+    ),
+    { noNullPrototype: true },
+  ),
   { minLength: 1, maxLength: 8 },
 );
 
@@ -119,7 +151,9 @@ describe('a replay', () => {
       return replay.finish();
     };
     expect(replayed((record) => ({ ...record, digest: { low: record.digest.low, high: 0 } }))).toBe('all');
-    expect(() => replayed((record) => ({ ...record, digest: { low: record.digest.low ^ 1, high: 0 } }))).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT', revision: 2 }) as Error);
+    expect(() => replayed((record) => ({ ...record, digest: { low: record.digest.low ^ 1, high: 0 } }))).toThrow(
+      expect.objectContaining({ code: 'ERR_CORRUPT', revision: 2 }) as Error,
+    );
     const alone = new Replay(ID, new Image(), jsDiffer, LIMIT);
     alone.add({ ...snapshot, digest: { ...snapshot.digest, high: 0 } });
     expect(() => alone.finish()).toThrow(/digest/);
@@ -127,7 +161,16 @@ describe('a replay', () => {
 
   it.each(['tombstone', 'alias'] as const)('refuses to go on behind a %s', (kind) => {
     const replay = new Replay(ID, new Image(), jsDiffer, LIMIT);
-    const end = { kind, revision: 1, nonce: 1, parentNonce: 0, time: 0, token: 0, digest: { low: 0, high: 0 }, body: kind === 'alias' ? encodeAliasBody({ id: 'b', until: 1 }) : new Uint8Array(0) };
+    const end = {
+      kind,
+      revision: 1,
+      nonce: 1,
+      parentNonce: 0,
+      time: 0,
+      token: 0,
+      digest: { low: 0, high: 0 },
+      body: kind === 'alias' ? encodeAliasBody({ id: 'b', until: 1 }) : new Uint8Array(0),
+    };
     expect(() => replay.add(end)).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT' }) as Error);
   });
 
@@ -138,7 +181,11 @@ describe('a replay', () => {
     writer.save({ ...small, n3: 'changed' });
     writer.save({ ...small, n3: 'changed', fresh: 'put '.repeat(10) });
     const { image } = read(writer.log);
-    const pieces = new Set([image.directory.bytes, ...image.directory.names.map((name) => image.value(name)?.bytes as Uint8Array)].map(({ buffer }) => buffer));
+    const pieces = new Set(
+      [image.directory.bytes, ...image.directory.names.map((name) => image.value(name)?.bytes as Uint8Array)].map(
+        ({ buffer }) => buffer,
+      ),
+    );
     expect([...pieces].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(image.byteLength + 16);
     expect(pieces.size).toBeLessThanOrEqual(3); // the directory, the large value, all others
     expect(pieces.has((writer.log[0] as Buffer).buffer)).toBe(false);

@@ -8,12 +8,20 @@ import { plain } from '../../ts/tracking/tracker.ts';
 import { expectCode, settle, track, type Loose } from './fixture.ts';
 
 enableMapSet();
-const lodash = createRequire(import.meta.url)('lodash') as { cloneDeep(value: unknown): unknown; isEqual(a: unknown, b: unknown): boolean; isMap(value: unknown): boolean };
+const lodash = createRequire(import.meta.url)('lodash') as {
+  cloneDeep(value: unknown): unknown;
+  isEqual(a: unknown, b: unknown): boolean;
+  isMap(value: unknown): boolean;
+};
 
 const sample = (): Loose => ({
   user: { name: 'Ada', address: { city: 'London' }, prices: new Map([['tea', { amount: 1 }]]) },
   list: [{ n: 1 }, { n: 2 }],
-  map: new Map<unknown, unknown>([['a', { n: 1 }], ['b', new Map([['deep', 2]])], ['c', { n: 3 }]]),
+  map: new Map<unknown, unknown>([
+    ['a', { n: 1 }],
+    ['b', new Map([['deep', 2]])],
+    ['c', { n: 3 }],
+  ]),
   set: new Set<unknown>([{ n: 1 }, 'x']),
 });
 const NAMES = ['user', 'list', 'map', 'set'] as const;
@@ -82,13 +90,26 @@ describe.each(NAMES)('%s, handed to', (name) => {
 describe.each(COLLECTIONS)('a %s of the state', (name) => {
   it('is one to the engine', () => {
     const { s } = track(sample());
-    expect([types.isMap(s[name]), types.isSet(s[name]), types.isProxy(s[name]), s[name] instanceof (name === 'map' ? Map : Set)]).toEqual([name === 'map', name === 'set', false, true]);
-    expect([lodash.isMap(s[name]), Object.prototype.toString.call(s[name]), Object.keys(s[name]), s[name].constructor]).toEqual([name === 'map', name === 'map' ? '[object Map]' : '[object Set]', [], name === 'map' ? Map : Set]);
+    expect([
+      types.isMap(s[name]),
+      types.isSet(s[name]),
+      types.isProxy(s[name]),
+      s[name] instanceof (name === 'map' ? Map : Set),
+    ]).toEqual([name === 'map', name === 'set', false, true]);
+    expect([
+      lodash.isMap(s[name]),
+      Object.prototype.toString.call(s[name]),
+      Object.keys(s[name]),
+      s[name].constructor,
+    ]).toEqual([name === 'map', name === 'map' ? '[object Map]' : '[object Set]', [], name === 'map' ? Map : Set]);
   });
 });
 
 describe.each(NAMES)('%s,', (name) => {
-  it.each([['structuredClone', structuredClone], ['v8.serialize', serialize]] as const)('is refused by %s; a plain copy is not', (_name, clone) => {
+  it.each([
+    ['structuredClone', structuredClone],
+    ['v8.serialize', serialize],
+  ] as const)('is refused by %s; a plain copy is not', (_name, clone) => {
     const { s } = track(sample());
     expect(() => clone(s[name])).toThrow(/could not be cloned/);
     if (name === 'map' || name === 'set') expect(() => clone(s[name])).toThrow('take a copy with plain(value)');
@@ -110,10 +131,19 @@ describe('a Map that was handed out', () => {
   it('is the same at every reading, and costs no copy of what is inside', () => {
     const { slots, s } = track(sample());
     const raw = slots.get('map');
-    expect([s.map === s.map, s.map.get('b') === s.map.get('b'), s.map.get('b') === [...s.map.values()][1]]).toEqual([true, true, true]);
+    expect([s.map === s.map, s.map.get('b') === s.map.get('b'), s.map.get('b') === [...s.map.values()][1]]).toEqual([
+      true,
+      true,
+      true,
+    ]);
     s.map.get('b').set('more', 3);
     expect(slots.get('map')).toBe(raw);
-    expect((raw as Loose).get('b')).toEqual(new Map([['deep', 2], ['more', 3]]));
+    expect((raw as Loose).get('b')).toEqual(
+      new Map([
+        ['deep', 2],
+        ['more', 3],
+      ]),
+    );
   });
 
   it('by one tracker is of no use in the next', () => {
@@ -127,7 +157,13 @@ describe('a Map that was handed out', () => {
     second.s.map.get('b').set('deep', 6);
     expectCode(() => held.set('a', 6), 'ERR_CLOSED');
     expectCode(() => inner.size, 'ERR_CLOSED');
-    expect(plain(second.s.map)).toEqual(new Map<unknown, unknown>([['a', 5], ['b', new Map([['deep', 6]])], ['c', { n: 3 }]]));
+    expect(plain(second.s.map)).toEqual(
+      new Map<unknown, unknown>([
+        ['a', 5],
+        ['b', new Map([['deep', 6]])],
+        ['c', { n: 3 }],
+      ]),
+    );
   });
 
   it('lends its methods to others', () => {
@@ -148,7 +184,12 @@ describe('a Map that the application assigns', () => {
     s.a = mine;
     s.a.first.n = 50;
     s.a.map.get([...s.a.map.keys()][0]).name = 'Eve';
-    expect([mine.first === first, mine.map === map, map.has(s.list[1]), mine.set.has(s.user.address)]).toEqual([true, true, true, true]);
+    expect([mine.first === first, mine.map === map, map.has(s.list[1]), mine.set.has(s.user.address)]).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
     expect([s.list[0].n, s.user.name]).toEqual([1, 'Ada']);
   });
 
@@ -158,7 +199,12 @@ describe('a Map that the application assigns', () => {
     s.a = frozen;
     s.a.set('more', new Set());
     s.a.get('k').add('z');
-    expect(plain(s.a)).toEqual(new Map([['k', new Set(['x', 'y', 'z'])], ['more', new Set()]]));
+    expect(plain(s.a)).toEqual(
+      new Map([
+        ['k', new Set(['x', 'y', 'z'])],
+        ['more', new Set()],
+      ]),
+    );
     expect([...frozen.keys()]).toEqual(['k']);
   });
 
@@ -173,13 +219,26 @@ describe('a Map that the application assigns', () => {
     const { s } = track(sample());
     for (const inmost of [{}, { part: s.list[0] }]) {
       let web: Loose = inmost;
-      for (let i = 0; i < 60; i += 1) web = { map: new Map([['web', web], ['again', web]]), a: web, b: web };
+      for (let i = 0; i < 60; i += 1)
+        web = {
+          map: new Map([
+            ['web', web],
+            ['again', web],
+          ]),
+          a: web,
+          b: web,
+        };
       s.web = web;
       s.web = web;
-      expect([s.web.a === s.web.b, s.web.map.get('web') === s.web.a]).toEqual([true, true]); // and refused when it is saved: values, not references
+      // and refused when it is saved: values, not references
+      expect([s.web.a === s.web.b, s.web.map.get('web') === s.web.a]).toEqual([true, true]);
     }
     let maps: Loose = new Map([['part', s.list[0]]]);
-    for (let i = 0; i < 60; i += 1) maps = new Map([['a', maps], ['b', maps]]);
+    for (let i = 0; i < 60; i += 1)
+      maps = new Map([
+        ['a', maps],
+        ['b', maps],
+      ]);
     s.maps = maps;
     expect(s.maps.get('a') === s.maps.get('b')).toBe(true);
     const ring = new Map<string, unknown>();

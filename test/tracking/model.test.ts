@@ -7,7 +7,10 @@ import { encoded, settle, track, type Loose } from './fixture.ts';
 const start = (): Loose => ({
   a: { x: { y: { z: 1 } }, list: [{ n: 1 }, { n: 2 }], text: 'hello' },
   b: [[1, 2], { k: 'v' }, new Map([['m', { n: 1 }]])],
-  c: new Map<unknown, unknown>([['one', { n: 1 }], ['two', [1]]]),
+  c: new Map<unknown, unknown>([
+    ['one', { n: 1 }],
+    ['two', [1]],
+  ]),
   d: new Set<unknown>([1, 'two', { n: 3 }]),
   e: { at: new Date(0), count: 0 },
 });
@@ -22,7 +25,11 @@ interface Step {
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
-  name: fc.constantFrom(...NAMES), path: fc.array(fc.nat(5), { maxLength: 4 }), act: fc.nat(29), n: fc.nat(5), value: fc.nat(9),
+  name: fc.constantFrom(...NAMES),
+  path: fc.array(fc.nat(5), { maxLength: 4 }),
+  act: fc.nat(29),
+  n: fc.nat(5),
+  value: fc.nat(9),
 });
 
 /** The plain state cannot change what is frozen; the tracked one can. */
@@ -31,8 +38,20 @@ let thaw = false;
 /** A fresh value, so that tracked and plain state share nothing. */
 function fresh(value: number): Loose {
   const makers = [
-    () => value, () => `s${value}`, () => null, () => undefined, () => ({ n: value, deep: { o: [value] } }), () => [{ n: value }, [value]], () => Object.freeze({ f: Object.freeze([{ n: value }]) }),
-    () => new Map<unknown, unknown>([['k', { n: value }], [{ o: 1 }, 2]]), () => new Set([{ n: value }, value]), () => new Date(value),
+    () => value,
+    () => `s${value}`,
+    () => null,
+    () => undefined,
+    () => ({ n: value, deep: { o: [value] } }),
+    () => [{ n: value }, [value]],
+    () => Object.freeze({ f: Object.freeze([{ n: value }]) }),
+    () =>
+      new Map<unknown, unknown>([
+        ['k', { n: value }],
+        [{ o: 1 }, 2],
+      ]),
+    () => new Set([{ n: value }, value]),
+    () => new Date(value),
   ];
   return thaw ? structuredClone(makers[value]!()) : makers[value]!();
 }
@@ -58,11 +77,35 @@ function walk(root: Loose, path: readonly number[]): Loose {
 
 function actOnArray(node: Loose, { act, n, value }: Step): unknown {
   const acts = [
-    () => node.push(fresh(value), fresh(n)), () => node.pop(), () => node.shift(), () => node.unshift(fresh(value)), () => node.splice(n % 3, n % 2, fresh(value)),
-    () => node.reverse(), () => node.sort((p: Loose, q: Loose) => String(JSON.stringify(p)).length - String(JSON.stringify(q)).length), () => { node.length = n; }, () => { node[n] = fresh(value); },
-    () => delete node[n], () => node.fill(value, n), () => node.push(node.shift()), () => { for (const item of node) if (isObject(item) && Object.hasOwn(item, 'n')) item.hit = value; },
-    () => node.forEach((item: Loose) => { if (item instanceof Map) item.set('hit', value); }), () => node.indexOf(node[n]), () => node.includes(node[n]),
-    () => node.filter((item: Loose) => isObject(item)).length, () => node.copyWithin(0, node.length), () => [...node.entries()].length, () => [node[0], node[1]].length,
+    () => node.push(fresh(value), fresh(n)),
+    () => node.pop(),
+    () => node.shift(),
+    () => node.unshift(fresh(value)),
+    () => node.splice(n % 3, n % 2, fresh(value)),
+    () => node.reverse(),
+    () => node.sort((p: Loose, q: Loose) => String(JSON.stringify(p)).length - String(JSON.stringify(q)).length),
+    () => {
+      node.length = n;
+    },
+    () => {
+      node[n] = fresh(value);
+    },
+    () => delete node[n],
+    () => node.fill(value, n),
+    () => node.push(node.shift()),
+    () => {
+      for (const item of node) if (isObject(item) && Object.hasOwn(item, 'n')) item.hit = value;
+    },
+    () =>
+      node.forEach((item: Loose) => {
+        if (item instanceof Map) item.set('hit', value);
+      }),
+    () => node.indexOf(node[n]),
+    () => node.includes(node[n]),
+    () => node.filter((item: Loose) => isObject(item)).length,
+    () => node.copyWithin(0, node.length),
+    () => [...node.entries()].length,
+    () => [node[0], node[1]].length,
   ];
   const result = acts[act % acts.length]!();
   return isObject(result) ? Object.keys(result).length : result;
@@ -71,8 +114,23 @@ function actOnArray(node: Loose, { act, n, value }: Step): unknown {
 function actOnMap(node: Loose, { act, n, value }: Step): unknown {
   const key = [...node.keys()][n];
   const acts = [
-    () => node.set(`k${n}`, fresh(value)).size, () => node.set({ key: n }, fresh(value)).size, () => node.delete(key), () => node.has(key), () => node.set(key, fresh(value)).size,
-    () => { for (const [k, v] of node) { if (isObject(k) && Object.hasOwn(k, 'o')) k.seen = n; if (Array.isArray(v)) v.push(n); } }, () => { node.forEach((v: Loose) => { if (v instanceof Set) v.add(n); }); }, () => n === 5 && node.clear(),
+    () => node.set(`k${n}`, fresh(value)).size,
+    () => node.set({ key: n }, fresh(value)).size,
+    () => node.delete(key),
+    () => node.has(key),
+    () => node.set(key, fresh(value)).size,
+    () => {
+      for (const [k, v] of node) {
+        if (isObject(k) && Object.hasOwn(k, 'o')) k.seen = n;
+        if (Array.isArray(v)) v.push(n);
+      }
+    },
+    () => {
+      node.forEach((v: Loose) => {
+        if (v instanceof Set) v.add(n);
+      });
+    },
+    () => n === 5 && node.clear(),
   ];
   return acts[act % acts.length]!();
 }
@@ -80,8 +138,18 @@ function actOnMap(node: Loose, { act, n, value }: Step): unknown {
 function actOnSet(node: Loose, { act, n, value }: Step): unknown {
   const member = [...node][n];
   const acts = [
-    () => node.add(fresh(value)).size, () => node.delete(member), () => node.has(member), () => { for (const m of node) if (isObject(m) && Object.hasOwn(m, 'n')) m.hit = n; }, () => n === 5 && node.clear(),
-    () => { node.forEach((m: Loose) => { if (Array.isArray(m)) m.push(value); }); },
+    () => node.add(fresh(value)).size,
+    () => node.delete(member),
+    () => node.has(member),
+    () => {
+      for (const m of node) if (isObject(m) && Object.hasOwn(m, 'n')) m.hit = n;
+    },
+    () => n === 5 && node.clear(),
+    () => {
+      node.forEach((m: Loose) => {
+        if (Array.isArray(m)) m.push(value);
+      });
+    },
   ];
   return acts[act % acts.length]!();
 }
@@ -89,8 +157,28 @@ function actOnSet(node: Loose, { act, n, value }: Step): unknown {
 function actOnObject(node: Loose, { act, n, value }: Step): unknown {
   const key = Object.keys(node)[n] ?? `k${n}`;
   const acts = [
-    () => { node[key] = fresh(value); }, () => delete node[key], () => { Object.assign(node, { [`k${n}`]: fresh(value), q: 1 }); }, () => { node[`k${n}`] = { wrapped: node[key] }; delete node[key]; },
-    () => { Object.defineProperty(node, `d${n}`, { value: fresh(value), enumerable: true, writable: true, configurable: true }); }, () => JSON.stringify(node), () => Object.entries(node).length, () => key in node,
+    () => {
+      node[key] = fresh(value);
+    },
+    () => delete node[key],
+    () => {
+      Object.assign(node, { [`k${n}`]: fresh(value), q: 1 });
+    },
+    () => {
+      node[`k${n}`] = { wrapped: node[key] };
+      delete node[key];
+    },
+    () => {
+      Object.defineProperty(node, `d${n}`, {
+        value: fresh(value),
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
+    },
+    () => JSON.stringify(node),
+    () => Object.entries(node).length,
+    () => key in node,
   ];
   return acts[act % acts.length]!();
 }
@@ -112,26 +200,29 @@ function apply(state: Loose, other: Loose, at: Step): unknown {
 
 describe('a tracked state', () => {
   it('does what a plain one does, and what changed is tracked', () => {
-    fc.assert(fc.property(fc.array(fc.tuple(step, fc.nat(4)), { minLength: 1, maxLength: 25 }), (steps) => {
-      const { tracker, slots, s } = track(start());
-      const mirror = start();
-      let saved = new Map(NAMES.map((name) => [name, encoded(slots, name)]));
-      const copy = (value: unknown): unknown => structuredClone(value);
-      for (const [at, save] of steps) {
-        thaw = false;
-        const result = apply(s, (value: unknown) => value, at);
-        thaw = true;
-        expect(result).toEqual(apply(mirror, copy, at));
-        expect(isDeepStrictEqual(Object.fromEntries(slots.values), mirror)).toBe(true);
-        const now = new Map(NAMES.map((name) => [name, encoded(slots, name)]));
-        const tracked = new Set(tracker.tracked());
-        for (const name of NAMES) if (now.get(name) !== saved.get(name)) expect(tracked.has(name)).toBe(true);
-        if (save > 0) continue;
-        settle(tracker);
-        saved = now;
-      }
-      expect(isDeepStrictEqual(plain(s), mirror)).toBe(true);
-    }), { numRuns: 3_000 });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(step, fc.nat(4)), { minLength: 1, maxLength: 25 }), (steps) => {
+        const { tracker, slots, s } = track(start());
+        const mirror = start();
+        let saved = new Map(NAMES.map((name) => [name, encoded(slots, name)]));
+        const copy = (value: unknown): unknown => structuredClone(value);
+        for (const [at, save] of steps) {
+          thaw = false;
+          const result = apply(s, (value: unknown) => value, at);
+          thaw = true;
+          expect(result).toEqual(apply(mirror, copy, at));
+          expect(isDeepStrictEqual(Object.fromEntries(slots.values), mirror)).toBe(true);
+          const now = new Map(NAMES.map((name) => [name, encoded(slots, name)]));
+          const tracked = new Set(tracker.tracked());
+          for (const name of NAMES) if (now.get(name) !== saved.get(name)) expect(tracked.has(name)).toBe(true);
+          if (save > 0) continue;
+          settle(tracker);
+          saved = now;
+        }
+        expect(isDeepStrictEqual(plain(s), mirror)).toBe(true);
+      }),
+      { numRuns: 3_000 },
+    );
   });
 });
 

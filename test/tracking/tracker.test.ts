@@ -7,7 +7,10 @@ import { encoded, expectCode, settle, track, type Loose } from './fixture.ts';
 const sample = (): Loose => ({
   user: { name: 'Ada', address: { city: 'London' } },
   list: [{ n: 3 }, { n: 1 }, { n: 2 }],
-  map: new Map<unknown, unknown>([['a', { n: 1 }], ['b', { n: 2 }]]),
+  map: new Map<unknown, unknown>([
+    ['a', { n: 1 }],
+    ['b', { n: 2 }],
+  ]),
   set: new Set<unknown>([{ n: 1 }, 'x']),
   when: new Date(1_000),
   bytes: Buffer.from([1, 2, 3]),
@@ -46,26 +49,81 @@ const WRITES: [string, string, (s: Loose) => unknown][] = [
   ['swap', 'list', (s) => ([s.list[0], s.list[1]] = [s.list[1], s.list[0]])],
   ['filter and assign', 'list', (s) => (s.list = s.list.filter((item: Loose) => item.n > 1))],
   ['map and assign', 'list', (s) => (s.list = s.list.map((item: Loose) => ({ ...item, extra: true })))],
-  ['in forEach', 'list', (s) => s.list.forEach((item: Loose) => { item.n *= 2; })],
-  ['in for of', 'list', (s) => { for (const item of s.list) item.seen = true; }],
+  [
+    'in forEach',
+    'list',
+    (s) =>
+      s.list.forEach((item: Loose) => {
+        item.n *= 2;
+      }),
+  ],
+  [
+    'in for of',
+    'list',
+    (s) => {
+      for (const item of s.list) item.seen = true;
+    },
+  ],
   ['found element', 'list', (s) => (s.list.find((item: Loose) => item.n === 2).n = 20)],
   ['popped and put back', 'list', (s) => s.list.unshift(s.list.pop())],
   ['spliced and put back', 'list', (s) => s.list.push(...s.list.splice(0, 2))],
-  ['moved inside', 'user', (s) => { s.user.home = s.user.address; delete s.user.address; s.user.home.city = 'Rome'; }],
+  [
+    'moved inside',
+    'user',
+    (s) => {
+      s.user.home = s.user.address;
+      delete s.user.address;
+      s.user.home.city = 'Rome';
+    },
+  ],
   ['spread and assign', 'user', (s) => (s.user = { ...s.user, name: 'Eve' })],
   ['Map.set', 'map', (s) => s.map.set('c', { n: 3 }).set('d', 4)],
   ['inside a Map value', 'map', (s) => s.map.get('a').n++],
   ['Map.delete', 'map', (s) => s.map.delete('a')],
   ['Map.clear', 'map', (s) => s.map.clear()],
   ['in Map.forEach', 'map', (s) => s.map.forEach((value: Loose) => value.n++)],
-  ['in Map iteration', 'map', (s) => { for (const [, value] of s.map) value.n++; }],
-  ['in Map values', 'map', (s) => { for (const value of s.map.values()) value.n = 0; }],
-  ['Map key objects', 'map', (s) => { const key = { k: 1 }; s.map.set(key, 1); s.map.set(key, 2); for (const k of s.map.keys()) if (typeof k === 'object') k.k = 2; }],
+  [
+    'in Map iteration',
+    'map',
+    (s) => {
+      for (const [, value] of s.map) value.n++;
+    },
+  ],
+  [
+    'in Map values',
+    'map',
+    (s) => {
+      for (const value of s.map.values()) value.n = 0;
+    },
+  ],
+  [
+    'Map key objects',
+    'map',
+    (s) => {
+      const key = { k: 1 };
+      s.map.set(key, 1);
+      s.map.set(key, 2);
+      for (const k of s.map.keys()) if (typeof k === 'object') k.k = 2;
+    },
+  ],
   ['Set.add', 'set', (s) => s.set.add('y').add('z')],
   ['Set.delete', 'set', (s) => s.set.delete('x')],
   ['Set.clear', 'set', (s) => s.set.clear()],
-  ['inside a Set element', 'set', (s) => { for (const element of s.set) if (typeof element === 'object') element.n = 5; }],
-  ['in Set.forEach', 'set', (s) => s.set.forEach((element: Loose) => { if (typeof element === 'object') element.n = 6; })],
+  [
+    'inside a Set element',
+    'set',
+    (s) => {
+      for (const element of s.set) if (typeof element === 'object') element.n = 5;
+    },
+  ],
+  [
+    'in Set.forEach',
+    'set',
+    (s) =>
+      s.set.forEach((element: Loose) => {
+        if (typeof element === 'object') element.n = 6;
+      }),
+  ],
   ['delete a Set element', 'set', (s) => s.set.delete([...s.set][0])],
 ];
 
@@ -109,11 +167,15 @@ describe('writes', () => {
   });
 
   it('that were captured cost a save nothing for the attributes that were not', () => {
-    const { tracker, slots, s } = track(Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`a${i}`, { n: i }])));
+    const { tracker, slots, s } = track(
+      Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`a${i}`, { n: i }])),
+    );
     for (let i = 0; i < 1000; i++) void s[`a${i}`].n;
     settle(tracker);
     s.a7.n = 0;
-    slots.names = () => { throw new Error('all were looked at'); };
+    slots.names = () => {
+      throw new Error('all were looked at');
+    };
     const capture = tracker.capture();
     expect(capture.touched).toEqual(['a7']);
     tracker.settle(capture);
@@ -123,24 +185,110 @@ describe('writes', () => {
 
 /** Reads `s` and a plain mirror: the results must be alike, and nothing written. */
 const READS: [string, (s: Loose) => unknown][] = [
-  ['attribute', (s) => s.count], ['undeclared or absent', (s) => s.nothing], ['nested', (s) => s.user.address.city],
-  ['keys', (s) => Object.keys(s)], ['entries', (s) => Object.entries(s)], ['spread', (s) => ({ ...s })], ['in', (s) => ['count' in s, 'none' in s, 'toString' in s]],
-  ['hasOwn', (s) => [Object.hasOwn(s, 'count'), Object.hasOwn(s, 'toString'), s.hasOwnProperty('count')]], ['for in', (s) => { const keys = []; for (const key in s) keys.push(key); return keys; }],
-  ['JSON', (s) => JSON.stringify(s)], ['nested JSON', (s) => JSON.stringify(s.user)], ['String', (s) => String(s)], ['typeof', (s) => typeof s.list],
-  ['nested keys', (s) => [Object.keys(s.user), Reflect.ownKeys(s.list), Object.getOwnPropertyNames(s.list)]], ['nested in', (s) => ['name' in s.user, 1 in s.list, 9 in s.list]],
-  ['descriptors', (s) => Object.getOwnPropertyDescriptors(s.user)], ['array descriptors', (s) => Object.getOwnPropertyDescriptors(s.list)],
-  ['isArray', (s) => [Array.isArray(s.list), s.list instanceof Array, s.map instanceof Map, s.set instanceof Set, s.when instanceof Date, Buffer.isBuffer(s.bytes)]],
+  ['attribute', (s) => s.count],
+  ['undeclared or absent', (s) => s.nothing],
+  ['nested', (s) => s.user.address.city],
+  ['keys', (s) => Object.keys(s)],
+  ['entries', (s) => Object.entries(s)],
+  ['spread', (s) => ({ ...s })],
+  ['in', (s) => ['count' in s, 'none' in s, 'toString' in s]],
+  ['hasOwn', (s) => [Object.hasOwn(s, 'count'), Object.hasOwn(s, 'toString'), s.hasOwnProperty('count')]],
+  [
+    'for in',
+    (s) => {
+      const keys = [];
+      for (const key in s) keys.push(key);
+      return keys;
+    },
+  ],
+  ['JSON', (s) => JSON.stringify(s)],
+  ['nested JSON', (s) => JSON.stringify(s.user)],
+  ['String', (s) => String(s)],
+  ['typeof', (s) => typeof s.list],
+  ['nested keys', (s) => [Object.keys(s.user), Reflect.ownKeys(s.list), Object.getOwnPropertyNames(s.list)]],
+  ['nested in', (s) => ['name' in s.user, 1 in s.list, 9 in s.list]],
+  ['descriptors', (s) => Object.getOwnPropertyDescriptors(s.user)],
+  ['array descriptors', (s) => Object.getOwnPropertyDescriptors(s.list)],
+  [
+    'isArray',
+    (s) => [
+      Array.isArray(s.list),
+      s.list instanceof Array,
+      s.map instanceof Map,
+      s.set instanceof Set,
+      s.when instanceof Date,
+      Buffer.isBuffer(s.bytes),
+    ],
+  ],
   ['tags', (s) => [s.list, s.map, s.set, s.when, s].map((value) => Object.prototype.toString.call(value))],
-  ['map', (s) => s.list.map((item: Loose) => item.n)], ['reduce', (s) => s.list.reduce((sum: number, item: Loose) => sum + item.n, 0)],
-  ['slice', (s) => s.list.slice(1)], ['concat', (s) => s.list.concat([{ n: 4 }], s.list)], ['array spread', (s) => [...s.list]], ['at', (s) => s.list.at(-1)],
-  ['flat', (s) => [s.list].flat()], ['join', (s) => s.list.join()], ['array entries', (s) => [...s.list.entries()]], ['destructuring', (s) => { const [a, ...rest] = s.list; return [a, rest]; }],
-  ['toSorted', (s) => s.list.toSorted((a: Loose, b: Loose) => a.n - b.n)], ['findLast', (s) => s.list.findLast((item: Loose) => item.n > 1)], ['Array.from', (s) => Array.from(s.list)],
-  ['search', (s) => [s.list.indexOf(s.list[1]), s.list.includes(s.list[2]), s.list.lastIndexOf(s.list[0]), s.list.includes({ n: 3 }), s.list.indexOf(s.list[1], 2)]],
-  ['Map', (s) => [s.map.size, s.map.has('a'), s.map.get('none'), [...s.map], [...s.map.keys()], [...s.map.values()], [...s.map.entries()]]], ['copy of a Map', (s) => new Map(s.map)],
-  ['Map.forEach', (s) => { const seen: unknown[] = []; s.map.forEach((value: Loose, key: Loose, map: Loose) => seen.push(value.n, key, map === s.map)); return seen; }],
-  ['Set', (s) => [s.set.size, s.set.has('x'), s.set.has([...s.set][0]), [...s.set], [...s.set.entries()], [...s.set.keys()]]], ['copy of a Set', (s) => new Set(s.set)],
-  ['Date', (s) => [s.when.getTime(), s.when.toISOString(), +s.when, new Date(s.when)]], ['bytes', (s) => [s.bytes.toString('hex'), s.bytes[0], s.bytes.equals(Buffer.from([1, 2, 3]))]],
-  ['identity', (s) => [s.user === s.user, s.user.address === s.user.address, s.list[0] === s.list.at(0), s.map.get('a') === [...s.map.values()][0], s.when === s.when, s.list.push === s.list.push]],
+  ['map', (s) => s.list.map((item: Loose) => item.n)],
+  ['reduce', (s) => s.list.reduce((sum: number, item: Loose) => sum + item.n, 0)],
+  ['slice', (s) => s.list.slice(1)],
+  ['concat', (s) => s.list.concat([{ n: 4 }], s.list)],
+  ['array spread', (s) => [...s.list]],
+  ['at', (s) => s.list.at(-1)],
+  ['flat', (s) => [s.list].flat()],
+  ['join', (s) => s.list.join()],
+  ['array entries', (s) => [...s.list.entries()]],
+  [
+    'destructuring',
+    (s) => {
+      const [a, ...rest] = s.list;
+      return [a, rest];
+    },
+  ],
+  ['toSorted', (s) => s.list.toSorted((a: Loose, b: Loose) => a.n - b.n)],
+  ['findLast', (s) => s.list.findLast((item: Loose) => item.n > 1)],
+  ['Array.from', (s) => Array.from(s.list)],
+  [
+    'search',
+    (s) => [
+      s.list.indexOf(s.list[1]),
+      s.list.includes(s.list[2]),
+      s.list.lastIndexOf(s.list[0]),
+      s.list.includes({ n: 3 }),
+      s.list.indexOf(s.list[1], 2),
+    ],
+  ],
+  [
+    'Map',
+    (s) => [
+      s.map.size,
+      s.map.has('a'),
+      s.map.get('none'),
+      [...s.map],
+      [...s.map.keys()],
+      [...s.map.values()],
+      [...s.map.entries()],
+    ],
+  ],
+  ['copy of a Map', (s) => new Map(s.map)],
+  [
+    'Map.forEach',
+    (s) => {
+      const seen: unknown[] = [];
+      s.map.forEach((value: Loose, key: Loose, map: Loose) => seen.push(value.n, key, map === s.map));
+      return seen;
+    },
+  ],
+  [
+    'Set',
+    (s) => [s.set.size, s.set.has('x'), s.set.has([...s.set][0]), [...s.set], [...s.set.entries()], [...s.set.keys()]],
+  ],
+  ['copy of a Set', (s) => new Set(s.set)],
+  ['Date', (s) => [s.when.getTime(), s.when.toISOString(), +s.when, new Date(s.when)]],
+  ['bytes', (s) => [s.bytes.toString('hex'), s.bytes[0], s.bytes.equals(Buffer.from([1, 2, 3]))]],
+  [
+    'identity',
+    (s) => [
+      s.user === s.user,
+      s.user.address === s.user.address,
+      s.list[0] === s.list.at(0),
+      s.map.get('a') === [...s.map.values()][0],
+      s.when === s.when,
+      s.list.push === s.list.push,
+    ],
+  ],
   ['Array method borrowed for others', (s) => s.list.push.call([1], 2)],
   ['structured clone of a plain copy', (s) => structuredClone(plain(s))],
 ];
@@ -176,7 +324,9 @@ describe('reads', () => {
 
   it('listing names decodes nothing', () => {
     const { slots, s } = track({ a: 1, b: 2 });
-    slots.get = () => { throw new Error('decoded'); };
+    slots.get = () => {
+      throw new Error('decoded');
+    };
     expect([Object.keys(s), 'a' in s, Object.hasOwn(s, 'b')]).toEqual([['a', 'b'], true, true]);
   });
 });
@@ -186,7 +336,9 @@ describe('values assigned', () => {
     const { slots, s } = track(sample());
     s.list = [{ wrap: s.list[0] }, new Map([[s.list[1], new Set([s.list[2]])]])];
     s.user = Object.freeze({ deep: Object.freeze([s.user.address]) });
-    expect(isDeepStrictEqual(slots.get('list'), [{ wrap: { n: 3 } }, new Map([[{ n: 1 }, new Set([{ n: 2 }])]])])).toBe(true);
+    expect(isDeepStrictEqual(slots.get('list'), [{ wrap: { n: 3 } }, new Map([[{ n: 1 }, new Set([{ n: 2 }])]])])).toBe(
+      true,
+    );
     expect(structuredClone(slots.get('list'))).toBeTruthy();
     expect(structuredClone(slots.get('user'))).toEqual({ deep: [{ city: 'London' }] });
   });
@@ -195,10 +347,26 @@ describe('values assigned', () => {
     ['an attribute', (s: Loose) => (s.copy = s.user), (s: Loose) => s.copy],
     ['a part', (s: Loose) => (s.copy = { in: s.user.address }), (s: Loose) => s.copy.in],
     ['a part into a part', (s: Loose) => s.list.push(s.user), (s: Loose) => s.list[3]],
-    ['a raw value again', (s: Loose) => { const o = { a: 1 }; s.user = o; s.copy = o; }, (s: Loose) => s.copy],
-    ['a raw part again', (s: Loose) => { const o = { a: 1 }; s.user = { o }; s.copy = { o }; }, (s: Loose) => s.copy.o],
+    [
+      'a raw value again',
+      (s: Loose) => {
+        const o = { a: 1 };
+        s.user = o;
+        s.copy = o;
+      },
+      (s: Loose) => s.copy,
+    ],
+    [
+      'a raw part again',
+      (s: Loose) => {
+        const o = { a: 1 };
+        s.user = { o };
+        s.copy = { o };
+      },
+      (s: Loose) => s.copy.o,
+    ],
     ['the value behind a proxy', (s: Loose) => (s.copy = unwrap(s.user)), (s: Loose) => s.copy],
-    ['a Map\'s value', (s: Loose) => (s.copy = new Map([['u', s.user]])), (s: Loose) => s.copy.get('u')],
+    ["a Map's value", (s: Loose) => (s.copy = new Map([['u', s.user]])), (s: Loose) => s.copy.get('u')],
     ['what was removed', (s: Loose) => (s.copy = s.list.pop()), (s: Loose) => s.copy],
   ])('%s of one attribute become values of another', (_name, assign, place) => {
     const { slots, s } = track(sample());
@@ -206,7 +374,9 @@ describe('values assigned', () => {
     const before = ['user', 'list'].map((name) => encoded(slots, name));
     const own = place(s);
     own.extra = 1;
-    expect([encoded(slots, 'user'), encoded(slots, 'list')].filter((bytes, i) => bytes !== before[i]).length).toBe(own === s.list[3] ? 1 : 0);
+    expect([encoded(slots, 'user'), encoded(slots, 'list')].filter((bytes, i) => bytes !== before[i]).length).toBe(
+      own === s.list[3] ? 1 : 0,
+    );
     expect(plain(place(s)).extra).toBe(1);
   });
 
@@ -241,9 +411,21 @@ describe('values assigned', () => {
     s.map.set(key, 'by object').set(frozenKey, 'by frozen');
     const member = Object.freeze({ n: 10 });
     s.set = new Set([member]);
-    s.set.forEach((element: Loose) => { element.n = 11; });
-    expect([s.list.indexOf(item), s.list.includes(frozen), s.list.includes(s.list[4]), s.list.includes(frozen)]).toEqual([3, true, true, true]);
-    expect([s.map.get(key), s.map.has(frozenKey), s.map.get([...s.map.keys()][2]), s.map.delete(frozenKey)]).toEqual(['by object', true, 'by object', true]);
+    s.set.forEach((element: Loose) => {
+      element.n = 11;
+    });
+    expect([
+      s.list.indexOf(item),
+      s.list.includes(frozen),
+      s.list.includes(s.list[4]),
+      s.list.includes(frozen),
+    ]).toEqual([3, true, true, true]);
+    expect([s.map.get(key), s.map.has(frozenKey), s.map.get([...s.map.keys()][2]), s.map.delete(frozenKey)]).toEqual([
+      'by object',
+      true,
+      'by object',
+      true,
+    ]);
     expect([s.set.has(member), member.n, s.set.delete(member), s.set.size]).toEqual([true, 10, true, 0]);
   });
 
@@ -285,7 +467,14 @@ describe('frozen values', () => {
   it.each([
     ['assigned', (s: Loose, value: Loose) => (s.a = value)],
     ['inside', (s: Loose, value: Loose) => (s.a = { ...value })],
-    ['pushed', (s: Loose, value: Loose) => { s.a = []; s.a.push(value); s.a = s.a[0]; }],
+    [
+      'pushed',
+      (s: Loose, value: Loose) => {
+        s.a = [];
+        s.a.push(value);
+        s.a = s.a[0];
+      },
+    ],
   ])('%s, can be changed and are tracked', (_name, assign) => {
     const { tracker, slots, s } = track({});
     const value = deepFreeze({ list: [{ n: 1 }, { n: 2 }], bare: Object.assign(Object.create(null), { x: {} }) });
@@ -296,16 +485,54 @@ describe('frozen values', () => {
     s.a.bare.x.y = 1;
     s.a.list.sort((a: Loose, b: Loose) => b.n - a.n);
     expect(tracker.tracked()).toEqual(['a']);
-    expect(isDeepStrictEqual(slots.get('a'), { list: [{ n: 5 }, { n: 1 }], bare: Object.assign(Object.create(null), { x: { y: 1 } }) })).toBe(true);
+    expect(
+      isDeepStrictEqual(slots.get('a'), {
+        list: [{ n: 5 }, { n: 1 }],
+        bare: Object.assign(Object.create(null), { x: { y: 1 } }),
+      }),
+    ).toBe(true);
     expect(value.list[1].n).toBe(2);
   });
 
   it.each([
-    ['sort', (list: Loose) => list.sort((a: Loose, b: Loose) => { a.hit = true; return b.n - a.n; }), [{ n: 2, hit: true }, { n: 1 }]],
-    ['pop', (list: Loose) => { list.pop().n = 9; }, [{ n: 1 }]],
-    ['for of', (list: Loose) => { for (const item of list) item.n = 0; }, [{ n: 0 }, { n: 0 }]],
-    ['entries', (list: Loose) => Object.entries(list).forEach(([, item]: Loose) => { item.n = 0; }), [{ n: 0 }, { n: 0 }]],
-    ['descriptor', (list: Loose) => { Object.getOwnPropertyDescriptor(list, 0)!.value.n = 7; }, [{ n: 7 }, { n: 2 }]],
+    [
+      'sort',
+      (list: Loose) =>
+        list.sort((a: Loose, b: Loose) => {
+          a.hit = true;
+          return b.n - a.n;
+        }),
+      [{ n: 2, hit: true }, { n: 1 }],
+    ],
+    [
+      'pop',
+      (list: Loose) => {
+        list.pop().n = 9;
+      },
+      [{ n: 1 }],
+    ],
+    [
+      'for of',
+      (list: Loose) => {
+        for (const item of list) item.n = 0;
+      },
+      [{ n: 0 }, { n: 0 }],
+    ],
+    [
+      'entries',
+      (list: Loose) =>
+        Object.entries(list).forEach(([, item]: Loose) => {
+          item.n = 0;
+        }),
+      [{ n: 0 }, { n: 0 }],
+    ],
+    [
+      'descriptor',
+      (list: Loose) => {
+        Object.getOwnPropertyDescriptor(list, 0)!.value.n = 7;
+      },
+      [{ n: 7 }, { n: 2 }],
+    ],
   ])('in an array, by %s', (_name, change, expected) => {
     const { slots, s } = track({ a: deepFreeze([{ n: 1 }, { n: 2 }]) });
     change(s.a);
@@ -313,12 +540,25 @@ describe('frozen values', () => {
   });
 
   it('in Maps and Sets, in their order', () => {
-    const { slots, s } = track({ m: new Map([[deepFreeze({ k: 1 }), deepFreeze({ n: 1 })], [{ k: 2 }, { n: 2 }]]), t: new Set([1, deepFreeze({ n: 1 }), 2]) });
-    for (const [key, value] of s.m) { key.k += 10; value.n += 10; }
+    const { slots, s } = track({
+      m: new Map([
+        [deepFreeze({ k: 1 }), deepFreeze({ n: 1 })],
+        [{ k: 2 }, { n: 2 }],
+      ]),
+      t: new Set([1, deepFreeze({ n: 1 }), 2]),
+    });
+    for (const [key, value] of s.m) {
+      key.k += 10;
+      value.n += 10;
+    }
     for (const element of s.t) if (typeof element === 'object') element.n = 5;
     s.t.add(deepFreeze({ n: 6 }));
     expect([[...(slots.get('m') as Map<unknown, unknown>)], [...(slots.get('t') as Set<unknown>)]]).toEqual([
-      [[{ k: 11 }, { n: 11 }], [{ k: 12 }, { n: 12 }]], [1, { n: 5 }, 2, { n: 6 }],
+      [
+        [{ k: 11 }, { n: 11 }],
+        [{ k: 12 }, { n: 12 }],
+      ],
+      [1, { n: 5 }, 2, { n: 6 }],
     ]);
   });
 });
@@ -382,7 +622,12 @@ describe('opaque values', () => {
 
 describe('classes', () => {
   const classes = { im: 'immutable', un: 'unclassified', mu: 'mutable' } as const;
-  const values = (): Loose => ({ im: { list: [{ n: 1 }], at: new Date(1), m: new Map([['k', { n: 1 }]]) }, un: { n: 1 }, mu: { n: 1 }, other: { n: 1 } });
+  const values = (): Loose => ({
+    im: { list: [{ n: 1 }], at: new Date(1), m: new Map([['k', { n: 1 }]]) },
+    un: { n: 1 },
+    mu: { n: 1 },
+    other: { n: 1 },
+  });
 
   it.each([
     ['set again', (s: Loose) => (s.im = 1), 'im'],
@@ -403,11 +648,26 @@ describe('classes', () => {
   });
 
   it('a refusal names the place where a part is now, and looks only on the way there', () => {
-    const { s, slots } = track({ im: { big: Array.from({ length: 5 }, (_, n) => ({ n })), deep: { list: [{ n: 1 }, { n: 2 }] }, m: new Map([[{ k: 1 }, { v: 1 }]]) } }, { classes: { im: 'immutable' } });
+    const { s, slots } = track(
+      {
+        im: {
+          big: Array.from({ length: 5 }, (_, n) => ({ n })),
+          deep: { list: [{ n: 1 }, { n: 2 }] },
+          m: new Map([[{ k: 1 }, { v: 1 }]]),
+        },
+      },
+      { classes: { im: 'immutable' } },
+    );
     const held = s.im.deep.list[1];
-    const pathOf = (write: () => unknown): string | undefined => expectCode(write, 'ERR_INVALID').paths?.map(formatPath)[0];
+    const pathOf = (write: () => unknown): string | undefined =>
+      expectCode(write, 'ERR_INVALID').paths?.map(formatPath)[0];
     const raw = slots.get('im') as Loose;
-    const unread = Object.defineProperty({}, 'trap', { enumerable: true, get: () => { throw new Error('was looked at'); } });
+    const unread = Object.defineProperty({}, 'trap', {
+      enumerable: true,
+      get: () => {
+        throw new Error('was looked at');
+      },
+    });
     raw.big.push(unread);
     expect(pathOf(() => (held.n = 5))).toBe('im.deep.list[1].n');
     raw.big.pop();
@@ -434,7 +694,10 @@ describe('classes', () => {
   });
 
   it.each([
-    ['write', ['other']], ['mutable-access', ['mu', 'other']], ['access', ['un', 'mu', 'other']], ['all', ['un', 'mu', 'other', 'idle']],
+    ['write', ['other']],
+    ['mutable-access', ['mu', 'other']],
+    ['access', ['un', 'mu', 'other']],
+    ['all', ['un', 'mu', 'other', 'idle']],
   ] as const)('save mode %s', (saveMode, expected) => {
     const { tracker, s } = track({ ...values(), idle: 1 }, { classes, saveMode });
     void [s.im.list[0].n, s.un.n, s.mu.n];
@@ -462,7 +725,10 @@ describe('what would be lost is refused', () => {
     ['symbol key', (s: Loose) => (s.user[Symbol('x')] = 1)],
     ['named property of an array', (s: Loose) => (s.list.total = 1)],
     ['negative index', (s: Loose) => (s.list[-1] = 1)],
-    ['accessor', (s: Loose) => Object.defineProperty(s.user, 'x', { get: () => 1, enumerable: true, configurable: true })],
+    [
+      'accessor',
+      (s: Loose) => Object.defineProperty(s.user, 'x', { get: () => 1, enumerable: true, configurable: true }),
+    ],
     ['hidden property', (s: Loose) => Object.defineProperty(s.user, 'x', { value: 1 })],
     ['prototype', (s: Loose) => Object.setPrototypeOf(s.user, Array.prototype)],
     ['__proto__', (s: Loose) => (s.user.__proto__ = { a: 1 })],
@@ -477,8 +743,11 @@ describe('what would be lost is refused', () => {
   });
 
   it.each<[string, (s: Loose, array: Loose) => unknown]>([
-    ['assigned', (s, array) => (s.fresh = array)], ['inside', (s, array) => (s.user.in = { array })], ['pushed', (s, array) => s.list.push(array)],
-    ['in a Map', (s, array) => s.map.set('k', array)], ['frozen', (s, array) => (s.fresh = Object.freeze(array))],
+    ['assigned', (s, array) => (s.fresh = array)],
+    ['inside', (s, array) => (s.user.in = { array })],
+    ['pushed', (s, array) => s.list.push(array)],
+    ['in a Map', (s, array) => s.map.set('k', array)],
+    ['frozen', (s, array) => (s.fresh = Object.freeze(array))],
   ])('a named property of an array that is %s', (_name, assign) => {
     const { slots, s } = track(sample());
     const error = expectCode(() => assign(s, Object.assign([1, 2], { total: 3 })), 'ERR_INVALID');
@@ -497,7 +766,11 @@ describe('what would be lost is refused', () => {
 
   it('prototypes are not part of the state', () => {
     const { s } = track(sample());
-    expect([s.user.__proto__ === Object.prototype, s.list.constructor === Array, Object.getPrototypeOf(s.map) === Map.prototype]).toEqual([true, true, true]);
+    expect([
+      s.user.__proto__ === Object.prototype,
+      s.list.constructor === Array,
+      Object.getPrototypeOf(s.map) === Map.prototype,
+    ]).toEqual([true, true, true]);
     const heir = Object.create(s.user);
     heir.name = 'own';
     expect([s.user.name, heir.name]).toEqual(['Ada', 'own']);
@@ -513,14 +786,34 @@ describe('what would be lost is refused', () => {
 
 describe('close', () => {
   it.each([
-    ['state', ({ s }: Loose) => s.count], ['set', ({ s }: Loose) => (s.count = 1)], ['keys', ({ s }: Loose) => Object.keys(s)], ['in', ({ s }: Loose) => 'count' in s],
-    ['delete', ({ s }: Loose) => delete s.count], ['held', ({ user }: Loose) => user.name], ['held set', ({ user }: Loose) => (user.name = 1)],
-    ['held keys', ({ user }: Loose) => Object.keys(user)], ['held in', ({ user }: Loose) => 'name' in user], ['held list', ({ list }: Loose) => list.push(1)],
-    ['held method', ({ list, push }: Loose) => push.call(list, 1)], ['held Map', ({ map }: Loose) => map.size], ['held iterator', ({ iterator }: Loose) => iterator.next()],
-    ['plain', ({ user }: Loose) => plain(user)], ['JSON', ({ s }: Loose) => JSON.stringify(s)], ['immutable', ({ fixed }: Loose) => fixed.a], ['immutable set', ({ fixed }: Loose) => (fixed.a = 1)],
+    ['state', ({ s }: Loose) => s.count],
+    ['set', ({ s }: Loose) => (s.count = 1)],
+    ['keys', ({ s }: Loose) => Object.keys(s)],
+    ['in', ({ s }: Loose) => 'count' in s],
+    ['delete', ({ s }: Loose) => delete s.count],
+    ['held', ({ user }: Loose) => user.name],
+    ['held set', ({ user }: Loose) => (user.name = 1)],
+    ['held keys', ({ user }: Loose) => Object.keys(user)],
+    ['held in', ({ user }: Loose) => 'name' in user],
+    ['held list', ({ list }: Loose) => list.push(1)],
+    ['held method', ({ list, push }: Loose) => push.call(list, 1)],
+    ['held Map', ({ map }: Loose) => map.size],
+    ['held iterator', ({ iterator }: Loose) => iterator.next()],
+    ['plain', ({ user }: Loose) => plain(user)],
+    ['JSON', ({ s }: Loose) => JSON.stringify(s)],
+    ['immutable', ({ fixed }: Loose) => fixed.a],
+    ['immutable set', ({ fixed }: Loose) => (fixed.a = 1)],
   ])('%s throws', (_name, access) => {
     const { tracker, s } = track({ ...sample(), fixed: { a: 1 } }, { classes: { fixed: 'immutable' } });
-    const held = { s, user: s.user, list: s.list, push: s.list.push, map: s.map, iterator: s.map.entries(), fixed: s.fixed };
+    const held = {
+      s,
+      user: s.user,
+      list: s.list,
+      push: s.list.push,
+      map: s.map,
+      iterator: s.map.entries(),
+      fixed: s.fixed,
+    };
     held.iterator.next();
     held.user.name = 'written before';
     tracker.close();

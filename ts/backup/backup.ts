@@ -49,7 +49,10 @@ interface Plan {
   readonly touch?: Touch;
 }
 
-/** `shallow`: what is missing. `deep`: all of it is read back as well, and replaced where it is damaged. `overwrite`: and where it has gone another way. */
+/**
+ * `shallow`: what is missing. `deep`: all of it is read back as well, and replaced where it is damaged. `overwrite`:
+ * and where it has gone another way.
+ */
 export type CatchUp = 'shallow' | 'deep' | 'overwrite';
 
 /** One plan at work per session, and one that waits; what comes meanwhile is merged into the latter. */
@@ -99,9 +102,10 @@ export class Backup {
   }
 
   /**
-   * Sends one record on, after those before it. While one is on its way the next of the same session waits, and further ones turn
-   * it into a catch-up: a backup that hangs holds no records in memory. Resolves also when it failed (that is an event, and the next
-   * feed of the session catches up); rejects with `ERR_FENCED`, outcome `superseded`, when this backup has been promoted.
+   * Sends one record on, after those before it. While one is on its way the next of the same session waits, and further
+   * ones turn it into a catch-up: a backup that hangs holds no records in memory. Resolves also when it failed (that is
+   * an event, and the next feed of the session catches up); rejects with `ERR_FENCED`, outcome `superseded`, when this
+   * backup has been promoted.
    */
   feed(id: string, record: Fed, after?: string): Promise<void> {
     const { revision } = record.position;
@@ -111,13 +115,26 @@ export class Backup {
     return this.#ask(id, { record, after });
   }
 
-  /** What a feed or touch of a session comes to, but no longer than the bound of a call: a catch-up of many calls goes on behind the save that waits. */
+  /**
+   * What a feed or touch of a session comes to, but no longer than the bound of a call: a catch-up of many calls goes
+   * on behind the save that waits.
+   */
   async inTime(id: string, feeding: Promise<void>): Promise<void> {
     const late = Symbol('late');
     let stop: (() => void) | undefined;
-    const timer = new Promise<typeof late>((resolve) => (stop = this.#context.clock.after(MOST_WAITED * this.#timeoutMs, () => resolve(late))));
+    const timer = new Promise<typeof late>(
+      (resolve) => (stop = this.#context.clock.after(MOST_WAITED * this.#timeoutMs, () => resolve(late))),
+    );
     const first = await Promise.race([feeding, timer]).finally(stop);
-    if (first === late) this.#noteBehind(id, new HoldfastError('ERR_UNAVAILABLE', `backup ${this.#index} has not got session '${shortId(id)}' within ${this.#timeoutMs} ms; it goes on`, { session: id, outcome: 'unknown' }));
+    if (first === late)
+      this.#noteBehind(
+        id,
+        new HoldfastError(
+          'ERR_UNAVAILABLE',
+          `backup ${this.#index} has not got session '${shortId(id)}' within ${this.#timeoutMs} ms; it goes on`,
+          { session: id, outcome: 'unknown' },
+        ),
+      );
   }
 
   /** Brings a session up to date. */
@@ -132,7 +149,10 @@ export class Backup {
     return this.#ask(id, { touch });
   }
 
-  /** Resolves when nothing that was asked for is on its way any more. Waits once for each session: one may be saved on and on. */
+  /**
+   * Resolves when nothing that was asked for is on its way any more. Waits once for each session: one may be saved on
+   * and on.
+   */
   async drain(): Promise<void> {
     const waitedFor = new Set<string>();
     for (;;) {
@@ -156,7 +176,8 @@ export class Backup {
 
   #lack(id: string): Lack {
     let lack = this.#lacks.get(id);
-    if (lack === undefined) this.#lacks.set(id, (lack = { since: this.#context.clock.monotonic(), first: 0, last: 0, failed: false }));
+    if (lack === undefined)
+      this.#lacks.set(id, (lack = { since: this.#context.clock.monotonic(), first: 0, last: 0, failed: false }));
     return lack;
   }
 
@@ -174,9 +195,11 @@ export class Backup {
       }),
     };
     queue.next = next;
-    const last = next.done.catch(() => undefined).then(() => {
-      if (queue.last === last) this.#queues.delete(id);
-    });
+    const last = next.done
+      .catch(() => undefined)
+      .then(() => {
+        if (queue.last === last) this.#queues.delete(id);
+      });
     queue.last = last;
     this.#queues.set(id, queue);
     return next.done;
@@ -186,7 +209,8 @@ export class Backup {
     const asked = this.#lack(id).last; // the plan before may have struck it off
     try {
       if (plan.after !== undefined) await this.#await(id, plan.after);
-      if (plan.catchUp !== undefined || this.#lacks.get(id)?.failed === true) await this.#catchUp(id, plan.catchUp ?? 'shallow');
+      if (plan.catchUp !== undefined || this.#lacks.get(id)?.failed === true)
+        await this.#catchUp(id, plan.catchUp ?? 'shallow');
       else if (plan.record !== undefined) await this.#feedOne(id, plan.record);
       if (plan.touch !== undefined && !(await this.#touch(id, plan.touch))) await this.#catchUp(id, 'shallow');
       this.#noteCurrent(id, asked);
@@ -201,7 +225,11 @@ export class Backup {
     await this.#queues.get(after)?.last;
     if (this.#lacks.get(after)?.failed !== true) return;
     this.#followers.set(after, id);
-    throw new HoldfastError('ERR_UNAVAILABLE', `backup ${this.#index} has not got session '${shortId(after)}' yet, and keeps '${shortId(id)}' until then`, { session: id, outcome: 'none' });
+    throw new HoldfastError(
+      'ERR_UNAVAILABLE',
+      `backup ${this.#index} has not got session '${shortId(after)}' yet, and keeps '${shortId(id)}' until then`,
+      { session: id, outcome: 'none' },
+    );
   }
 
   async #feedOne(id: string, record: Fed): Promise<void> {
@@ -209,11 +237,25 @@ export class Backup {
     if (!answer.appended) await this.#catchUp(id, 'shallow'); // a gap, a rival, or damage
   }
 
-  /** Within one epoch the parent decides: the token of what is fed is raised to what this backup has, e.g. after a repair. */
+  /**
+   * Within one epoch the parent decides: the token of what is fed is raised to what this backup has, e.g. after a
+   * repair.
+   */
   async #append(id: string, record: Fed): Promise<Appended> {
     const { parent, position, kind, bytes, begins, expiry, createdAt, first, terms } = record;
     const send = async (under: Token): Promise<Appended> => {
-      const answer = await this.store.append(id, { parent, position, kind, bytes, begins, under, expiry, createdAt, first, terms });
+      const answer = await this.store.append(id, {
+        parent,
+        position,
+        kind,
+        bytes,
+        begins,
+        under,
+        expiry,
+        createdAt,
+        first,
+        terms,
+      });
       if (answer.appended) this.#noteSent(id, kind, position.revision, bytes.length);
       return answer;
     };
@@ -243,10 +285,14 @@ export class Backup {
     return new HoldfastError('ERR_FENCED', message, { outcome: 'superseded' });
   }
 
-  /** Before anything is overwritten: a store that was promoted itself, be it to the primary's very epoch, is no backup of it. */
+  /**
+   * Before anything is overwritten: a store that was promoted itself, be it to the primary's very epoch, is no backup
+   * of it.
+   */
   async #checkWorld(): Promise<void> {
     const [theirs, ours] = await Promise.all([this.store.ping(), this.#context.primary.ping(this.#context.call)]);
-    if (theirs.epoch > ours.epoch || (theirs.epoch === ours.epoch && ours.epoch > 0)) throw this.#superseded(theirs.epoch, ours.epoch);
+    if (theirs.epoch > ours.epoch || (theirs.epoch === ours.epoch && ours.epoch > 0))
+      throw this.#superseded(theirs.epoch, ours.epoch);
   }
 
   /** Copies what this backup lacks from the primary's log, one time after the other while writers are faster. */
@@ -258,16 +304,25 @@ export class Backup {
       if (tail.head === undefined || tail.head.state === 'expired') return this.#checkSurplus(id, tail.head, found);
       const answer = tail.whole ? await this.#replace(id, tail, found, how) : await this.#appendAll(id, since, tail);
       if (answer !== undefined && !answer.appended) continue;
-      if (answer === undefined && tail.head.state === 'live') await this.#touch(id, { token: tail.head.token, expiry: tail.head.expiry });
+      if (answer === undefined && tail.head.state === 'live')
+        await this.#touch(id, { token: tail.head.token, expiry: tail.head.expiry });
       if (how === 'shallow' || (await this.#isSound(id))) return;
     }
-    throw new HoldfastError('ERR_CONFLICT', `backup ${this.#index} of session '${shortId(id)}' did not catch up in ${CATCH_UP_ROUNDS} rounds`, { session: id });
+    throw new HoldfastError(
+      'ERR_CONFLICT',
+      `backup ${this.#index} of session '${shortId(id)}' did not catch up in ${CATCH_UP_ROUNDS} rounds`,
+      { session: id },
+    );
   }
 
   /** What the primary does not have is never the reason to empty a backup. */
   #checkSurplus(id: string, primary: Head | undefined, found: Head | undefined | 'damaged'): void {
     if (primary !== undefined || found === 'damaged' || found?.state !== 'live') return;
-    throw new HoldfastError('ERR_CONFLICT', `backup ${this.#index} has session '${shortId(id)}', which the primary does not have: bring it back with backups.restore(id, ${this.#index}), or leave it to expire`, { session: id });
+    throw new HoldfastError(
+      'ERR_CONFLICT',
+      `backup ${this.#index} has session '${shortId(id)}', which the primary does not have: bring it back with backups.restore(id, ${this.#index}), or leave it to expire`,
+      { session: id },
+    );
   }
 
   /** `damaged` when the backup cannot read its own head: it is then replaced. */
@@ -289,10 +344,24 @@ export class Backup {
       return true;
     } catch (error) {
       if (!isCorrupt(error)) throw error;
-      this.#context.observers.emit('damage', () => ({ id, place: this.#index, revision: error.revision, message: error.message }));
+      this.#context.observers.emit('damage', () => ({
+        id,
+        place: this.#index,
+        revision: error.revision,
+        message: error.message,
+      }));
       const tail = await readTail(this.#context.primary, id, ORIGIN, this.#context.call);
-      const answer = tail.head === undefined ? undefined : await this.#put(id, tail, found === 'damaged' ? undefined : (found?.position ?? ORIGIN));
-      if (answer?.appended === true) this.#context.observers.emit('repaired', () => ({ id, place: this.#index, from: 'primary' as const, revision: tail.head?.position.revision ?? 0 }));
+      const answer =
+        tail.head === undefined
+          ? undefined
+          : await this.#put(id, tail, found === 'damaged' ? undefined : (found?.position ?? ORIGIN));
+      if (answer?.appended === true)
+        this.#context.observers.emit('repaired', () => ({
+          id,
+          place: this.#index,
+          from: 'primary' as const,
+          revision: tail.head?.position.revision ?? 0,
+        }));
       return false;
     }
   }
@@ -303,20 +372,33 @@ export class Backup {
     let answer: Appended | undefined;
     let parent = since;
     for (const { position, kind, bytes } of this.#context.reader.after(id, since, tail)) {
-      answer = await this.#append(id, { parent, position, kind, bytes, begins: false, under: head.token, expiry: head.expiry });
+      answer = await this.#append(id, {
+        parent,
+        position,
+        kind,
+        bytes,
+        begins: false,
+        under: head.token,
+        expiry: head.expiry,
+      });
       if (!answer.appended) break;
       parent = position;
     }
     return answer;
   }
 
-  /** What is readable here is replaced only by what is verified, and not by less: what the primary's log does not lead through is kept. */
+  /**
+   * What is readable here is replaced only by what is verified, and not by less: what the primary's log does not lead
+   * through is kept.
+   */
   async #replace(id: string, tail: Tail, found: Head | undefined | 'damaged', how: CatchUp): Promise<Appended> {
     const head = tail.head as Head;
-    if (found === undefined || found === 'damaged' || found.state === 'expired') return this.#put(id, tail, found === 'damaged' ? undefined : (found?.position ?? ORIGIN));
+    if (found === undefined || found === 'damaged' || found.state === 'expired')
+      return this.#put(id, tail, found === 'damaged' ? undefined : (found?.position ?? ORIGIN));
     this.#checkEpoch(found.token, head.token);
     await this.#checkWorld();
-    const outdated = epochOf(found.token) < epochOf(head.token); // what only a primary of an older epoch had is lost to this one's world
+    // what only a primary of an older epoch had is lost to this one's world
+    const outdated = epochOf(found.token) < epochOf(head.token);
     const reaches = found.position.revision >= head.snapshot; // the log shows that revision, and it is another
     if (reaches && !outdated && how !== 'overwrite') throw this.#diverged(id, found, head);
     return this.#put(id, tail, found.position);
@@ -333,7 +415,9 @@ export class Backup {
     return answer;
   }
 
-  /** Which of the two it is nobody can tell here: tokens and revisions of a store that has lost its memory rise again. */
+  /**
+   * Which of the two it is nobody can tell here: tokens and revisions of a store that has lost its memory rise again.
+   */
   #diverged(id: string, found: Head, primary: Head): HoldfastError {
     const at = (ms: number): string => (Number.isNaN(new Date(ms).getTime()) ? `at ${ms}` : new Date(ms).toISOString());
     const what = `backup ${this.#index} has a revision ${found.position.revision} of session '${shortId(id)}' (begun ${at(found.createdAt)}) that the primary, at ${primary.position.revision} (begun ${at(primary.createdAt)}), does not lead to`;
@@ -351,7 +435,12 @@ export class Backup {
     if (lack === undefined) return;
     if (lack.last > asked) lack.first = asked + 1;
     else this.#lacks.delete(id);
-    if (lack.failed) this.#context.observers.emit('backup-caught-up', () => ({ id, backup: this.#index, behindMs: this.#context.clock.monotonic() - lack.since }));
+    if (lack.failed)
+      this.#context.observers.emit('backup-caught-up', () => ({
+        id,
+        backup: this.#index,
+        behindMs: this.#context.clock.monotonic() - lack.since,
+      }));
     lack.failed = false;
     const follower = this.#followers.get(id);
     if (follower === undefined) return;
@@ -374,24 +463,38 @@ export class Backup {
   /** Nothing of this world reaches the backup any more: each save that it lacks is reported. */
   #giveUp(): void {
     for (const [id, { first, last }] of this.#lacks) {
-      for (let revision = first; revision > 0 && revision <= last; revision += 1) this.#context.observers.emit('superseded', () => ({ id, revision }));
+      for (let revision = first; revision > 0 && revision <= last; revision += 1)
+        this.#context.observers.emit('superseded', () => ({ id, revision }));
     }
     this.#lacks.clear();
   }
 }
 
-const isCorrupt = (error: unknown): error is HoldfastError => error instanceof HoldfastError && error.code === 'ERR_CORRUPT';
+const isCorrupt = (error: unknown): error is HoldfastError =>
+  error instanceof HoldfastError && error.code === 'ERR_CORRUPT';
 
-function describeError(error: unknown): { readonly code: ErrorCode | undefined; readonly message: string; readonly fenced: boolean } {
+function describeError(error: unknown): {
+  readonly code: ErrorCode | undefined;
+  readonly message: string;
+  readonly fenced: boolean;
+} {
   const known = error instanceof HoldfastError ? error : undefined;
-  return { code: known?.code, message: error instanceof Error ? error.message : String(error), fenced: known?.outcome === 'superseded' };
+  return {
+    code: known?.code,
+    message: error instanceof Error ? error.message : String(error),
+    fenced: known?.outcome === 'superseded',
+  };
 }
 
 const DEPTHS: Record<CatchUp, number> = { shallow: 0, deep: 1, overwrite: 2 };
 
-/** More than one thing in wait is a gap to be filled by then, rule included: no bytes need be kept, and no order among them. */
+/**
+ * More than one thing in wait is a gap to be filled by then, rule included: no bytes need be kept, and no order among
+ * them.
+ */
 function merged(a: Plan, b: Plan): Plan {
-  const catchUp = [a.catchUp, b.catchUp].flatMap((how) => how ?? []).toSorted((x, y) => DEPTHS[y] - DEPTHS[x])[0] ?? 'shallow';
+  const catchUp =
+    [a.catchUp, b.catchUp].flatMap((how) => how ?? []).toSorted((x, y) => DEPTHS[y] - DEPTHS[x])[0] ?? 'shallow';
   const touches = [a.touch, b.touch].flatMap((touch) => touch ?? []);
   const token = Math.max(...touches.map((touch) => touch.token));
   return { catchUp, after: b.after ?? a.after, ...(touches.length > 0 && { touch: { token } }) };

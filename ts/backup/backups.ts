@@ -30,7 +30,10 @@ export class Backups {
     return this.#backups.map(({ store }) => store);
   }
 
-  /** Sends one record on; resolves when the backups that acknowledge synchronously have it, or have failed. Rejects with `ERR_FENCED`, outcome `superseded`, when one of these has been promoted. */
+  /**
+   * Sends one record on; resolves when the backups that acknowledge synchronously have it, or have failed. Rejects with
+   * `ERR_FENCED`, outcome `superseded`, when one of these has been promoted.
+   */
   async feed(id: string, record: Fed, after?: string): Promise<void> {
     await this.#toAll(id, record.position.revision, (backup) => backup.feed(id, record, after));
   }
@@ -41,8 +44,8 @@ export class Backups {
   }
 
   /**
-   * Brings every backup up to date for one session; resolves when all have been tried. A damaged one is replaced; one that has gone
-   * another way is not (an event names both ways on), unless `overwrite` says that the primary is right.
+   * Brings every backup up to date for one session; resolves when all have been tried. A damaged one is replaced; one
+   * that has gone another way is not (an event names both ways on), unless `overwrite` says that the primary is right.
    */
   async catchUp(id: string, options: { readonly overwrite?: boolean | undefined } = {}): Promise<void> {
     this.#checkOpen();
@@ -53,14 +56,19 @@ export class Backups {
 
   async #catchUpAll(id: string, how: CatchUp): Promise<void> {
     const done = await Promise.allSettled(this.#backups.map((backup) => backup.catchUp(id, how)));
-    for (const result of done) if (result.status === 'rejected') throw this.#supersede(id, undefined, result.reason as HoldfastError);
+    for (const result of done)
+      if (result.status === 'rejected') throw this.#supersede(id, undefined, result.reason as HoldfastError);
   }
 
-  /** Sessions of which this backup (absent: one of them) lacks something, as far as this process knows, with the milliseconds since when. */
+  /**
+   * Sessions of which this backup (absent: one of them) lacks something, as far as this process knows, with the
+   * milliseconds since when.
+   */
   behind(backup?: number): Map<string, number> {
     if (backup !== undefined) return this.#backup(backup).behind();
     const all = new Map<string, number>();
-    for (const [id, ms] of this.#backups.flatMap((each) => [...each.behind()])) all.set(id, Math.max(ms, all.get(id) ?? 0));
+    for (const [id, ms] of this.#backups.flatMap((each) => [...each.behind()]))
+      all.set(id, Math.max(ms, all.get(id) ?? 0));
     return all;
   }
 
@@ -75,14 +83,19 @@ export class Backups {
   }
 
   /**
-   * Puts what a backup holds of a session in its place in the primary, be that damaged, gone or on another branch, in one step and
-   * after all of it has been verified. What only the primary had is lost; who holds the session's lock is fenced. False: the backup
-   * does not have it either. `backup` may be left out where there is only one.
+   * Puts what a backup holds of a session in its place in the primary, be that damaged, gone or on another branch, in
+   * one step and after all of it has been verified. What only the primary had is lost; who holds the session's lock is
+   * fenced. False: the backup does not have it either. `backup` may be left out where there is only one.
    */
   async restore(id: string, backup?: number): Promise<boolean> {
     this.#checkOpen();
     checkId('restore', id);
-    if (backup === undefined && this.#backups.length > 1) throw new HoldfastError('ERR_INVALID', `restore needs the number of the backup: there are ${this.#backups.length}, from 0 on`, { session: id });
+    if (backup === undefined && this.#backups.length > 1)
+      throw new HoldfastError(
+        'ERR_INVALID',
+        `restore needs the number of the backup: there are ${this.#backups.length}, from 0 on`,
+        { session: id },
+      );
     return this.#restore(id, backup ?? 0);
   }
 
@@ -93,10 +106,26 @@ export class Backups {
     const tail = await readTail(this.#backup(backup).store, id, ORIGIN, {});
     if (tail.head === undefined || tail.head.state === 'expired') return false;
     const { createdAt, expiry, token, position } = tail.head;
-    if (epochOf(token) > epoch) throw new HoldfastError('ERR_FENCED', `backup ${backup} belongs to a later world (epoch ${epochOf(token)}, the primary has ${epoch}): start this process with the promoted store as \`store\``, { session: id, outcome: 'none' });
-    const image = { records: reader.whole(id, tail), createdAt, expiry, token: Math.max(token, floorOf(epoch)), terms: tail.terms };
+    if (epochOf(token) > epoch)
+      throw new HoldfastError(
+        'ERR_FENCED',
+        `backup ${backup} belongs to a later world (epoch ${epochOf(token)}, the primary has ${epoch}): start this process with the promoted store as \`store\``,
+        { session: id, outcome: 'none' },
+      );
+    const image = {
+      records: reader.whole(id, tail),
+      createdAt,
+      expiry,
+      token: Math.max(token, floorOf(epoch)),
+      terms: tail.terms,
+    };
     const answer = await primary.replace(id, image, expected, call);
-    if (!answer.appended) throw new HoldfastError('ERR_CONFLICT', 'the session changed in the primary while it was to be restored, and stays as it is: call restore while nobody uses it', { session: id });
+    if (!answer.appended)
+      throw new HoldfastError(
+        'ERR_CONFLICT',
+        'the session changed in the primary while it was to be restored, and stays as it is: call restore while nobody uses it',
+        { session: id },
+      );
     this.#context.onRestored(id);
     observers.emit('repaired', () => ({ id, place: 'primary' as const, from: backup, revision: position.revision }));
     await this.#catchUpAll(id, 'overwrite'); // the other backups follow what is the primary's state now
@@ -109,14 +138,22 @@ export class Backups {
     throw new HoldfastError('ERR_FENCED', this.#superseded.message, { outcome: 'none', cause: this.#superseded });
   }
 
-  /** Asks all stores for their epochs, all of which must answer: saves go on if none is later than the primary's. Else rejects with `ERR_FENCED`. */
+  /**
+   * Asks all stores for their epochs, all of which must answer: saves go on if none is later than the primary's. Else
+   * rejects with `ERR_FENCED`.
+   */
   async rejoin(): Promise<void> {
     this.#checkOpen();
     const { primary, call } = this.#context;
     const { epoch } = await primary.ping(call);
     const found = await Promise.all(this.stores.map((store) => store.ping()));
     const latest = Math.max(...this.#backups.map(({ laterEpoch }) => laterEpoch), ...found.map((other) => other.epoch));
-    if (latest > epoch) throw new HoldfastError('ERR_FENCED', `a backup belongs to a later world (epoch ${latest}, the primary has ${epoch}): start this process with the promoted store as \`store\`, or promote the primary above it`, { outcome: 'none' });
+    if (latest > epoch)
+      throw new HoldfastError(
+        'ERR_FENCED',
+        `a backup belongs to a later world (epoch ${latest}, the primary has ${epoch}): start this process with the promoted store as \`store\`, or promote the primary above it`,
+        { outcome: 'none' },
+      );
     this.#superseded = undefined;
   }
 
@@ -139,13 +176,24 @@ export class Backups {
 
   #supersede(id: string, revision: number | undefined, error: HoldfastError): HoldfastError {
     this.#superseded ??= error;
-    return new HoldfastError('ERR_FENCED', error.message, { outcome: 'superseded', session: id, revision, cause: error });
+    return new HoldfastError('ERR_FENCED', error.message, {
+      outcome: 'superseded',
+      session: id,
+      revision,
+      cause: error,
+    });
   }
 
   /** Undefined when the primary cannot read its own head. */
   async #placeInPrimary(id: string): Promise<Position | undefined> {
     try {
-      return ((await this.#context.primary.read(id, { since: ORIGIN, limitBytes: 0 }, this.#context.call)).head as Head | undefined)?.position ?? ORIGIN;
+      return (
+        (
+          (await this.#context.primary.read(id, { since: ORIGIN, limitBytes: 0 }, this.#context.call)).head as
+            | Head
+            | undefined
+        )?.position ?? ORIGIN
+      );
     } catch (error) {
       if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return undefined;
       throw error;
@@ -158,7 +206,11 @@ export class Backups {
 
   #backup(index: number): Backup {
     const backup = typeof index === 'number' ? this.#backups[index] : undefined;
-    if (backup === undefined) throw new HoldfastError('ERR_INVALID', `there is no backup ${String(index)}: ${this.#backups.length} are configured, counted from 0`);
+    if (backup === undefined)
+      throw new HoldfastError(
+        'ERR_INVALID',
+        `there is no backup ${String(index)}: ${this.#backups.length} are configured, counted from 0`,
+      );
     return backup;
   }
 }

@@ -26,7 +26,11 @@ export class Child<Out extends object, In extends { readonly kind: string }> {
       this.#fail = reject;
     });
     this.failed.catch(() => undefined); // whoever waits for something learns of it
-    this.#process = fork(fileURLToPath(new URL(module, import.meta.url)), [temporary ?? ''], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    this.#process = fork(fileURLToPath(new URL(module, import.meta.url)), [temporary ?? ''], {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
     this.#process.on('message', (message) => this.#receive(message as In | Failed));
     this.#process.on('error', (error) => this.#fail(error));
     process.prependListener('exit', this.#kill);
@@ -47,7 +51,11 @@ export class Child<Out extends object, In extends { readonly kind: string }> {
     this.#wait();
     this.#process.send(message, (error) => {
       // A child that has just died is told of by its `exit`, which says more.
-      if (error !== null) setTimeout(() => !this.#ended && this.#fail(new Error(`${this.#name} cannot be reached: ${error.message}`)), 1000).unref();
+      if (error !== null)
+        setTimeout(
+          () => !this.#ended && this.#fail(new Error(`${this.#name} cannot be reached: ${error.message}`)),
+          1000,
+        ).unref();
     });
   }
 
@@ -83,7 +91,10 @@ export class Child<Out extends object, In extends { readonly kind: string }> {
   #wait(): void {
     this.#settle();
     if (this.#expected <= 0 || this.#ended) return;
-    this.#patience = setTimeout(() => this.#fail(new Error(`${this.#name} has not answered for ${SILENCE_MS / 1000} s`)), SILENCE_MS);
+    this.#patience = setTimeout(
+      () => this.#fail(new Error(`${this.#name} has not answered for ${SILENCE_MS / 1000} s`)),
+      SILENCE_MS,
+    );
   }
 
   #settle(): void {

@@ -34,15 +34,23 @@ export class Crew {
 
   constructor(processes: number, temporary: string | undefined, onReport: (report: TurnReport) => void) {
     this.#onReport = onReport;
-    this.#workers = Array.from({ length: processes }, (_, index) => new Child<ToWorker, FromWorker>(`worker ${index + 1}`, 'worker.js', temporary));
+    this.#workers = Array.from(
+      { length: processes },
+      (_, index) => new Child<ToWorker, FromWorker>(`worker ${index + 1}`, 'worker.js', temporary),
+    );
     this.#outboxes = this.#workers.map(() => []);
     for (const worker of this.#workers) worker.failed.catch((error: Error) => this.#fail(error));
   }
 
   /** Resolves to the differ's engine. `history`: the folder where every worker writes its own. */
   async begin(setup: Omit<WorkerSetup, 'history'>, history: string | undefined): Promise<string> {
-    const setupOf = (index: number): WorkerSetup => ({ ...setup, history: history === undefined ? undefined : { folder: history, who: `worker-${index + 1}` } });
-    const ready = await Promise.all(this.#workers.map((worker, index) => worker.ask({ kind: 'begin', setup: setupOf(index) }, 'ready')));
+    const setupOf = (index: number): WorkerSetup => ({
+      ...setup,
+      history: history === undefined ? undefined : { folder: history, who: `worker-${index + 1}` },
+    });
+    const ready = await Promise.all(
+      this.#workers.map((worker, index) => worker.ask({ kind: 'begin', setup: setupOf(index) }, 'ready')),
+    );
     for (const [index, worker] of this.#workers.entries()) worker.onMessage((message) => this.#receive(index, message));
     return (ready[0] as { engine: string }).engine;
   }
@@ -75,7 +83,9 @@ export class Crew {
     this.kill();
     return {
       handOvers: parts.reduce((sum, part) => sum + part.handOvers, 0),
-      backupBytes: (parts[0]?.backupBytes ?? []).map((_, backup) => parts.reduce((sum, part) => sum + (part.backupBytes[backup] as number), 0)),
+      backupBytes: (parts[0]?.backupBytes ?? []).map((_, backup) =>
+        parts.reduce((sum, part) => sum + (part.backupBytes[backup] as number), 0),
+      ),
     };
   }
 
@@ -114,7 +124,8 @@ export class Crew {
   #acknowledge(report: TurnReport): void {
     const line = this.#lines.get(report.id);
     const done = line?.underWay.shift();
-    if (line === undefined || done === undefined) return this.#fail(new Error(`a turn of session '${shortId(report.id)}' was acknowledged that nobody sent`));
+    if (line === undefined || done === undefined)
+      return this.#fail(new Error(`a turn of session '${shortId(report.id)}' was acknowledged that nobody sent`));
     this.#ahead -= 1;
     this.#aheadBytes -= done.bytes;
     this.#advance(line);

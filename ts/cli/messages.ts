@@ -63,7 +63,12 @@ export type FromWorker =
   | Failed;
 
 export type ToVerifier =
-  | { readonly kind: 'begin'; readonly places: Places; readonly binary: readonly string[]; readonly engine: Engine | undefined }
+  | {
+      readonly kind: 'begin';
+      readonly places: Places;
+      readonly binary: readonly string[];
+      readonly engine: Engine | undefined;
+    }
   | { readonly kind: 'log'; readonly logs: readonly PlacedImage[] }
   | { readonly kind: 'check'; readonly sessions: readonly ExpectedSession[] }
   | { readonly kind: 'judge'; readonly folder: string }

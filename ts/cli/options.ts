@@ -51,7 +51,12 @@ export interface StoreOptions {
   readonly json: boolean;
 }
 
-export type Command = { readonly verb: 'replay'; readonly options: ReplayOptions } | { readonly verb: 'check' | 'compact'; readonly options: StoreOptions } | { readonly verb: 'copy'; readonly options: CopyOptions } | { readonly verb: 'help' } | { readonly verb: 'version' };
+export type Command =
+  | { readonly verb: 'replay'; readonly options: ReplayOptions }
+  | { readonly verb: 'check' | 'compact'; readonly options: StoreOptions }
+  | { readonly verb: 'copy'; readonly options: CopyOptions }
+  | { readonly verb: 'help' }
+  | { readonly verb: 'version' };
 
 /** The command line is wrong; the message says how, in a line. */
 export class UsageError extends Error {}
@@ -62,7 +67,8 @@ export function parseCommand(args: readonly string[]): Command {
   if (values.help === true) return { verb: 'help' };
   if (values.version === true) return { verb: 'version' };
   const [verb, ...files] = positionals;
-  if (verb === 'check' || verb === 'compact') return { verb, options: { dir: folderOf(verb, files), json: values.json === true } };
+  if (verb === 'check' || verb === 'compact')
+    return { verb, options: { dir: folderOf(verb, files), json: values.json === true } };
   if (verb === 'copy') return { verb, options: { ...copyOf(files), json: values.json === true } };
   if (verb !== 'replay') throw new UsageError(verb === undefined ? 'no command is given' : `'${verb}' is no command`);
   if (files.length === 0) throw new UsageError('replay needs at least one file');
@@ -72,7 +78,9 @@ export function parseCommand(args: readonly string[]): Command {
     files,
     store: oneOf('store', values.store, ['sqlite', 'memory']) ?? 'sqlite',
     dir: values.dir,
-    record: (oneOf('record', values.record, ['on', 'off']) ?? (processes > 1 || values.history !== undefined ? 'on' : 'off')) === 'on',
+    record:
+      (oneOf('record', values.record, ['on', 'off']) ??
+        (processes > 1 || values.history !== undefined ? 'on' : 'off')) === 'on',
     history: values.history,
     processes,
     backups: count('backups', values.backups, 0, 16) ?? 0,
@@ -83,14 +91,18 @@ export function parseCommand(args: readonly string[]): Command {
     maxSteps: count('max-steps', values['max-steps'], 0) ?? Infinity,
     json: values.json === true,
   };
-  if (options.store === 'memory' && options.processes > 1) throw new UsageError('--store memory is the memory of one process: --processes must be 1');
-  if (options.store === 'memory' && options.dir !== undefined) throw new UsageError('--store memory has no use for --dir');
-  if (options.history !== undefined && !options.record) throw new UsageError('--history keeps what is recorded: --record must be on');
+  if (options.store === 'memory' && options.processes > 1)
+    throw new UsageError('--store memory is the memory of one process: --processes must be 1');
+  if (options.store === 'memory' && options.dir !== undefined)
+    throw new UsageError('--store memory has no use for --dir');
+  if (options.history !== undefined && !options.record)
+    throw new UsageError('--history keeps what is recorded: --record must be on');
   return { verb: 'replay', options };
 }
 
 function copyOf([dir, to, ...others]: readonly string[]): Omit<CopyOptions, 'json'> {
-  if (dir === undefined || to === undefined || others.length > 0) throw new UsageError('copy needs two folders: DIR, and the new one TO');
+  if (dir === undefined || to === undefined || others.length > 0)
+    throw new UsageError('copy needs two folders: DIR, and the new one TO');
   return { dir: folderOf('copy', [dir]), to: pathOf(to) };
 }
 
@@ -143,11 +155,18 @@ function oneOf<const T extends string>(name: string, value: string | undefined, 
   return choice;
 }
 
-function count(name: string, value: string | undefined, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
+function count(
+  name: string,
+  value: string | undefined,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number | undefined {
   if (value === undefined) return undefined;
   const number = /^\d+$/.test(value) ? Number(value) : NaN;
   if (!(number >= least && number <= most)) {
-    throw new UsageError(`--${name} must be a whole number, ${most === Number.MAX_SAFE_INTEGER ? `at least ${least}` : `${least} to ${most}`}, not '${value}'`);
+    throw new UsageError(
+      `--${name} must be a whole number, ${most === Number.MAX_SAFE_INTEGER ? `at least ${least}` : `${least} to ${most}`}, not '${value}'`,
+    );
   }
   return number;
 }

@@ -15,9 +15,14 @@ export function openStores({ store, dirs }: Places): Promise<Store[]> {
 /** `primary`, `backup 1`, … */
 export const nameOfPlace = (place: number): string => (place === 0 ? 'primary' : `backup ${place}`);
 
-/** Attributes of the classes that the trace names; all others are unclassified, so that only what is written is looked at. */
+/**
+ * Attributes of the classes that the trace names; all others are unclassified, so that only what is written is looked
+ * at.
+ */
 export function definitionOf({ classes }: Pick<TraceHeader, 'classes'>): SessionDefinition<State, State> {
-  const attributes: Attributes = Object.fromEntries(Object.entries(classes).map(([name, which]) => [name, specOf(name, which)]));
+  const attributes: Attributes = Object.fromEntries(
+    Object.entries(classes).map(([name, which]) => [name, specOf(name, which)]),
+  );
   return defineSession(attributes, { undeclared: unclassified<unknown>() });
 }
 

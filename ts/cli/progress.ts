@@ -27,7 +27,10 @@ export class Progress {
     this.#drawnAt = now;
     const speed = `${whole(done / Math.max(0.001, (now - this.#begun) / 1000))} ${this.#noun}/s`;
     const part = this.#total === undefined ? undefined : Math.min(1, done / Math.max(1, this.#total));
-    const bar = part === undefined ? '' : `${'█'.repeat(Math.round(part * BAR_WIDTH)).padEnd(BAR_WIDTH, '░')} ${Math.floor(part * 100)} %  `;
+    const bar =
+      part === undefined
+        ? ''
+        : `${'█'.repeat(Math.round(part * BAR_WIDTH)).padEnd(BAR_WIDTH, '░')} ${Math.floor(part * 100)} %  `;
     const of = this.#total === undefined ? '' : ` of ${whole(this.#total)}`;
     this.#draw(`${this.#label}  ${bar}${whole(done)}${of} ${this.#noun}  ${speed}`);
   }

@@ -19,7 +19,12 @@ export interface ReplayHooks {
 }
 
 /** Drives one trace through sessions, the primary and the backups in `folder`, then has all of it read back. */
-export async function replay(file: string, folder: string, options: ReplayOptions, hooks: ReplayHooks): Promise<Result> {
+export async function replay(
+  file: string,
+  folder: string,
+  options: ReplayOptions,
+  hooks: ReplayHooks,
+): Promise<Result> {
   const begun = performance.now();
   const { header, lines } = await openTrace(file);
   hooks.onBegin(header);
@@ -101,7 +106,11 @@ class Run {
   steps = 0;
   #finished: ReturnType<Crew['finish']> | undefined;
 
-  constructor(header: TraceHeader, options: ReplayOptions, { temporary, tally, onSteps }: { temporary: string | undefined; tally: Tally; onSteps: (done: number) => void }) {
+  constructor(
+    header: TraceHeader,
+    options: ReplayOptions,
+    { temporary, tally, onSteps }: { temporary: string | undefined; tally: Tally; onSteps: (done: number) => void },
+  ) {
     this.#header = header;
     this.#options = options;
     this.crew = new Crew(options.processes, temporary, (report) => {
@@ -113,7 +122,10 @@ class Run {
 
   begin(places: Places, histories: string | undefined): Promise<string> {
     const { lock, differ, engine, processes } = this.#options;
-    return this.crew.begin({ places, header: this.#header, lock, differ, engine, reportEvery: processes === 1 ? REPORT_EVERY : 1 }, histories);
+    return this.crew.begin(
+      { places, header: this.#header, lock, differ, engine, reportEvery: processes === 1 ? REPORT_EVERY : 1 },
+      histories,
+    );
   }
 
   /** Resolves when all is saved, to what every session must hold. */

@@ -10,7 +10,23 @@ type Row = readonly [label: string, ...cells: string[]];
 
 /** The figures of a trace: a small table. */
 export function table(result: Result): string {
-  const { trace, sessions, steps, seconds, engine, fullBytes, sentBytes, deltaBytes, deltaMedian, deltaP99, snapshotBytes, backupBytes, stepP50Us, stepP99Us, handovers } = result;
+  const {
+    trace,
+    sessions,
+    steps,
+    seconds,
+    engine,
+    fullBytes,
+    sentBytes,
+    deltaBytes,
+    deltaMedian,
+    deltaP99,
+    snapshotBytes,
+    backupBytes,
+    stepP50Us,
+    stepP99Us,
+    handovers,
+  } = result;
   const ratio = sentBytes > 0 ? `1:${(fullBytes / sentBytes).toFixed(1)}` : '';
   const rows: Row[] = [
     ['whole states', bytes(fullBytes)],
@@ -22,7 +38,12 @@ export function table(result: Result): string {
     ['hand-overs', whole(handovers)],
   ];
   const head = `${trace}   ${plural(sessions, 'session')}, ${plural(steps, 'step')}, ${seconds.toFixed(1)} s, ${engine} differ`;
-  return [head, ...rows.map(([label, first = '', ...others]) => `  ${label.padEnd(LABEL_WIDTH)}${first.padStart(VALUE_WIDTH)}${others.map((cell) => `   ${cell.padEnd(VALUE_WIDTH)}`).join('')}`.trimEnd())].join('\n');
+  return [
+    head,
+    ...rows.map(([label, first = '', ...others]) =>
+      `  ${label.padEnd(LABEL_WIDTH)}${first.padStart(VALUE_WIDTH)}${others.map((cell) => `   ${cell.padEnd(VALUE_WIDTH)}`).join('')}`.trimEnd(),
+    ),
+  ].join('\n');
 }
 
 /** A line for the states and one for the histories, and what is not well. */
@@ -31,7 +52,10 @@ export function verdict({ trace, sessions, backups, failures, history }: Result)
   const lines = [
     failures.length === 0
       ? `ok  ${trace}: every final sha256 holds in ${places}, read back by another process`
-      : failed(`${trace}: ${failures.length} of ${sessions * (1 + backups)} states in ${places} are not what they must be`, failures),
+      : failed(
+          `${trace}: ${failures.length} of ${sessions * (1 + backups)} states in ${places} are not what they must be`,
+          failures,
+        ),
   ];
   if (history !== undefined) lines.push(historyVerdict(trace, history));
   return lines.join('\n');
@@ -39,7 +63,9 @@ export function verdict({ trace, sessions, backups, failures, history }: Result)
 
 function historyVerdict(trace: string, { acknowledged, unknown, findings }: HistoryVerdict): string {
   const calls = `${plural(acknowledged, 'append')} acknowledged, ${unknown} of unknown outcome`;
-  return findings.length === 0 ? `ok  ${trace}: the history shows no fault: ${calls}` : failed(`${trace}: the history shows ${plural(findings.length, 'fault')}: ${calls}`, findings);
+  return findings.length === 0
+    ? `ok  ${trace}: the history shows no fault: ${calls}`
+    : failed(`${trace}: the history shows ${plural(findings.length, 'fault')}: ${calls}`, findings);
 }
 
 function failed(what: string, details: readonly string[]): string {

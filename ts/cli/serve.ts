@@ -3,7 +3,8 @@ import type { Failed } from './messages.ts';
 
 /**
  * The child's side: handles the parent's messages one after the other. An error is told to the parent and ends the
- * process; so does the parent's death, which leaves it to the children to remove the temporary directory, if there is one.
+ * process; so does the parent's death, which leaves it to the children to remove the temporary directory, if there is
+ * one.
  */
 export function serve<In, Out>(handle: (message: In, reply: (message: Out) => void) => Promise<void>): void {
   const send = (message: Out | Failed, then = (): void => undefined): void => {

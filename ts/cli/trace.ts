@@ -24,7 +24,10 @@ export type Edit =
   | readonly [verb: 'assign', path: Path, values: object]
   | readonly [verb: 'splice', path: Path, at: number, remove: number, insert: string];
 
-/** `new` begins a session, `e` edits it, `s` makes its whole state another; `end` is the SHA-256 of its last state as JSON. */
+/**
+ * `new` begins a session, `e` edits it, `s` makes its whole state another; `end` is the SHA-256 of its last state as
+ * JSON.
+ */
 export interface TraceRecord {
   readonly sid: string;
   readonly new?: State;
@@ -58,7 +61,8 @@ export async function openTrace(file: string): Promise<{ header: TraceHeader; li
     if (headless) yield { record: opening as TraceRecord, text: first.value as string };
     for (let next = await texts.next(); next.done !== true; next = await texts.next()) {
       const record = parse(file, next.value) as TraceRecord;
-      if (typeof record?.sid !== 'string') throw new Error(`${file}: a line names no session (sid): ${next.value.slice(0, 80)}`);
+      if (typeof record?.sid !== 'string')
+        throw new Error(`${file}: a line names no session (sid): ${next.value.slice(0, 80)}`);
       yield { record, text: next.value };
     }
   }
@@ -140,7 +144,10 @@ function editBytes(root: State, name: string, edit: Edit): void {
   else delete root[name];
 }
 
-const writtenForm = (value: unknown): unknown => (value instanceof Uint8Array ? { $bytes: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') } : value);
+const writtenForm = (value: unknown): unknown =>
+  value instanceof Uint8Array
+    ? { $bytes: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') }
+    : value;
 
 function fromWrittenForm(value: unknown): unknown {
   const written = (value as { $bytes?: unknown } | null | undefined)?.$bytes;
@@ -150,12 +157,19 @@ function fromWrittenForm(value: unknown): unknown {
 /** The state as a session holds it: attributes of bytes are Buffers. */
 export function revive(state: State, binary: ReadonlySet<string>): State {
   if (binary.size === 0) return state;
-  return Object.fromEntries(Object.entries(state).map(([name, value]) => [name, binary.has(name) ? fromWrittenForm(value) : value]));
+  return Object.fromEntries(
+    Object.entries(state).map(([name, value]) => [name, binary.has(name) ? fromWrittenForm(value) : value]),
+  );
 }
 
 /** SHA-256 of a state's JSON, its bytes in the written form: what a trace names at a session's end. */
 export function fingerprint(state: State, binary: ReadonlySet<string>): string {
-  const written = binary.size === 0 ? state : Object.fromEntries(Object.entries(state).map(([name, value]) => [name, binary.has(name) ? writtenForm(value) : value]));
+  const written =
+    binary.size === 0
+      ? state
+      : Object.fromEntries(
+          Object.entries(state).map(([name, value]) => [name, binary.has(name) ? writtenForm(value) : value]),
+        );
   return createHash('sha256').update(JSON.stringify(written)).digest('hex');
 }
 

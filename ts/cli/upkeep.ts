@@ -15,7 +15,15 @@ export async function check({ dir, json }: StoreOptions): Promise<number> {
     const ok = found.faults.length === 0;
     const what = `${plural(found.sessions, 'session')}, ${plural(found.records, 'record')}, ${bytes(found.bytes)}`;
     if (json) console.log(JSON.stringify({ ok, ...found }));
-    else console.log(ok ? `ok  ${dir}: ${what}` : [`FAILED  ${dir}: ${what}; ${plural(found.faults.length, 'fault')}`, ...found.faults.map((fault) => `    ${fault}`)].join('\n'));
+    else
+      console.log(
+        ok
+          ? `ok  ${dir}: ${what}`
+          : [
+              `FAILED  ${dir}: ${what}; ${plural(found.faults.length, 'fault')}`,
+              ...found.faults.map((fault) => `    ${fault}`),
+            ].join('\n'),
+      );
     return ok ? 0 : 1;
   } finally {
     progress.clear();
@@ -29,7 +37,9 @@ export async function compact({ dir, json }: StoreOptions): Promise<number> {
     const before = sizeOf(dir);
     await store.compact();
     const after = sizeOf(dir);
-    console.log(json ? JSON.stringify({ ok: true, before, after }) : `ok  ${dir}: ${bytes(after)}, was ${bytes(before)}`);
+    console.log(
+      json ? JSON.stringify({ ok: true, before, after }) : `ok  ${dir}: ${bytes(after)}, was ${bytes(before)}`,
+    );
     return 0;
   } finally {
     await store.close();

@@ -25,7 +25,9 @@ class Verifier {
 
   private constructor({ binary, engine }: Begin, stores: Store[]) {
     this.#stores = stores;
-    this.#repositories = stores.map((store) => new SessionRepository({ store, definition: definitionOf({ classes: {} }), ...(engine && { engine }) }));
+    this.#repositories = stores.map(
+      (store) => new SessionRepository({ store, definition: definitionOf({ classes: {} }), ...(engine && { engine }) }),
+    );
     this.#binary = new Set(binary);
   }
 
@@ -60,7 +62,8 @@ class Verifier {
   }
 
   async #note(place: number, id: string): Promise<void> {
-    const final = await readFinal(this.#stores[place] as Store, nameOfPlace(place), id).catch(() => undefined); // damage has been told of
+    // damage has been told of
+    const final = await readFinal(this.#stores[place] as Store, nameOfPlace(place), id).catch(() => undefined);
     if (final !== undefined) this.#finals.push(final);
   }
 
@@ -68,7 +71,11 @@ class Verifier {
   judge(folder: string): HistoryVerdict {
     const { counts, findings } = judge(folder, this.#finals);
     const { acknowledged, unknown } = counts;
-    return { acknowledged, unknown, findings: findings.map(({ kind, id, detail }) => `${kind}: session '${shortId(id)}': ${detail}`) };
+    return {
+      acknowledged,
+      unknown,
+      findings: findings.map(({ kind, id, detail }) => `${kind}: session '${shortId(id)}': ${detail}`),
+    };
   }
 
   /** Sessions that nobody asked for. */

@@ -35,7 +35,8 @@ export async function verify(
     const failures: string[] = [];
     for (let from = 0; from < expected.length; from += BATCH) {
       const sessions = expected.slice(from, from + BATCH);
-      if (logOf !== undefined) for (const { id } of sessions) await verifier.ask({ kind: 'log', logs: await logOf(id) }, 'copied');
+      if (logOf !== undefined)
+        for (const { id } of sessions) await verifier.ask({ kind: 'log', logs: await logOf(id) }, 'copied');
       failures.push(...(await verifier.ask({ kind: 'check', sessions }, 'checked')).failures);
     }
     await history?.ended();

@@ -58,7 +58,8 @@ class Worker {
 
   #count(event: HoldfastEvent): void {
     if (event.type === 'grant' && event.handOver) this.#handOvers += 1;
-    if (event.type === 'sent' && event.place !== 'primary') this.#backupBytes[event.place] = (this.#backupBytes[event.place] as number) + event.bytes;
+    if (event.type === 'sent' && event.place !== 'primary')
+      this.#backupBytes[event.place] = (this.#backupBytes[event.place] as number) + event.bytes;
   }
 
   get ready(): FromWorker {
@@ -81,7 +82,9 @@ class Worker {
   async #turn({ id, lines, first }: Turn): Promise<TurnReport> {
     const records = lines.map((line) => JSON.parse(line) as TraceRecord);
     const begun = performance.now();
-    const session = first ? await this.#repository.create(undefined, { id, timeoutMs: LOCK_TIMEOUT_MS }) : await this.#repository.open(id, { timeoutMs: LOCK_TIMEOUT_MS });
+    const session = first
+      ? await this.#repository.create(undefined, { id, timeoutMs: LOCK_TIMEOUT_MS })
+      : await this.#repository.open(id, { timeoutMs: LOCK_TIMEOUT_MS });
     try {
       for (const record of records) this.#apply(session, record);
       const { kind, bytes } = await session.saveAndClose();
@@ -99,7 +102,12 @@ class Worker {
   }
 
   async logOf(id: string): Promise<FromWorker> {
-    const reader = logReader({ differ: loadDiffer(this.#setup.engine), limitBytes: LIMIT_BYTES, clock: systemClock, time: new SteadyTime(systemClock) });
+    const reader = logReader({
+      differ: loadDiffer(this.#setup.engine),
+      limitBytes: LIMIT_BYTES,
+      clock: systemClock,
+      time: new SteadyTime(systemClock),
+    });
     const logs = this.#stores.map(async (store, place) => {
       const tail = await readTail(store, id, ORIGIN, {});
       const { createdAt, expiry, token } = tail.head as Head;

@@ -1,9 +1,19 @@
 import { addExtension } from 'msgpackr/index-no-eval';
 import {
-  EXT_ENTRIES, EXT_MAP, EXT_NEGATIVE_ZERO, EXT_NULL_PROTOTYPE, EXT_SET, EXT_SPARSE, EXT_STRING16, needsString16,
+  EXT_ENTRIES,
+  EXT_MAP,
+  EXT_NEGATIVE_ZERO,
+  EXT_NULL_PROTOTYPE,
+  EXT_SET,
+  EXT_SPARSE,
+  EXT_STRING16,
+  needsString16,
 } from './format.ts';
 
-/** Stand-ins, by which msgpackr keeps what it would lose; `format.ts` draws their bytes. What they hold is prepared already. */
+/**
+ * Stand-ins, by which msgpackr keeps what it would lose; `format.ts` draws their bytes. What they hold is prepared
+ * already.
+ */
 export class NegativeZero {}
 
 export class String16 {
@@ -66,7 +76,9 @@ function readEntries(content: unknown): object {
 }
 
 function readNullPrototype(content: unknown): object {
-  require(typeof content === 'object' && content !== null && Object.getPrototypeOf(content) === Object.prototype, 'a prefix has no object');
+  require(typeof content === 'object' &&
+    content !== null &&
+    Object.getPrototypeOf(content) === Object.prototype, 'a prefix has no object');
   return Object.assign(Object.create(null) as object, content);
 }
 
@@ -87,7 +99,10 @@ function readSparse(content: unknown): unknown[] {
 }
 
 function index(value: unknown, after: number, end: number): number {
-  require(typeof value === 'number' && Number.isInteger(value) && value > after && value < end, 'a sparse array has a wrong index');
+  require(typeof value === 'number' &&
+    Number.isInteger(value) &&
+    value > after &&
+    value < end, 'a sparse array has a wrong index');
   return value;
 }
 
@@ -101,7 +116,12 @@ const ZERO = new Uint8Array(1);
 const writeContent = (box: Content<unknown>): unknown => box.content;
 
 addExtension({ Class: NegativeZero, type: EXT_NEGATIVE_ZERO, pack: () => ZERO, unpack: () => -0 });
-addExtension({ Class: String16, type: EXT_STRING16, pack: (box: String16) => Buffer.from(box.text, 'utf16le'), unpack: readString16 });
+addExtension({
+  Class: String16,
+  type: EXT_STRING16,
+  pack: (box: String16) => Buffer.from(box.text, 'utf16le'),
+  unpack: readString16,
+});
 addExtension({ Class: Set, type: EXT_SET, write: (set: ReadonlySet<unknown>) => Array.from(set), read: readSet });
 addExtension({ Class: MapBox, type: EXT_MAP, write: writeContent, read: readMap });
 addExtension({ Class: EntriesBox, type: EXT_ENTRIES, write: writeContent, read: readEntries });

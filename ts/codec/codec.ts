@@ -2,8 +2,8 @@
 export interface Codec {
   /**
    * Bytes of `value`; never overwritten by a later call. `name` is the attribute's, used in errors.
-   * Throws `HoldfastError` `ERR_INVALID` naming the path (`cart.items[3].total`) for what cannot be kept: functions, symbols,
-   * instances of unknown classes, cycles and shared references.
+   * Throws `HoldfastError` `ERR_INVALID` naming the path (`cart.items[3].total`) for what cannot be kept: functions,
+   * symbols, instances of unknown classes, cycles and shared references.
    */
   encode(value: unknown, name: string): Uint8Array;
 

@@ -9,10 +9,19 @@ const FIRST_BYTES = 8_192;
 /** A scratch area larger than this is not kept between calls. */
 const KEPT_BYTES = 16 * 1_048_576;
 
-/** Fixed: with records or shared structures the bytes would depend on what was encoded before, with float32 numbers would change. */
+/**
+ * Fixed: with records or shared structures the bytes would depend on what was encoded before, with float32 numbers
+ * would change.
+ */
 const OPTIONS = {
-  useRecords: false, variableMapSize: true, moreTypes: true, useToJSON: false, structuredClone: false, bundleStrings: false,
-  useFloat32: 0, copyBuffers: true,
+  useRecords: false,
+  variableMapSize: true,
+  moreTypes: true,
+  useToJSON: false,
+  structuredClone: false,
+  bundleStrings: false,
+  useFloat32: 0,
+  copyBuffers: true,
 } as const;
 
 const packr = new Packr({ ...OPTIONS });
@@ -29,7 +38,8 @@ export const msgpackCodec: Codec = {
     try {
       const bytes = packr.encode(prepared, RESET_BUFFER_MODE);
       scratch = bytes.buffer.byteLength;
-      if (scratch > SCRATCH_LIMIT) throw new Fault('is too large to encode: split the attribute', { code: 'ERR_LIMIT' });
+      if (scratch > SCRATCH_LIMIT)
+        throw new Fault('is too large to encode: split the attribute', { code: 'ERR_LIMIT' });
       return new Uint8Array(bytes);
     } catch (cause) {
       throw refusal(cause, value, name);
@@ -48,7 +58,11 @@ export const msgpackCodec: Codec = {
       return unpackr.decode(source);
     } catch (cause) {
       if (cause instanceof HoldfastError) throw cause;
-      throw new HoldfastError('ERR_CORRUPT', `Not an encoded value: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
+      throw new HoldfastError(
+        'ERR_CORRUPT',
+        `Not an encoded value: ${cause instanceof Error ? cause.message : String(cause)}.`,
+        { cause },
+      );
     }
   },
 };

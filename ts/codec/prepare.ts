@@ -4,9 +4,9 @@ import { EntriesBox, MapBox, NegativeZero, NullPrototypeBox, SparseBox, String16
 import { DEPTH_LIMIT, needsString16, VIEWS } from './format.ts';
 
 /**
- * What msgpackr is given for `value`: the very same reference where it keeps everything, otherwise a copy of the way down to
- * the boxes. Throws `ERR_INVALID` or `ERR_LIMIT` naming the path inside the attribute `name` for what cannot be kept. msgpackr
- * reads what is not copied once more: a getter must answer alike.
+ * What msgpackr is given for `value`: the very same reference where it keeps everything, otherwise a copy of the way
+ * down to the boxes. Throws `ERR_INVALID` or `ERR_LIMIT` naming the path inside the attribute `name` for what cannot be
+ * kept. msgpackr reads what is not copied once more: a getter must answer alike.
  */
 export function prepare(value: unknown, name: string): unknown {
   try {
@@ -16,16 +16,26 @@ export function prepare(value: unknown, name: string): unknown {
   }
 }
 
-/** Whatever stopped `prepare`, or msgpackr after it, as the caller is to see it. `root` is the value of the attribute `name`. */
+/**
+ * Whatever stopped `prepare`, or msgpackr after it, as the caller is to see it. `root` is the value of the attribute
+ * `name`.
+ */
 export function refusal(cause: unknown, root: unknown, name: string): HoldfastError {
   const fault = Fault.from(cause);
   if (fault.cause instanceof HoldfastError) return fault.cause;
   const path: Path = [name, ...fault.steps.toReversed()];
   if (fault.shared === undefined) {
-    return new HoldfastError(fault.code, `${formatPath(path)} ${fault.message}.`, { paths: [path], cause: fault.cause });
+    return new HoldfastError(fault.code, `${formatPath(path)} ${fault.message}.`, {
+      paths: [path],
+      cause: fault.cause,
+    });
   }
   const first: Path = [name, ...(findSteps(root, fault.shared) ?? [])];
-  return new HoldfastError(fault.code, `${formatPath(path)} is the same object as ${formatPath(first)}: ${fault.message}.`, { paths: [path, first] });
+  return new HoldfastError(
+    fault.code,
+    `${formatPath(path)} is the same object as ${formatPath(first)}: ${fault.message}.`,
+    { paths: [path, first] },
+  );
 }
 
 interface FaultDetails {
@@ -49,8 +59,14 @@ export class Fault extends Error {
   /** A getter or a Proxy threw, a built-in method met an impostor, or the caller's stack was nearly used up. */
   static from(cause: unknown): Fault {
     if (cause instanceof Fault) return cause;
-    if (cause instanceof RangeError) return new Fault('is nested too deeply for the stack, or too large: keep it flatter or smaller', { code: 'ERR_LIMIT', cause });
-    return new Fault(`could not be read: ${cause instanceof Error ? cause.message : String(cause)}. Store plain data`, { cause });
+    if (cause instanceof RangeError)
+      return new Fault('is nested too deeply for the stack, or too large: keep it flatter or smaller', {
+        code: 'ERR_LIMIT',
+        cause,
+      });
+    return new Fault(`could not be read: ${cause instanceof Error ? cause.message : String(cause)}. Store plain data`, {
+      cause,
+    });
   }
 
   static at(step: PathStep | undefined, cause: unknown): Fault {
@@ -77,15 +93,20 @@ class Walk {
 
   value(value: unknown, depth: number): unknown {
     switch (typeof value) {
-      case 'string': return needsString16(value) ? new String16(value) : value;
+      case 'string':
+        return needsString16(value) ? new String16(value) : value;
       case 'number':
         if (value === 0) return 1 / value < 0 ? new NegativeZero() : value;
         // The engine may hold any of NaN's bit patterns.
         return value === value ? value : NaN;
-      case 'object': return value === null ? value : this.object(value, depth);
-      case 'function': return refuse('a function', 'keep data only, and attach behaviour outside the session');
-      case 'symbol': return refuse('a symbol', 'use a string');
-      default: return value;
+      case 'object':
+        return value === null ? value : this.object(value, depth);
+      case 'function':
+        return refuse('a function', 'keep data only, and attach behaviour outside the session');
+      case 'symbol':
+        return refuse('a symbol', 'use a string');
+      default:
+        return value;
     }
   }
 
@@ -124,14 +145,15 @@ class Walk {
     } catch (cause) {
       throw Fault.at(key, cause);
     }
-    return odd ? entries(copy ?? value) : copy ?? value;
+    return odd ? entries(copy ?? value) : (copy ?? value);
   }
 
   private array(value: readonly unknown[], prototype: unknown, depth: number): unknown {
     // An instance of a subclass has an ordinary object as prototype; Array.prototype, of any realm, is an array.
     if (prototype !== Array.prototype && !Array.isArray(prototype)) refuseInstance(value);
     const length = value.length;
-    for (let i = 0; i < length; i++) if (value[i] === undefined && !Object.hasOwn(value, i)) return this.sparse(value, depth);
+    for (let i = 0; i < length; i++)
+      if (value[i] === undefined && !Object.hasOwn(value, i)) return this.sparse(value, depth);
     let copy: unknown[] | undefined;
     let i = 0;
     try {
@@ -151,7 +173,8 @@ class Walk {
     const flat: unknown[] = [value.length];
     const keys = Object.keys(value);
     for (const key of keys) {
-      if (String(Number(key) >>> 0) !== key) refuse(`an array with a property ${JSON.stringify(key)}`, 'use an object beside it');
+      if (String(Number(key) >>> 0) !== key)
+        refuse(`an array with a property ${JSON.stringify(key)}`, 'use an object beside it');
     }
     let index: number | undefined;
     try {
@@ -203,7 +226,9 @@ class Walk {
 }
 
 function entries(value: Record<string, unknown>): EntriesBox {
-  return new EntriesBox(Object.keys(value).flatMap((key) => [needsString16(key) ? new String16(key) : key, value[key]]));
+  return new EntriesBox(
+    Object.keys(value).flatMap((key) => [needsString16(key) ? new String16(key) : key, value[key]]),
+  );
 }
 
 /** By prototype, so that instances of subclasses are not taken for the class. */
@@ -222,8 +247,12 @@ function checkedLeaf(value: object): object {
 
 /** Plain objects of another realm (`node:vm`, test runners): their prototype is that realm's Object.prototype. */
 function isForeignPlain(prototype: unknown): boolean {
-  return typeof prototype === 'object' && prototype !== null
-    && Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
+  return (
+    typeof prototype === 'object' &&
+    prototype !== null &&
+    Object.getPrototypeOf(prototype) === null &&
+    Object.hasOwn(prototype, 'isPrototypeOf')
+  );
 }
 
 function refuseProperties(value: object): void {

@@ -1,8 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 import { HoldfastError } from '../errors.ts';
 import {
-  DEPTH_LIMIT, EXT_BIGINT, EXT_ENTRIES, EXT_MAP, EXT_NEGATIVE_ZERO, EXT_NULL_PROTOTYPE, EXT_SET, EXT_SPARSE, EXT_STRING16,
-  EXT_TIMESTAMP, EXT_UNDEFINED, EXT_VIEW,
+  DEPTH_LIMIT,
+  EXT_BIGINT,
+  EXT_ENTRIES,
+  EXT_MAP,
+  EXT_NEGATIVE_ZERO,
+  EXT_NULL_PROTOTYPE,
+  EXT_SET,
+  EXT_SPARSE,
+  EXT_STRING16,
+  EXT_TIMESTAMP,
+  EXT_UNDEFINED,
+  EXT_VIEW,
 } from './format.ts';
 
 /** Up to this length a loop in JavaScript looks through a string faster than a call into the engine. */
@@ -10,8 +20,9 @@ const SHORT_STRING = 48;
 const LATEST_SECONDS = 8_640_000_000_000n;
 
 /**
- * Goes over the headers of `bytes` before msgpackr reads them. `ERR_CORRUPT` unless they are one whole value of the forms in
- * `format.ts`: nothing missing or left over, no claim larger than the bytes, no other extension, no deeper than the limit.
+ * Goes over the headers of `bytes` before msgpackr reads them. `ERR_CORRUPT` unless they are one whole value of the
+ * forms in `format.ts`: nothing missing or left over, no claim larger than the bytes, no other extension, no deeper
+ * than the limit.
  */
 export function scan(bytes: Buffer): void {
   const headers = new Scan(bytes);
@@ -43,30 +54,61 @@ class Scan {
 
   private token(token: number, depth: number): void {
     switch (token) {
-      case 0xc0: case 0xc2: case 0xc3: return;
-      case 0xc4: return this.skip(this.length(1, 0));
-      case 0xc5: return this.skip(this.length(2, 0x100));
-      case 0xc6: return this.skip(this.length(4, 0x10000));
-      case 0xc7: return this.extension(this.length(1, 0), false);
-      case 0xc8: return this.extension(this.length(2, 0x100), false);
-      case 0xc9: return this.extension(this.length(4, 0x10000), false);
-      case 0xcb: case 0xcf: case 0xd3: return this.skip(8);
-      case 0xcc: return void this.length(1, 0x80);
-      case 0xcd: return void this.length(2, 0x100);
-      case 0xce: return void this.length(4, 0x10000);
-      case 0xd0: return this.skip(1);
-      case 0xd1: return this.skip(2);
-      case 0xd2: return this.skip(4);
-      case 0xd4: return this.prefix(depth);
-      case 0xd5: case 0xd6: case 0xd7: case 0xd8: return this.extension(2 << (token - 0xd5), true);
-      case 0xd9: return this.text(this.length(1, 0x20));
-      case 0xda: return this.text(this.length(2, 0x100));
-      case 0xdb: return this.text(this.length(4, 0x10000));
-      case 0xdc: return this.elements(this.length(2, 0x10), depth);
-      case 0xdd: return this.elements(this.length(4, 0x10000), depth);
-      case 0xde: return this.properties(this.length(2, 0x10), depth);
-      case 0xdf: return this.properties(this.length(4, 0x10000), depth);
-      default: this.corrupt(`token ${token} is not used`);
+      case 0xc0:
+      case 0xc2:
+      case 0xc3:
+        return;
+      case 0xc4:
+        return this.skip(this.length(1, 0));
+      case 0xc5:
+        return this.skip(this.length(2, 0x100));
+      case 0xc6:
+        return this.skip(this.length(4, 0x10000));
+      case 0xc7:
+        return this.extension(this.length(1, 0), false);
+      case 0xc8:
+        return this.extension(this.length(2, 0x100), false);
+      case 0xc9:
+        return this.extension(this.length(4, 0x10000), false);
+      case 0xcb:
+      case 0xcf:
+      case 0xd3:
+        return this.skip(8);
+      case 0xcc:
+        return void this.length(1, 0x80);
+      case 0xcd:
+        return void this.length(2, 0x100);
+      case 0xce:
+        return void this.length(4, 0x10000);
+      case 0xd0:
+        return this.skip(1);
+      case 0xd1:
+        return this.skip(2);
+      case 0xd2:
+        return this.skip(4);
+      case 0xd4:
+        return this.prefix(depth);
+      case 0xd5:
+      case 0xd6:
+      case 0xd7:
+      case 0xd8:
+        return this.extension(2 << (token - 0xd5), true);
+      case 0xd9:
+        return this.text(this.length(1, 0x20));
+      case 0xda:
+        return this.text(this.length(2, 0x100));
+      case 0xdb:
+        return this.text(this.length(4, 0x10000));
+      case 0xdc:
+        return this.elements(this.length(2, 0x10), depth);
+      case 0xdd:
+        return this.elements(this.length(4, 0x10000), depth);
+      case 0xde:
+        return this.properties(this.length(2, 0x10), depth);
+      case 0xdf:
+        return this.properties(this.length(4, 0x10000), depth);
+      default:
+        this.corrupt(`token ${token} is not used`);
     }
   }
 
@@ -110,7 +152,8 @@ class Scan {
     if (bits === 0) for (let i = start; i < end; i++) bits |= bytes[i]!;
     if (bits < 0x80) return;
     if (!isUtf8(bytes.subarray(start, end))) this.corrupt('a string is not UTF-8');
-    if (bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf) this.corrupt('a string begins with a byte order mark');
+    if (bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf)
+      this.corrupt('a string begins with a byte order mark');
   }
 
   private prefix(depth: number): void {
@@ -120,8 +163,14 @@ class Scan {
     if (filler !== (type === EXT_TIMESTAMP ? 0xff : 0)) this.corrupt('a prefix is damaged');
     const next = this.bytes[this.position] ?? 0;
     switch (type) {
-      case EXT_UNDEFINED: case EXT_NEGATIVE_ZERO: case EXT_TIMESTAMP: return;
-      case EXT_MAP: case EXT_ENTRIES: case EXT_SET: case EXT_SPARSE:
+      case EXT_UNDEFINED:
+      case EXT_NEGATIVE_ZERO:
+      case EXT_TIMESTAMP:
+        return;
+      case EXT_MAP:
+      case EXT_ENTRIES:
+      case EXT_SET:
+      case EXT_SPARSE:
         if (next >> 4 !== 0x9 && next >> 1 !== 0xdc >> 1) this.corrupt('a prefix has no list');
         // How an object's keys are written is known only after its values: it counts once.
         return this.value(type === EXT_ENTRIES ? depth : depth + 1);
@@ -129,7 +178,8 @@ class Scan {
         if (next === 0xd4 && this.bytes[this.position + 1] !== EXT_ENTRIES) this.corrupt('a prefix follows a prefix');
         if (next >> 4 !== 0x8 && next >> 1 !== 0xde >> 1 && next !== 0xd4) this.corrupt('a prefix has no object');
         return this.value(depth + 1);
-      default: this.corrupt(`prefix ${type} is not used`);
+      default:
+        this.corrupt(`prefix ${type} is not used`);
     }
   }
 
@@ -149,7 +199,8 @@ class Scan {
         if (fixed !== isFixedLength || length < 16) break;
         return;
       case EXT_TIMESTAMP:
-        if (fixed ? length === 4 || (length === 8 && this.isLongDate(start)) : length === 12 && this.isFarDate(start)) return;
+        if (fixed ? length === 4 || (length === 8 && this.isLongDate(start)) : length === 12 && this.isFarDate(start))
+          return;
         break;
       default:
     }
@@ -164,7 +215,8 @@ class Scan {
   private isFarDate(start: number): boolean {
     const milliseconds = this.bytes.readUInt32BE(start) / 1_000_000;
     const seconds = this.bytes.readBigInt64BE(start + 4);
-    const inRange = seconds < LATEST_SECONDS ? seconds >= -LATEST_SECONDS : seconds === LATEST_SECONDS && milliseconds === 0;
+    const inRange =
+      seconds < LATEST_SECONDS ? seconds >= -LATEST_SECONDS : seconds === LATEST_SECONDS && milliseconds === 0;
     return Number.isInteger(milliseconds) && milliseconds < 1_000 && inRange && (seconds < 0n || seconds >= 2n ** 32n);
   }
 

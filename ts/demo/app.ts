@@ -15,7 +15,12 @@ const [primaryUrl = './primary', backupUrl = './backup', historyDir] = process.a
 const recorder = historyDir === undefined ? undefined : recorderIn(historyDir);
 const primary = await open(primaryUrl, 'primary');
 const backup = await open(backupUrl, 'backup');
-const sessions = new SessionRepository({ store: primary, backups: [{ store: backup }], definition: shop, lock: { leaseMs: 1000 } });
+const sessions = new SessionRepository({
+  store: primary,
+  backups: [{ store: backup }],
+  definition: shop,
+  lock: { leaseMs: 1000 },
+});
 
 let handOvers = 0;
 sessions.observe((event) => {
@@ -81,7 +86,11 @@ class HttpError extends Error {
 function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status;
   if (error instanceof SyntaxError || error instanceof URIError) return 400;
-  if (error instanceof HoldfastError && ['ERR_CONFLICT', 'ERR_FENCED', 'ERR_LOCK_TIMEOUT', 'ERR_UNAVAILABLE', 'ERR_CLOSED'].includes(error.code)) return 503;
+  if (
+    error instanceof HoldfastError &&
+    ['ERR_CONFLICT', 'ERR_FENCED', 'ERR_LOCK_TIMEOUT', 'ERR_UNAVAILABLE', 'ERR_CLOSED'].includes(error.code)
+  )
+    return 503;
   if (error instanceof HoldfastError && error.code === 'ERR_NOT_FOUND') return 404;
   return 500;
 }

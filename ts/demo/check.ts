@@ -48,10 +48,17 @@ async function check({ primaryDir, backupDir, historyDir, users }: CheckOrder): 
   const finals = await Promise.all(users.flatMap(({ name }) => finalsOf(name, stores)));
   await Promise.all(stores.map((store) => store.close()));
   const { counts, findings } = judge(historyDir, finals);
-  return { ...report, appends: counts.acknowledged, findings: findings.map(({ kind, id, detail }) => `${kind}: ${id}: ${detail}`) };
+  return {
+    ...report,
+    appends: counts.acknowledged,
+    findings: findings.map(({ kind, id, detail }) => `${kind}: ${id}: ${detail}`),
+  };
 }
 
-const finalsOf = (name: string, [primary, backup]: readonly [Store, Store]): Promise<Final>[] => [readFinal(primary, 'primary', name), readFinal(backup, 'backup', name)];
+const finalsOf = (name: string, [primary, backup]: readonly [Store, Store]): Promise<Final>[] => [
+  readFinal(primary, 'primary', name),
+  readFinal(backup, 'backup', name),
+];
 
 /** Requests were sent one after the other and until acknowledged, so they determine the session. */
 function isRight(state: Shop | undefined, acknowledged: readonly Acknowledged[]): boolean {

@@ -12,7 +12,10 @@ export class Figures {
   retries = 0;
   sentBytes = 0;
   wholeBytes = 0;
-  /** From the kill until the first, and until the last of the sessions whose lock the killed server had was changed by another. */
+  /**
+   * From the kill until the first, and until the last of the sessions whose lock the killed server had was changed by
+   * another.
+   */
   takeOver: { sessions: number; firstMs: number | undefined; allMs: number | undefined } | undefined;
 
   served(latencyMs: number): void {
@@ -43,7 +46,8 @@ export class Figures {
   pace(): number {
     const now = performance.now();
     this.#lastSecond.push({ at: now, requests: this.requests });
-    while (this.#lastSecond.length > 1 && (this.#lastSecond[1] as { at: number }).at <= now - 1000) this.#lastSecond.shift();
+    while (this.#lastSecond.length > 1 && (this.#lastSecond[1] as { at: number }).at <= now - 1000)
+      this.#lastSecond.shift();
     const oldest = this.#lastSecond[0] as { at: number; requests: number };
     return now === oldest.at ? 0 : (1000 * (this.requests - oldest.requests)) / (now - oldest.at);
   }

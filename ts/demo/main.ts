@@ -28,23 +28,36 @@ const runMs = 1000 * Math.min(40, Math.max(2, Number(values.seconds) || 16));
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(128 + constants.signals[signal]));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
 setTimeout(() => {
   console.error(`the demo did not end within ${HARD_LIMIT_MS / 1000} s`);
   process.exit(1);
 }, HARD_LIMIT_MS).unref();
 
-const dirs = { primaryDir: join(folder, 'primary'), backupDir: join(folder, 'backup'), historyDir: join(folder, 'history') };
+const dirs = {
+  primaryDir: join(folder, 'primary'),
+  backupDir: join(folder, 'backup'),
+  historyDir: join(folder, 'history'),
+};
 mkdirSync(dirs.historyDir);
 
 async function run(): Promise<boolean> {
-  const [a, b] = ['A', 'B'].map((name) => new Server(name, [dirs.primaryDir, dirs.backupDir, dirs.historyDir])) as [Server, Server];
+  const [a, b] = ['A', 'B'].map((name) => new Server(name, [dirs.primaryDir, dirs.backupDir, dirs.historyDir])) as [
+    Server,
+    Server,
+  ];
   await a.start();
   await b.start();
   const figures = new Figures();
-  const users = Array.from({ length: USERS }, (_, index) => new User(`user${index + 1}`, [a, b], figures, seededRandom(index + 1)));
+  const users = Array.from(
+    { length: USERS },
+    (_, index) => new User(`user${index + 1}`, [a, b], figures, seededRandom(index + 1)),
+  );
   const screen = new Screen(process.stdout, [a, b], figures, USERS);
-  screen.say(`Servers A and B are up; both save to one primary on disk, which feeds one backup. ${USERS} users begin to click.`);
+  screen.say(
+    `Servers A and B are up; both save to one primary on disk, which feeds one backup. ${USERS} users begin to click.`,
+  );
 
   let stopped = false;
   const clicking = Promise.all(users.map((user) => user.clickUntil(() => stopped)));
@@ -72,13 +85,19 @@ async function run(): Promise<boolean> {
 
 /** Reads everything back in a fresh process. */
 async function check(order: CheckOrder): Promise<CheckReport> {
-  const child = fork(fileURLToPath(new URL('check.js', import.meta.url)), [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
+  const child = fork(fileURLToPath(new URL('check.js', import.meta.url)), [], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: [],
+  });
   process.prependListener('exit', () => child.kill('SIGKILL'));
   // Its `exit` may be heard of before its last message.
   const died = once(child, 'disconnect').then(() => Promise.reject(new Error('the check did not finish')));
   died.catch(() => undefined);
   child.send(order);
-  const [report] = (await Promise.race([once(child, 'message', { signal: AbortSignal.timeout(CHECK_TIMEOUT_MS) }), died])) as [CheckReport];
+  const [report] = (await Promise.race([
+    once(child, 'message', { signal: AbortSignal.timeout(CHECK_TIMEOUT_MS) }),
+    died,
+  ])) as [CheckReport];
   return report;
 }
 
@@ -88,8 +107,14 @@ function judge({ acknowledged, lost, doubled, wrong, unequal, sessions, appends,
     verdict(acknowledged > 0 && lost === 0, `${whole(acknowledged)} changes were acknowledged, ${lost} of them lost`),
     verdict(doubled === 0, `${doubled} changes were done twice`),
     verdict(wrong === 0, `${sessions - wrong} of ${sessions} sessions hold exactly what was acknowledged`),
-    verdict(appends > 0 && findings.length === 0, `${whole(appends)} appends stand in the servers' histories, ${findings.length} faults were found there`),
-    verdict(unequal === 0, `${sessions - unequal} of ${sessions} sessions are the same in the primary and in the backup`),
+    verdict(
+      appends > 0 && findings.length === 0,
+      `${whole(appends)} appends stand in the servers' histories, ${findings.length} faults were found there`,
+    ),
+    verdict(
+      unequal === 0,
+      `${sessions - unequal} of ${sessions} sessions are the same in the primary and in the backup`,
+    ),
   ];
   for (const finding of findings.slice(0, FINDINGS_SHOWN)) console.log(`          ${finding}`);
   return verdicts.every((ok) => ok);

@@ -59,7 +59,9 @@ export class Screen {
 
   block(): string {
     const { requests, retries, sentBytes, wholeBytes, latencyMs, takeOver, seconds } = this.#figures;
-    const servers = this.#servers.map(({ name, pid, killedAt }) => `${name} ${killedAt === undefined ? `runs (process ${pid})` : 'is DEAD'}`);
+    const servers = this.#servers.map(
+      ({ name, pid, killedAt }) => `${name} ${killedAt === undefined ? `runs (process ${pid})` : 'is DEAD'}`,
+    );
     const lines = [
       `  time        ${seconds.toFixed(1)} s, ${this.#sessions} users hopping between the servers`,
       `  servers     ${servers.join('   ')}`,

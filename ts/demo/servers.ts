@@ -49,7 +49,10 @@ export class Server {
   async start(): Promise<void> {
     this.#earlierHandOvers += this.#handOvers;
     this.#handOvers = 0;
-    const child = fork(fileURLToPath(new URL('app.js', import.meta.url)), [...this.#places], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
+    const child = fork(fileURLToPath(new URL('app.js', import.meta.url)), [...this.#places], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: [],
+    });
     this.#process = child;
     const started = once(child, 'message', { signal: AbortSignal.timeout(START_TIMEOUT_MS) }) as Promise<[AddressInfo]>;
     const died = once(child, 'exit').then(() => Promise.reject(new Error(`server ${this.name} did not start`)));

@@ -45,7 +45,20 @@ export const shop: SessionDefinition<Shop, Partial<Shop>> = defineSession({
   orders: mutable<Order[]>(() => []),
 });
 
-const WORDS = ['lamp', 'kettle', 'anchor', 'rope', 'lantern', 'compass', 'barrel', 'sextant', 'hammock', 'pulley', 'oar', 'buoy'];
+const WORDS = [
+  'lamp',
+  'kettle',
+  'anchor',
+  'rope',
+  'lantern',
+  'compass',
+  'barrel',
+  'sextant',
+  'hammock',
+  'pulley',
+  'oar',
+  'buoy',
+];
 const OLD_ORDERS = 160;
 
 /** A user who has been here before. */
@@ -56,5 +69,9 @@ export function firstState(user: string): Partial<Shop> {
     articles: WORDS.filter((_, word) => (index * 7 + word * 5) % 11 < 4).map((word) => `${word}-${index % 40}`),
     total: 5 + ((index * 7919) % 20_000) / 100,
   }));
-  return { user, profile: { name: `User ${user}`, email: `${user}@example.com`, language: 'en', newsletter: 'weekly' }, orders };
+  return {
+    user,
+    profile: { name: `User ${user}`, email: `${user}@example.com`, language: 'en', newsletter: 'weekly' },
+    orders,
+  };
 }

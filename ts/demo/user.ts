@@ -55,7 +55,10 @@ export class User {
   }
 
   async #change(request: string): Promise<void> {
-    const change: Acknowledged = this.#draw(4) > 0 ? { request, article: `article-${this.#draw(30)}` } : { request, profile: this.#newProfile(request) };
+    const change: Acknowledged =
+      this.#draw(4) > 0
+        ? { request, article: `article-${this.#draw(30)}` }
+        : { request, profile: this.#newProfile(request) };
     const reply = await this.#untilServed(() => this.#send('POST', change));
     this.acknowledged.push(change);
     this.savedBy = this.#server;
@@ -64,7 +67,9 @@ export class User {
   }
 
   #newProfile(request: string): Partial<Profile> {
-    return this.#draw(2) === 0 ? { email: `${request}@example.com` } : { language: ['en', 'fr', 'de', 'ja'][this.#draw(4)] as string };
+    return this.#draw(2) === 0
+      ? { email: `${request}@example.com` }
+      : { language: ['en', 'fr', 'de', 'ja'][this.#draw(4)] as string };
   }
 
   /** The same request again, elsewhere, until a server has answered it: its id keeps it from being done twice. */
@@ -86,17 +91,26 @@ export class User {
 
   #send(method: 'GET' | 'POST', body?: object): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const request = httpRequest(`${this.#server.url}/${this.name}`, { method, agent, timeout: REQUEST_TIMEOUT_MS }, (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (text += chunk));
-        response.on('error', reject);
-        response.on('close', () => reject(new Error('the connection broke')));
-        response.on('end', () => {
-          if (response.statusCode === 200) resolve(JSON.parse(text) as Reply);
-          else reject(response.statusCode === 503 ? new Error(text) : new Refused(`${method} gave ${response.statusCode}: ${text}`));
-        });
-      });
+      const request = httpRequest(
+        `${this.#server.url}/${this.name}`,
+        { method, agent, timeout: REQUEST_TIMEOUT_MS },
+        (response) => {
+          let text = '';
+          response.setEncoding('utf8');
+          response.on('data', (chunk: string) => (text += chunk));
+          response.on('error', reject);
+          response.on('close', () => reject(new Error('the connection broke')));
+          response.on('end', () => {
+            if (response.statusCode === 200) resolve(JSON.parse(text) as Reply);
+            else
+              reject(
+                response.statusCode === 503
+                  ? new Error(text)
+                  : new Refused(`${method} gave ${response.statusCode}: ${text}`),
+              );
+          });
+        },
+      );
       request.on('timeout', () => request.destroy(new Error('no answer')));
       request.on('error', reject);
       request.end(body && JSON.stringify(body));

@@ -37,7 +37,8 @@ const truncated = (offset: number): HoldfastError => corrupt(`the delta ends ins
 const outOfBase = (offset: number): HoldfastError => corrupt(`the delta reaches beyond its base at byte ${offset}`);
 
 const malformed = (offset: number): HoldfastError => corrupt(`the delta's number at byte ${offset} is malformed`);
-const foreign = (offset: number): HoldfastError => corrupt(`the delta is damaged or was made against another base (check at byte ${offset})`);
+const foreign = (offset: number): HoldfastError =>
+  corrupt(`the delta is damaged or was made against another base (check at byte ${offset})`);
 
 /** What to throw for a target that outgrows the limit at this byte of the delta. */
 type Refusal = (offset: number, limit: number) => HoldfastError;
@@ -139,11 +140,16 @@ export interface Plan {
   readonly length: number;
   /** The one edit of a splice: `removed` bytes from `start` on give way to `added`. */
   readonly edit?: { readonly start: number; readonly removed: number; readonly added: Uint8Array };
-  /** Writes the target, `length` bytes, at the start of `out`; throws where it is not the one that the delta promised. */
+  /**
+   * Writes the target, `length` bytes, at the start of `out`; throws where it is not the one that the delta promised.
+   */
   fill(base: Uint8Array, out: Uint8Array): void;
 }
 
-/** Checks everything about a delta against its base and the limit; throws `HoldfastError`, `refuse`'s for too long a target. */
+/**
+ * Checks everything about a delta against its base and the limit; throws `HoldfastError`, `refuse`'s for too long a
+ * target.
+ */
 export function plan(base: Uint8Array, delta: Uint8Array, limit: number, refuse: Refusal = overLimit): Plan {
   if (delta.length === 0) throw corrupt('the delta is empty');
   const header = delta[0]!;
@@ -218,7 +224,15 @@ function planOps(base: Uint8Array, delta: Uint8Array, end: number, limit: number
 }
 
 /** Checks the sequences from `start` on; the length of the target. */
-function opsLength(delta: Uint8Array, start: number, end: number, hasTail: boolean, base: number, limit: number, refuse: Refusal): number {
+function opsLength(
+  delta: Uint8Array,
+  start: number,
+  end: number,
+  hasTail: boolean,
+  base: number,
+  limit: number,
+  refuse: Refusal,
+): number {
   const sequences = new Sequences(delta, start, end, base);
   let length = 0;
   let offset = start;
@@ -244,16 +258,23 @@ function planSigned(base: Uint8Array, delta: Uint8Array, limit: number, refuse: 
   if (!isTreeHash(base, bits, delta, 6)) throw foreign(6);
   const fill = (from: Uint8Array, out: Uint8Array): void => {
     fillOps(from, delta, SIGNED_HEADER, end, false, out);
-    if (!isTreeHash(out.subarray(0, length), bits, delta, 14)) throw corrupt('the target is not the one that the delta was made for');
+    if (!isTreeHash(out.subarray(0, length), bits, delta, 14))
+      throw corrupt('the target is not the one that the delta was made for');
   };
   return { length, fill };
 }
 
 function notInPlace(offset: number): HoldfastError {
-  return new HoldfastError('ERR_INVALID', `the delta moves bytes, changes the length or comes from a signature (delta, byte ${offset}): use apply instead`);
+  return new HoldfastError(
+    'ERR_INVALID',
+    `the delta moves bytes, changes the length or comes from a signature (delta, byte ${offset}): use apply instead`,
+  );
 }
 
-/** Turns `bytes`, the base, into the target where it lies, or throws before anything is written; how many bytes were written. */
+/**
+ * Turns `bytes`, the base, into the target where it lies, or throws before anything is written; how many bytes were
+ * written.
+ */
 export function applyInPlace(bytes: Uint8Array, delta: Uint8Array): number {
   if (delta[0] === SIGNED) throw notInPlace(0);
   const made = plan(bytes, delta, bytes.length, notInPlace);
@@ -272,7 +293,10 @@ export function applyInPlace(bytes: Uint8Array, delta: Uint8Array): number {
   return writeAdded(delta, end, bytes);
 }
 
-/** Refuses an ops body with a copy that does not land where it came from. A tail lands there because the lengths are equal. */
+/**
+ * Refuses an ops body with a copy that does not land where it came from. A tail lands there because the lengths are
+ * equal.
+ */
 function checkUnmoved(delta: Uint8Array, end: number, length: number): void {
   const sequences = new Sequences(delta, 1, end, length);
   let at = 0;
@@ -302,7 +326,14 @@ function writeAdded(delta: Uint8Array, end: number, bytes: Uint8Array): number {
 /** Below this, a loop beats a call of `set`. */
 const NEAR = 32;
 
-function fillOps(base: Uint8Array, delta: Uint8Array, start: number, end: number, hasTail: boolean, out: Uint8Array): void {
+function fillOps(
+  base: Uint8Array,
+  delta: Uint8Array,
+  start: number,
+  end: number,
+  hasTail: boolean,
+  out: Uint8Array,
+): void {
   const sequences = new Sequences(delta, start, end, base.length);
   let at = 0;
   while (sequences.next()) {

@@ -1,7 +1,16 @@
 import { isUint8Array } from 'node:util/types';
 import { HoldfastError } from '../errors.ts';
 import { BATCH_STRIDE, type ChunksOptions, type SignatureOptions } from './differ.ts';
-import { CDC_BITS, CDC_BITS_MAX, CDC_BITS_MIN, CHUNK_BITS, CHUNK_BITS_MAX, CHUNK_BITS_MIN, MAX_LEN, MAX_OVERHEAD } from './format.ts';
+import {
+  CDC_BITS,
+  CDC_BITS_MAX,
+  CDC_BITS_MIN,
+  CHUNK_BITS,
+  CHUNK_BITS_MAX,
+  CHUNK_BITS_MIN,
+  MAX_LEN,
+  MAX_OVERHEAD,
+} from './format.ts';
 
 function invalid(message: string): HoldfastError {
   return new HoldfastError('ERR_INVALID', message);
@@ -15,7 +24,8 @@ export function checkBytes(value: Uint8Array, name: string): void {
 
 /** The limit, cut to what the format can hold. */
 export function checkLimit(limitBytes: number): number {
-  if (!Number.isInteger(limitBytes) || limitBytes < 0) throw invalid(`limitBytes must be a whole number of bytes, not ${limitBytes}`);
+  if (!Number.isInteger(limitBytes) || limitBytes < 0)
+    throw invalid(`limitBytes must be a whole number of bytes, not ${limitBytes}`);
   return Math.min(limitBytes, MAX_LEN);
 }
 
@@ -51,11 +61,16 @@ export function checkList<T extends Uint8Array | undefined>(list: readonly T[], 
 /** Throws unless `results` has room for `count` entries. */
 export function checkResults(results: Uint32Array, count: number): void {
   if (!(results instanceof Uint32Array)) throw invalid('results must be a Uint32Array');
-  if (results.length < BATCH_STRIDE * count) throw invalid(`results must hold ${BATCH_STRIDE * count} words, not ${results.length}`);
+  if (results.length < BATCH_STRIDE * count)
+    throw invalid(`results must hold ${BATCH_STRIDE * count} words, not ${results.length}`);
 }
 
 /** Throws unless the lists fit each other and `out` has room for every delta. */
-export function checkBatch(bases: readonly (Uint8Array | undefined)[], targets: readonly Uint8Array[], out: Uint8Array): void {
+export function checkBatch(
+  bases: readonly (Uint8Array | undefined)[],
+  targets: readonly Uint8Array[],
+  out: Uint8Array,
+): void {
   if (bases.length !== targets.length) throw invalid(`${bases.length} bases do not go with ${targets.length} targets`);
   checkBytes(out, 'out');
   let needed = 0;

@@ -52,7 +52,10 @@ export function sealValue(base: Uint8Array, delta: Uint8Array, body: number): nu
   return (hash[0]! ^ print) & 0xffff;
 }
 
-/** Writes the check after the body of `length` bytes in `out`; the delta's length, or -1 where it does not fit before `end`. */
+/**
+ * Writes the check after the body of `length` bytes in `out`; the delta's length, or -1 where it does not fit before
+ * `end`.
+ */
 export function seal(base: Uint8Array, out: Uint8Array, end: number, length: number): number {
   const width = sealLength(length);
   if (length + width > end) return -1;

@@ -8,8 +8,8 @@ export const BATCH_STRIDE = 3;
 
 export interface SignatureOptions {
   /**
-   * Bytes per chunk: a power of two from 64 to 65536; 512 unless given. An edit costs the chunks that it touches; a signature
-   * has 12 bytes per chunk.
+   * Bytes per chunk: a power of two from 64 to 65536; 512 unless given. An edit costs the chunks that it touches; a
+   * signature has 12 bytes per chunk.
    */
   readonly chunkBytes?: number | undefined;
 }
@@ -22,9 +22,9 @@ export interface ChunksOptions {
 /**
  * Bytes in, bytes out: the differ knows nothing of sessions. Format: `crates/delta/FORMAT.md`.
  *
- * All inputs are at most 2^31 - 1 bytes. Every method throws `HoldfastError`: `ERR_CORRUPT` for a delta that is damaged or
- * was made against another base, `ERR_LIMIT` for a size over a limit, `ERR_INVALID` for a wrong argument. On an error
- * nothing has changed, except that `out` and `results` may hold rubbish.
+ * All inputs are at most 2^31 - 1 bytes. Every method throws `HoldfastError`: `ERR_CORRUPT` for a delta that is damaged
+ * or was made against another base, `ERR_LIMIT` for a size over a limit, `ERR_INVALID` for a wrong argument. On an
+ * error nothing has changed, except that `out` and `results` may hold rubbish.
  */
 export interface Differ {
   readonly engine: Engine;
@@ -39,10 +39,10 @@ export interface Differ {
   apply(base: Uint8Array, delta: Uint8Array, limitBytes: number): Uint8Array;
 
   /**
-   * Turns `bytes`, the base, into the target where it lies; returns the bytes written, 0 where nothing differs. Takes only a
-   * delta whose target has the base's length and whose copies all stay in place (every splice of equal lengths, and most edits
-   * of fixed-width fields); `ERR_INVALID` for any other: use `apply`. The delta is checked whole before the first byte is
-   * written, and the work grows with the delta and what it writes, not with the base.
+   * Turns `bytes`, the base, into the target where it lies; returns the bytes written, 0 where nothing differs. Takes
+   * only a delta whose target has the base's length and whose copies all stay in place (every splice of equal lengths,
+   * and most edits of fixed-width fields); `ERR_INVALID` for any other: use `apply`. The delta is checked whole before
+   * the first byte is written, and the work grows with the delta and what it writes, not with the base.
    */
   applyInPlace(bytes: Uint8Array, delta: Uint8Array): number;
 
@@ -50,14 +50,16 @@ export interface Differ {
   signature(base: Uint8Array, options?: SignatureOptions): Uint8Array;
 
   /**
-   * A new delta that turns the base of `signature` into `target`, at most `target.length + 48` bytes; `apply` takes it, checks
-   * the whole base before and the whole target after. `ERR_CORRUPT` for a signature that is damaged or of another version.
+   * A new delta that turns the base of `signature` into `target`, at most `target.length + 48` bytes; `apply` takes it,
+   * checks the whole base before and the whole target after. `ERR_CORRUPT` for a signature that is damaged or of
+   * another version.
    */
   diffSignature(signature: Uint8Array, target: Uint8Array): Uint8Array;
 
   /**
-   * The content-defined chunks of `bytes`, in order and without gaps: a quarter of the average long at least (except the last),
-   * eight times it at most. An edit changes the chunks around it only, so equal hashes show what two byte strings share.
+   * The content-defined chunks of `bytes`, in order and without gaps: a quarter of the average long at least (except
+   * the last), eight times it at most. An edit changes the chunks around it only, so equal hashes show what two byte
+   * strings share.
    */
   chunks(bytes: Uint8Array, options?: ChunksOptions): Chunk[];
 
@@ -65,12 +67,18 @@ export interface Differ {
   applyChain(base: Uint8Array, deltas: readonly Uint8Array[], limitBytes: number): Uint8Array;
 
   /**
-   * One save in one call. For each i: diffs `bases[i]` against `targets[i]`, writes the deltas end to end into `out`, and
-   * `results[3i]` = length of the delta (0: equal, or no base), `results[3i+1]`, `results[3i+2]` = low and high half of the
-   * target's XXH3-64 (written unless equal). A missing base means that the target travels whole: only its hash is wanted.
-   * Returns the bytes written to `out`, which must hold the sum over targets with a base of (length + 16).
+   * One save in one call. For each i: diffs `bases[i]` against `targets[i]`, writes the deltas end to end into `out`,
+   * and `results[3i]` = length of the delta (0: equal, or no base), `results[3i+1]`, `results[3i+2]` = low and high
+   * half of the target's XXH3-64 (written unless equal). A missing base means that the target travels whole: only its
+   * hash is wanted. Returns the bytes written to `out`, which must hold the sum over targets with a base of (length +
+   * 16).
    */
-  diffBatch(bases: readonly (Uint8Array | undefined)[], targets: readonly Uint8Array[], out: Uint8Array, results: Uint32Array): number;
+  diffBatch(
+    bases: readonly (Uint8Array | undefined)[],
+    targets: readonly Uint8Array[],
+    out: Uint8Array,
+    results: Uint32Array,
+  ): number;
 
   /** XXH3-64 (seed 0) of each value: `results[3i+1]` low half, `results[3i+2]` high half. */
   hashBatch(values: readonly Uint8Array[], results: Uint32Array): void;

@@ -22,7 +22,8 @@ export function diffSignature(bytes: Uint8Array, target: Uint8Array, out: Buffer
   const leaves = Buffer.allocUnsafe(8 * chunkCount(target.length, signature.bits));
   putLeaves(target, signature.bits, leaves, 0);
   const body = new Matcher(signature, target, out).run(leaves);
-  if (body < 0) throw new HoldfastError('ERR_LIMIT', `the output needs ${target.length + SIGNED_OVERHEAD} bytes of room`);
+  if (body < 0)
+    throw new HoldfastError('ERR_LIMIT', `the output needs ${target.length + SIGNED_OVERHEAD} bytes of room`);
   out[0] = SIGNED;
   out[1] = signature.bits;
   out.writeUInt32LE(signature.baseLength, 2);
@@ -51,7 +52,14 @@ class Matcher {
     this.#signature = signature;
     this.#target = target;
     this.#chunk = 2 ** signature.bits;
-    this.#writer = new OpsWriter(asBuffer(new Uint8Array(0)), asBuffer(target), out, out.length, signature.baseLength, SIGNED_HEADER);
+    this.#writer = new OpsWriter(
+      asBuffer(new Uint8Array(0)),
+      asBuffer(target),
+      out,
+      out.length,
+      signature.baseLength,
+      SIGNED_HEADER,
+    );
     this.#budget = BUDGET_CHUNKS * this.#chunk + BUDGET_PER_BYTE * target.length;
   }
 
@@ -174,7 +182,9 @@ class Table {
       const slot = Math.imul(weak, SLOT_MULTIPLIER) >>> this.#shift;
       const first = this.#head[slot]!;
       const isKnown =
-        first !== 0 && signature.weak(first - 1) === weak && sameHash(bytes, signature.strongAt(first - 1), bytes, signature.strongAt(chunk));
+        first !== 0 &&
+        signature.weak(first - 1) === weak &&
+        sameHash(bytes, signature.strongAt(first - 1), bytes, signature.strongAt(chunk));
       this.#next[chunk] = isKnown ? this.#next[first - 1]! : first;
       this.#head[slot] = chunk + 1;
     }
@@ -185,7 +195,10 @@ class Table {
     return this.#head[Math.imul(weak, SLOT_MULTIPLIER) >>> this.#shift]!;
   }
 
-  /** The chunk among the chain from `first` on that has this weak hash and is the window at `at`; else `HASHED` or `NOTHING`. */
+  /**
+   * The chunk among the chain from `first` on that has this weak hash and is the window at `at`; else `HASHED` or
+   * `NOTHING`.
+   */
   find(first: number, weak: number, target: Uint8Array, at: number): number {
     const signature = this.#signature;
     let entry = first;

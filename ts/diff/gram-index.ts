@@ -5,14 +5,16 @@ const GRAM = 16;
 /** A base with more grams than this is sampled more thinly, which bounds the index to 8 MB. */
 const GRAMS_MAX = 1 << 20;
 const CANDIDATES = 8;
-/** After this many misses the scan goes on with wider steps. Steps are odd, so that they meet every phase of the grid. */
+/**
+ * After this many misses the scan goes on with wider steps. Steps are odd, so that they meet every phase of the grid.
+ */
 const PATIENCE_BITS = 8;
 const STEP_MAX = 31;
 const MULTIPLIERS = [0x9e3779b1 | 0, 0x85ebca77 | 0, 0xc2b2ae3d | 0, 0x27d4eb2f] as const;
 
 /**
- * Finds far matches: 16-byte grams of the whole base at evenly spaced positions, as chains of gram numbers (plus one; zero
- * ends) by hash, nearest to the base's start first.
+ * Finds far matches: 16-byte grams of the whole base at evenly spaced positions, as chains of gram numbers (plus one;
+ * zero ends) by hash, nearest to the base's start first.
  */
 export class GramIndex {
   readonly #base: Buffer;
@@ -40,7 +42,10 @@ export class GramIndex {
     }
   }
 
-  /** Makes `match` the first match of at least a gram that starts in `target[from..end]`, or empties it. Matches end at `limit`. */
+  /**
+   * Makes `match` the first match of at least a gram that starts in `target[from..end]`, or empties it. Matches end at
+   * `limit`.
+   */
   scan(target: Buffer, from: number, end: number, limit: number, match: Match): void {
     const stop = Math.min(end, limit + 1 - GRAM);
     let at = from;

@@ -1,6 +1,15 @@
 import { HoldfastError } from '../errors.ts';
 import { applyInPlace, plan } from './apply.ts';
-import { checkApart, checkAverage, checkBatch, checkBytes, checkChunk, checkLimit, checkList, checkResults } from './arguments.ts';
+import {
+  checkApart,
+  checkAverage,
+  checkBatch,
+  checkBytes,
+  checkChunk,
+  checkLimit,
+  checkList,
+  checkResults,
+} from './arguments.ts';
 import { asBuffer, commonPrefix, commonSuffix } from './bytes.ts';
 import { seal, sealLength } from './check.ts';
 import { CHUNK_STRIDE, chunksMax, putChunks, readChunks } from './chunks.ts';
@@ -110,7 +119,12 @@ export const jsDiffer: Differ = {
   },
 };
 
-function diffBatch(bases: (Uint8Array | undefined)[], targets: Uint8Array[], out: Uint8Array, results: Uint32Array): number {
+function diffBatch(
+  bases: (Uint8Array | undefined)[],
+  targets: Uint8Array[],
+  out: Uint8Array,
+  results: Uint32Array,
+): number {
   let at = 0;
   for (let i = 0; i < targets.length; i++) {
     const base = bases[i];
@@ -149,7 +163,10 @@ function applyChain(base: Uint8Array, deltas: Uint8Array[], limit: number): Uint
     length = made.length;
   }
   if (length <= limit) return room.subarray(0, length);
-  throw new HoldfastError('ERR_LIMIT', `delta 0 of the chain: the target is longer than the limit of ${limit} bytes (delta, byte 0)`);
+  throw new HoldfastError(
+    'ERR_LIMIT',
+    `delta 0 of the chain: the target is longer than the limit of ${limit} bytes (delta, byte 0)`,
+  );
 }
 
 function inChain<T>(i: number, run: () => T): T {
@@ -192,7 +209,10 @@ function put(baseBytes: Uint8Array, targetBytes: Uint8Array, outBytes: Uint8Arra
 }
 
 function tooSmall(out: Uint8Array): HoldfastError {
-  return new HoldfastError('ERR_LIMIT', `the delta does not fit into ${out.length} bytes; the target's length + 16 always suffices`);
+  return new HoldfastError(
+    'ERR_LIMIT',
+    `the delta does not fit into ${out.length} bytes; the target's length + 16 always suffices`,
+  );
 }
 
 function sealed(body: number): number {

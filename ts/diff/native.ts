@@ -14,17 +14,22 @@ function translate(error: unknown): unknown {
   return match === null ? error : new HoldfastError(match[1] as ErrorCode, match[2]!, { cause: error });
 }
 
+/** What the addon answers, or its error as ours. */
+function translated<Answer>(call: () => Answer): Answer {
+  try {
+    return call();
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
 /** What is not on the path of a push or a pull. */
 function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace' | 'signature' | 'diffSignature' | 'chunks'> {
   return {
     applyInPlace(bytes, delta) {
       checkBytes(bytes, 'bytes');
       checkBytes(delta, 'delta');
-      try {
-        return addon.applyInPlace(bytes, delta);
-      } catch (error) {
-        throw translate(error);
-      }
+      return translated(() => addon.applyInPlace(bytes, delta));
     },
 
     signature(base, options) {
@@ -38,11 +43,9 @@ function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace' | 'signature' | '
     diffSignature(signature, target) {
       checkBytes(signature, 'signature');
       checkBytes(target, 'target');
-      try {
-        return newDelta(target.length + SIGNED_OVERHEAD, (out) => addon.diffSignatureInto(signature, target, out));
-      } catch (error) {
-        throw translate(error);
-      }
+      return translated(() =>
+        newDelta(target.length + SIGNED_OVERHEAD, (out) => addon.diffSignatureInto(signature, target, out)),
+      );
     },
 
     chunks(bytes, options) {
@@ -55,13 +58,8 @@ function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace' | 'signature' | '
 }
 
 function makeDiffer(addon: Addon): Differ {
-  const diffInto = (base: Uint8Array, target: Uint8Array, out: Uint8Array): number => {
-    try {
-      return addon.diffInto(base, target, out);
-    } catch (error) {
-      throw translate(error);
-    }
-  };
+  const diffInto = (base: Uint8Array, target: Uint8Array, out: Uint8Array): number =>
+    translated(() => addon.diffInto(base, target, out));
   return {
     engine: 'native',
     ...makeExtras(addon),
@@ -83,11 +81,9 @@ function makeDiffer(addon: Addon): Differ {
       checkBytes(base, 'base');
       checkBytes(delta, 'delta');
       const limit = checkLimit(limitBytes);
-      try {
-        return newTarget(Math.min(limit, base.length + delta.length), (out) => addon.applyInto(base, delta, limit, out));
-      } catch (error) {
-        throw translate(error);
-      }
+      return translated(() =>
+        newTarget(Math.min(limit, base.length + delta.length), (out) => addon.applyInto(base, delta, limit, out)),
+      );
     },
 
     applyChain(base, deltas, limitBytes) {
@@ -95,11 +91,7 @@ function makeDiffer(addon: Addon): Differ {
       const list = checkList(deltas, 'deltas');
       const limit = checkLimit(limitBytes);
       const guess = list.reduce((sum, delta) => sum + delta.length, base.length);
-      try {
-        return newTarget(Math.min(limit, guess), (out) => addon.applyChainInto(base, list, limit, out));
-      } catch (error) {
-        throw translate(error);
-      }
+      return translated(() => newTarget(Math.min(limit, guess), (out) => addon.applyChainInto(base, list, limit, out)));
     },
 
     diffBatch(bases, targets, out, results) {
@@ -107,21 +99,13 @@ function makeDiffer(addon: Addon): Differ {
       const to = checkList(targets, 'targets');
       checkBatch(from, to, out);
       checkResults(results, to.length);
-      try {
-        return addon.diffBatch(from, to, out, results);
-      } catch (error) {
-        throw translate(error);
-      }
+      return translated(() => addon.diffBatch(from, to, out, results));
     },
 
     hashBatch(values, results) {
       const list = checkList(values, 'values');
       checkResults(results, list.length);
-      try {
-        addon.hashBatch(list, results);
-      } catch (error) {
-        throw translate(error);
-      }
+      translated(() => addon.hashBatch(list, results));
     },
   };
 }

@@ -12,15 +12,18 @@ import {
   putNumber,
 } from './format.ts';
 
-/** Literals up to this long are searched for bytes that equal the base on the diagonal: copying two of them costs one byte. */
+/**
+ * Literals up to this long are searched for bytes that equal the base on the diagonal: copying two of them costs one
+ * byte.
+ */
 const REFINE_MAX = 256;
 const REFINE_MIN = 2;
 /** Shortest run that is looked for, and the stride of the search in long literals. */
 const RUN_MIN = 8;
 
 /**
- * Writes the body of an ops delta: a header, then sequences of copy and add. A sequence is written when its add is known, so
- * the copy before it waits. Methods that write return whether there was room.
+ * Writes the body of an ops delta: a header, then sequences of copy and add. A sequence is written when its add is
+ * known, so the copy before it waits. Methods that write return whether there was room.
  */
 export class OpsWriter {
   /** Empty where only its length is known. */

@@ -108,16 +108,19 @@ export class Signature {
   constructor(bytes: Uint8Array) {
     const body = bytes.length - SIGNATURE_CHECK;
     if (body < SIGNATURE_HEADER) throw corrupt(`${bytes.length} bytes are no signature`);
-    if (bytes[0] !== SIGNATURE_MAGIC || bytes[1] !== SIGNATURE_VERSION || bytes[3] !== 0) throw corrupt("the signature's format is unknown");
+    if (bytes[0] !== SIGNATURE_MAGIC || bytes[1] !== SIGNATURE_VERSION || bytes[3] !== 0)
+      throw corrupt("the signature's format is unknown");
     this.bytes = bytes;
     this.bits = bytes[2]!;
-    if (this.bits < CHUNK_BITS_MIN || this.bits > CHUNK_BITS_MAX) throw corrupt(`chunks of 2^${this.bits} bytes are none of 2^6 to 2^16`);
+    if (this.bits < CHUNK_BITS_MIN || this.bits > CHUNK_BITS_MAX)
+      throw corrupt(`chunks of 2^${this.bits} bytes are none of 2^6 to 2^16`);
     this.baseLength = word32(bytes, 4) >>> 0;
     this.count = chunkCount(this.baseLength, this.bits);
     if (this.baseLength > MAX_LEN || signatureLength(this.baseLength, this.bits) !== bytes.length) {
       throw corrupt(`a signature of ${bytes.length} bytes does not fit a base of ${this.baseLength} bytes`);
     }
-    if (!isCheck(bytes, body) || !isHash(bytes, body - 8 * this.count, body, bytes, 8)) throw corrupt('the signature is damaged');
+    if (!isCheck(bytes, body) || !isHash(bytes, body - 8 * this.count, body, bytes, 8))
+      throw corrupt('the signature is damaged');
   }
 
   /** As a signed number. */

@@ -73,11 +73,16 @@ export function readVcdiff(base: Uint8Array, vcdiff: Uint8Array, limit: number):
   while (reader.at < reader.end) {
     const start = reader.at;
     const indicator = reader.byte();
-    if ((indicator & ~(WINDOW_SOURCE | WINDOW_TARGET | WINDOW_ADLER)) !== 0 || (indicator & 3) === 3) throw corrupt('has an unknown window', start);
+    if ((indicator & ~(WINDOW_SOURCE | WINDOW_TARGET | WINDOW_ADLER)) !== 0 || (indicator & 3) === 3)
+      throw corrupt('has an unknown window', start);
     const source = readSource(reader, indicator, base, target.subarray(0, length));
     const body = reader.section(reader.integer());
     const made = body.integer();
-    if (made > limit - length) throw new HoldfastError('ERR_LIMIT', `the target is longer than the limit of ${limit} bytes (VCDIFF, byte ${start})`);
+    if (made > limit - length)
+      throw new HoldfastError(
+        'ERR_LIMIT',
+        `the target is longer than the limit of ${limit} bytes (VCDIFF, byte ${start})`,
+      );
     if (length + made > target.length) {
       const grown = Buffer.allocUnsafe(Math.min(limit, 2 * (length + made)));
       target.copy(grown, 0, 0, length);
@@ -91,12 +96,14 @@ export function readVcdiff(base: Uint8Array, vcdiff: Uint8Array, limit: number):
 
 /** RFC 3284, 4.1. */
 function readHeader(reader: Reader): void {
-  for (const [i, byte] of MAGIC.entries()) if (reader.bytes[i] !== byte) throw corrupt('does not start as one of version 0', i);
+  for (const [i, byte] of MAGIC.entries())
+    if (reader.bytes[i] !== byte) throw corrupt('does not start as one of version 0', i);
   reader.take(MAGIC.length);
   const indicator = reader.byte();
   const start = reader.at;
   if ((indicator & HEADER_SECONDARY) !== 0) throw corrupt('has a secondary compressor, which is not supported', start);
-  if ((indicator & HEADER_CODE_TABLE) !== 0) throw corrupt('has a code table of its own, which is not supported', start);
+  if ((indicator & HEADER_CODE_TABLE) !== 0)
+    throw corrupt('has a code table of its own, which is not supported', start);
   if ((indicator & ~HEADER_APPLICATION) !== 0) throw corrupt('has an unknown header', start);
   if (indicator !== 0) reader.take(reader.integer());
 }
@@ -163,7 +170,8 @@ class Window {
 
   finish(where: number): void {
     if (this.#at < this.#out.length) throw corrupt('makes less than its window holds', where);
-    if (this.#data.at < this.#data.end || this.#addresses.at < this.#addresses.end) throw corrupt('has sections that are too long', where);
+    if (this.#data.at < this.#data.end || this.#addresses.at < this.#addresses.end)
+      throw corrupt('has sections that are too long', where);
   }
 
   /** Source and target count as one string, and a copy may overlap what it writes. */

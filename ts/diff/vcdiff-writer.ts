@@ -1,5 +1,17 @@
 import { eachPart, type Parts } from './parts.ts';
-import { AddressCache, MAGIC, MODE_SAME, WINDOW_ADLER, WINDOW_SOURCE, addCode, adler32, copyCode, ADD_MOST, COPY_LEAST, COPY_MOST } from './vcdiff.ts';
+import {
+  AddressCache,
+  MAGIC,
+  MODE_SAME,
+  WINDOW_ADLER,
+  WINDOW_SOURCE,
+  addCode,
+  adler32,
+  copyCode,
+  ADD_MOST,
+  COPY_LEAST,
+  COPY_MOST,
+} from './vcdiff.ts';
 
 /** Longest target of a window: decoders hold one in memory, and xdelta3's refuse longer ones. */
 const WINDOW_BYTES = 1 << 23;
@@ -82,7 +94,7 @@ class Writer implements Parts {
 
   /** Hands on stretches of a part that end where windows do. */
   #cut(length: number, put: (from: number, to: number) => void): void {
-    for (let from = 0; from < length; ) {
+    for (let from = 0; from < length;) {
       const to = Math.min(length, from + WINDOW_BYTES - this.#window.length);
       put(from, to);
       from = to;

@@ -88,7 +88,8 @@ export class AddressCache {
       const value = address - this.#near[i]!;
       if (value >= 0 && value < best.value) best = { mode: 2 + i, value };
     }
-    if (this.#same[place] === address && best.value >= 128) best = { mode: MODE_SAME + Math.floor(place / 256), value: place % 256 };
+    if (this.#same[place] === address && best.value >= 128)
+      best = { mode: MODE_SAME + Math.floor(place / 256), value: place % 256 };
     this.#remember(address);
     return best;
   }

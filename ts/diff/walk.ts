@@ -15,7 +15,9 @@ const PATIENCE_MIN = 2;
 const PATIENCE_MAX = 16;
 /** A wide search that has a weak match stops at this window. */
 const WIDE_ENOUGH = 1024;
-/** The index is built where nothing else is found, or once the debt has reached this much and such a part of the base. */
+/**
+ * The index is built where nothing else is found, or once the debt has reached this much and such a part of the base.
+ */
 const DEBT_FIXED = 64;
 const DEBT_PER_BASE = 1024;
 /** Once the windows have done this much work, and so much per byte of the edited part, they are used no more. */
@@ -25,10 +27,18 @@ const BUDGET_PER_BYTE = 2;
 const sharedWindow = new Window();
 
 /**
- * Walks base and target along their diagonal and finds where they agree again after each edit; `crates/delta/src/walk.rs`
- * makes the same decisions. Writes the body of an ops delta into `out[0..room]`; its length, or -1 where it does not fit.
+ * Walks base and target along their diagonal and finds where they agree again after each edit;
+ * `crates/delta/src/walk.rs` makes the same decisions. Writes the body of an ops delta into `out[0..room]`; its length,
+ * or -1 where it does not fit.
  */
-export function walk(base: Buffer, target: Buffer, prefix: number, suffix: number, out: Uint8Array, room: number): number {
+export function walk(
+  base: Buffer,
+  target: Buffer,
+  prefix: number,
+  suffix: number,
+  out: Uint8Array,
+  room: number,
+): number {
   const end = target.length - suffix;
   const finder = new Finder(base, target, end, BUDGET_FIXED + BUDGET_PER_BYTE * (end - prefix));
   const writer = new OpsWriter(base, target, out, room);
@@ -73,14 +83,16 @@ class Finder {
   /**
    * Looks for the next match at or after `target[at]`, where `base[expected]` differs from it. `best` must be empty.
    *
-   * A weak match may be a chance one that leads astray: after a few of them in a row a wider search looks for a strong one.
+   * A weak match may be a chance one that leads astray: after a few of them in a row a wider search looks for a strong
+   * one.
    */
   find(at: number, expected: number): void {
     const { best } = this;
     const patient = this.#weak < this.#patience;
     this.#onDiagonal(at, expected);
     if (best.length < STRONG && !(patient && best.length > 0)) this.#nearby(at, expected, patient);
-    const isDue = !patient && best.length < STRONG && this.#debt >= DEBT_FIXED + Math.floor(this.#base.length / DEBT_PER_BASE);
+    const isDue =
+      !patient && best.length < STRONG && this.#debt >= DEBT_FIXED + Math.floor(this.#base.length / DEBT_PER_BASE);
     if (best.length === 0 || isDue) this.#anywhere(at);
     if (best.length > 0) this.#judge(at, expected, patient);
   }

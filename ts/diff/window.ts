@@ -24,8 +24,9 @@ export interface Match {
 }
 
 /**
- * Finds nearby matches: all 8-byte grams of the base within a window around the expected position, as chains of positions
- * (plus one; zero ends) by hash. Stale entries do no harm: every candidate is compared. One window serves the whole process.
+ * Finds nearby matches: all 8-byte grams of the base within a window around the expected position, as chains of
+ * positions (plus one; zero ends) by hash. Stale entries do no harm: every candidate is compared. One window serves the
+ * whole process.
  */
 export class Window {
   readonly #head: Int32Array = new Int32Array(1 << HEAD_BITS);
@@ -83,8 +84,8 @@ export class Window {
   }
 
   /**
-   * Makes `best` the best match that starts in `target[at..end]`, where it is longer than what it holds already: a settling
-   * one, or the longest that starts soon after the first. Matches end at `limit`.
+   * Makes `best` the best match that starts in `target[at..end]`, where it is longer than what it holds already: a
+   * settling one, or the longest that starts soon after the first. Matches end at `limit`.
    */
   scan(base: Buffer, target: Buffer, at: number, end: number, limit: number, best: Match): void {
     let stop = best.length > 0 ? Math.min(end, best.at + best.length) : end;

@@ -45,7 +45,12 @@ export function sendAppend(call: SessionCall, request: AppendRequest): void {
  * A record was acknowledged. Answers the token under which it was written, where this is certain: it was offered once.
  * Undefined: the record was written by one of several offers, or was acknowledged before.
  */
-export function checkAppended(call: SessionCall, request: AppendRequest, token: Token, heard: Heard): Token | undefined {
+export function checkAppended(
+  call: SessionCall,
+  request: AppendRequest,
+  token: Token,
+  heard: Heard,
+): Token | undefined {
   const { log } = call;
   const [record] = call.records;
   if (record === undefined) return undefined;
@@ -73,11 +78,22 @@ export function checkAppended(call: SessionCall, request: AppendRequest, token: 
 }
 
 /** One of the offers of the record has written it. */
-const written = ({ sentBy, sentAt }: Offered, { index, wall }: Heard): Span => ({ sentBy, sentAt, heardBy: index, wall });
+const written = ({ sentBy, sentAt }: Offered, { index, wall }: Heard): Span => ({
+  sentBy,
+  sentAt,
+  heardBy: index,
+  wall,
+});
 
 const sayRecord = ({ kind, position }: Offered): string => `the ${kind} ${position.revision} (${position.nonce})`;
 
-function checkWriter({ log, index }: SessionCall, request: AppendRequest, record: Offered, token: Token | undefined, heard: Heard): void {
+function checkWriter(
+  { log, index }: SessionCall,
+  request: AppendRequest,
+  record: Offered,
+  token: Token | undefined,
+  heard: Heard,
+): void {
   const { before, position, parent } = record;
   const under = typeof request.under === 'number' ? Math.max(record.under, request.under) : token;
   if (under !== undefined && under < before.token) {
@@ -87,7 +103,10 @@ function checkWriter({ log, index }: SessionCall, request: AppendRequest, record
   if (parent === undefined || record.under === Infinity) return; // an image brings no parents
   const written = parent.revision === 0 || log.records.has(placeOf(parent));
   if (written && position.revision === parent.revision + 1) return;
-  log.findings.say('broken chain', log.id, `${sayRecord(record)} was accepted, and follows nothing that was written`, [index, heard.index]);
+  log.findings.say('broken chain', log.id, `${sayRecord(record)} was accepted, and follows nothing that was written`, [
+    index,
+    heard.index,
+  ]);
 }
 
 /** Whether the record may stand where it does. */
@@ -105,7 +124,10 @@ function checkPlace(call: SessionCall, request: AppendRequest, record: Offered, 
   if (before.endedBy !== undefined && record.branch !== log.branch && !(older && log.mayStart(record))) {
     log.findings.say('resurrected session', log.id, `${what} after the end`, [before.endedBy, ...marks]);
   } else if (!starts && anew) {
-    log.findings.say('resurrected session', log.id, `${what} after the session had expired`, [before.expiredBy, ...marks]);
+    log.findings.say('resurrected session', log.id, `${what} after the session had expired`, [
+      before.expiredBy,
+      ...marks,
+    ]);
   } else if (!starts && record.offers === 1 && log.life.mustBeOver(call.mark.wall, call.index)) {
     log.findings.say('served though expired', log.id, what, marks);
   }
@@ -114,11 +136,15 @@ function checkPlace(call: SessionCall, request: AppendRequest, record: Offered, 
   log.present(record, index, older);
   log.told(before);
   if (log.branch === branch && position.revision <= before.acked) {
-    log.findings.say('wrong order', log.id, `${what} after ${before.acked} had been acknowledged or seen`, [before.headBy, ...marks]);
+    log.findings.say('wrong order', log.id, `${what} after ${before.acked} had been acknowledged or seen`, [
+      before.headBy,
+      ...marks,
+    ]);
   }
   const begins = parent?.revision === 0 || request.begins === true;
   const span = written(record, heard);
-  if (begins || (starts && over)) log.life.began(call.index, span, request, anew || request.begins === true || before.acked === 0);
+  if (begins || (starts && over))
+    log.life.began(call.index, span, request, anew || request.begins === true || before.acked === 0);
   else log.life.used(call.index, span, request.expiry);
   if (placeOf(log.known.head) !== placeOf(position)) return;
   log.learn({ endedBy: kind === 'end' ? index : undefined, expiredAt: undefined, expiredBy: undefined });
@@ -135,7 +161,8 @@ export function checkRefused(call: SessionCall, request: AppendRequest, answer: 
   if (record === undefined) return;
   const head = answer.why === 'locked' ? undefined : answer.tail.head;
   const { revision } = record.position;
-  const settled = head !== undefined && log.comparable(before) && head.first <= revision && head.position.revision >= revision;
+  const settled =
+    head !== undefined && log.comparable(before) && head.first <= revision && head.position.revision >= revision;
   if (settled && call.wasThere) {
     const detail = `${sayRecord(record)} was refused when it was offered again, and it is there`;
     log.findings.say('failed and present', log.id, detail, [record.ackedBy ?? record.seenBy, call.index, heard.index]);
@@ -178,8 +205,16 @@ export function sendImage(call: SessionCall, { records: image, expiry }: Replace
   log.replacing.set(place, (log.replacing.get(place) ?? 0) + 1);
 }
 
-/** An image was answered. Where it took its place, earlier offers of it are settled too if they can do nothing to this head. */
-export function settleImage({ log, records, index }: SessionCall, { at }: Heard, replaced: boolean, expected?: Position): void {
+/**
+ * An image was answered. Where it took its place, earlier offers of it are settled too if they can do nothing to this
+ * head.
+ */
+export function settleImage(
+  { log, records, index }: SessionCall,
+  { at }: Heard,
+  replaced: boolean,
+  expected?: Position,
+): void {
   log.leases.freed(at);
   if (!replaced) log.life.failed(index);
   const last = records.at(-1);
@@ -191,7 +226,13 @@ export function settleImage({ log, records, index }: SessionCall, { at }: Heard,
 }
 
 /** `alone`: no other image was under way or of unknown outcome. */
-export function checkReplaced(call: SessionCall, request: ReplaceRequest, token: Token, alone: boolean, heard: Heard): void {
+export function checkReplaced(
+  call: SessionCall,
+  request: ReplaceRequest,
+  token: Token,
+  alone: boolean,
+  heard: Heard,
+): void {
   const { log, before, mark, records } = call;
   const { expected, token: asked } = request;
   const marks = [before.headBy, call.index, heard.index];
@@ -200,9 +241,19 @@ export function checkReplaced(call: SessionCall, request: ReplaceRequest, token:
     log.findings.say('old token accepted', log.id, detail, [before.tokenBy, call.index, heard.index]);
   }
   // Offered again, or brought by somebody else meanwhile: counts as replaced.
-  const covers = records.some(({ position, parent }) => samePosition(position, before.head) || (parent !== undefined && samePosition(parent, before.head)));
+  const covers = records.some(
+    ({ position, parent }) =>
+      samePosition(position, before.head) || (parent !== undefined && samePosition(parent, before.head)),
+  );
   const over = log.life.mayBeOver(before.earliest, heard.wall); // then it may have been deleted before
-  if (expected !== undefined && alone && !covers && !over && log.comparable(before) && before.acked > expected.revision) {
+  if (
+    expected !== undefined &&
+    alone &&
+    !covers &&
+    !over &&
+    log.comparable(before) &&
+    before.acked > expected.revision
+  ) {
     const detail = `an image for revision ${expected.revision} by ${mark.who} took the place of ${before.acked}`;
     log.findings.say('acknowledged and missing', log.id, detail, marks);
   }
@@ -214,4 +265,3 @@ export function checkReplaced(call: SessionCall, request: ReplaceRequest, token:
   const last = records.at(-1);
   log.life.replaced(call.index, last === undefined ? spanOf(call, heard) : written(last, heard), request);
 }
-

@@ -39,7 +39,12 @@ export interface SessionCall extends Call {
 }
 
 /** A call took effect between its sending and its answer. */
-export const spanOf = ({ mark, index }: Call, heard: Heard): Span => ({ sentBy: index, sentAt: mark.wall, heardBy: heard.index, wall: heard.wall });
+export const spanOf = ({ mark, index }: Call, heard: Heard): Span => ({
+  sentBy: index,
+  sentAt: mark.wall,
+  heardBy: heard.index,
+  wall: heard.wall,
+});
 
 /** When an answer came, and its mark. */
 export interface Heard {

@@ -1,7 +1,17 @@
 import { floorOf } from '../token.ts';
 import type { LockOwner } from '../store/store.ts';
 import type { Token } from '../token.ts';
-import { checkAppended, checkRefused, checkReplaced, releases, sendAppend, sendImage, settleFailed, settleImage, settleTry } from './append-check.ts';
+import {
+  checkAppended,
+  checkRefused,
+  checkReplaced,
+  releases,
+  sendAppend,
+  sendImage,
+  settleFailed,
+  settleImage,
+  settleTry,
+} from './append-check.ts';
 import { spanOf } from './call.ts';
 import type { Call, Heard, SessionCall, StorePlace } from './call.ts';
 import type { Counts, Findings } from './finding.ts';
@@ -48,7 +58,8 @@ export class CallsCheck {
     this.#counts.unknown += 1;
     const place = this.#place(mark.store);
     const { request } = mark;
-    const listing = request.op === 'list' && request.byTerm !== true ? sendList(place, request.cursor, index) : undefined;
+    const listing =
+      request.op === 'list' && request.byTerm !== true ? sendList(place, request.cursor, index) : undefined;
     const call: Call = { index, mark, place, epoch: place.epoch, floor: place.floor, listing };
     let open = this.#open.get(mark.who);
     if (open === undefined) this.#open.set(mark.who, (open = new Map()));
@@ -70,7 +81,11 @@ export class CallsCheck {
 
   #place(name: string): StorePlace {
     let place = this.#places.get(name);
-    if (place === undefined) this.#places.set(name, (place = { gone: new Set(), floor: 0, epoch: 0, logs: new Map(), living: new Set(), listings: new Map() }));
+    if (place === undefined)
+      this.#places.set(
+        name,
+        (place = { gone: new Set(), floor: 0, epoch: 0, logs: new Map(), living: new Set(), listings: new Map() }),
+      );
     return place;
   }
 
@@ -103,7 +118,9 @@ export class CallsCheck {
     if (answer.op !== 'join' && answer.op !== 'ping' && answer.op !== 'promote') return;
     const promoted = answer.op === 'promote';
     if (answer.epoch < epoch || (promoted && answer.epoch === epoch)) {
-      this.#findings.say('head went back', mark.store, `${answer.op} answers epoch ${answer.epoch} after ${epoch}`, [heard.index]);
+      this.#findings.say('head went back', mark.store, `${answer.op} answers epoch ${answer.epoch} after ${epoch}`, [
+        heard.index,
+      ]);
     }
     place.epoch = Math.max(place.epoch, answer.epoch);
     if (promoted) place.floor = Math.max(place.floor, floorOf(answer.epoch));
@@ -114,11 +131,22 @@ export class CallsCheck {
     else if (request.op === 'replace' && answer.op === 'replace') this.#replaceAnswered(call, request, answer, heard);
     else if (request.op === 'lock' && answer.op === 'lock' && answer.granted) {
       this.#granted(call, request, answer.grant, heard);
-      checkTail(call, answer.tail, request.limitBytes === 0 || request.kept === true ? undefined : request.since, heard);
+      checkTail(
+        call,
+        answer.tail,
+        request.limitBytes === 0 || request.kept === true ? undefined : request.since,
+        heard,
+      );
     } else if (request.op === 'lock' && answer.op === 'lock' && !answer.granted) {
-      if (answer.tail !== undefined) checkTail(call, answer.tail, request.limitBytes === 0 ? undefined : request.since, heard);
+      if (answer.tail !== undefined)
+        checkTail(call, answer.tail, request.limitBytes === 0 ? undefined : request.since, heard);
     } else if (request.op === 'read' && answer.op === 'read') {
-      checkTail(call, answer.tail, request.limitBytes === 0 || request.kept === true ? undefined : request.since, heard);
+      checkTail(
+        call,
+        answer.tail,
+        request.limitBytes === 0 || request.kept === true ? undefined : request.since,
+        heard,
+      );
     } else if (request.op === 'touch' && answer.op === 'touch') checkTouched(call, request, answer, heard);
     else if (answer.op === 'inspect') checkHead(call, answer.head, heard);
     else if (answer.op === 'unlock') checkUnlocked(call, heard);
@@ -154,9 +182,23 @@ export class CallsCheck {
     if (answer.why !== 'locked') checkHead(call, answer.tail.head, heard);
   }
 
-  #granted({ log, mark }: SessionCall, { member, ticket, leaseMs }: Asker, { token, leaseLeftMs }: GrantMark, { index, at }: Heard): void {
+  #granted(
+    { log, mark }: SessionCall,
+    { member, ticket, leaseMs }: Asker,
+    { token, leaseLeftMs }: GrantMark,
+    { index, at }: Heard,
+  ): void {
     this.#counts.grants += 1;
-    const grant = { member, ticket, token, leaseMs, sentAt: mark.at, heardAt: at, until: mark.at + leaseLeftMs, mark: index };
+    const grant = {
+      member,
+      ticket,
+      token,
+      leaseMs,
+      sentAt: mark.at,
+      heardAt: at,
+      until: mark.at + leaseLeftMs,
+      mark: index,
+    };
     log.leases.granted(grant, log.reachedBefore(grant), this.#bounds.leases);
     log.reach(token, index);
   }
@@ -197,9 +239,14 @@ function checkTouched(call: SessionCall, request: TouchRequest, answer: TouchAns
     if (over) log.lapsedAt = heard.wall;
     if (before.endedBy !== undefined && before.endedBy === log.known.endedBy && !anew) {
       log.findings.say('resurrected session', log.id, 'touched after its end', [before.endedBy, ...marks]);
-    } else if (before.expiredAt !== undefined && before.expiredAt === log.highestOffered && !log.life.mayHaveBegun(index)) {
+    } else if (
+      before.expiredAt !== undefined &&
+      before.expiredAt === log.highestOffered &&
+      !log.life.mayHaveBegun(index)
+    ) {
       log.findings.say('resurrected session', log.id, 'touched after it had expired', [before.expiredBy, ...marks]);
-    } else if (log.life.mustBeOver(mark.wall, index)) log.findings.say('served though expired', log.id, `touched by ${mark.who}`, marks);
+    } else if (log.life.mustBeOver(mark.wall, index))
+      log.findings.say('served though expired', log.id, `touched by ${mark.who}`, marks);
   }
   log.alive(over && anew, heard.index);
   log.life.used(index, spanOf(call, heard), expiry);

@@ -13,12 +13,17 @@ export interface Final {
   readonly wall: number;
   /** Undefined: there is no such session. */
   readonly head: HeadMark | undefined;
-  /** The session's list; empty where there is no state. Absent: this store does not count for what uses were promised. */
+  /**
+   * The session's list; empty where there is no state. Absent: this store does not count for what uses were promised.
+   */
   readonly keys?: readonly string[] | undefined;
 }
 
 export interface CheckOptions {
-  /** Default: 1 s between clocks, and no bound for late calls. False: clocks jump, so that no expiry is too early or too late. */
+  /**
+   * Default: 1 s between clocks, and no bound for late calls. False: clocks jump, so that no expiry is too early or too
+   * late.
+   */
   readonly expiry?: Partial<ExpiryBounds> | false | undefined;
   /** False where the stores' clocks jump: then leases overlap by right. Default true. */
   readonly leases?: boolean | undefined;
@@ -33,14 +38,25 @@ const SLACK_MS = 1000;
 const ANY_TIME: ExpiryBounds = { slackMs: Infinity, overMs: Infinity, lateMs: Infinity };
 
 /**
- * Judges a history in one pass, in time and memory linear in its length. Knows nothing of the product but marks. What is not certain
- * is held against nobody: a call of unknown outcome may or may not have been done.
+ * Judges a history in one pass, in time and memory linear in its length. Knows nothing of the product but marks. What
+ * is not certain is held against nobody: a call of unknown outcome may or may not have been done.
  */
 export function check(marks: Iterable<Mark>, finals: readonly Final[], options: CheckOptions = {}): Verdict {
   const findings = new Findings();
-  const counts: Counts = { marks: 0, calls: 0, unknown: 0, acknowledged: 0, refused: 0, failed: 0, grants: 0, uses: 0, kept: 0 };
+  const counts: Counts = {
+    marks: 0,
+    calls: 0,
+    unknown: 0,
+    acknowledged: 0,
+    refused: 0,
+    failed: 0,
+    grants: 0,
+    uses: 0,
+    kept: 0,
+  };
   const { slackMs = SLACK_MS } = options.expiry || {};
-  const expiry = options.expiry === false ? ANY_TIME : { slackMs, overMs: slackMs, lateMs: Infinity, ...options.expiry };
+  const expiry =
+    options.expiry === false ? ANY_TIME : { slackMs, overMs: slackMs, lateMs: Infinity, ...options.expiry };
   const calls = new CallsCheck(findings, counts, { expiry, leases: options.leases !== false });
   const uses = new UsesCheck(findings, counts, (store, id) => calls.log(store, id));
   for (const mark of marks) {

@@ -23,14 +23,20 @@ export function checkHead(call: SessionCall, head: HeadMark | undefined, heard: 
   }
   if (head === undefined) return checkAbsence(call, heard);
   const record = log.recordAt(head, heard.index);
-  if (record !== undefined && record.branch !== log.branch) log.present(record, heard.index, over || before.lapsedBy !== undefined);
+  if (record !== undefined && record.branch !== log.branch)
+    log.present(record, heard.index, over || before.lapsedBy !== undefined);
   if (record !== undefined && head.state === 'live') log.told(before);
   if (log.comparable(before)) checkState(call, head, heard, over);
 }
 
 /** Judges the session's token as an answer tells it. */
 export function checkToken({ log, before, index }: SessionCall, token: Token, heard: Heard): void {
-  if (token < before.token) log.findings.sayOnce('head went back', log.id, `the token is ${token} after ${before.token}`, [before.tokenBy, index, heard.index]);
+  if (token < before.token)
+    log.findings.sayOnce('head went back', log.id, `the token is ${token} after ${before.token}`, [
+      before.tokenBy,
+      index,
+      heard.index,
+    ]);
   log.reach(token, heard.index);
 }
 
@@ -53,7 +59,11 @@ function checkState(call: SessionCall, head: HeadMark, heard: Heard, over: boole
   const { revision } = head.position;
   const marks = [index, heard.index];
   const what = `${mark.request.op} by ${mark.who} shows revision ${revision} as ${head.state}`;
-  if (head.state === 'live' && before.endedBy !== undefined && (revision <= before.acked || !(over || before.lapsedBy !== undefined))) {
+  if (
+    head.state === 'live' &&
+    before.endedBy !== undefined &&
+    (revision <= before.acked || !(over || before.lapsedBy !== undefined))
+  ) {
     return log.findings.say('resurrected session', log.id, `${what} after its end`, [before.endedBy, ...marks]);
   }
   if (revision < before.acked) return lacks(call, `revision ${revision}`, heard);
@@ -62,11 +72,14 @@ function checkState(call: SessionCall, head: HeadMark, heard: Heard, over: boole
   }
   if (head.state === 'expired') {
     // A late answer may tell of an expiry that others saw, and of which nothing is left.
-    if (!over && revision > log.lapsedRevision) log.findings.say('expired too early', log.id, what, [before.headBy, ...marks]);
+    if (!over && revision > log.lapsedRevision)
+      log.findings.say('expired too early', log.id, what, [before.headBy, ...marks]);
     log.lapsedAt = heard.wall;
     log.lapsedRevision = Math.max(log.lapsedRevision, revision);
-    if (log.life.judged && revision === log.known.head.revision) log.learn({ expiredAt: revision, expiredBy: heard.index });
+    if (log.life.judged && revision === log.known.head.revision)
+      log.learn({ expiredAt: revision, expiredBy: heard.index });
   } else if (head.state === 'live' && before.expiredAt === revision) {
     log.findings.say('resurrected session', log.id, `${what} after it had expired there`, [before.expiredBy, ...marks]);
-  } else if (head.state === 'live' && log.life.mustBeOver(mark.wall, index)) log.findings.say('served though expired', log.id, what, marks);
+  } else if (head.state === 'live' && log.life.mustBeOver(mark.wall, index))
+    log.findings.say('served though expired', log.id, what, marks);
 }

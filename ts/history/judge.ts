@@ -15,7 +15,10 @@ const SUFFIX = '.marks';
 /** Where the process `who` writes its history. */
 export const historyFile = (folder: string, who: string): string => join(folder, `${who}${SUFFIX}`);
 
-/** What the store `name` holds of a session when nobody writes any more; `keys`: the session's list, where uses were recorded. */
+/**
+ * What the store `name` holds of a session when nobody writes any more; `keys`: the session's list, where uses were
+ * recorded.
+ */
 export async function readFinal(store: Store, name: string, id: string, keys?: readonly string[]): Promise<Final> {
   const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 });
   return { store: name, id, wall: systemClock.now(), head: shortHead(head), keys };

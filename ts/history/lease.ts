@@ -9,7 +9,10 @@ export interface Granted {
   readonly ticket: number;
   readonly token: Token;
   readonly leaseMs: number;
-  /** Monotonic ms: when it was asked for, when the answer came, until when the lock is certainly held if it is not given up. */
+  /**
+   * Monotonic ms: when it was asked for, when the answer came, until when the lock is certainly held if it is not given
+   * up.
+   */
   readonly sentAt: number;
   readonly heardAt: number;
   readonly until: number;
@@ -18,8 +21,9 @@ export interface Granted {
 }
 
 /**
- * The lock of one session. Only what is certain counts: a lease runs from the *sending* of the request that brought or renewed
- * it, and ends for the judge when giving it up is *sent*. So no delay of a message makes two leases overlap that did not.
+ * The lock of one session. Only what is certain counts: a lease runs from the *sending* of the request that brought or
+ * renewed it, and ends for the judge when giving it up is *sent*. So no delay of a message makes two leases overlap
+ * that did not.
  */
 export class Leases {
   readonly #id: string;
@@ -28,7 +32,9 @@ export class Leases {
   readonly #released = new Set<Token>();
   /** Highest ticket up to which each member has left. */
   readonly #left = new Map<string, number>();
-  /** By owner: appends under way or of unknown outcome that ask for the lock themselves, and may end with giving it up. */
+  /**
+   * By owner: appends under way or of unknown outcome that ask for the lock themselves, and may end with giving it up.
+   */
   readonly #tries = new Map<string, number>();
   /** Images under way, each of which sets the lock free whoever has it; and when the last one was heard of. */
   #freeing = 0;
@@ -50,9 +56,13 @@ export class Leases {
     const before = this.#owners.get(token);
     if (before === undefined) {
       this.#owners.set(token, grant);
-      if (token <= reached) this.#twice(`token ${token} was granted to ${member} when ${reached} had been reached`, [grant.mark]);
+      if (token <= reached)
+        this.#twice(`token ${token} was granted to ${member} when ${reached} had been reached`, [grant.mark]);
     } else if (before.member !== member || before.ticket !== ticket) {
-      this.#twice(`token ${token} was granted to ${before.member} and to ${member}, or for two of its requests`, [before.mark, grant.mark]);
+      this.#twice(`token ${token} was granted to ${before.member} and to ${member}, or for two of its requests`, [
+        before.mark,
+        grant.mark,
+      ]);
     }
     if (judged) this.#compare(grant);
     const holder = this.#holder;

@@ -1,8 +1,8 @@
 import type { Expiry } from '../store/store.ts';
 
 /**
- * Clocks of marks may differ by `slackMs`; a session may be served up to `overMs` after its expiry; a call may take effect up
- * to `lateMs` after it was sent.
+ * Clocks of marks may differ by `slackMs`; a session may be served up to `overMs` after its expiry; a call may take
+ * effect up to `lateMs` after it was sent.
  */
 export interface ExpiryBounds {
   readonly slackMs: number;
@@ -17,8 +17,14 @@ interface Rule {
 
 const NEVER: Rule = { idleMs: Infinity, ageMs: Infinity };
 const ruleOf = ({ idleMs = Infinity, ageMs = Infinity }: Expiry): Rule => ({ idleMs, ageMs });
-const shorter = (a: Rule, b: Rule): Rule => ({ idleMs: Math.min(a.idleMs, b.idleMs), ageMs: Math.min(a.ageMs, b.ageMs) });
-const longer = (a: Rule, b: Rule): Rule => ({ idleMs: Math.max(a.idleMs, b.idleMs), ageMs: Math.max(a.ageMs, b.ageMs) });
+const shorter = (a: Rule, b: Rule): Rule => ({
+  idleMs: Math.min(a.idleMs, b.idleMs),
+  ageMs: Math.min(a.ageMs, b.ageMs),
+});
+const longer = (a: Rule, b: Rule): Rule => ({
+  idleMs: Math.max(a.idleMs, b.idleMs),
+  ageMs: Math.max(a.ageMs, b.ageMs),
+});
 
 /** What is certain about the earliest time at which a session may expire. Never changed once made. */
 export interface Earliest {
@@ -30,7 +36,8 @@ export interface Earliest {
 /** Nothing was ever sent that could have begun it. */
 export const UNUSED: Earliest = { createdAt: Infinity, usedAt: Infinity, rule: NEVER };
 
-const earliestEnd = ({ createdAt, usedAt, rule }: Earliest): number => Math.min(createdAt + rule.ageMs, usedAt + rule.idleMs);
+const earliestEnd = ({ createdAt, usedAt, rule }: Earliest): number =>
+  Math.min(createdAt + rule.ageMs, usedAt + rule.idleMs);
 
 /** Between which marks, and which wall clocks, a call took effect. */
 export interface Span {
@@ -90,7 +97,8 @@ export class Life {
     this.#pending.set(call, { sentAt: wall, changes: expiry !== undefined, birth });
     if (birth !== undefined) this.#births += 1;
     this.#oldest = Math.min(this.#oldest, birth?.createdAt ?? Infinity);
-    if (this.earliest.usedAt === Infinity) this.earliest = { ...this.earliest, createdAt: birth?.createdAt ?? wall, usedAt: wall };
+    if (this.earliest.usedAt === Infinity)
+      this.earliest = { ...this.earliest, createdAt: birth?.createdAt ?? wall, usedAt: wall };
     else this.#age(birth);
     if (expiry === undefined) return;
     this.#changing += 1;
@@ -126,7 +134,11 @@ export class Life {
     const { createdAt, expiry } = birth;
     const latest = this.#isLatest(span);
     if (certainly && latest) {
-      this.earliest = { createdAt: this.#orOlder(createdAt ?? span.sentAt, call), usedAt: span.sentAt, rule: this.earliest.rule };
+      this.earliest = {
+        createdAt: this.#orOlder(createdAt ?? span.sentAt, call),
+        usedAt: span.sentAt,
+        rule: this.earliest.rule,
+      };
       this.#createdBefore = createdAt ?? span.wall;
     } else this.#bear(birth, span.wall);
     if (expiry === undefined) this.#rule(NEVER, certainly && latest && this.#changing === 0, span);
@@ -151,7 +163,10 @@ export class Life {
     return this.#strays || this.#bears(but);
   }
 
-  /** Whether it may have expired at a time up to `wall`, as it stood at `earliest` or stands now: its rule may have been changed in between. */
+  /**
+   * Whether it may have expired at a time up to `wall`, as it stood at `earliest` or stands now: its rule may have been
+   * changed in between.
+   */
   mayBeOver(earliest: Earliest, wall: number): boolean {
     const end = Math.min(earliestEnd(earliest), earliestEnd(this.earliest));
     return end < Infinity && wall + this.#bounds.slackMs >= end;

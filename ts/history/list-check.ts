@@ -15,16 +15,27 @@ export function sendList({ listings }: StorePlace, cursor: string | undefined, i
 }
 
 /** A page came. After the last one, all that lived all through the listing must have been in it. */
-export function checkList({ place, listing, mark, index }: Call, { ids, cursor }: Page, heard: Heard, findings: Findings): void {
+export function checkList(
+  { place, listing, mark, index }: Call,
+  { ids, cursor }: Page,
+  heard: Heard,
+  findings: Findings,
+): void {
   if (listing === undefined) return;
   for (const id of ids) listing.ids.add(id);
   // Equal cursors go on alike: whoever asks with one goes on with the listing that had it last.
   if (cursor !== undefined) return void place.listings.set(cursor, listing);
   for (const log of place.living) {
     const since = log.livingSince(heard.wall);
-    if (since === undefined) place.living.delete(log); // it is judged no more, so that no listing is held up by what is long gone
+    // it is judged no more, so that no listing is held up by what is long gone
+    if (since === undefined) place.living.delete(log);
     else if (since < listing.begunBy && !listing.ids.has(log.id)) {
-      findings.say('stale read', log.id, `list by ${mark.who} omits it, and it lived all through the listing`, [since, listing.begunBy, index, heard.index]);
+      findings.say('stale read', log.id, `list by ${mark.who} omits it, and it lived all through the listing`, [
+        since,
+        listing.begunBy,
+        index,
+        heard.index,
+      ]);
     }
   }
 }

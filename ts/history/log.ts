@@ -15,13 +15,19 @@ const sayPlace = ({ revision, nonce }: Position): string => `${revision} (${nonc
 export interface Offered extends Written {
   /** Undefined: the first of an image. */
   parent: Position | undefined;
-  /** What was known, the mark and the wall clock, when the earliest offer was sent that may have written it; until it is acknowledged. */
+  /**
+   * What was known, the mark and the wall clock, when the earliest offer was sent that may have written it; until it is
+   * acknowledged.
+   */
   before: Known;
   sentBy: number;
   sentAt: number;
   /** Whether a session may begin with it, as one of its offers says. */
   starts: boolean;
-  /** Offers under way or of unknown outcome, by the index of their mark (undefined: none); and how many there were in all. */
+  /**
+   * Offers under way or of unknown outcome, by the index of their mark (undefined: none); and how many there were in
+   * all.
+   */
   open: Set<number> | undefined;
   offers: number;
   /** The highest token that it was offered under, for each offer may have written it. */
@@ -58,8 +64,17 @@ export interface Known {
 }
 
 export const NOTHING: Known = {
-  branch: 0, acked: 0, head: ORIGIN, headBy: undefined, token: 0, tokenBy: undefined,
-  endedBy: undefined, expiredAt: undefined, expiredBy: undefined, earliest: UNUSED, lapsedBy: undefined,
+  branch: 0,
+  acked: 0,
+  head: ORIGIN,
+  headBy: undefined,
+  token: 0,
+  tokenBy: undefined,
+  endedBy: undefined,
+  expiredAt: undefined,
+  expiredBy: undefined,
+  earliest: UNUSED,
+  lapsedBy: undefined,
 };
 
 /** What is common to all sessions of a store. */
@@ -84,10 +99,14 @@ export class Log {
   readonly #followers = new Map<string, Offered>();
   readonly leases: Leases;
   readonly life: Life;
-  /** Token that was reached before each request for the lock, by member and ticket: before the first call that made it. */
+  /**
+   * Token that was reached before each request for the lock, by member and ticket: before the first call that made it.
+   */
   readonly #asked = new Map<string, Token>();
   #known: Known = NOTHING;
-  /** Images on their way, or of unknown outcome: by the last position. Meanwhile nothing can be said of what reads show. */
+  /**
+   * Images on their way, or of unknown outcome: by the last position. Meanwhile nothing can be said of what reads show.
+   */
   readonly replacing: Map<string, number> = new Map();
   /** The token that the latest image got. */
   imageToken: Token = 0;
@@ -159,8 +178,23 @@ export class Log {
     if (record === undefined) {
       const { position, kind, digest } = written;
       record = {
-        position, kind, digest, parent, before: this.known, sentBy: mark, sentAt: wall, starts: false, open: undefined, offers: 0, under: 0, offeredBy: mark,
-        ackedBy: undefined, seenBy: undefined, refusedBy: undefined, refusedIn: undefined, branch: undefined,
+        position,
+        kind,
+        digest,
+        parent,
+        before: this.known,
+        sentBy: mark,
+        sentAt: wall,
+        starts: false,
+        open: undefined,
+        offers: 0,
+        under: 0,
+        offeredBy: mark,
+        ackedBy: undefined,
+        seenBy: undefined,
+        refusedBy: undefined,
+        refusedIn: undefined,
+        branch: undefined,
       };
       this.records.set(place, record);
     } else {
@@ -171,15 +205,26 @@ export class Log {
   }
 
   /** Only the identical record may be offered again. */
-  #offeredAgain(record: Offered, { position, kind, digest }: Written, parent: Position | undefined, mark: number): void {
-    const say = (how: string) => this.findings.say('doubled', this.id, `position ${sayPlace(position)} was offered ${how}`, [record.offeredBy, mark]);
+  #offeredAgain(
+    record: Offered,
+    { position, kind, digest }: Written,
+    parent: Position | undefined,
+    mark: number,
+  ): void {
+    const say = (how: string) =>
+      this.findings.say('doubled', this.id, `position ${sayPlace(position)} was offered ${how}`, [
+        record.offeredBy,
+        mark,
+      ]);
     if (record.kind !== kind || record.digest !== digest) say('with two contents');
-    if (parent !== undefined && record.parent !== undefined && placeOf(record.parent) !== placeOf(parent)) say('after two parents');
+    if (parent !== undefined && record.parent !== undefined && placeOf(record.parent) !== placeOf(parent))
+      say('after two parents');
   }
 
   /** Whether a session may begin with the record, or with one that it follows and that nobody has seen. */
   mayStart(record: Offered): boolean {
-    for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at)) if (at.starts) return true;
+    for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at))
+      if (at.starts) return true;
     return false;
   }
 
@@ -193,14 +238,17 @@ export class Log {
     if (lapsedBy !== undefined && lapsedBy === this.#known.lapsedBy) this.learn({ lapsedBy: undefined });
   }
 
-  /** The record is there, and so is all that it follows. `over`: the session may have been deleted and have begun again. */
+  /**
+   * The record is there, and so is all that it follows. `over`: the session may have been deleted and have begun again.
+   */
   present(record: Offered, mark: number, over: boolean): void {
     if (this.#seenBy === undefined) {
       this.#seenBy = mark;
       this.#place.living.add(this);
     }
     const chain: Offered[] = [];
-    for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at)) chain.push(at);
+    for (let at: Offered | undefined = record; at !== undefined && at.branch !== this.branch; at = this.#before(at))
+      chain.push(at);
     const first = chain.at(-1)?.parent;
     if (over && first?.revision === 0 && this.#known.acked > 0) this.renew({});
     for (const each of chain) {
@@ -217,7 +265,9 @@ export class Log {
   /** The mark that first showed it, if it certainly lived ever since: at `wall` it still does. */
   livingSince(wall: number): number | undefined {
     const ended = this.endsOffered > 0 || this.replacing.size > 0 || this.imageToken > 0;
-    return ended || this.lapsedAt > -Infinity || this.life.mayBeOver(this.life.earliest, wall) ? undefined : this.#seenBy;
+    return ended || this.lapsedAt > -Infinity || this.life.mayBeOver(this.life.earliest, wall)
+      ? undefined
+      : this.#seenBy;
   }
 
   #before(record: Offered): Offered | undefined {
@@ -257,7 +307,10 @@ export class Log {
     this.findings.sayOnce('failed and present', this.id, detail, [refusedBy, mark]);
   }
 
-  /** The offer did nothing; `settled`: nor can another that is still on its way, unless the parent becomes the head once more. */
+  /**
+   * The offer did nothing; `settled`: nor can another that is still on its way, unless the parent becomes the head once
+   * more.
+   */
   refused(record: Offered, mark: number, settled: boolean): void {
     record.refusedBy = mark;
     record.refusedIn = settled ? this.branch : undefined;
@@ -285,11 +338,15 @@ export class Log {
     return undefined;
   }
 
-  /** The records of an answer must be those that were written, from after `since` (or the snapshot) to the head (or the cut). */
+  /**
+   * The records of an answer must be those that were written, from after `since` (or the snapshot) to the head (or the
+   * cut).
+   */
   compareRecords(tail: TailMark, since: Position, mark: number): void {
     const { head, records, whole, next } = tail;
     if (head === undefined || head.state === 'expired') {
-      if (records.length > 0) this.#broken(`records were given of a session that is ${head?.state ?? 'not there'}`, [mark]);
+      if (records.length > 0)
+        this.#broken(`records were given of a session that is ${head?.state ?? 'not there'}`, [mark]);
       return;
     }
     const start = whole ? head.snapshot : since.revision + 1;
@@ -300,8 +357,10 @@ export class Log {
     let record = this.records.get(placeOf(last));
     for (let i = records.length - 1; i >= 0 && record !== undefined; i -= 1) {
       const place = sayPlace(record.position);
-      if (record.digest !== records[i]) this.#broken(`record ${place} was not read as it was written`, [record.offeredBy, mark]);
-      if (i === 0 && whole && record.kind === 'delta') this.#broken(`the whole was given from the delta ${place} on`, [mark]);
+      if (record.digest !== records[i])
+        this.#broken(`record ${place} was not read as it was written`, [record.offeredBy, mark]);
+      if (i === 0 && whole && record.kind === 'delta')
+        this.#broken(`the whole was given from the delta ${place} on`, [mark]);
       record = this.#before(record);
     }
   }
@@ -331,4 +390,3 @@ export class Log {
     }
   }
 }
-

@@ -12,8 +12,8 @@ export interface MarkFile {
 }
 
 /**
- * Appends marks to a file. `each`: every mark is with the operating system before the sink returns, so that a killed process loses none
- * that it acted on. `batched`: cheaper, and a killed process loses the last ones.
+ * Appends marks to a file. `each`: every mark is with the operating system before the sink returns, so that a killed
+ * process loses none that it acted on. `batched`: cheaper, and a killed process loses the last ones.
  */
 export function markFile(path: string, written: 'each' | 'batched' = 'each'): MarkFile {
   const file = openSync(path, 'a');
@@ -22,7 +22,7 @@ export function markFile(path: string, written: 'each' | 'batched' = 'each'): Ma
   const flush = (): void => {
     const bytes = Buffer.from(text);
     text = '';
-    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+    for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
   };
   const sink: Sink = (mark) => {
     text += `${JSON.stringify(mark)}\n`;
@@ -38,8 +38,8 @@ export function markFile(path: string, written: 'each' | 'batched' = 'each'): Ma
 }
 
 /**
- * The marks of a file, read as they are asked for. A last line without its end was torn by a kill and is left out; what it told of had not
- * been acted on. Throws `ERR_CORRUPT` at any other line that is none.
+ * The marks of a file, read as they are asked for. A last line without its end was torn by a kill and is left out; what
+ * it told of had not been acted on. Throws `ERR_CORRUPT` at any other line that is none.
  */
 export function* readMarks(path: string): Generator<Mark, void> {
   let number = 0;
@@ -53,7 +53,11 @@ function markOf(line: string, path: string, number: number): Mark {
   try {
     return JSON.parse(line) as Mark;
   } catch (cause) {
-    throw new HoldfastError('ERR_CORRUPT', `line ${number} of the history ${path} is no mark; the history cannot be judged, record it anew`, { cause });
+    throw new HoldfastError(
+      'ERR_CORRUPT',
+      `line ${number} of the history ${path} is no mark; the history cannot be judged, record it anew`,
+      { cause },
+    );
   }
 }
 
@@ -103,4 +107,5 @@ function readerOf(history: Iterable<Mark>): Reader {
 const BEGINS: ReadonlySet<Mark['mark']> = new Set(['call', 'use', 'put']);
 
 /** At the same time what begins comes first: then two calls overlap, and neither must have seen the other. */
-const comesAfter = (a: Mark, b: Mark): boolean => a.at > b.at || (a.at === b.at && !BEGINS.has(a.mark) && BEGINS.has(b.mark));
+const comesAfter = (a: Mark, b: Mark): boolean =>
+  a.at > b.at || (a.at === b.at && !BEGINS.has(a.mark) && BEGINS.has(b.mark));

@@ -3,8 +3,9 @@ import type { Acquire, Expiry, Head, LockOwner, LockRequest, ReadRequest, Record
 import type { Token } from '../token.ts';
 
 /**
- * A history is a list of marks in real-time order: what was asked of stores and what they answered, and what the application did and
- * saw. Marks are plain JSON, one a line in a file. They hold ids, positions, tokens, times and digests, never values or bytes.
+ * A history is a list of marks in real-time order: what was asked of stores and what they answered, and what the
+ * application did and saw. Marks are plain JSON, one a line in a file. They hold ids, positions, tokens, times and
+ * digests, never values or bytes.
  */
 export type Mark = CallMark | AnswerMark | UseMark | SawMark | PutMark | KeptMark | DoneMark;
 
@@ -19,8 +20,8 @@ interface Moment {
 }
 
 /**
- * `failed`: certainly not done. `unknown`: may have been done, and may still be. `superseded` (of keys only): stored in a
- * primary that has been outdated by a promotion, and reported as such; also said later of keys that were `ok`.
+ * `failed`: certainly not done. `unknown`: may have been done, and may still be. `superseded` (of keys only): stored in
+ * a primary that has been outdated by a promotion, and reported as such; also said later of keys that were `ok`.
  */
 export type Outcome = 'ok' | 'failed' | 'unknown' | 'superseded';
 
@@ -92,12 +93,20 @@ export type Request =
   | { readonly op: 'touch'; readonly token: Token; readonly renew: boolean; readonly expiry?: Expiry | undefined }
   | { readonly op: 'inspect' | 'join' | 'ping' }
   | { readonly op: 'leave'; readonly member: string }
-  | { readonly op: 'list'; readonly limit: number; readonly cursor?: string | undefined; readonly byTerm?: boolean | undefined }
+  | {
+      readonly op: 'list';
+      readonly limit: number;
+      readonly cursor?: string | undefined;
+      readonly byTerm?: boolean | undefined;
+    }
   | { readonly op: 'sweep'; readonly limit: number; readonly graceMs: number; readonly cursor?: string | undefined }
   | { readonly op: 'promote'; readonly above: number };
 
 /** `leftMs` is absent where it is infinite, which JSON does not know. */
-export interface HeadMark extends Pick<Head, 'state' | 'position' | 'token' | 'first' | 'snapshot' | 'createdAt' | 'expiry'> {
+export interface HeadMark extends Pick<
+  Head,
+  'state' | 'position' | 'token' | 'first' | 'snapshot' | 'createdAt' | 'expiry'
+> {
   readonly leftMs?: number | undefined;
 }
 
@@ -130,8 +139,18 @@ export type Answer =
   | { readonly op: 'lock'; readonly granted: false; readonly retryMs: number; readonly tail?: TailMark | undefined }
   | { readonly op: 'read'; readonly tail: TailMark }
   | { readonly op: 'touch'; readonly touched: true; readonly leftMs?: number | undefined }
-  | { readonly op: 'touch'; readonly touched: false; readonly why: 'fenced' | 'gone'; readonly head?: HeadMark | undefined }
-  | { readonly op: 'inspect'; readonly head?: HeadMark | undefined; readonly holder?: string | undefined; readonly queued: number }
+  | {
+      readonly op: 'touch';
+      readonly touched: false;
+      readonly why: 'fenced' | 'gone';
+      readonly head?: HeadMark | undefined;
+    }
+  | {
+      readonly op: 'inspect';
+      readonly head?: HeadMark | undefined;
+      readonly holder?: string | undefined;
+      readonly queued: number;
+    }
   | { readonly op: 'join'; readonly member: string; readonly epoch: number }
   | { readonly op: 'promote' | 'ping'; readonly epoch: number }
   | { readonly op: 'list'; readonly ids: readonly string[]; readonly cursor?: string | undefined }
@@ -139,8 +158,8 @@ export type Answer =
   | { readonly op: 'unlock' | 'leave' };
 
 /**
- * The application begins to use a session whose state has a list of keys. A use adds keys, unique strings, at the list's end. Written
- * before the product is called.
+ * The application begins to use a session whose state has a list of keys. A use adds keys, unique strings, at the
+ * list's end. Written before the product is called.
  */
 export interface UseMark extends Moment {
   readonly mark: 'use';
@@ -164,7 +183,10 @@ export interface SawMark extends Moment {
   readonly use: number;
   /** The session's own id, where another led to it. */
   readonly id?: string | undefined;
-  /** The list, or its end, from index `from` (0 when absent); absent: there was no such session, or it was begun by this use. */
+  /**
+   * The list, or its end, from index `from` (0 when absent); absent: there was no such session, or it was begun by this
+   * use.
+   */
   readonly keys?: readonly string[] | undefined;
   readonly from?: number | undefined;
 }

@@ -75,7 +75,13 @@ export const PLANTS: Readonly<Record<PlantName, Plant>> = {
         if (!reply.appended || append.kind === 'end' || !due()) return reply;
         const { revision, nonce } = append.position;
         const under = (await headOf(inner, id))?.token ?? reply.token;
-        await inner.append(id, { ...append, parent: append.position, position: { revision: revision + 1, nonce }, under, lock: 'leave' });
+        await inner.append(id, {
+          ...append,
+          parent: append.position,
+          position: { revision: revision + 1, nonce },
+          under,
+          lock: 'leave',
+        });
         return reply;
       },
     };
@@ -96,7 +102,8 @@ export const PLANTS: Readonly<Record<PlantName, Plant>> = {
       ...forward(inner),
       append: async (id, append, options) => {
         const reply = await inner.append(id, append, options);
-        if (reply.appended && due()) throw new HoldfastError('ERR_UNAVAILABLE', 'planted: nothing was written; try again', { outcome: 'none' });
+        if (reply.appended && due())
+          throw new HoldfastError('ERR_UNAVAILABLE', 'planted: nothing was written; try again', { outcome: 'none' });
         return reply;
       },
     };
@@ -109,7 +116,12 @@ export const PLANTS: Readonly<Record<PlantName, Plant>> = {
       append: async (id, append, options) => {
         const reply = await inner.append(id, append, options);
         if (!reply.appended || !due()) return reply;
-        return { appended: false, why: 'conflict', token: reply.token, tail: await inner.read(id, { since: append.parent }) };
+        return {
+          appended: false,
+          why: 'conflict',
+          token: reply.token,
+          tail: await inner.read(id, { since: append.parent }),
+        };
       },
     };
   },
@@ -170,7 +182,8 @@ export const PLANTS: Readonly<Record<PlantName, Plant>> = {
 
   'loses an end': (inner) => ({
     ...forward(inner),
-    append: (id, append, options) => inner.append(id, append.kind === 'end' ? { ...append, expiry: { idleMs: 1 } } : append, options),
+    append: (id, append, options) =>
+      inner.append(id, append.kind === 'end' ? { ...append, expiry: { idleMs: 1 } } : append, options),
   }),
 
   'forgets the tail at a restart': (inner) => {
@@ -246,7 +259,8 @@ function oneIn(every: number): () => boolean {
   return () => (calls += 1) % every === 0;
 }
 
-const headOf = async (store: Store, id: string): Promise<Head | undefined> => (await store.read(id, { since: ORIGIN, limitBytes: 0 })).head;
+const headOf = async (store: Store, id: string): Promise<Head | undefined> =>
+  (await store.read(id, { since: ORIGIN, limitBytes: 0 })).head;
 
 /** Whether the store would accept the append now, under a token that is given. */
 async function isNext(store: Store, id: string, { parent, under, kind }: Append): Promise<boolean> {
@@ -256,19 +270,34 @@ async function isNext(store: Store, id: string, { parent, under, kind }: Append)
   return head?.state !== 'ended' && samePosition(head?.position ?? ORIGIN, parent);
 }
 
-const sooner = (expiry: Expiry | undefined): Expiry | undefined => expiry && { ...expiry, idleMs: expiry.idleMs && expiry.idleMs / 4 };
+const sooner = (expiry: Expiry | undefined): Expiry | undefined =>
+  expiry && { ...expiry, idleMs: expiry.idleMs && expiry.idleMs / 4 };
 
 const acknowledged = ({ under }: Append): Appended => ({ appended: true, token: under as number, wanted: false });
 
 /** The log from the snapshot before the latest on. */
 function grown(log: readonly ImageRecord[], { position, kind, bytes }: Append): readonly ImageRecord[] {
   if (log.some((record) => samePosition(record.position, position))) return log;
-  if (log.at(-1)?.position.revision !== position.revision - 1) return kind === 'delta' ? [] : [{ position, kind, bytes: bytes.slice() }];
-  const before = kind === 'delta' ? log : log.slice(Math.max(0, log.findLastIndex((record) => record.kind === 'snapshot')));
+  if (log.at(-1)?.position.revision !== position.revision - 1)
+    return kind === 'delta' ? [] : [{ position, kind, bytes: bytes.slice() }];
+  const before =
+    kind === 'delta'
+      ? log
+      : log.slice(
+          Math.max(
+            0,
+            log.findLastIndex((record) => record.kind === 'snapshot'),
+          ),
+        );
   return [...before, { position, kind, bytes: bytes.slice() }];
 }
 
-async function forgetLast(store: Store, id: string, log: readonly ImageRecord[], logs: Map<string, readonly ImageRecord[]>): Promise<void> {
+async function forgetLast(
+  store: Store,
+  id: string,
+  log: readonly ImageRecord[],
+  logs: Map<string, readonly ImageRecord[]>,
+): Promise<void> {
   const head = await headOf(store, id);
   const records = log.slice(0, -1);
   // What followed an end cannot be put back with what came before.

@@ -32,9 +32,14 @@ export class Recorder {
     this.#wall = options.wall ?? (() => options.clock.now());
   }
 
-  /** A store whose calls are written down. `name`: the place, the same in all processes. `watch` and `close` leave no marks. */
+  /**
+   * A store whose calls are written down. `name`: the place, the same in all processes. `watch` and `close` leave no
+   * marks.
+   */
   store(store: Store, name: string, role: CallMark['role']): Store {
-    return new RecordedStore(store, (id, request, call, shorten) => this.#call({ store: name, role, id, request }, call, shorten));
+    return new RecordedStore(store, (id, request, call, shorten) =>
+      this.#call({ store: name, role, id, request }, call, shorten),
+    );
   }
 
   use(start: UseStart): RecordedUse {
@@ -101,7 +106,12 @@ function outcomeOf(error: unknown): 'failed' | 'unknown' {
   return error.code !== 'ERR_UNAVAILABLE' || error.outcome === 'none' ? 'failed' : 'unknown';
 }
 
-type Watched = <T>(id: string | undefined, request: Request, run: () => Promise<T>, shorten: (value: T) => Answer) => Promise<T>;
+type Watched = <T>(
+  id: string | undefined,
+  request: Request,
+  run: () => Promise<T>,
+  shorten: (value: T) => Answer,
+) => Promise<T>;
 
 class RecordedStore implements Store {
   readonly #inner: Store;
@@ -123,16 +133,36 @@ class RecordedStore implements Store {
   read: Store['read'] = (id, request, options) => {
     const { since, kept, limitBytes } = request;
     const run = () => this.#inner.read(id, request, options);
-    return this.#watched(id, { op: 'read', since, kept, limitBytes }, run, (tail) => ({ op: 'read', tail: shortTail(tail) }));
+    return this.#watched(id, { op: 'read', since, kept, limitBytes }, run, (tail) => ({
+      op: 'read',
+      tail: shortTail(tail),
+    }));
   };
 
   append: Store['append'] = (id, append, options) =>
-    this.#watched(id, shortAppend(append), () => this.#inner.append(id, append, options), (reply) => shortAppended('append', reply));
+    this.#watched(
+      id,
+      shortAppend(append),
+      () => this.#inner.append(id, append, options),
+      (reply) => shortAppended('append', reply),
+    );
 
   replace: Store['replace'] = (id, image, expected, options) => {
     const { createdAt, expiry, token } = image;
-    const request: Request = { op: 'replace', records: image.records.map(shortRecord), expected, token, createdAt, expiry };
-    return this.#watched(id, request, () => this.#inner.replace(id, image, expected, options), (reply) => shortAppended('replace', reply));
+    const request: Request = {
+      op: 'replace',
+      records: image.records.map(shortRecord),
+      expected,
+      token,
+      createdAt,
+      expiry,
+    };
+    return this.#watched(
+      id,
+      request,
+      () => this.#inner.replace(id, image, expected, options),
+      (reply) => shortAppended('replace', reply),
+    );
   };
 
   lock: Store['lock'] = (id, request, options) => {
@@ -142,7 +172,12 @@ class RecordedStore implements Store {
   };
 
   unlock: Store['unlock'] = (id, by, options) =>
-    this.#watched(id, { op: 'unlock', by }, () => this.#inner.unlock(id, by, options), () => ({ op: 'unlock' }));
+    this.#watched(
+      id,
+      { op: 'unlock', by },
+      () => this.#inner.unlock(id, by, options),
+      () => ({ op: 'unlock' }),
+    );
 
   touch: Store['touch'] = (id, touch, options) => {
     const request: Request = { op: 'touch', token: touch.token, renew: touch.renew === true, expiry: touch.expiry };
@@ -150,32 +185,71 @@ class RecordedStore implements Store {
   };
 
   inspect: Store['inspect'] = (id, options) =>
-    this.#watched(id, { op: 'inspect' }, () => this.#inner.inspect(id, options), ({ head, lock }) => ({
-      op: 'inspect', head: shortHead(head), holder: lock.holder?.member, queued: lock.queue.length,
-    }));
+    this.#watched(
+      id,
+      { op: 'inspect' },
+      () => this.#inner.inspect(id, options),
+      ({ head, lock }) => ({
+        op: 'inspect',
+        head: shortHead(head),
+        holder: lock.holder?.member,
+        queued: lock.queue.length,
+      }),
+    );
 
   join: Store['join'] = async (listener, options) => {
     const shorten = ({ member, epoch }: { member: string; epoch: number }): Answer => ({ op: 'join', member, epoch });
-    const membership = await this.#watched(undefined, { op: 'join' }, () => this.#inner.join(listener, options), shorten);
+    const membership = await this.#watched(
+      undefined,
+      { op: 'join' },
+      () => this.#inner.join(listener, options),
+      shorten,
+    );
     const { member, epoch } = membership;
-    const leave = () => this.#watched(undefined, { op: 'leave', member }, () => membership.leave(), () => ({ op: 'leave' }));
+    const leave = () =>
+      this.#watched(
+        undefined,
+        { op: 'leave', member },
+        () => membership.leave(),
+        () => ({ op: 'leave' }),
+      );
     return { member, epoch, watch: (ids, given) => membership.watch(ids, given), leave };
   };
 
   list: Store['list'] = (query, options) => {
     const { limit, cursor, term } = query;
     const request: Request = { op: 'list', limit, cursor, ...(term !== undefined && { byTerm: true }) };
-    return this.#watched(undefined, request, () => this.#inner.list(query, options), (page) => ({ op: 'list', ...page }));
+    return this.#watched(
+      undefined,
+      request,
+      () => this.#inner.list(query, options),
+      (page) => ({ op: 'list', ...page }),
+    );
   };
 
   sweep: Store['sweep'] = (request, options) =>
-    this.#watched(undefined, { op: 'sweep', ...request }, () => this.#inner.sweep(request, options), (page) => ({ op: 'sweep', ...page }));
+    this.#watched(
+      undefined,
+      { op: 'sweep', ...request },
+      () => this.#inner.sweep(request, options),
+      (page) => ({ op: 'sweep', ...page }),
+    );
 
   promote: Store['promote'] = (above, options) =>
-    this.#watched(undefined, { op: 'promote', above }, () => this.#inner.promote(above, options), ({ epoch }) => ({ op: 'promote', epoch }));
+    this.#watched(
+      undefined,
+      { op: 'promote', above },
+      () => this.#inner.promote(above, options),
+      ({ epoch }) => ({ op: 'promote', epoch }),
+    );
 
   ping: Store['ping'] = (options) =>
-    this.#watched(undefined, { op: 'ping' }, () => this.#inner.ping(options), ({ epoch }) => ({ op: 'ping', epoch }));
+    this.#watched(
+      undefined,
+      { op: 'ping' },
+      () => this.#inner.ping(options),
+      ({ epoch }) => ({ op: 'ping', epoch }),
+    );
 
   close: Store['close'] = () => this.#inner.close();
 }
@@ -205,11 +279,19 @@ function shortAppended(op: 'append' | 'replace', reply: Appended): Answer {
   if (reply.appended) return { op, appended: true, token: reply.token };
   if (reply.why === 'locked') return { op, appended: false, why: 'locked', retryMs: reply.retryMs };
   const { why, token, tail, grant } = reply;
-  return { op, appended: false, why, token, tail: shortTail(tail), grant: grant && { token: grant.token, leaseLeftMs: grant.leaseLeftMs } };
+  return {
+    op,
+    appended: false,
+    why,
+    token,
+    tail: shortTail(tail),
+    grant: grant && { token: grant.token, leaseLeftMs: grant.leaseLeftMs },
+  };
 }
 
 function shortLockReply(reply: LockReply): Answer {
-  if (!reply.granted) return { op: 'lock', granted: false, retryMs: reply.retryMs, tail: reply.tail && shortTail(reply.tail) };
+  if (!reply.granted)
+    return { op: 'lock', granted: false, retryMs: reply.retryMs, tail: reply.tail && shortTail(reply.tail) };
   const { token, leaseLeftMs, tail } = reply;
   return { op: 'lock', granted: true, grant: { token, leaseLeftMs }, tail: shortTail(tail) };
 }

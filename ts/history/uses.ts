@@ -14,7 +14,10 @@ interface Used {
   /** It has ended for every use that begins after this wall clock. */
   goneBy: number | undefined;
   goneAt: number;
-  /** Counts restores, when they begin and end. `restoring`: those under way or of unknown outcome; `restoredBy`: the latest mark. */
+  /**
+   * Counts restores, when they begin and end. `restoring`: those under way or of unknown outcome; `restoredBy`: the
+   * latest mark.
+   */
   restores: number;
   restoring: number;
   restoredBy: number;
@@ -82,7 +85,16 @@ export class UsesCheck {
     const { goneBy, goneAt, restores } = used;
     let open = this.#open.get(mark.who);
     if (open === undefined) this.#open.set(mark.who, (open = new Map()));
-    open.set(mark.use, { index, mark, least: used.least.get(mark.store), goneBy, goneAt, restores, saws: [], keys: [] });
+    open.set(mark.use, {
+      index,
+      mark,
+      least: used.least.get(mark.store),
+      goneBy,
+      goneAt,
+      restores,
+      saws: [],
+      keys: [],
+    });
   }
 
   saw(mark: SawMark, index: number): void {
@@ -99,7 +111,8 @@ export class UsesCheck {
     const { id, store } = use.mark;
     use.keys.push(...mark.keys);
     for (const key of mark.keys) {
-      if (!this.#keys.has(key)) this.#keys.set(key, { id, store, putBy: index, putAt: mark.wall, outcome: 'open', toldBy: index });
+      if (!this.#keys.has(key))
+        this.#keys.set(key, { id, store, putBy: index, putAt: mark.wall, outcome: 'open', toldBy: index });
     }
   }
 
@@ -118,7 +131,8 @@ export class UsesCheck {
     if (use.mark.restores === true && mark.outcome !== 'unknown') used.restoring -= 1;
     if (mark.outcome !== 'ok') return;
     this.#grown(use, mark.length, index);
-    for (const seen of use.saws) if (comparable(used, use)) this.#checkOrder(this.#usedOf(seen.mark.id ?? use.mark.id), use, seen);
+    for (const seen of use.saws)
+      if (comparable(used, use)) this.#checkOrder(this.#usedOf(seen.mark.id ?? use.mark.id), use, seen);
     if (use.mark.restores === true) restart(used, index);
     if (use.mark.ends === undefined || used.goneBy !== undefined) return;
     used.goneBy = index;
@@ -133,12 +147,18 @@ export class UsesCheck {
     for (const [name, key] of this.#keys) {
       const holder = holders.get(name);
       if (key.outcome === 'failed' && holder !== undefined) {
-        this.#findings.say('failed and present', holder, `key ${name} is there, its save had failed`, [key.putBy, key.toldBy]);
+        this.#findings.say('failed and present', holder, `key ${name} is there, its save had failed`, [
+          key.putBy,
+          key.toldBy,
+        ]);
       }
       if (key.outcome !== 'ok') continue;
       this.#counts.kept += 1;
       if (holder !== undefined || !judged.has(key.id) || this.#excused(key, judged, gone)) continue;
-      this.#findings.say('acknowledged and missing', key.id, `key ${name} is not there at the end`, [key.putBy, key.toldBy]);
+      this.#findings.say('acknowledged and missing', key.id, `key ${name} is not there at the end`, [
+        key.putBy,
+        key.toldBy,
+      ]);
     }
   }
 
@@ -150,8 +170,16 @@ export class UsesCheck {
     let used = this.#used.get(id);
     if (used === undefined) {
       used = {
-        longest: new Map(), deletedBy: undefined, movedTo: [], movedFrom: [], goneBy: undefined, goneAt: -Infinity,
-        restores: 0, restoring: 0, restoredBy: -1, least: new Map(),
+        longest: new Map(),
+        deletedBy: undefined,
+        movedTo: [],
+        movedFrom: [],
+        goneBy: undefined,
+        goneAt: -Infinity,
+        restores: 0,
+        restoring: 0,
+        restoredBy: -1,
+        least: new Map(),
       };
       this.#used.set(id, used);
     }
@@ -185,11 +213,16 @@ export class UsesCheck {
     const by = `the use by ${mark.who}`;
     const firstBy = first === undefined ? Infinity : (this.#keys.get(first)?.putBy ?? -1);
     if (use.goneBy !== undefined && use.mark.wall > use.goneAt && firstBy < use.goneBy) {
-      return this.#findings.say('resurrected session', id, `${by} saw key ${first} after the end`, [use.goneBy, use.index, index]);
+      return this.#findings.say('resurrected session', id, `${by} saw key ${first} after the end`, [
+        use.goneBy,
+        use.index,
+        index,
+      ]);
     }
     const length = mark.keys === undefined ? 0 : (mark.from ?? 0) + mark.keys.length;
     const { least } = use;
-    if (least === undefined || length >= least.length || mark.id !== undefined || this.#lapsed(store, id, mark.wall)) return;
+    if (least === undefined || length >= least.length || mark.id !== undefined || this.#lapsed(store, id, mark.wall))
+      return;
     if (length === 0 && this.#mayHaveEnded(id)) return;
     const detail = `${by} saw ${length} keys, ${least.length} had been acknowledged before it began`;
     this.#findings.say('stale read', id, detail, [least.by, use.index, index]);
@@ -207,7 +240,8 @@ export class UsesCheck {
       const key = keys[i] as string;
       if (there === undefined) longest[from + i] = key;
       else if (there !== key) {
-        if (this.#lapsed(use.mark.store, id, mark.wall) || used.goneBy !== undefined) return void used.longest.delete(store);
+        if (this.#lapsed(use.mark.store, id, mark.wall) || used.goneBy !== undefined)
+          return void used.longest.delete(store);
         const detail = `the use by ${mark.who} saw key ${key} at ${from + i}, where another saw ${there}`;
         return this.#findings.say('wrong order', id, detail, [use.index, index]);
       }
@@ -223,7 +257,8 @@ export class UsesCheck {
     for (const key of keys) {
       const putBy = this.#keys.get(key)?.putBy;
       if (own.has(key)) this.#findings.say('doubled', id, `key ${key} is there twice at the end`, [putBy]);
-      if (putBy === undefined) this.#findings.say('broken chain', id, `key ${key} is there at the end, and nobody put it`, []);
+      if (putBy === undefined)
+        this.#findings.say('broken chain', id, `key ${key} is there at the end, and nobody put it`, []);
       own.add(key);
       holders.set(key, id);
     }
@@ -238,12 +273,21 @@ export class UsesCheck {
     return stores.some((store) => this.#lapsed(store, id, -Infinity));
   }
 
-  /** Whether an acknowledged key may be missing: its session has been deleted, has expired, or was restored to an older state. */
-  #excused({ id, store, putAt, putBy }: Key, judged: ReadonlyMap<string, LastSeen>, gone: Map<string, boolean>): boolean {
+  /**
+   * Whether an acknowledged key may be missing: its session has been deleted, has expired, or was restored to an older
+   * state.
+   */
+  #excused(
+    { id, store, putAt, putBy }: Key,
+    judged: ReadonlyMap<string, LastSeen>,
+    gone: Map<string, boolean>,
+  ): boolean {
     const used = this.#used.get(id);
     if (used !== undefined && (used.restoring > 0 || used.restoredBy > putBy)) return true;
     const stores = [store, judged.get(id)?.store ?? store];
-    return stores.some((each) => (this.#logOf(each, id)?.lapsedAt ?? -Infinity) >= putAt) || this.#isGone(id, judged, gone);
+    return (
+      stores.some((each) => (this.#logOf(each, id)?.lapsedAt ?? -Infinity) >= putAt) || this.#isGone(id, judged, gone)
+    );
   }
 
   /** The session under this id and the older ones that may lead to it. */
@@ -275,7 +319,11 @@ export class UsesCheck {
     gone.set(id, false);
     const head = judged.get(id)?.head;
     const deleted = this.#mayBeDeleted(id) && (head === undefined || head.state !== 'live');
-    const isGone = deleted || this.#targets(id).some((to) => !judged.has(to) || this.#everLapsed(to, judged.get(to)) || this.#isGone(to, judged, gone));
+    const isGone =
+      deleted ||
+      this.#targets(id).some(
+        (to) => !judged.has(to) || this.#everLapsed(to, judged.get(to)) || this.#isGone(to, judged, gone),
+      );
     gone.set(id, isGone);
     return isGone;
   }

@@ -11,7 +11,10 @@ export interface LockOptions {
   readonly leaseMs?: number | undefined;
   /** After a grant, requests in the same process go first for this long even if others wait. Default 5. */
   readonly minHoldMs?: number | undefined;
-  /** One use may keep others waiting this long, unless it asks for another time (`holdMs`); then its lease is left to lapse and its save is fenced off. Default 30000. */
+  /**
+   * One use may keep others waiting this long, unless it asks for another time (`holdMs`); then its lease is left to
+   * lapse and its save is fenced off. Default 30000.
+   */
   readonly maxHoldMs?: number | undefined;
 }
 
@@ -97,7 +100,10 @@ interface Held {
   leaving: boolean;
 }
 
-/** `asking`: a request is at the store, or waits in its queue. `kept`: ours, and nobody uses it. `used`: a use is going on. */
+/**
+ * `asking`: a request is at the store, or waits in its queue. `kept`: ours, and nobody uses it. `used`: a use is going
+ * on.
+ */
 type State =
   | { readonly is: 'free' }
   | { readonly is: 'asking'; wake: () => void }
@@ -106,14 +112,20 @@ type State =
   | { readonly is: 'releasing' };
 
 const FREE: State = { is: 'free' };
-/** A lease is counted from before the request was sent, less this part of it: the clocks of two machines tick differently. */
+/**
+ * A lease is counted from before the request was sent, less this part of it: the clocks of two machines tick
+ * differently.
+ */
 const LEASE_MARGIN = 0.1;
 /** A lost hint costs at most this much of a lease. */
 const ASK_AGAIN = 0.25;
 /** A lease with less than this left is renewed when a use begins. */
 const FRESH = 0.5;
 
-/** The lock of one session, as one member sees it: a queue of this process's uses in front of the store's queue of members. */
+/**
+ * The lock of one session, as one member sees it: a queue of this process's uses in front of the store's queue of
+ * members.
+ */
 export class MemberLock {
   readonly id: string;
   readonly #context: LockContext;
@@ -227,7 +239,11 @@ export class MemberLock {
       const sentAt = this.#now();
       const woken = this.#nextWake();
       const since = first.since();
-      const reply = await store.lock(this.id, { member, ticket, leaseMs: options.leaseMs, wait: !first.tryOnly, existing: first.existing, since }, call);
+      const reply = await store.lock(
+        this.id,
+        { member, ticket, leaseMs: options.leaseMs, wait: !first.tryOnly, existing: first.existing, since },
+        call,
+      );
       if (reply.granted) {
         await this.#context.checkWorld(reply.token);
         const held = this.#heldBy(reply, sentAt);
@@ -265,7 +281,15 @@ export class MemberLock {
     const now = this.#now();
     const wanted = grant.wanted || this.#recalled === grant.token;
     const leaseUntil = sentAt + Math.min(grant.leaseLeftMs, leaseMs) - leaseMs * LEASE_MARGIN;
-    return { token: grant.token, since: now, leaseUntil, wantedSince: wanted ? now : undefined, holdMs, lost: false, leaving: false };
+    return {
+      token: grant.token,
+      since: now,
+      leaseUntil,
+      wantedSince: wanted ? now : undefined,
+      holdMs,
+      lost: false,
+      leaving: false,
+    };
   }
 
   #use(held: Held, waiter: Waiter, granted: Granted | undefined): void {

@@ -20,8 +20,8 @@ export interface AcquireOptions {
 export const DEFAULT_LEASE_MS = 2000;
 
 /**
- * The member locks of one process. Requests of this process queue here in order, those of all processes queue in the store.
- * Under `lazy` the lock stays after a use: the next use costs no round trip until another member recalls it.
+ * The member locks of one process. Requests of this process queue here in order, those of all processes queue in the
+ * store. Under `lazy` the lock stays after a use: the next use costs no round trip until another member recalls it.
  */
 export class MemberLocks {
   readonly #context: LockContext;
@@ -34,7 +34,14 @@ export class MemberLocks {
   #joinedEpoch = 0;
   #closed = false;
 
-  constructor(store: Store, clock: Clock, options: LockOptions, call: CallOptions, observers: Observers, onRenewed: (id: string, token: Token) => void = () => undefined) {
+  constructor(
+    store: Store,
+    clock: Clock,
+    options: LockOptions,
+    call: CallOptions,
+    observers: Observers,
+    onRenewed: (id: string, token: Token) => void = () => undefined,
+  ) {
     const { release = 'lazy', leaseMs = DEFAULT_LEASE_MS, minHoldMs = 5, maxHoldMs = 30_000 } = options;
     this.#context = {
       store,
@@ -52,7 +59,10 @@ export class MemberLocks {
     };
   }
 
-  /** Waits its turn. `existing`: rejects with an `Absence` where there is no living session, of which then nothing is locked. `since` is asked for when the request goes out, so that the grant can bring what the caller lacks. */
+  /**
+   * Waits its turn. `existing`: rejects with an `Absence` where there is no living session, of which then nothing is
+   * locked. `since` is asked for when the request goes out, so that the grant can bring what the caller lacks.
+   */
   acquire(id: string, since: () => Position, options: AcquireOptions = {}, existing = false): Promise<Hold> {
     if (this.#closed) return Promise.reject(new HoldfastError('ERR_CLOSED', 'the session repository is closed'));
     const { timeoutMs = 10_000, signal } = options;
@@ -74,7 +84,10 @@ export class MemberLocks {
         grant: (hold) => (settle(), resolve(hold)),
         fail: (error) => (settle(), reject(error as Error)),
       };
-      const stopTimer = timeoutMs > 0 && Number.isFinite(timeoutMs) ? this.#context.clock.after(timeoutMs, () => waiter.fail(lockTimeout(id, timeoutMs))) : undefined;
+      const stopTimer =
+        timeoutMs > 0 && Number.isFinite(timeoutMs)
+          ? this.#context.clock.after(timeoutMs, () => waiter.fail(lockTimeout(id, timeoutMs)))
+          : undefined;
       const onAbort = (): void => waiter.fail(signal?.reason);
       signal?.addEventListener('abort', onAbort, { once: true });
       leave = this.#lock(id).wait(waiter);
@@ -87,7 +100,10 @@ export class MemberLocks {
     this.#locks.get(id)?.doubt();
   }
 
-  /** Gives an idle lock back, so that this process no longer needs to remember the session. Resolves false when it is in use. */
+  /**
+   * Gives an idle lock back, so that this process no longer needs to remember the session. Resolves false when it is in
+   * use.
+   */
   async giveUp(id: string): Promise<boolean> {
     return (await this.#locks.get(id)?.giveUp()) ?? true;
   }
@@ -100,7 +116,12 @@ export class MemberLocks {
   async close(): Promise<void> {
     this.#closed = true;
     for (const lock of [...this.#locks.values()]) {
-      lock.failAll(() => new HoldfastError('ERR_CLOSED', 'the session repository was closed while waiting for a lock', { session: lock.id }));
+      lock.failAll(
+        () =>
+          new HoldfastError('ERR_CLOSED', 'the session repository was closed while waiting for a lock', {
+            session: lock.id,
+          }),
+      );
     }
     await Promise.all([...this.#locks.keys()].map((id) => this.giveUp(id)));
     await this.#membership?.then((membership) => membership.leave(this.#context.call)).catch(() => undefined);
@@ -125,8 +146,8 @@ export class MemberLocks {
   }
 
   /**
-   * A store whose sessions have tokens of a later epoch than its own mark has been fed by a promoted one: whoever takes it for the
-   * primary is of the old world, also after it was fenced once.
+   * A store whose sessions have tokens of a later epoch than its own mark has been fed by a promoted one: whoever takes
+   * it for the primary is of the old world, also after it was fenced once.
    */
   async #checkWorld(token: Token): Promise<void> {
     // A store that has lost its memory, and so this member's name, with which no hint can reach it any more.
@@ -135,17 +156,25 @@ export class MemberLocks {
     const { store, call } = this.#context;
     this.#epoch = (await store.ping(call)).epoch;
     if (epochOf(token) <= this.#epoch) return; // promoted since
-    throw new HoldfastError('ERR_FENCED', `this store is a backup of a promoted one (epoch ${epochOf(token)}): start this process with the promoted store as \`store\`, or promote this one above it`, { outcome: 'none' });
+    throw new HoldfastError(
+      'ERR_FENCED',
+      `this store is a backup of a promoted one (epoch ${epochOf(token)}): start this process with the promoted store as \`store\`, or promote this one above it`,
+      { outcome: 'none' },
+    );
   }
 
-  /** Hints were lost, perhaps with all that the store knew: its epoch is then lower than the one that this member joined under. */
+  /**
+   * Hints were lost, perhaps with all that the store knew: its epoch is then lower than the one that this member joined
+   * under.
+   */
   async #resync(): Promise<void> {
     for (const lock of this.#locks.values()) lock.doubt();
     const { store, call } = this.#context;
     const before = this.#membership;
     try {
       const [membership, { epoch }] = await Promise.all([before, store.ping(call)]);
-      if (membership !== undefined && epoch < membership.epoch && this.#membership === before) this.#membership = undefined;
+      if (membership !== undefined && epoch < membership.epoch && this.#membership === before)
+        this.#membership = undefined;
       this.#epoch = epoch;
     } catch {
       // unreachable: whoever asks next will tell
@@ -164,5 +193,9 @@ export class MemberLocks {
 
 function lockTimeout(id: string, timeoutMs: number): HoldfastError {
   const waited = timeoutMs > 0 ? `was not granted within ${timeoutMs} ms` : 'is held by another';
-  return new HoldfastError('ERR_LOCK_TIMEOUT', `the lock of session '${shortId(id)}' ${waited}; try again later, or wait longer with timeoutMs`, { session: id });
+  return new HoldfastError(
+    'ERR_LOCK_TIMEOUT',
+    `the lock of session '${shortId(id)}' ${waited}; try again later, or wait longer with timeoutMs`,
+    { session: id },
+  );
 }

@@ -16,12 +16,23 @@ export interface AttributeChange {
 export interface DeltaBody {
   /** Against the directory before; empty: it stays as it is. */
   readonly directoryDelta: Uint8Array;
-  readonly changes: readonly { readonly index: number; readonly op: keyof typeof ATTRIBUTE_OPS; readonly bytes: Uint8Array }[];
+  readonly changes: readonly {
+    readonly index: number;
+    readonly op: keyof typeof ATTRIBUTE_OPS;
+    readonly bytes: Uint8Array;
+  }[];
 }
 
-export function encodeDeltaBody(directory: Directory, directoryDelta: Uint8Array, changes: readonly AttributeChange[]): Uint8Array {
+export function encodeDeltaBody(
+  directory: Directory,
+  directoryDelta: Uint8Array,
+  changes: readonly AttributeChange[],
+): Uint8Array {
   const indexOf = indexer(directory, changes.length);
-  return writeDeltaBody({ directoryDelta, changes: changes.map(({ name, op, bytes }) => ({ index: indexOf(name), op, bytes })) });
+  return writeDeltaBody({
+    directoryDelta,
+    changes: changes.map(({ name, op, bytes }) => ({ index: indexOf(name), op, bytes })),
+  });
 }
 
 export function writeDeltaBody({ directoryDelta, changes }: DeltaBody): Buffer {

@@ -44,7 +44,10 @@ export class ByteWriter {
   }
 }
 
-/** Reads what `ByteWriter` wrote. Past the end, or at a varint that is none or longer than it need be, it calls `fail`, which must throw. */
+/**
+ * Reads what `ByteWriter` wrote. Past the end, or at a varint that is none or longer than it need be, it calls `fail`,
+ * which must throw.
+ */
 export class ByteReader {
   readonly #bytes: Buffer;
   readonly #fail: (what: string, offset: number) => never;

@@ -9,9 +9,12 @@ export const weightOf = (bodyBytes: number): number => bodyBytes + ENVELOPE_BYTE
 
 /**
  * Whether the next record should be a snapshot: when the deltas would outweigh max(last snapshot, 4 KB). Each byte of a
- * delta is then paid for at most twice, and reading a session costs at most two snapshots. All in bytes of bodies, uncompressed: how well
- * something compresses must not decide how much a reader has to apply.
+ * delta is then paid for at most twice, and reading a session costs at most two snapshots. All in bytes of bodies,
+ * uncompressed: how well something compresses must not decide how much a reader has to apply.
  */
-export function compactionDue(log: { readonly snapshotBytes: number; readonly deltaBytes: number }, nextWeight: number): boolean {
+export function compactionDue(
+  log: { readonly snapshotBytes: number; readonly deltaBytes: number },
+  nextWeight: number,
+): boolean {
   return log.deltaBytes + nextWeight > Math.max(log.snapshotBytes, SMALLEST_LOG_BYTES);
 }

@@ -37,7 +37,8 @@ function pack(bytes: Uint8Array): Buffer | undefined {
 function unpack(packed: Uint8Array, limitBytes: number, refuse: Refusal): Buffer {
   const reader = new ByteReader(packed, refuse.damaged);
   const codec = reader.byte();
-  if (codec !== CODEC_DEFLATE) refuse.damaged(`its compression, codec ${codec}, is unknown; a newer version of Holdfast may read it`);
+  if (codec !== CODEC_DEFLATE)
+    refuse.damaged(`its compression, codec ${codec}, is unknown; a newer version of Holdfast may read it`);
   const length = reader.varint();
   if (length > Math.min(limitBytes, LONGEST)) refuse.tooLong();
   const bytes = inflate(packed.subarray(reader.offset), length, refuse);
@@ -59,7 +60,12 @@ export function packBody(kind: 'delta' | 'snapshot', body: Uint8Array): Buffer |
 }
 
 /** The body that `packBody` was given; it has at most `limitBytes`. */
-export function unpackBody(kind: 'delta' | 'snapshot', packed: Uint8Array, limitBytes: number, refuse: Refusal): Buffer {
+export function unpackBody(
+  kind: 'delta' | 'snapshot',
+  packed: Uint8Array,
+  limitBytes: number,
+  refuse: Refusal,
+): Buffer {
   return kind === 'delta' ? unpackDelta(packed, limitBytes, refuse) : unpack(packed, limitBytes, refuse);
 }
 
@@ -102,5 +108,7 @@ function unpackDelta(packed: Uint8Array, limitBytes: number, refuse: Refusal): B
     left -= bytes.length;
     found ||= isPacked;
   }
-  return found ? writeDeltaBody({ directoryDelta, changes }) : refuse.damaged('no value is compressed, although it says so');
+  return found
+    ? writeDeltaBody({ directoryDelta, changes })
+    : refuse.damaged('no value is compressed, although it says so');
 }

@@ -69,7 +69,8 @@ export class Image {
 
   /** `directory`: the new names, when they change; an attribute whose name is missing there is deleted. */
   stage(directory: Directory | undefined, values: ReadonlyMap<string, Value>): Staged {
-    const digest = directory === undefined ? this.#updatedDigest(values) : digestOf(directory, this.#merged(directory, values));
+    const digest =
+      directory === undefined ? this.#updatedDigest(values) : digestOf(directory, this.#merged(directory, values));
     return { directory, values, digest, byteLength: this.#stagedLength(directory, values) };
   }
 
@@ -78,7 +79,8 @@ export class Image {
     if (directory !== undefined) {
       length = directory.bytes.length;
       for (const [, value] of this.#merged(directory, values)) length += value.bytes.length;
-    } else for (const [name, value] of values) length += value.bytes.length - (this.#values.get(name)?.bytes.length ?? 0);
+    } else
+      for (const [name, value] of values) length += value.bytes.length - (this.#values.get(name)?.bytes.length ?? 0);
     return length;
   }
 
@@ -130,8 +132,14 @@ function lane(half: number, seed: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** Versions of attributes that are not among `names` are dropped. `ERR_INVALID` for a version that is no integer from 1 on. */
-export function encodeDirectory(names: readonly string[], versions: ReadonlyMap<string, number> = NO_VERSIONS): Directory {
+/**
+ * Versions of attributes that are not among `names` are dropped. `ERR_INVALID` for a version that is no integer from 1
+ * on.
+ */
+export function encodeDirectory(
+  names: readonly string[],
+  versions: ReadonlyMap<string, number> = NO_VERSIONS,
+): Directory {
   let capacity = 0;
   for (const name of names) capacity += 1 + 2 * VARINT_MAX + 3 * name.length;
   const out = new ByteWriter(capacity);
@@ -151,10 +159,17 @@ export function encodeDirectory(names: readonly string[], versions: ReadonlyMap<
 
 function checkVersion(name: string, version: number): number {
   if (Number.isSafeInteger(version) && version >= 1) return version;
-  throw new HoldfastError('ERR_INVALID', `attribute '${name}': a schema version is an integer from 1 on, not ${version}`, { paths: [[name]] });
+  throw new HoldfastError(
+    'ERR_INVALID',
+    `attribute '${name}': a schema version is an integer from 1 on, not ${version}`,
+    { paths: [[name]] },
+  );
 }
 
-/** `fail` must throw. Takes only what `encodeDirectory` gives: names are unique and well-formed, numbers have their shortest form. */
+/**
+ * `fail` must throw. Takes only what `encodeDirectory` gives: names are unique and well-formed, numbers have their
+ * shortest form.
+ */
 export function decodeDirectory(bytes: Uint8Array, fail: (what: string) => never): Directory {
   const reader = new ByteReader(bytes, fail);
   const names: string[] = [];

@@ -4,8 +4,9 @@ const SMALL_BYTES = 1024;
 const SHARED_BYTES = 16 * 1024;
 
 /**
- * The same byte strings, in memory that holds nothing else: images keep them for as long as a session is open, and a slice of a record or
- * of an encoder's buffer would keep all of that. Small ones are put together, because each piece of memory costs over 100 bytes of its own.
+ * The same byte strings, in memory that holds nothing else: images keep them for as long as a session is open, and a
+ * slice of a record or of an encoder's buffer would keep all of that. Small ones are put together, because each piece
+ * of memory costs over 100 bytes of its own.
  */
 export function ownedBytes(values: readonly Uint8Array[]): Uint8Array[] {
   const owned = values.map((bytes) => (bytes.length < SMALL_BYTES || isAlone(bytes) ? bytes : new Uint8Array(bytes)));

@@ -33,7 +33,9 @@ export interface Digest {
 
 export const sameDigest = (a: Digest, b: Digest): boolean => a.low === b.low && a.high === b.high;
 
-/** What a record says by its difference to the one before, and what its checksum binds it to. Every `LogRecord` is one. */
+/**
+ * What a record says by its difference to the one before, and what its checksum binds it to. Every `LogRecord` is one.
+ */
 export interface RecordParent {
   readonly revision: number;
   readonly nonce: number;
@@ -56,11 +58,13 @@ export interface LogRecord {
   /** The writer's; it never falls along a log. */
   readonly token: Token;
   /**
-   * Of the image that the record yields; of a tombstone or an alias: zeros. A delta carries the low lane only, and is read with a high one
-   * of 0: compare by `yields`.
+   * Of the image that the record yields; of a tombstone or an alias: zeros. A delta carries the low lane only, and is
+   * read with a high one of 0: compare by `yields`.
    */
   readonly digest: Digest;
-  /** As `encodeDeltaBody`, `encodeSnapshotBody` or `encodeAliasBody` made it, never compressed; of a tombstone: empty. */
+  /**
+   * As `encodeDeltaBody`, `encodeSnapshotBody` or `encodeAliasBody` made it, never compressed; of a tombstone: empty.
+   */
   readonly body: Uint8Array;
   /** Of a later version: a first byte (`EXTENSION_CRITICAL` and what it is), and what belongs to it. */
   readonly extension?: Uint8Array;
@@ -72,8 +76,8 @@ export function yields(record: LogRecord, digest: Digest): boolean {
 }
 
 /**
- * `parent` is the record before. `ERR_FENCED` when that has a higher token; `ERR_INVALID` when the record does not follow it, or
- * has no time in whole milliseconds.
+ * `parent` is the record before. `ERR_FENCED` when that has a higher token; `ERR_INVALID` when the record does not
+ * follow it, or has no time in whole milliseconds.
  */
 export function encodeRecord(id: string, record: LogRecord, parent: RecordParent, compress: Compress): Buffer {
   checkFollows(id, record, parent);
@@ -85,7 +89,9 @@ export function encodeRecord(id: string, record: LogRecord, parent: RecordParent
   const raised = kind === 'delta' && record.token > parent.token;
   const out = new ByteWriter(RECORD_OVERHEAD + VARINT_MAX + (extension?.length ?? 0) + body.length);
   const flags = (raised ? FLAG_TOKEN : 0) | (hasDirectory ? FLAG_DIRECTORY : 0) | (packed ? FLAG_PACKED : 0);
-  out.byte((RECORD_VERSION << VERSION_SHIFT) | (KINDS.indexOf(kind) << KIND_SHIFT) | (extension ? FLAG_EXTENSION : 0) | flags);
+  out.byte(
+    (RECORD_VERSION << VERSION_SHIFT) | (KINDS.indexOf(kind) << KIND_SHIFT) | (extension ? FLAG_EXTENSION : 0) | flags,
+  );
   out.uint48(record.nonce);
   if (kind === 'delta') writeDeltaHead(out, record, parent);
   else writeWholeHead(out, record);
@@ -104,7 +110,8 @@ function checkFollows(id: string, record: LogRecord, parent: RecordParent): void
   const refuse = (code: 'ERR_FENCED' | 'ERR_INVALID', what: string): never => {
     throw new HoldfastError(code, `session '${shortId(id)}', revision ${revision}: ${what}`, { session: id, revision });
   };
-  if (token < parent.token) refuse('ERR_FENCED', `token ${token} is outdated by ${parent.token} of the record before; discard this copy`);
+  if (token < parent.token)
+    refuse('ERR_FENCED', `token ${token} is outdated by ${parent.token} of the record before; discard this copy`);
   const isFollowing = revision === parent.revision + 1 && record.parentNonce === parent.nonce;
   if (!isFollowing) refuse('ERR_INVALID', `it does not follow revision ${parent.revision}, nonce ${parent.nonce}`);
   const isTime = Number.isInteger(time) && time >= 0 && time <= UINT48_MAX;
@@ -127,7 +134,10 @@ function writeWholeHead(out: ByteWriter, record: LogRecord): void {
   out.uint32(record.digest.high);
 }
 
-/** Binds a checksum to the session, and that of a delta to its place: a record that turns up under another id, or behind another record, is damage. */
+/**
+ * Binds a checksum to the session, and that of a delta to its place: a record that turns up under another id, or behind
+ * another record, is damage.
+ */
 function seedOf(id: string, parent: RecordParent | undefined): number {
   const seed = crc32(id);
   if (parent === undefined) return seed;
@@ -140,23 +150,35 @@ function seedOf(id: string, parent: RecordParent | undefined): number {
 type Head = Pick<LogRecord, 'revision' | 'nonce' | 'parentNonce' | 'time' | 'token' | 'digest'>;
 
 /**
- * The record of this revision; its body may share memory with `bytes`. `parent`, the record before, may be left out for all but a delta.
- * `limitBytes` is that of the session's state and bounds what is inflated. Throws `ERR_CORRUPT` or `ERR_LIMIT`, naming session
- * and revision.
+ * The record of this revision; its body may share memory with `bytes`. `parent`, the record before, may be left out for
+ * all but a delta. `limitBytes` is that of the session's state and bounds what is inflated. Throws `ERR_CORRUPT` or
+ * `ERR_LIMIT`, naming session and revision.
  */
-export function decodeRecord(id: string, bytes: Uint8Array, parent: RecordParent | undefined, revision: number, limitBytes: number): LogRecord {
+export function decodeRecord(
+  id: string,
+  bytes: Uint8Array,
+  parent: RecordParent | undefined,
+  revision: number,
+  limitBytes: number,
+): LogRecord {
   const damaged = (what: string): never => {
     throw corrupt(id, revision, `the record is damaged (${what})`);
   };
   const first = bytes[0] ?? damaged('it is empty');
   const version = first >> VERSION_SHIFT;
   if (version !== RECORD_VERSION) {
-    throw unknown(id, revision, `the record has format version ${version}, and this version of Holdfast reads ${RECORD_VERSION}`);
+    throw unknown(
+      id,
+      revision,
+      `the record has format version ${version}, and this version of Holdfast reads ${RECORD_VERSION}`,
+    );
   }
   const kind = KINDS[(first >> KIND_SHIFT) & 3] as LogRecord['kind'];
   const isDelta = kind === 'delta';
-  if (isDelta && parent === undefined) throw corrupt(id, revision, 'a delta cannot stand alone, and the record before it is missing');
-  if (parent !== undefined && parent.revision + 1 !== revision) damaged(`it does not follow revision ${parent.revision}`);
+  if (isDelta && parent === undefined)
+    throw corrupt(id, revision, 'a delta cannot stand alone, and the record before it is missing');
+  if (parent !== undefined && parent.revision + 1 !== revision)
+    damaged(`it does not follow revision ${parent.revision}`);
   const content = bytes.subarray(0, Math.max(0, bytes.length - CHECKSUM_BYTES));
   const checksum = new ByteReader(bytes.subarray(content.length), damaged).uint32();
   if (crc32(content, seedOf(id, isDelta ? parent : undefined)) !== checksum) damaged('checksum');
@@ -174,7 +196,12 @@ export function decodeRecord(id: string, bytes: Uint8Array, parent: RecordParent
   return { kind, ...head, body, ...(extension && { extension }) };
 }
 
-function readDeltaHead(reader: ByteReader, first: number, parent: RecordParent, damaged: (what: string) => never): Head {
+function readDeltaHead(
+  reader: ByteReader,
+  first: number,
+  parent: RecordParent,
+  damaged: (what: string) => never,
+): Head {
   const nonce = reader.uint48();
   const time = parent.time + reader.zigzag();
   const raise = (first & FLAG_TOKEN) === 0 ? 0 : reader.varint() || damaged('a token is raised by 0');
@@ -184,7 +211,12 @@ function readDeltaHead(reader: ByteReader, first: number, parent: RecordParent, 
   return { revision: parent.revision + 1, nonce, parentNonce: parent.nonce, time, token: parent.token + raise, digest };
 }
 
-function readWholeHead(reader: ByteReader, expected: number, parent: RecordParent | undefined, damaged: (what: string) => never): Head {
+function readWholeHead(
+  reader: ByteReader,
+  expected: number,
+  parent: RecordParent | undefined,
+  damaged: (what: string) => never,
+): Head {
   const nonce = reader.uint48();
   const parentNonce = reader.uint48();
   const time = reader.uint48();
@@ -202,7 +234,11 @@ function readExtension(reader: ByteReader, id: string, revision: number, damaged
   const extension = reader.raw(reader.varint());
   const first = extension[0] ?? damaged('an empty extension');
   if ((first & EXTENSION_CRITICAL) !== 0) {
-    throw unknown(id, revision, `the record has extension ${first & ~EXTENSION_CRITICAL}, which this version of Holdfast does not know`);
+    throw unknown(
+      id,
+      revision,
+      `the record has extension ${first & ~EXTENSION_CRITICAL}, which this version of Holdfast does not know`,
+    );
   }
   return extension;
 }
@@ -210,7 +246,13 @@ function readExtension(reader: ByteReader, id: string, revision: number, damaged
 /** Beside the values a body has their lengths and indices, which together take less than they do. */
 const bodyLimit = (limitBytes: number): number => 2 * limitBytes + 64;
 
-function readBody(kind: LogRecord['kind'], first: number, written: Uint8Array, limitBytes: number, refuse: Refusal): Uint8Array {
+function readBody(
+  kind: LogRecord['kind'],
+  first: number,
+  written: Uint8Array,
+  limitBytes: number,
+  refuse: Refusal,
+): Uint8Array {
   const isPacked = (first & FLAG_PACKED) !== 0;
   if (kind === 'delta') {
     const body = withDirectory(first, written, refuse);
@@ -238,7 +280,11 @@ export function corrupt(id: string, revision: number, what: string, cause?: unkn
 
 /** Nothing may be damaged: another version of Holdfast wrote it. */
 function unknown(id: string, revision: number, what: string): HoldfastError {
-  return new HoldfastError('ERR_CORRUPT', `session '${shortId(id)}', revision ${revision}: ${what}; read it with a newer version`, { session: id, revision });
+  return new HoldfastError(
+    'ERR_CORRUPT',
+    `session '${shortId(id)}', revision ${revision}: ${what}; read it with a newer version`,
+    { session: id, revision },
+  );
 }
 
 export function overLimit(id: string, revision: number, limitBytes: number, cause?: unknown): HoldfastError {

@@ -16,8 +16,8 @@ interface Saved {
 }
 
 /**
- * Saves an open session every so often if it was touched, until it ends. Held weakly: one that its user has forgotten is let go, and told of. A
- * save that fails is an event; the next is tried in its turn.
+ * Saves an open session every so often if it was touched, until it ends. Held weakly: one that its user has forgotten
+ * is let go, and told of. A save that fails is an event; the next is tried in its turn.
  */
 export function autosave(session: Saved, { everyMs }: AutosaveOptions, clock: Clock, observers: Observers): void {
   const held = new WeakRef(session);

@@ -23,8 +23,8 @@ export interface Claimed {
   /** As the use asked for. */
   readonly holdMs: number | undefined;
   /**
-   * Gives lock and replica back; never rejects. `slots`: what they hold is what the primary holds, for the next use. While the outcome of
-   * an append is unknown, both stay as they are until it is not.
+   * Gives lock and replica back; never rejects. `slots`: what they hold is what the primary holds, for the next use.
+   * While the outcome of an append is unknown, both stay as they are until it is not.
    */
   end(how: EndOfHold, slots: Slots | undefined): Promise<void>;
 }
@@ -50,14 +50,19 @@ export class Claims {
   readonly #place: Store;
   readonly #locks: MemberLocks;
   readonly #kept: KeptSessions;
-  /** Uses of this process that have the lock: by their holds, for the next use of a session has begun before the one before is struck off. */
+  /**
+   * Uses of this process that have the lock: by their holds, for the next use of a session has begun before the one
+   * before is struck off.
+   */
   readonly #inUse = new Map<Hold, Kept>();
   readonly #onIdle: (() => void)[] = [];
 
   constructor(line: Line, place: Store, lock: LockOptions, cacheBytes: number) {
     this.#line = line;
     this.#place = place;
-    this.#locks = new MemberLocks(line.store, line.clock, lock, line.call, line.observers, (id, token) => this.#passOnRenewal(id, token));
+    this.#locks = new MemberLocks(line.store, line.clock, lock, line.call, line.observers, (id, token) =>
+      this.#passOnRenewal(id, token),
+    );
     this.#kept = new KeptSessions(cacheBytes, (id) => void this.#locks.giveUp(id));
   }
 
@@ -103,7 +108,10 @@ export class Claims {
     if (this.#inUse.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it became. */
+  /**
+   * Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it
+   * became.
+   */
   async claim(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
     for (let hops = 0, at = id; ; hops += 1) {
       const claimed = await this.#claimOne(at, options, existing);
@@ -111,12 +119,20 @@ export class Claims {
       const lost = hops > 0 && claimed.replica.state === 'absent';
       if (!lost && (next === undefined || hops === MOST_ALIASES)) return claimed;
       await claimed.end('keep', undefined);
-      if (next === undefined) throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' goes on under another id, which is not here (any more)`, { session: id });
+      if (next === undefined)
+        throw new HoldfastError(
+          'ERR_NOT_FOUND',
+          `session '${shortId(id)}' goes on under another id, which is not here (any more)`,
+          { session: id },
+        );
       at = next;
     }
   }
 
-  /** The id that a session goes on under, for as long as that is told: by the later clock, so that none that is set back prolongs it. */
+  /**
+   * The id that a session goes on under, for as long as that is told: by the later clock, so that none that is set back
+   * prolongs it.
+   */
   livesOnAs({ alias }: Replica): string | undefined {
     return alias !== undefined && this.#line.time.stamp() < alias.until ? alias.id : undefined;
   }
@@ -144,7 +160,12 @@ export class Claims {
       throw error;
     }
     if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return { replica: kept.replica, hold, holdMs: options.holdMs, end: (how, slots) => this.#endUse(kept, hold, how, slots) };
+    return {
+      replica: kept.replica,
+      hold,
+      holdMs: options.holdMs,
+      end: (how, slots) => this.#endUse(kept, hold, how, slots),
+    };
   }
 
   /** What is there in place of a living session: nothing, an expired one, or an end. */
@@ -192,12 +213,16 @@ export class Claims {
     }
   }
 
-  /** A use that lasts renews its lease, and with it the idle time in the primary: backups hear of that once in half of it. */
+  /**
+   * A use that lasts renews its lease, and with it the idle time in the primary: backups hear of that once in half of
+   * it.
+   */
   #passOnRenewal(id: string, token: Token): void {
     const replica = this.#kept.replicaOf(id);
     const now = this.#line.clock.monotonic();
     const { idleMs } = replica?.expiry ?? {};
-    if (replica === undefined || !replica.exists || idleMs === undefined || replica.expiresAt - now > idleMs / 2) return;
+    if (replica === undefined || !replica.exists || idleMs === undefined || replica.expiresAt - now > idleMs / 2)
+      return;
     replica.used(now, this.#line.time.now(), undefined);
     void this.#line.backups.touch(id, { token }).catch(() => undefined); // it has been told as an event
   }
@@ -211,17 +236,26 @@ export class Claims {
       if (claimed.replica.state === 'absent' || claimed.replica.state === 'expired') return claimed;
       await claimed.end('keep', undefined);
     }
-    throw new HoldfastError('ERR_CONFLICT', `session '${shortId(id)}' exists already, or was destroyed; open it, or choose another id`, { session: id });
+    throw new HoldfastError(
+      'ERR_CONFLICT',
+      `session '${shortId(id)}' exists already, or was destroyed; open it, or choose another id`,
+      { session: id },
+    );
   }
 
-  /** Ends a use in this order: what it leaves behind is settled, the lock is given back, the copy is let go. Never rejects. */
+  /**
+   * Ends a use in this order: what it leaves behind is settled, the lock is given back, the copy is let go. Never
+   * rejects.
+   */
   async #endUse(kept: Kept, hold: Hold, how: EndOfHold, slots: Slots | undefined): Promise<void> {
     const { replica } = kept;
     const { unsettled } = replica;
     if (unsettled !== undefined) {
       this.#noteEnd(hold);
       const appended = unsettled.append.lock === 'release' ? 'released' : 'keep';
-      void unsettled.done.then((settled) => this.#endUse(kept, hold, settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep', undefined));
+      void unsettled.done.then((settled) =>
+        this.#endUse(kept, hold, settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep', undefined),
+      );
       return;
     }
     kept.slots = slots;

@@ -11,7 +11,10 @@ export type Presence = 'default' | 'optional' | 'required';
 /** What an attribute is: the type of its values, its class, and what it is before it is first written. */
 export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> {
   readonly class: C;
-  /** Makes the value of an attribute that was never written; a fresh one each time. An immutable one is given it at creation, for good. */
+  /**
+   * Makes the value of an attribute that was never written; a fresh one each time. An immutable one is given it at
+   * creation, for good.
+   */
   readonly initial: (() => T) | undefined;
   readonly required: boolean;
   /** Of its schema; 0: none. */
@@ -23,13 +26,19 @@ export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> 
 
 type AnySpec = AttributeSpec<unknown, AttributeClass, Presence>;
 
-/** Makes a value of the present schema from one of version `from`, 0 where none was given; `old` is the caller's to change. */
+/**
+ * Makes a value of the present schema from one of version `from`, 0 where none was given; `old` is the caller's to
+ * change.
+ */
 export type Migrate<T> = (old: unknown, from: number) => T;
 
 export interface AttributeOptions<T> {
   /** Of the schema of its values, from 1 on. A stored value of a newer one is read-only, and stays as it is. */
   readonly version?: number | undefined;
-  /** Called when a value of an older version is read; the result is stored when the attribute is next written. Without it older values are taken as they are. */
+  /**
+   * Called when a value of an older version is read; the result is stored when the attribute is next written. Without
+   * it older values are taken as they are.
+   */
   readonly migrate?: Migrate<T> | undefined;
   /** A session cannot be created without it. Not together with a default. */
   readonly required?: boolean | undefined;
@@ -46,15 +55,23 @@ interface Builder<C extends AttributeClass> {
 }
 
 function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
-  const build = (initial?: () => unknown, options: AttributeOptions<unknown> = {}): AttributeSpec<unknown, C, Presence> => {
+  const build = (
+    initial?: () => unknown,
+    options: AttributeOptions<unknown> = {},
+  ): AttributeSpec<unknown, C, Presence> => {
     const what = `${attributeClass}(initial, options)`;
     if (initial !== undefined && typeof initial !== 'function') {
       throw new HoldfastError('ERR_INVALID', `${what} takes a default as a function, e.g. ${attributeClass}(() => [])`);
     }
     checkOptions(what, options, { version: count(1), migrate: func, required: flag });
     const { version = 0, migrate, required = false } = options;
-    if (required && initial !== undefined) throw new HoldfastError('ERR_INVALID', `${what}: an attribute with a default is never absent, and so not required`);
-    if (migrate !== undefined && version === 0) throw new HoldfastError('ERR_INVALID', `${what}: migrate needs a version, the one that it leads to`);
+    if (required && initial !== undefined)
+      throw new HoldfastError(
+        'ERR_INVALID',
+        `${what}: an attribute with a default is never absent, and so not required`,
+      );
+    if (migrate !== undefined && version === 0)
+      throw new HoldfastError('ERR_INVALID', `${what}: migrate needs a version, the one that it leads to`);
     return { class: attributeClass, initial, required, version, migrate };
   };
   return build as Builder<C>;
@@ -63,8 +80,9 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
 /** Compared whenever the save mode has it so; changed in place or assigned at will. */
 export const mutable: Builder<'mutable'> = builder('mutable');
 /**
- * Set once; read-only from then on, never compared and never sent again. A default is made once, when a session is created without the
- * attribute, and saved with it. A session that is older than the attribute has nothing saved: there the default is made anew at each opening.
+ * Set once; read-only from then on, never compared and never sent again. A default is made once, when a session is
+ * created without the attribute, and saved with it. A session that is older than the attribute has nothing saved: there
+ * the default is made anew at each opening.
  */
 export const immutable: Builder<'immutable'> = builder('immutable');
 /** Tracked only when written. */
@@ -85,7 +103,13 @@ export type DeepReadonly<T> = T extends (...args: never[]) => unknown
 
 type ValueOf<S> = S extends AttributeSpec<infer T, AttributeClass, Presence> ? T : never;
 type NamesOf<A, C extends AttributeClass, P extends Presence> = {
-  [K in keyof A]: A[K] extends AttributeSpec<infer _T, infer SC, infer SP> ? (SC extends C ? (SP extends P ? K : never) : never) : never;
+  [K in keyof A]: A[K] extends AttributeSpec<infer _T, infer SC, infer SP>
+    ? SC extends C
+      ? SP extends P
+        ? K
+        : never
+      : never
+    : never;
 }[keyof A];
 /** Written out, for hovers and messages. */
 type Flat<T> = { [K in keyof T]: T[K] } & {};
@@ -103,7 +127,9 @@ export type AttributesState<A extends Attributes> = Flat<
 
 /** First values for attributes, immutable ones too. */
 export type AttributesValues<A extends Attributes> = Flat<
-  { [K in NamesOf<A, AttributeClass, 'required'>]: ValueOf<A[K]> } & { [K in NamesOf<A, AttributeClass, 'default' | 'optional'>]?: ValueOf<A[K]> }
+  { [K in NamesOf<A, AttributeClass, 'required'>]: ValueOf<A[K]> } & {
+    [K in NamesOf<A, AttributeClass, 'default' | 'optional'>]?: ValueOf<A[K]>;
+  }
 >;
 
 /** Attributes of any name beside the declared ones. TypeScript wants their type to cover those as well. */
@@ -127,39 +153,59 @@ export type ValuesOf<Def> = Def extends SessionDefinition<infer _S, infer V> ? V
 export type SessionOf<Def> = Def extends SessionDefinition<infer S, infer V> ? Session<S, V> : never;
 
 export interface DefinitionOptions {
-  /** Names of attributes that there are no more: deleted from a session by its next save. What is neither declared nor named here is kept, and not seen. */
+  /**
+   * Names of attributes that there are no more: deleted from a session by its next save. What is neither declared nor
+   * named here is kept, and not seen.
+   */
   readonly drop?: readonly string[] | undefined;
 }
 
 /**
  * Declares what sessions hold:
  *
- *     const shop = defineSession({ user: immutable<string>(), cart: mutable<Item[]>(() => []), theme: unclassified(() => 'light') });
+ *     const shop = defineSession({ user: immutable<string>(), cart: mutable<Item[]>(() => []), theme: unclassified(()
+ * => 'light') });
  *
  * `undeclared` allows attributes of other names as well, all of one type and class.
  */
-export function defineSession<const A extends Attributes>(attributes: A, options?: DefinitionOptions): SessionDefinition<AttributesState<A>, AttributesValues<A>>;
+export function defineSession<const A extends Attributes>(
+  attributes: A,
+  options?: DefinitionOptions,
+): SessionDefinition<AttributesState<A>, AttributesValues<A>>;
 export function defineSession<const A extends Attributes, U, C extends AttributeClass, P extends Presence>(
   attributes: A,
   options: DefinitionOptions & { readonly undeclared: AttributeSpec<U, C, P> },
 ): SessionDefinition<WithUndeclared<AttributesState<A>, U>, WithUndeclared<AttributesValues<A>, U>>;
-export function defineSession(attributes: Attributes, options: DefinitionOptions & { readonly undeclared?: AnySpec | undefined } = {}): SessionDefinition<object, object> {
+export function defineSession(
+  attributes: Attributes,
+  options: DefinitionOptions & { readonly undeclared?: AnySpec | undefined } = {},
+): SessionDefinition<object, object> {
   checkAttributes(attributes);
   checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text) });
   const { undeclared, drop = [] } = options;
   if (undeclared !== undefined && (!isSpec(undeclared) || undeclared.required)) throw undeclarable('undeclared', []);
   for (const name of drop) {
-    if (Object.hasOwn(attributes, name)) throw new HoldfastError('ERR_INVALID', `attribute '${name}' is declared, and so cannot be dropped`, { paths: [[name]] });
+    if (Object.hasOwn(attributes, name))
+      throw new HoldfastError('ERR_INVALID', `attribute '${name}' is declared, and so cannot be dropped`, {
+        paths: [[name]],
+      });
   }
   return { attributes, undeclared, drop: new Set(drop) };
 }
 
 function checkAttributes(attributes: Attributes): void {
   if (!isPlainObject(attributes)) {
-    throw new HoldfastError('ERR_INVALID', `defineSession takes a plain object of attributes, each by its name, such as { cart: mutable(() => []) }, not ${describe(attributes)}`);
+    throw new HoldfastError(
+      'ERR_INVALID',
+      `defineSession takes a plain object of attributes, each by its name, such as { cart: mutable(() => []) }, not ${describe(attributes)}`,
+    );
   }
   const symbol = symbolsOf(attributes)[0];
-  if (symbol !== undefined) throw new HoldfastError('ERR_INVALID', `attribute ${String(symbol)} has a symbol for its name, which cannot be stored: name it by text`);
+  if (symbol !== undefined)
+    throw new HoldfastError(
+      'ERR_INVALID',
+      `attribute ${String(symbol)} has a symbol for its name, which cannot be stored: name it by text`,
+    );
   for (const [name, spec] of Object.entries(attributes)) {
     checkName(name);
     if (!isSpec(spec)) throw undeclarable(`attribute '${name}'`, [[name]]);
@@ -173,12 +219,18 @@ function isPlainObject(value: unknown): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-const symbolsOf = (value: object): symbol[] => Object.getOwnPropertySymbols(value).filter((symbol) => Object.prototype.propertyIsEnumerable.call(value, symbol));
+const symbolsOf = (value: object): symbol[] =>
+  Object.getOwnPropertySymbols(value).filter((symbol) => Object.prototype.propertyIsEnumerable.call(value, symbol));
 
-const isSpec = (spec: unknown): spec is AnySpec => typeof spec === 'object' && spec !== null && ['mutable', 'immutable', 'unclassified'].includes((spec as AnySpec).class);
+const isSpec = (spec: unknown): spec is AnySpec =>
+  typeof spec === 'object' &&
+  spec !== null &&
+  ['mutable', 'immutable', 'unclassified'].includes((spec as AnySpec).class);
 
 function undeclarable(what: string, paths: readonly [string][]): HoldfastError {
-  return new HoldfastError('ERR_INVALID', `${what} must be declared with mutable(), immutable() or unclassified()`, { paths });
+  return new HoldfastError('ERR_INVALID', `${what} must be declared with mutable(), immutable() or unclassified()`, {
+    paths,
+  });
 }
 
 export function classOf(definition: SessionDefinition<object, object>, name: string): AttributeClass | undefined {
@@ -186,7 +238,10 @@ export function classOf(definition: SessionDefinition<object, object>, name: str
 }
 
 /** Undefined: not part of the state, though a session may have it. */
-export function specOf({ attributes, undeclared, drop }: SessionDefinition<object, object>, name: string): AnySpec | undefined {
+export function specOf(
+  { attributes, undeclared, drop }: SessionDefinition<object, object>,
+  name: string,
+): AnySpec | undefined {
   if (Object.hasOwn(attributes, name)) return attributes[name];
   return drop.has(name) ? undefined : undeclared;
 }
@@ -200,9 +255,23 @@ export function firstValues<V extends object>({ attributes }: SessionDefinition<
   return values as V;
 }
 
-/** `ERR_INVALID` unless `values` are attributes by their names, all of them in the definition, and none that is required and `isNeeded` is missing. */
-export function checkValues(definition: SessionDefinition<object, object>, what: string, values: unknown, isNeeded: (name: string) => boolean): void {
-  if (typeof values !== 'object' || values === null || Array.isArray(values) || values instanceof Map || values instanceof Set) {
+/**
+ * `ERR_INVALID` unless `values` are attributes by their names, all of them in the definition, and none that is required
+ * and `isNeeded` is missing.
+ */
+export function checkValues(
+  definition: SessionDefinition<object, object>,
+  what: string,
+  values: unknown,
+  isNeeded: (name: string) => boolean,
+): void {
+  if (
+    typeof values !== 'object' ||
+    values === null ||
+    Array.isArray(values) ||
+    values instanceof Map ||
+    values instanceof Set
+  ) {
     throw new HoldfastError('ERR_INVALID', `${what} takes an object of attributes' values, not ${describe(values)}`);
   }
   const given = values as Readonly<Record<string, unknown>>;
@@ -212,7 +281,9 @@ export function checkValues(definition: SessionDefinition<object, object>, what:
     checkName(name);
     if (specOf(definition, name) === undefined) throw notDeclared(name);
   }
-  const missing = Object.keys(attributes).filter((name) => attributes[name]?.required === true && given[name] === undefined && isNeeded(name));
+  const missing = Object.keys(attributes).filter(
+    (name) => attributes[name]?.required === true && given[name] === undefined && isNeeded(name),
+  );
   if (missing.length === 0) return;
   const message = `${what} needs a value for ${missing.map((name) => `'${name}'`).join(' and ')}, which the definition requires`;
   throw new HoldfastError('ERR_INVALID', message, { paths: missing.map((name) => [name]) });

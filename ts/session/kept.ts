@@ -56,7 +56,10 @@ export class KeptSessions {
     return this.#kept.get(id)?.replica;
   }
 
-  /** The decoded values of a session that is pinned, as far as they are of its image, for its use alone: while they are in use nothing here leads to them. */
+  /**
+   * The decoded values of a session that is pinned, as far as they are of its image, for its use alone: while they are
+   * in use nothing here leads to them.
+   */
   takeSlots(replica: Replica): Slots | undefined {
     const kept = this.#kept.get(replica.id);
     const slots = kept?.slots;

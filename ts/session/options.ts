@@ -17,13 +17,19 @@ export interface RepositoryOptions<S extends object, V extends object> {
   readonly lock?: LockOptions | undefined;
   /** What a save compares. Default `write`: what was written. */
   readonly saveMode?: SaveMode | undefined;
-  /** Open sessions that were touched are saved so often, without ending them; not within a scope. What goes wrong is an event. Default: never. */
+  /**
+   * Open sessions that were touched are saved so often, without ending them; not within a scope. What goes wrong is an
+   * event. Default: never.
+   */
   readonly autosave?: AutosaveOptions | undefined;
   /** `off`: a changed attribute travels whole. Default `binary`. */
   readonly differencing?: 'binary' | 'off' | undefined;
   /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
   readonly engine?: Engine | undefined;
-  /** `auto`: snapshots from 512 bytes on, and values from 16 KB on, are deflated where that saves a tenth. Default `auto`. */
+  /**
+   * `auto`: snapshots from 512 bytes on, and values from 16 KB on, are deflated where that saves a tenth. Default
+   * `auto`.
+   */
   readonly compress?: 'auto' | 'off' | undefined;
   /** A session expires this long after its last save, or half to all of it after it was last opened. Default: never. */
   readonly ttlMs?: number | undefined;
@@ -35,7 +41,10 @@ export interface RepositoryOptions<S extends object, V extends object> {
   readonly limitBytes?: number | undefined;
   /** Sessions kept in memory between uses, as bytes of their images. Default 64 MiB. */
   readonly cacheBytes?: number | undefined;
-  /** Bounds each call to the primary. A save that is not answered in time rejects with `ERR_UNAVAILABLE`, outcome `unknown`. Default 5000. */
+  /**
+   * Bounds each call to the primary. A save that is not answered in time rejects with `ERR_UNAVAILABLE`, outcome
+   * `unknown`. Default 5000.
+   */
   readonly storeTimeoutMs?: number | undefined;
   readonly clock?: Clock | undefined;
   readonly entropy?: Entropy | undefined;
@@ -52,12 +61,17 @@ export interface ClosedReport {
 }
 
 export interface CloseOptions {
-  /** How long all of it may take: locks, uses under way, saves of unknown outcome, backups. Default `storeTimeoutMs`. */
+  /**
+   * How long all of it may take: locks, uses under way, saves of unknown outcome, backups. Default `storeTimeoutMs`.
+   */
   readonly timeoutMs?: number | undefined;
 }
 
 export interface UseOptions<V extends object> extends AcquireOptions {
-  /** First values of the session, which is made if there is none; `true`: without any, where the definition requires none. */
+  /**
+   * First values of the session, which is made if there is none; `true`: without any, where the definition requires
+   * none.
+   */
   readonly create?: V | NoneRequired<V, true, never> | undefined;
 }
 
@@ -67,4 +81,8 @@ export interface CreateOptions extends AcquireOptions {
 
 /** `Yes` where no value must be given. */
 type NoneRequired<V, Yes, No> = Record<never, never> extends V ? Yes : No;
-export type CreateArguments<V> = NoneRequired<V, [values?: V, options?: CreateOptions], [values: V, options?: CreateOptions]>;
+export type CreateArguments<V> = NoneRequired<
+  V,
+  [values?: V, options?: CreateOptions],
+  [values: V, options?: CreateOptions]
+>;

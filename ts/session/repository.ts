@@ -35,7 +35,10 @@ import type { ChangeIdOptions } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
 
-/** Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that share the store. */
+/**
+ * Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that
+ * share the store.
+ */
 export class SessionRepository<S extends object, V extends object = Partial<S>> {
   readonly #line: Line;
   /** The store as the caller knows it. */
@@ -61,7 +64,14 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const limitBytes = options.limitBytes ?? 16 * 1024 * 1024;
     const differ = loadDiffer(options.engine);
     const reader = logReader({ differ, limitBytes, clock, time });
-    this.backups = new Backups(options.backups ?? [], { primary: store, clock, observers, reader, call, onRestored: (id) => this.#claims.doubt(id) });
+    this.backups = new Backups(options.backups ?? [], {
+      primary: store,
+      clock,
+      observers,
+      reader,
+      call,
+      onRestored: (id) => this.#claims.doubt(id),
+    });
     this.#line = {
       codec: msgpackCodec,
       differ,
@@ -94,7 +104,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return this.#line.differ.engine;
   }
 
-  /** Calls `listener` with each event of this repository from now on, the choice of the engine first; returns a function that ends it. */
+  /**
+   * Calls `listener` with each event of this repository from now on, the choice of the engine first; returns a function
+   * that ends it.
+   */
   observe(listener: Listener): () => void {
     const end = this.#line.observers.observe(listener);
     this.#tellEngine();
@@ -103,15 +116,24 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   #tellEngine(): void {
     const { engine } = this;
-    this.#line.observers.emit('engine', () => ({ engine, why: this.#engineAsked ? ('option' as const) : engine === 'native' ? ('found' as const) : ('missing' as const) }));
+    this.#line.observers.emit('engine', () => ({
+      engine,
+      why: this.#engineAsked ? ('option' as const) : engine === 'native' ? ('found' as const) : ('missing' as const),
+    }));
   }
 
   /**
-   * Locks and opens the session, runs `use`, saves what changed, and unlocks. If `use` throws, nothing of it is saved and the
-   * error is passed on. Parts of the state that it returns are returned as plain copies. `ERR_NOT_FOUND` when there is no such session and `create` makes none, and when it was destroyed.
+   * Locks and opens the session, runs `use`, saves what changed, and unlocks. If `use` throws, nothing of it is saved
+   * and the error is passed on. Parts of the state that it returns are returned as plain copies. `ERR_NOT_FOUND` when
+   * there is no such session and `create` makes none, and when it was destroyed.
    */
-  async scope<R>(id: string, use: (state: S, session: Session<S, V>) => R | Promise<R>, options: UseOptions<V> = {}): Promise<R> {
-    if (typeof use !== 'function') throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
+  async scope<R>(
+    id: string,
+    use: (state: S, session: Session<S, V>) => R | Promise<R>,
+    options: UseOptions<V> = {},
+  ): Promise<R> {
+    if (typeof use !== 'function')
+      throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
     const session = await this.#open(id, options);
     try {
       const result = await inScope(this.#place, session, () => use(session.state, session));
@@ -125,8 +147,8 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /**
-   * Locks and opens the session. `ERR_NOT_FOUND` when there is none and `create` does not make one: an id that a client sends is no reason
-   * to. Close it.
+   * Locks and opens the session. `ERR_NOT_FOUND` when there is none and `create` does not make one: an id that a client
+   * sends is no reason to. Close it.
    */
   async open(id: string, options: UseOptions<V> = {}): Promise<Session<S, V>> {
     return this.#saved(await this.#open(id, options));
@@ -141,8 +163,15 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (replica.exists) return this.#session(claimed, false, place);
     if (replica.state !== 'ended' && values !== undefined) return this.#created(claimed, values, place);
     await claimed.end('keep', undefined);
-    if (replica.state === 'ended') throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' was destroyed; begin another under a new id`, { session: id });
-    throw new HoldfastError('ERR_NOT_FOUND', `there is no session '${shortId(id)}': make one with create(), or with the option \`create\` if its id is yours`, { session: id });
+    if (replica.state === 'ended')
+      throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' was destroyed; begin another under a new id`, {
+        session: id,
+      });
+    throw new HoldfastError(
+      'ERR_NOT_FOUND',
+      `there is no session '${shortId(id)}': make one with create(), or with the option \`create\` if its id is yours`,
+      { session: id },
+    );
   }
 
   /** First values, or undefined: not to be created. */
@@ -163,7 +192,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return undefined;
   }
 
-  /** A new session with first values, not saved yet. Without an id it gets a random one of 144 bits. `ERR_CONFLICT` if it exists. */
+  /**
+   * A new session with first values, not saved yet. Without an id it gets a random one of 144 bits. `ERR_CONFLICT` if
+   * it exists.
+   */
   async create(...[values, options = {}]: CreateArguments<V>): Promise<Session<S, V>> {
     const place = this.#unclosed.place();
     const first = values === undefined ? ({} as V) : values;
@@ -188,7 +220,11 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async read(id: string): Promise<S | undefined> {
     this.#checkOpen();
     let replica = await this.#readBack(this.#line.store, id);
-    for (let hops = 0, at = this.#claims.livesOnAs(replica); at !== undefined && hops < MOST_ALIASES; hops += 1, at = this.#claims.livesOnAs(replica)) {
+    for (
+      let hops = 0, at = this.#claims.livesOnAs(replica);
+      at !== undefined && hops < MOST_ALIASES;
+      hops += 1, at = this.#claims.livesOnAs(replica)
+    ) {
       replica = await this.#readBack(this.#line.store, at);
     }
     if (!replica.exists) return undefined;
@@ -224,9 +260,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /**
-   * Reads the session back from every backup, checks each record and the digest, and compares with the primary. `behind`: not
-   * fed yet; `ahead`: it has what the primary does not have (any more): an event of `catchUp(id)` says how to go on; `damaged`:
-   * `backups.catchUp(id)` replaces it; `unreachable`: it does not answer. Saves that run meanwhile make a backup look behind.
+   * Reads the session back from every backup, checks each record and the digest, and compares with the primary.
+   * `behind`: not fed yet; `ahead`: it has what the primary does not have (any more): an event of `catchUp(id)` says
+   * how to go on; `damaged`: `backups.catchUp(id)` replaces it; `unreachable`: it does not answer. Saves that run
+   * meanwhile make a backup look behind.
    */
   async verifyBackups(id: string): Promise<('equal' | 'behind' | 'ahead' | 'damaged' | 'unreachable')[]> {
     this.#checkOpen();
@@ -235,10 +272,14 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       this.backups.stores.map(async (store) => {
         try {
           const backup = await this.#readBack(store, id);
-          const equal = samePosition(backup.head, primary.head) && sameDigest(backup.image.digest, primary.image.digest);
+          const equal =
+            samePosition(backup.head, primary.head) && sameDigest(backup.image.digest, primary.image.digest);
           if (equal && backup.state === primary.state) return 'equal';
           const { revision, nonce } = backup.head;
-          return revision > primary.head.revision || (revision === primary.head.revision && nonce !== primary.head.nonce) ? 'ahead' : 'behind';
+          return revision > primary.head.revision ||
+            (revision === primary.head.revision && nonce !== primary.head.nonce)
+            ? 'ahead'
+            : 'behind';
         } catch (error) {
           return error instanceof HoldfastError && error.code === 'ERR_CORRUPT' ? 'damaged' : 'unreachable';
         }
@@ -265,22 +306,25 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /**
-   * After `ERR_FENCED`, outcome `superseded`, every save is refused: a backup was promoted. Asks all stores for their epochs again; saves go on
-   * if no backup has a later one than the primary (the old world was brought back on purpose), else this rejects with `ERR_FENCED`.
+   * After `ERR_FENCED`, outcome `superseded`, every save is refused: a backup was promoted. Asks all stores for their
+   * epochs again; saves go on if no backup has a later one than the primary (the old world was brought back on
+   * purpose), else this rejects with `ERR_FENCED`.
    */
   rejoin(): Promise<void> {
     return this.backups.rejoin();
   }
 
   /**
-   * Begins nothing new (`ERR_CLOSED`, also for who waits for a lock), hands idle locks on, and waits for uses under way, for saves of unknown
-   * outcome, and for the backups, all together for so long. Tells what had not come to an end in time. The stores are the caller's to close.
+   * Begins nothing new (`ERR_CLOSED`, also for who waits for a lock), hands idle locks on, and waits for uses under
+   * way, for saves of unknown outcome, and for the backups, all together for so long. Tells what had not come to an end
+   * in time. The stores are the caller's to close.
    */
   async close(options: CloseOptions = {}): Promise<ClosedReport> {
     checkOptions('close', options, { timeoutMs: timeout });
     const { clock, call, unsettled } = this.#line;
     const until = clock.monotonic() + (options.timeoutMs ?? call.timeoutMs);
-    const inTime = (work: Promise<unknown>): Promise<unknown> => within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', work).catch(() => undefined);
+    const inTime = (work: Promise<unknown>): Promise<unknown> =>
+      within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', work).catch(() => undefined);
     this.backups.close();
     await inTime(this.#claims.close());
     await inTime(this.#claims.idle());
@@ -311,7 +355,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       saveMode: this.#saveMode,
       tombstoneTtlMs: this.#tombstoneTtlMs,
       claimed,
-      slots: (create ? undefined : this.#claims.takeSlots(replica)) ?? new Slots(replica.image, this.#line.codec, this.#definition, create),
+      slots:
+        (create ? undefined : this.#claims.takeSlots(replica)) ??
+        new Slots(replica.image, this.#line.codec, this.#definition, create),
       create,
       claimNew: (id, options) => this.#claims.claimNew(id, options),
       leaseMs: this.#leaseMs,
@@ -319,9 +365,11 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       place,
     });
   }
-
 }
 
-function ruleOf({ ttlMs, maxAgeMs }: Pick<RepositoryOptions<object, object>, 'ttlMs' | 'maxAgeMs'>): Expiry | undefined {
+function ruleOf({
+  ttlMs,
+  maxAgeMs,
+}: Pick<RepositoryOptions<object, object>, 'ttlMs' | 'maxAgeMs'>): Expiry | undefined {
   return ttlMs === undefined && maxAgeMs === undefined ? undefined : { idleMs: ttlMs, ageMs: maxAgeMs };
 }

@@ -1,7 +1,20 @@
 import type { BackupOptions } from '../backup/backup.ts';
 import { HoldfastError } from '../errors.ts';
 import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
-import { atMost, checkOptions, clock, listOf, nested, notNegative, oneOf, positive, signal, text, timeout, withMethods } from '../options.ts';
+import {
+  atMost,
+  checkOptions,
+  clock,
+  listOf,
+  nested,
+  notNegative,
+  oneOf,
+  positive,
+  signal,
+  text,
+  timeout,
+  withMethods,
+} from '../options.ts';
 import type { Rule, Rules } from '../options.ts';
 import type { Store } from '../store/store.ts';
 import type { RepositoryOptions } from './options.ts';
@@ -13,10 +26,30 @@ export const USE_RULES: Rules = { ...ACQUIRE_RULES, create: undefined };
 export const CREATE_RULES: Rules = { ...ACQUIRE_RULES, id: text };
 export const CHANGE_ID_RULES: Rules = { ...ACQUIRE_RULES, graceMs: atMost(LONGEST_GRACE_MS) };
 
-const STORE: Rule = withMethods('a store', 'read', 'append', 'replace', 'lock', 'unlock', 'touch', 'join', 'list', 'inspect', 'sweep', 'promote', 'ping', 'close');
+const STORE: Rule = withMethods(
+  'a store',
+  'read',
+  'append',
+  'replace',
+  'lock',
+  'unlock',
+  'touch',
+  'join',
+  'list',
+  'inspect',
+  'sweep',
+  'promote',
+  'ping',
+  'close',
+);
 
 export const BACKUP_RULES: Rules = { store: STORE, ack: oneOf('sync', 'async'), timeoutMs: positive };
-export const LOCK_RULES: Rules = { release: oneOf('lazy', 'access'), leaseMs: positive, minHoldMs: notNegative, maxHoldMs: positive };
+export const LOCK_RULES: Rules = {
+  release: oneOf('lazy', 'access'),
+  leaseMs: positive,
+  minHoldMs: notNegative,
+  maxHoldMs: positive,
+};
 
 export const REPOSITORY_RULES: Rules = {
   store: STORE,
@@ -43,21 +76,40 @@ export function checkRepository(options: RepositoryOptions<object, object>): voi
   const what = 'SessionRepository';
   checkOptions(what, options, REPOSITORY_RULES);
   const { store, definition, backups = [], lock = {}, ttlMs } = options;
-  if (store === undefined) throw new HoldfastError('ERR_INVALID', `${what} needs \`store\`: await openStore(…), or another that keeps the contract`);
-  if (!(definition?.drop instanceof Set)) throw new HoldfastError('ERR_INVALID', `${what} needs \`definition\`: what defineSession() returns`);
-  backups.forEach((backup, index) => checkBackup([store, ...backups.slice(0, index).map((other) => other.store)], backup, index));
+  if (store === undefined)
+    throw new HoldfastError(
+      'ERR_INVALID',
+      `${what} needs \`store\`: await openStore(…), or another that keeps the contract`,
+    );
+  if (!(definition?.drop instanceof Set))
+    throw new HoldfastError('ERR_INVALID', `${what} needs \`definition\`: what defineSession() returns`);
+  backups.forEach((backup, index) =>
+    checkBackup([store, ...backups.slice(0, index).map((other) => other.store)], backup, index),
+  );
   if (ttlMs !== undefined) checkIdle('ttlMs', ttlMs, lock.leaseMs ?? DEFAULT_LEASE_MS);
 }
 
 function checkBackup(others: readonly Store[], { store }: BackupOptions, index: number): void {
   if (store === undefined) throw new HoldfastError('ERR_INVALID', `backups[${index}] needs a store: { store, ack? }`);
-  const same = others.findIndex((other) => store === other || (store.address !== undefined && store.address === other.address));
-  if (same >= 0) throw new HoldfastError('ERR_INVALID', `backups[${index}] is ${same === 0 ? 'the primary' : `backups[${same - 1}]`} itself: a backup must be another store`);
+  const same = others.findIndex(
+    (other) => store === other || (store.address !== undefined && store.address === other.address),
+  );
+  if (same >= 0)
+    throw new HoldfastError(
+      'ERR_INVALID',
+      `backups[${index}] is ${same === 0 ? 'the primary' : `backups[${same - 1}]`} itself: a backup must be another store`,
+    );
 }
 
-/** While a use goes on, its session's idle time is renewed with its lease, every third of that: it must not expire in between. */
+/**
+ * While a use goes on, its session's idle time is renewed with its lease, every third of that: it must not expire in
+ * between.
+ */
 export function checkIdle(name: string, idleMs: unknown, leaseMs: number): void {
   positive(name, idleMs);
   if ((idleMs as number) >= leaseMs / 2) return;
-  throw new HoldfastError('ERR_INVALID', `${name} must be at least half of lock.leaseMs (${leaseMs}), not ${String(idleMs)}: a session in use would expire before its lease is renewed; raise it, or lower lock.leaseMs`);
+  throw new HoldfastError(
+    'ERR_INVALID',
+    `${name} must be at least half of lock.leaseMs (${leaseMs}), not ${String(idleMs)}: a session in use would expire before its lease is renewed; raise it, or lower lock.leaseMs`,
+  );
 }

@@ -48,7 +48,10 @@ export interface SessionParts {
 }
 
 export interface ChangeIdOptions extends AcquireOptions {
-  /** For this long the old id leads to the new one: for requests that were sent before the client knew it. At most 60000. Default 0: it has ended at once, as it must at a login. */
+  /**
+   * For this long the old id leads to the new one: for requests that were sent before the client knew it. At most
+   * 60000. Default 0: it has ended at once, as it must at a login.
+   */
   readonly graceMs?: number | undefined;
 }
 
@@ -122,13 +125,14 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /**
-   * Makes `values` the whole state, in their order: other attributes are deleted. What cannot be changed stays: immutable ones that have a
-   * value, those of a newer schema, and those that the definition does not have.
+   * Makes `values` the whole state, in their order: other attributes are deleted. What cannot be changed stays:
+   * immutable ones that have a value, those of a newer schema, and those that the definition does not have.
    */
   replace(values: V): void {
     const { state } = this.#tracker;
     const { definition, slots } = this.#parts;
-    const stays = (name: string): boolean => (classOf(definition, name) === 'immutable' && slots.has(name)) || slots.readOnly(name) !== undefined;
+    const stays = (name: string): boolean =>
+      (classOf(definition, name) === 'immutable' && slots.has(name)) || slots.readOnly(name) !== undefined;
     checkValues(definition, 'replace', values, (name) => !stays(name));
     const given = values as Record<string, unknown>;
     for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
@@ -137,8 +141,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /**
-   * Sends what changed. On an error nothing was saved, but for two outcomes that the error names: `unknown` (saving again waits until it
-   * is known) and `superseded`. After `ERR_FENCED`, `ERR_CONFLICT` or `ERR_NOT_FOUND` (destroyed meanwhile) the session has ended.
+   * Sends what changed. On an error nothing was saved, but for two outcomes that the error names: `unknown` (saving
+   * again waits until it is known) and `superseded`. After `ERR_FENCED`, `ERR_CONFLICT` or `ERR_NOT_FOUND` (destroyed
+   * meanwhile) the session has ended.
    */
   save(): Promise<Saved> {
     return this.#alone(() => this.#push(false));
@@ -164,7 +169,11 @@ export class Session<S extends object, V extends object = Partial<S>> {
       try {
         if (!this.#replica.exists) return;
         this.#claimed.hold.leave();
-        await pushEnd(line, this.#replica, { token: this.#claimed.hold.token, keptMs: tombstoneTtlMs, alias: undefined });
+        await pushEnd(line, this.#replica, {
+          token: this.#claimed.hold.token,
+          keptMs: tombstoneTtlMs,
+          alias: undefined,
+        });
         how = 'released';
       } catch (error) {
         how = endAfter(error);
@@ -176,16 +185,22 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /**
-   * Moves the session to a new id, with what it holds (unsaved changes are saved first), and ends the old one: against session
-   * fixation, after a login. If it fails in between, both ids exist with the same state.
+   * Moves the session to a new id, with what it holds (unsaved changes are saved first), and ends the old one: against
+   * session fixation, after a login. If it fails in between, both ids exist with the same state.
    */
   changeId(newId: string, options: ChangeIdOptions = {}): Promise<void> {
     return this.#alone(async () => {
       checkOptions('changeId', options, CHANGE_ID_RULES);
       const { graceMs = 0 } = options;
-      if (newId === this.id) throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
+      if (newId === this.id)
+        throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
       await this.#push(false);
-      if (!this.#replica.exists) throw new HoldfastError('ERR_INVALID', `session '${shortId(this.id)}' was never saved: save it before changing its id`, { session: this.id });
+      if (!this.#replica.exists)
+        throw new HoldfastError(
+          'ERR_INVALID',
+          `session '${shortId(this.id)}' was never saved: save it before changing its id`,
+          { session: this.id },
+        );
       const old = this.#claimed;
       await this.#moveTo(await this.#parts.claimNew(newId, { ...options, holdMs: options.holdMs ?? old.holdMs }));
       await this.#leave(old, newId, graceMs);
@@ -218,7 +233,10 @@ export class Session<S extends object, V extends object = Partial<S>> {
     }
   }
 
-  /** The saved session expires `ttlMs` after its last use from now on; undefined: never. A save by a repository with another rule sets that again. */
+  /**
+   * The saved session expires `ttlMs` after its last use from now on; undefined: never. A save by a repository with
+   * another rule sets that again.
+   */
   expire(ttlMs: number | undefined): Promise<void> {
     return this.#alone(async () => {
       const { line, leaseMs } = this.#parts;
@@ -236,8 +254,17 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   #untouched(why: 'fenced' | 'gone'): HoldfastError {
     const details = { session: this.id };
-    if (why === 'fenced') return new HoldfastError('ERR_FENCED', `session '${shortId(this.id)}': its lock was given to another; its expiry stays as it was: open it again`, details);
-    return new HoldfastError('ERR_CONFLICT', `session '${shortId(this.id)}' is not there (any more): save it before it can expire`, details);
+    if (why === 'fenced')
+      return new HoldfastError(
+        'ERR_FENCED',
+        `session '${shortId(this.id)}': its lock was given to another; its expiry stays as it was: open it again`,
+        details,
+      );
+    return new HoldfastError(
+      'ERR_CONFLICT',
+      `session '${shortId(this.id)}' is not there (any more): save it before it can expire`,
+      details,
+    );
   }
 
   /** Ends the session; what was not saved is discarded. Harmless when it has ended. */
@@ -254,7 +281,10 @@ export class Session<S extends object, V extends object = Partial<S>> {
   /** Calls run one after the other. */
   #alone<T>(run: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(() => {
-      if (this.#closed) throw new HoldfastError('ERR_CLOSED', `session '${shortId(this.id)}' has been closed; open it again`, { session: this.id });
+      if (this.#closed)
+        throw new HoldfastError('ERR_CLOSED', `session '${shortId(this.id)}' has been closed; open it again`, {
+          session: this.id,
+        });
       return run();
     });
     this.#queue = result.catch(() => undefined);
@@ -271,8 +301,17 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const { touched } = capture;
     const release = last && hold.releaseNow();
     if (release) hold.leave();
-    const tracked = { touched, names: slots.savedNames(touched), versions: slots.savedVersions(touched), value: (name: string) => slots.get(name) };
-    const pushing = push(line, this.#replica, tracked, { token: hold.token, lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew', create });
+    const tracked = {
+      touched,
+      names: slots.savedNames(touched),
+      versions: slots.savedVersions(touched),
+      value: (name: string) => slots.get(name),
+    };
+    const pushing = push(line, this.#replica, tracked, {
+      token: hold.token,
+      lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew',
+      create,
+    });
     slots.settle(touched);
     const sound = !last || this.#shut();
     let pushed: Pushed | undefined;
@@ -292,12 +331,18 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /**
-   * Waits until the outcome of an earlier save is known: it stands, or what it was to save is still to be saved. Where that will never be known,
-   * the session ends: what it holds may be stored already, so that no later refusal could say that it is not.
+   * Waits until the outcome of an earlier save is known: it stands, or what it was to save is still to be saved. Where
+   * that will never be known, the session ends: what it holds may be stored already, so that no later refusal could say
+   * that it is not.
    */
   async #settled(unsettled: Unsettled): Promise<void> {
     const { clock, call } = this.#parts.line;
-    const how = await within(clock, call.timeoutMs, `what became of the save before of session '${shortId(this.id)}' is not known yet: the primary`, unsettled.done);
+    const how = await within(
+      clock,
+      call.timeoutMs,
+      `what became of the save before of session '${shortId(this.id)}' is not known yet: the primary`,
+      unsettled.done,
+    );
     this.#doubt = undefined;
     if (how !== 'unknown') return;
     await this.#end('lost', undefined);
@@ -305,7 +350,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
     throw new HoldfastError('ERR_UNAVAILABLE', message, { session: this.id, outcome: 'unknown' });
   }
 
-  /** No more access to the state. False: what it has decoded cannot be told from what the application has made of it. */
+  /**
+   * No more access to the state. False: what it has decoded cannot be told from what the application has made of it.
+   */
   #shut(): boolean {
     this.#closed = true;
     try {
@@ -328,7 +375,11 @@ export class Session<S extends object, V extends object = Partial<S>> {
 }
 
 /** Only the primary's own word for it makes a lock a lost one; that a backup was promoted does not. */
-const endAfter = (error: unknown): EndOfHold => (error instanceof HoldfastError && error.code === 'ERR_FENCED' && error.outcome === 'none' && error.cause === undefined ? 'lost' : 'keep');
+const endAfter = (error: unknown): EndOfHold =>
+  error instanceof HoldfastError && error.code === 'ERR_FENCED' && error.outcome === 'none' && error.cause === undefined
+    ? 'lost'
+    : 'keep';
 
 /** The primary has moved on without this session, or has outdated it. */
-const isOver = (error: unknown): error is HoldfastError => error instanceof HoldfastError && ['ERR_FENCED', 'ERR_CONFLICT', 'ERR_NOT_FOUND'].includes(error.code);
+const isOver = (error: unknown): error is HoldfastError =>
+  error instanceof HoldfastError && ['ERR_FENCED', 'ERR_CONFLICT', 'ERR_NOT_FOUND'].includes(error.code);

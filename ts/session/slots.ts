@@ -47,7 +47,10 @@ export class Slots implements AttributeSlots {
     if (!slot.loaded) {
       const bytes = this.#image.value(name)?.bytes;
       // A default may be a constant of the application's: it must not be changed through a session.
-      slot.value = slot.provisional || bytes === undefined ? plain(specOf(this.#definition, name)?.initial?.()) : this.#migrated(name, this.#codec.decode(bytes));
+      slot.value =
+        slot.provisional || bytes === undefined
+          ? plain(specOf(this.#definition, name)?.initial?.())
+          : this.#migrated(name, this.#codec.decode(bytes));
       slot.loaded = true;
     }
     return slot.value;
@@ -63,7 +66,9 @@ export class Slots implements AttributeSlots {
     return this.#image.directory.versions.get(name) ?? 0;
   }
 
-  /** Why an attribute cannot be changed here: its value is of a newer schema than the definition's. Undefined: it can. */
+  /**
+   * Why an attribute cannot be changed here: its value is of a newer schema than the definition's. Undefined: it can.
+   */
   readOnly(name: string): string | undefined {
     const stored = this.#storedVersion(name);
     const { version } = specOf(this.#definition, name) ?? { version: Infinity };
@@ -102,7 +107,8 @@ export class Slots implements AttributeSlots {
   delete(name: string): void {
     if (!this.#slots.delete(name)) return;
     this.#reshaped = true;
-    if (Object.hasOwn(this.#definition.attributes, name) && this.#definition.attributes[name]?.initial !== undefined) this.#addDefault(name);
+    if (Object.hasOwn(this.#definition.attributes, name) && this.#definition.attributes[name]?.initial !== undefined)
+      this.#addDefault(name);
   }
 
   /** Puts the attributes of these names first, in this order. */
@@ -125,15 +131,21 @@ export class Slots implements AttributeSlots {
     const isNew = (name: string): boolean => this.#slots.get(name)?.provisional === true;
     if (!this.#reshaped && !touched.some(isNew) && this.savedVersions(touched) === undefined) return undefined;
     const kept = new Set(touched);
-    return [...this.#slots].filter(([name, slot]) => !slot.provisional || (kept.has(name) && slot.loaded)).map(([name]) => name);
+    return [...this.#slots]
+      .filter(([name, slot]) => !slot.provisional || (kept.has(name) && slot.loaded))
+      .map(([name]) => name);
   }
 
-  /** Versions of the attributes' schemas once what was touched is saved: that is of the definition's. Undefined: as in the image. */
+  /**
+   * Versions of the attributes' schemas once what was touched is saved: that is of the definition's. Undefined: as in
+   * the image.
+   */
   savedVersions(touched: readonly string[]): ReadonlyMap<string, number> | undefined {
     let versions: Map<string, number> | undefined;
     for (const name of touched) {
       const version = specOf(this.#definition, name)?.version ?? 0;
-      if (version > this.#storedVersion(name)) (versions ??= new Map(this.#image.directory.versions)).set(name, version);
+      if (version > this.#storedVersion(name))
+        (versions ??= new Map(this.#image.directory.versions)).set(name, version);
     }
     return versions;
   }

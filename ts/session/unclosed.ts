@@ -13,8 +13,9 @@ export interface Opened {
 const HERE = new URL('.', import.meta.url).pathname;
 
 /**
- * Sessions that are dropped without having been closed. Their locks are given back once nothing leads to their state any more, and they are
- * told of. To note where a session is opened costs as much as half an opening (4 µs), so that is done from the first that was lost.
+ * Sessions that are dropped without having been closed. Their locks are given back once nothing leads to their state
+ * any more, and they are told of. To note where a session is opened costs as much as half an opening (4 µs), so that is
+ * done from the first that was lost.
  */
 export class UnclosedSessions {
   readonly #observers: Observers;
@@ -53,7 +54,13 @@ export class UnclosedSessions {
     // Once as it happens, and once with the place, if that was not known.
     if (this.#warnings > (place === undefined ? 0 : 1)) return;
     this.#warnings = place === undefined ? 1 : 2;
-    const where = place === undefined ? 'the next one will be told with the place where it was opened' : `it was opened at ${place}`;
-    process.emitWarning(`session '${shortId(id)}' was never closed: what was not saved is lost, and its lock was kept until now; ${where}. Use scope(), or close() in a finally`, 'HoldfastWarning');
+    const where =
+      place === undefined
+        ? 'the next one will be told with the place where it was opened'
+        : `it was opened at ${place}`;
+    process.emitWarning(
+      `session '${shortId(id)}' was never closed: what was not saved is lost, and its lock was kept until now; ${where}. Use scope(), or close() in a finally`,
+      'HoldfastWarning',
+    );
   }
 }

@@ -17,7 +17,10 @@ interface Note {
 }
 
 const encode = (note: Note): Uint8Array => Buffer.from(JSON.stringify(note));
-const place = ({ position, kind }: Note): { readonly position: Position; readonly kind: RecordKind } => ({ position, kind });
+const place = ({ position, kind }: Note): { readonly position: Position; readonly kind: RecordKind } => ({
+  position,
+  kind,
+});
 const decode = (bytes: Uint8Array): Note => JSON.parse(Buffer.from(bytes).toString()) as Note;
 
 /** A session as a client knows it. */
@@ -56,8 +59,9 @@ const OFFERS = 6;
 const DELTAS = 5;
 
 /**
- * Speaks the store's contract as a repository does, with as little as that takes: one use at a time, records of text. It judges stores alone, and is
- * where a finding is reproduced without sessions, tracking and differ. A list of keys is the state; each use adds one.
+ * Speaks the store's contract as a repository does, with as little as that takes: one use at a time, records of text.
+ * It judges stores alone, and is where a finding is reproduced without sessions, tracking and differ. A list of keys is
+ * the state; each use adds one.
  */
 export class Client {
   readonly #world: World;
@@ -102,7 +106,8 @@ export class Client {
       const outcome = await this.#settle(id, append, [key], use);
       if (outcome !== 'appended' || !keeps) this.#held.delete(id);
       else this.#hold(id, { token: held.token, leaseLeftMs: this.#settings.leaseMs, wanted: false }, sentMs);
-      if (outcome === 'fenced' || outcome === 'conflict') throw new HoldfastError(outcome === 'fenced' ? 'ERR_FENCED' : 'ERR_CONFLICT', `'${id}'`);
+      if (outcome === 'fenced' || outcome === 'conflict')
+        throw new HoldfastError(outcome === 'fenced' ? 'ERR_FENCED' : 'ERR_CONFLICT', `'${id}'`);
     });
   }
 
@@ -117,12 +122,18 @@ export class Client {
       const key = this.#key();
       use.put([key]);
       this.#held.delete(id); // the request is a newer ticket, which ends a grant that was kept
-      const owner = { member: await this.#member(), ticket: (this.#tickets += 1), leaseMs: this.#settings.leaseMs, wait: true };
+      const owner = {
+        member: await this.#member(),
+        ticket: (this.#tickets += 1),
+        leaseMs: this.#settings.leaseMs,
+        wait: true,
+      };
       let outcome = await this.#settle(id, this.#next(copy, key, owner, 'release'), [key], use, 'again');
       const held = this.#held.get(id);
       if (outcome === 'conflict' && held !== undefined) {
         this.#held.delete(id);
-        if (this.#copy(id).state !== 'ended') outcome = await this.#settle(id, this.#next(copy, key, held.token, 'release'), [key], use);
+        if (this.#copy(id).state !== 'ended')
+          outcome = await this.#settle(id, this.#next(copy, key, held.token, 'release'), [key], use);
       }
       if (outcome === 'locked') await this.#leave(id, owner);
       if (outcome !== 'appended') throw new HoldfastError('ERR_CONFLICT', `'${id}': ${outcome}`);
@@ -152,8 +163,9 @@ export class Client {
   }
 
   /**
-   * Reads the session back, and later puts it in place of what is there then; with `unchanged` only if that is still the same. Never in place of
-   * whatever may be there: an offer that comes late would do it again, over what has been acknowledged since.
+   * Reads the session back, and later puts it in place of what is there then; with `unchanged` only if that is still
+   * the same. Never in place of whatever may be there: an offer that comes late would do it again, over what has been
+   * acknowledged since.
    */
   async restore(id: string, lingersMs: number, unchanged: boolean): Promise<void> {
     await this.#use(id, { restores: true }, async () => {
@@ -166,7 +178,10 @@ export class Client {
       if (now === undefined) return;
       const { answer } = await this.#offer(() => this.#store.replace(id, image, now.position));
       this.#held.delete(id);
-      if (answer === undefined) throw new HoldfastError('ERR_UNAVAILABLE', `'${id}': nobody knows whether it was replaced`, { outcome: 'unknown' });
+      if (answer === undefined)
+        throw new HoldfastError('ERR_UNAVAILABLE', `'${id}': nobody knows whether it was replaced`, {
+          outcome: 'unknown',
+        });
       if (!answer.appended) throw new HoldfastError('ERR_CONFLICT', `'${id}': ${answer.why}`);
     });
   }
@@ -195,7 +210,14 @@ export class Client {
       if (copy.state !== 'live') return this.#release(id, held);
       const position = { revision: copy.position.revision + 1, nonce: this.#draws.nonce() };
       const note: Note = { parent: copy.position.nonce, position, kind: 'end', keys: [] };
-      const end: Append = { parent: copy.position, position, kind: 'end', bytes: encode(note), under: held.token, lock: 'release' };
+      const end: Append = {
+        parent: copy.position,
+        position,
+        kind: 'end',
+        bytes: encode(note),
+        under: held.token,
+        lock: 'release',
+      };
       const outcome = await this.#settle(id, end, [], use);
       if (outcome !== 'appended') throw new HoldfastError('ERR_CONFLICT', `'${id}': ${outcome}`);
     });
@@ -219,7 +241,9 @@ export class Client {
     } catch (error) {
       this.#held.delete(id);
       if (!(error instanceof HoldfastError)) throw error;
-      use.done(error.code === 'ERR_UNAVAILABLE' && error.outcome !== 'none' ? 'unknown' : 'failed', { code: error.code });
+      use.done(error.code === 'ERR_UNAVAILABLE' && error.outcome !== 'none' ? 'unknown' : 'failed', {
+        code: error.code,
+      });
       throw error;
     } finally {
       this.#inUse = undefined;
@@ -243,7 +267,8 @@ export class Client {
   /** The lock, and the copy up to date: by what is still held, else by the store, asked until it grants. */
   async #acquire(id: string): Promise<Held> {
     const kept = this.#held.get(id);
-    if (kept !== undefined && this.#world.timeMs < kept.untilMs && (this.#recalled.get(id) ?? -1) < kept.token) return kept;
+    if (kept !== undefined && this.#world.timeMs < kept.untilMs && (this.#recalled.get(id) ?? -1) < kept.token)
+      return kept;
     this.#held.delete(id);
     const owner = { member: await this.#member(), ticket: (this.#tickets += 1) };
     const giveUpMs = this.#world.timeMs + 15_000;
@@ -253,7 +278,9 @@ export class Client {
       });
       const sentMs = this.#world.timeMs;
       const since = this.#copy(id).position;
-      const reply = await this.#store.lock(id, { ...owner, since, leaseMs: this.#settings.leaseMs, wait: true }).catch(unlessUnavailable);
+      const reply = await this.#store
+        .lock(id, { ...owner, since, leaseMs: this.#settings.leaseMs, wait: true })
+        .catch(unlessUnavailable);
       if (reply?.granted === true) {
         const held = this.#hold(id, reply, sentMs);
         this.#replay(id, since, reply.tail);
@@ -301,14 +328,16 @@ export class Client {
     else if (!samePosition(since, copy.position)) throw new Error(`'${id}' was asked for since another position`);
     records.map(decode).forEach((note, i) => {
       const begins = whole && i === 0;
-      if (begins ? note.kind === 'delta' : note.parent !== copy.position.nonce) this.#broken(id, `${note.position.revision} stands after ${copy.position.revision}`);
+      if (begins ? note.kind === 'delta' : note.parent !== copy.position.nonce)
+        this.#broken(id, `${note.position.revision} stands after ${copy.position.revision}`);
       copy.keys = note.kind === 'delta' ? [...copy.keys, ...note.keys] : [...note.keys];
       copy.position = note.position;
     });
     copy.state = head?.state ?? 'none';
     copy.token = Math.max(copy.token, head?.token ?? 0);
     if (head?.state === 'expired') Object.assign(copy, { position: head.position, keys: [] });
-    else if (next === undefined && !samePosition(head?.position ?? ORIGIN, copy.position)) this.#broken(id, 'the tail does not lead to its head');
+    else if (next === undefined && !samePosition(head?.position ?? ORIGIN, copy.position))
+      this.#broken(id, 'the tail does not lead to its head');
   }
 
   #broken(id: string, how: string): void {
@@ -322,17 +351,42 @@ export class Client {
     const keys = copy.state !== 'live' ? [key] : snapshot ? [...copy.keys, key] : [key];
     const kind = snapshot ? 'snapshot' : 'delta';
     const bytes = encode({ parent: parent.nonce, position, kind, keys });
-    return { parent, position, kind, bytes, begins: copy.state !== 'live', under, lock, ...(copy.state !== 'live' && { expiry: this.#settings.expiry }) };
+    return {
+      parent,
+      position,
+      kind,
+      bytes,
+      begins: copy.state !== 'live',
+      under,
+      lock,
+      ...(copy.state !== 'live' && { expiry: this.#settings.expiry }),
+    };
   }
 
-  /** What became of a record, and of its keys. With `again` a conflict leaves them open: the caller puts them into another record. */
-  async #settle(id: string, append: Append, keys: readonly string[], use: RecordedUse, again?: 'again'): Promise<Settled> {
+  /**
+   * What became of a record, and of its keys. With `again` a conflict leaves them open: the caller puts them into
+   * another record.
+   */
+  async #settle(
+    id: string,
+    append: Append,
+    keys: readonly string[],
+    use: RecordedUse,
+    again?: 'again',
+  ): Promise<Settled> {
     const copy = this.#copy(id);
-    const { answer, unsure } = await this.#offer(() => this.#store.append(id, append), (grant, sentMs) => this.#hold(id, grant, sentMs));
+    const { answer, unsure } = await this.#offer(
+      () => this.#store.append(id, append),
+      (grant, sentMs) => this.#hold(id, grant, sentMs),
+    );
     if (answer?.appended === true) {
       const { keys: added } = decode(append.bytes);
       copy.keys = append.kind === 'delta' ? [...copy.keys, ...added] : [...added];
-      Object.assign(copy, { position: append.position, state: append.kind === 'end' ? 'ended' : 'live', token: Math.max(copy.token, answer.token) });
+      Object.assign(copy, {
+        position: append.position,
+        state: append.kind === 'end' ? 'ended' : 'live',
+        token: Math.max(copy.token, answer.token),
+      });
       use.kept(keys, 'ok', copy.keys.length);
       return 'appended';
     }
@@ -340,14 +394,21 @@ export class Client {
     // What was compacted out of sight may have been appended all the same.
     const unknown = unsure && (!refused || (answer.tail.head?.first ?? 0) > append.position.revision);
     if (refused) this.#replay(id, append.parent, answer.tail);
-    if (unknown) throw new HoldfastError('ERR_UNAVAILABLE', `'${id}': nobody knows whether it was appended`, { outcome: 'unknown' });
-    if (answer === undefined) throw new HoldfastError('ERR_UNAVAILABLE', `'${id}': it was not appended`, { outcome: 'none' });
+    if (unknown)
+      throw new HoldfastError('ERR_UNAVAILABLE', `'${id}': nobody knows whether it was appended`, {
+        outcome: 'unknown',
+      });
+    if (answer === undefined)
+      throw new HoldfastError('ERR_UNAVAILABLE', `'${id}': it was not appended`, { outcome: 'none' });
     if (again === undefined || answer.why !== 'conflict') use.kept(keys, 'failed');
     return answer.why;
   }
 
   /** The same record again, until there is an answer other than `locked`. */
-  async #offer(offer: () => Promise<Appended>, onGrant: (grant: Grant, sentMs: number) => void = () => undefined): Promise<Offered> {
+  async #offer(
+    offer: () => Promise<Appended>,
+    onGrant: (grant: Grant, sentMs: number) => void = () => undefined,
+  ): Promise<Offered> {
     let unsure = false;
     let answer: Appended | undefined;
     for (let offers = 0; offers < OFFERS; offers += 1) {

@@ -28,7 +28,11 @@ export class ClientApplication implements Application {
     const recorder = recorderOf(cluster, actor);
     const store = recorder.store(network.link(actor, primary), primary.name, 'primary');
     const limitBytes = world.app() < 0.3 ? 100 : undefined;
-    this.client = new Client(world, actor, store, recorder, { leaseMs: knobs.leaseMs, expiry, ...(limitBytes && { limitBytes }) });
+    this.client = new Client(world, actor, store, recorder, {
+      leaseMs: knobs.leaseMs,
+      expiry,
+      ...(limitBytes && { limitBytes }),
+    });
   }
 
   async use(): Promise<void> {
@@ -55,7 +59,8 @@ export class ClientApplication implements Application {
     const { app } = this.#world;
     const { ends, optimistic, lingers, restores, promotions } = this.#knobs;
     const draw = app();
-    // Whoever keeps the lock reads its own copy for as long as its lease lasts: neither a promotion nor a restore tells it.
+    // Whoever keeps the lock reads its own copy for as long as its lease lasts: neither a promotion nor a restore tells
+    // it.
     const keeps = app() < 0.6 && promotions === 0 && restores === 0;
     const lingersMs = app() < lingers ? app() * 600 : 0;
     if (draw < ends / 2) {
@@ -69,11 +74,19 @@ export class ClientApplication implements Application {
   }
 }
 
-/** Processes that use one machine's store by its contract, on sessions that only they use: they stay with it, whatever is promoted. */
+/**
+ * Processes that use one machine's store by its contract, on sessions that only they use: they stay with it, whatever
+ * is promoted.
+ */
 export function clientsOf(cluster: Cluster): Workload {
   const names = new Names('c', cluster.knobs.ids);
   const { primary } = cluster.configuration;
   const open = (actor: Actor): ClientApplication => new ClientApplication(cluster, names, actor, primary);
   let judge: ClientApplication | undefined;
-  return { names, primary: () => primary, open, look: (id) => (judge ??= open(new Actor('judge of clients'))).client.look(id) };
+  return {
+    names,
+    primary: () => primary,
+    open,
+    look: (id) => (judge ??= open(new Actor('judge of clients'))).client.look(id),
+  };
 }

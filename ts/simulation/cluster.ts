@@ -58,7 +58,10 @@ export interface Cluster {
   configuration: Configuration;
 }
 
-/** A member of the cluster: a process, and after a crash another in its place. What it has left to do outlives its processes. */
+/**
+ * A member of the cluster: a process, and after a crash another in its place. What it has left to do outlives its
+ * processes.
+ */
 export class Member {
   readonly name: string;
   readonly #number: number;
@@ -77,7 +80,14 @@ export class Member {
   application: Application | undefined;
 
   /** `onIdle` is called whenever a worker is done. */
-  constructor(world: World, name: string, number: number, labour: Pick<Knobs, 'workers' | 'ops' | 'restMs'>, workload: Workload, onIdle: () => void) {
+  constructor(
+    world: World,
+    name: string,
+    number: number,
+    labour: Pick<Knobs, 'workers' | 'ops' | 'restMs'>,
+    workload: Workload,
+    onIdle: () => void,
+  ) {
     const { workers, ops, restMs } = labour;
     this.#world = world;
     this.name = name;
@@ -129,8 +139,8 @@ export class Member {
 }
 
 /**
- * Writes down what a process does, in the history and in the trace. Expiries are judged by the true wall clock: stores keep to it,
- * whatever jumps.
+ * Writes down what a process does, in the history and in the trace. Expiries are judged by the true wall clock: stores
+ * keep to it, whatever jumps.
  */
 export function recorderOf({ world, history }: Pick<Cluster, 'world' | 'history'>, actor: Actor): Recorder {
   const sink = (mark: Mark): void => {

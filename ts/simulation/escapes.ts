@@ -25,11 +25,13 @@ const ours = fileURLToPath(new URL('../', import.meta.url));
 const simulation = fileURLToPath(new URL('./', import.meta.url));
 
 /**
- * Watches every source of real time and chance: `onEscape` is told what the product touched, and from where. The call itself goes
- * through. Returns a function that puts everything back.
+ * Watches every source of real time and chance: `onEscape` is told what the product touched, and from where. The call
+ * itself goes through. Returns a function that puts everything back.
  */
 export function watchEscapes(onEscape: (escape: string) => void): () => void {
-  const restores = SOURCES.flatMap(([owner, prefix, names]) => names.map((name) => watch(owner, name, `${prefix}${name}`, onEscape)));
+  const restores = SOURCES.flatMap(([owner, prefix, names]) =>
+    names.map((name) => watch(owner, name, `${prefix}${name}`, onEscape)),
+  );
   syncBuiltinESMExports();
   return () => {
     for (const restore of restores.toReversed()) restore();
@@ -45,9 +47,18 @@ function watch(owner: object, name: string, label: string, onEscape: (escape: st
   for (const key of Reflect.ownKeys(before)) {
     const value = Reflect.get(before, key) as unknown;
     if (key in watched && key !== 'bigint') continue;
-    Reflect.set(watched, key, typeof value === 'function' ? through(value as AnyFunction, `${label}.${String(key)}`, onEscape) : value);
+    Reflect.set(
+      watched,
+      key,
+      typeof value === 'function' ? through(value as AnyFunction, `${label}.${String(key)}`, onEscape) : value,
+    );
   }
-  Object.defineProperty(owner, name, { value: watched, configurable: true, writable: true, enumerable: real?.enumerable ?? false });
+  Object.defineProperty(owner, name, {
+    value: watched,
+    configurable: true,
+    writable: true,
+    enumerable: real?.enumerable ?? false,
+  });
   return () => {
     if (real === undefined) Reflect.deleteProperty(owner, name);
     else Object.defineProperty(owner, name, real);

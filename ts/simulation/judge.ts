@@ -54,10 +54,12 @@ export class Judge {
     try {
       const finals: Final[] = [];
       for (const workload of this.#workloads) await this.#judgeWorkload(workload, finals);
-      for (const member of members) await this.#bounded(`close of ${member.actor.name}`, member.application?.close() ?? Promise.resolve());
+      for (const member of members)
+        await this.#bounded(`close of ${member.actor.name}`, member.application?.close() ?? Promise.resolve());
       // A jump of a store's clock may lengthen a session's life, never shorten it.
       const expiry = knobs.storeJumps > 0 ? { overMs: Infinity } : {};
-      for (const { kind, id, detail } of check(history, finals, { expiry }).findings) world.find(kind, `'${id}': ${detail}`);
+      for (const { kind, id, detail } of check(history, finals, { expiry }).findings)
+        world.find(kind, `'${id}': ${detail}`);
     } catch (error) {
       world.find('judge failed', String((error as Error).stack ?? error));
     }
@@ -66,7 +68,9 @@ export class Judge {
 
   async #judgeWorkload(workload: Workload, finals: Final[]): Promise<void> {
     const { knobs } = this.#cluster;
-    const members = this.#cluster.members.filter((member) => member.workload === workload && member.application?.primary === workload.primary());
+    const members = this.#cluster.members.filter(
+      (member) => member.workload === workload && member.application?.primary === workload.primary(),
+    );
     workload.supersede?.();
     for (const id of workload.names.all) {
       const seen = await this.#bounded(`look at '${id}'`, workload.look(id));
@@ -77,7 +81,10 @@ export class Judge {
       for (const member of members) await this.#compare(member, id, seen.keys);
       // A backup keeps the life before, until that has expired there too.
       if (knobs.expiry === 'near') continue;
-      const disagreement = await this.#bounded(`backups of '${id}'`, workload.disagreement?.(id) ?? Promise.resolve(undefined));
+      const disagreement = await this.#bounded(
+        `backups of '${id}'`,
+        workload.disagreement?.(id) ?? Promise.resolve(undefined),
+      );
       if (disagreement !== undefined) this.#cluster.world.find('backup astray', `'${id}': ${disagreement}`);
     }
   }
@@ -85,9 +92,15 @@ export class Judge {
   /** Whoever lives can use the session now, and sees what is there. */
   async #compare(member: Member, id: string, keys: readonly string[]): Promise<void> {
     const { world, knobs } = this.#cluster;
-    const seen = await this.#bounded(`use of '${id}' by ${member.actor.name}`, member.application?.sees(id) ?? Promise.resolve(undefined));
+    const seen = await this.#bounded(
+      `use of '${id}' by ${member.actor.name}`,
+      member.application?.sees(id) ?? Promise.resolve(undefined),
+    );
     if (seen === undefined ? knobs.expiry === 'near' : seen.join() === keys.join()) return;
-    world.find('member is astray', `'${id}': ${member.actor.name} sees …${seen?.slice(-3).join()}, the primary has …${keys.slice(-3).join()}`);
+    world.find(
+      'member is astray',
+      `'${id}': ${member.actor.name} sees …${seen?.slice(-3).join()}, the primary has …${keys.slice(-3).join()}`,
+    );
   }
 
   /** Undefined, and a finding, when it fails or does not end. */
@@ -100,7 +113,10 @@ export class Judge {
     try {
       return await Promise.race([work, bound]);
     } catch (error) {
-      world.find('not usable when quiet', `${what}: ${error instanceof HoldfastError ? error.code : ''} ${(error as Error).message}`);
+      world.find(
+        'not usable when quiet',
+        `${what}: ${error instanceof HoldfastError ? error.code : ''} ${(error as Error).message}`,
+      );
       return undefined;
     } finally {
       stop();

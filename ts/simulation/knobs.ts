@@ -1,6 +1,8 @@
 import { pick, randomFrom } from './random.ts';
 
-/** What a seed draws, unless a climate or the caller sets it. Chances are per call or use, counts per run, times in ms. */
+/**
+ * What a seed draws, unless a climate or the caller sets it. Chances are per call or use, counts per run, times in ms.
+ */
 export interface Knobs {
   /** Processes with a repository; each has `workers` that use sessions. */
   readonly members: number;
@@ -29,7 +31,10 @@ export interface Knobs {
   readonly storeJumps: number;
   readonly backups: number;
   readonly backupTrouble: 'none' | 'cut' | 'hang';
-  /** Times that the primary is given up and a backup promoted in its place (without members: the primary itself is promoted). */
+  /**
+   * Times that the primary is given up and a backup promoted in its place (without members: the primary itself is
+   * promoted).
+   */
   readonly promotions: number;
   /** Uses that put an older state back (clients only). */
   readonly restores: number;

@@ -60,7 +60,11 @@ export async function main(args: readonly string[]): Promise<number> {
       help: { type: 'boolean' },
     },
   });
-  if (values.help === true || (values.climate !== undefined && !(values.climate in CLIMATES)) || (values.plant !== undefined && !(values.plant in PLANTS))) {
+  if (
+    values.help === true ||
+    (values.climate !== undefined && !(values.climate in CLIMATES)) ||
+    (values.plant !== undefined && !(values.plant in PLANTS))
+  ) {
     process.stdout.write(USAGE);
     return values.help === true ? 0 : 2;
   }
@@ -103,8 +107,12 @@ async function printShrunk(seed: number, options: Options): Promise<number> {
     process.stdout.write(`seed ${seed} finds nothing\n`);
     return 0;
   }
-  const shrunk = await shrink(knobsOf(seed, set(seed, options).knobs), first.kind, { plant: options.plant, every: options.every });
-  if (shrunk === undefined) process.stdout.write(`seed ${seed}: '${first.kind}' was not found with other seeds; replay the seed itself\n`);
+  const shrunk = await shrink(knobsOf(seed, set(seed, options).knobs), first.kind, {
+    plant: options.plant,
+    every: options.every,
+  });
+  if (shrunk === undefined)
+    process.stdout.write(`seed ${seed}: '${first.kind}' was not found with other seeds; replay the seed itself\n`);
   else {
     process.stdout.write(`${shrunk.run.trace.join('\n')}\n`);
     summarise(shrunk.run, { ...options, climate: 'everything', knobs: shrunk.knobs });
@@ -165,7 +173,9 @@ async function runAll(options: Options): Promise<number> {
   const pace = `${seeds} seeds in ${seconds.toFixed(1)} s (${(seeds / seconds).toFixed(0)} a second in ${options.workers} processes)`;
   const work = `${sum((report) => report.steps)} steps, ${sum((report) => report.calls)} calls, ${sum((report) => report.uses)} uses`;
   const failed = new Set(failures.map(({ seed }) => seed)).size;
-  process.stdout.write(`${pace}: ${work}, ${sum((report) => report.acknowledged)} acknowledged; ${failed} seeds with findings\n`);
+  process.stdout.write(
+    `${pace}: ${work}, ${sum((report) => report.acknowledged)} acknowledged; ${failed} seeds with findings\n`,
+  );
   await printFailures(failures, options);
   return failures.length === 0 ? 0 : 1;
 }
@@ -174,20 +184,38 @@ async function printFailures(failures: Report['failures'], options: Options): Pr
   for (const kind of new Set(failures.map((failure) => failure.kind))) {
     const same = failures.filter((failure) => failure.kind === kind);
     process.stdout.write(`  ${kind}: ${same.length} seeds\n`);
-    for (const { seed, detail } of same.slice(0, SHOWN)) process.stdout.write(`    ${detail.slice(0, 200)}\n      ${command(seed, options)}\n`);
+    for (const { seed, detail } of same.slice(0, SHOWN))
+      process.stdout.write(`    ${detail.slice(0, 200)}\n      ${command(seed, options)}\n`);
   }
   const [first] = failures;
   if (first === undefined) return;
   const { trace } = await run(first.seed, { ...set(first.seed, options), trace: true });
   const found = trace.findIndex((line) => line.includes(' !! ')) + 1;
-  process.stdout.write(`seed ${first.seed} up to its first finding:\n${trace.slice(Math.max(0, found - TAIL), found).join('\n')}\n`);
+  process.stdout.write(
+    `seed ${first.seed} up to its first finding:\n${trace.slice(Math.max(0, found - TAIL), found).join('\n')}\n`,
+  );
 }
 
 function spawnPart({ first, seeds, workers, climate, knobs, plant, every }: Options, part: number): Promise<Report> {
-  const args = ['--part', part, '--first', first, '--seeds', seeds, '--workers', workers, '--knobs', JSON.stringify(knobs), '--every', every];
+  const args = [
+    '--part',
+    part,
+    '--first',
+    first,
+    '--seeds',
+    seeds,
+    '--workers',
+    workers,
+    '--knobs',
+    JSON.stringify(knobs),
+    '--every',
+    every,
+  ];
   if (climate !== undefined) args.push('--climate', climate);
   if (plant !== undefined) args.push('--plant', plant);
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...args.map(String)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => {
     text += chunk.toString();

@@ -1,6 +1,6 @@
 /**
- * Ids of a run's sessions: each slot has one that is in use; when it ends, the slot goes on under another. All come from one
- * counter, so that none is given twice.
+ * Ids of a run's sessions: each slot has one that is in use; when it ends, the slot goes on under another. All come
+ * from one counter, so that none is given twice.
  */
 export class Names {
   readonly #prefix: string;

@@ -40,8 +40,8 @@ const ONCE: ReadonlySet<string> = new Set(['join', 'promote', 'replace', LOCKING
 const FAIR: Fate = { lost: false, late: false, twice: false, answerLost: false };
 
 /**
- * Between actors and machines: every request, answer and hint is a happening of its own. Requests are lost before or after they
- * took effect, delayed past their senders' patience, doubled, overtaken; hints likewise.
+ * Between actors and machines: every request, answer and hint is a happening of its own. Requests are lost before or
+ * after they took effect, delayed past their senders' patience, doubled, overtaken; hints likewise.
  */
 export class Network {
   readonly #world: World;
@@ -78,14 +78,17 @@ export class Network {
   /** The store of `machine`, as `actor` sees it. */
   link(actor: Actor, machine: Machine): Store {
     const { store } = machine;
-    const via: Via = (op, id, options, ask) => new Call(this, this.#world, this.#knobs, actor, machine, op, id, ask).send(options);
+    const via: Via = (op, id, options, ask) =>
+      new Call(this, this.#world, this.#knobs, actor, machine, op, id, ask).send(options);
     return {
       address: machine.name,
       can: store.can,
       read: (id, request, options) => via('read', id, options, () => store.read(id, request)),
       append: (id, append, options) => {
         const sent = copied(append);
-        return via(typeof sent.under === 'number' ? 'append' : LOCKING_APPEND, id, options, () => store.append(id, sent));
+        return via(typeof sent.under === 'number' ? 'append' : LOCKING_APPEND, id, options, () =>
+          store.append(id, sent),
+        );
       },
       replace: (id, image, expected, options) => {
         const sent = copiedImage(image);
@@ -94,7 +97,8 @@ export class Network {
       lock: (id, request, options) => via('lock', id, options, () => store.lock(id, request)),
       unlock: (id, who, options) => via('unlock', id, options, () => store.unlock(id, who)),
       touch: (id, touch, options) => via('touch', id, options, () => store.touch(id, touch)),
-      join: async (listener, options) => this.#membership(await via('join', '', options, () => store.join(this.#hints(actor, machine, listener))), via),
+      join: async (listener, options) =>
+        this.#membership(await via('join', '', options, () => store.join(this.#hints(actor, machine, listener))), via),
       list: (query, options) => via('list', '', options, () => store.list(query)),
       inspect: (id, options) => via('inspect', id, options, () => store.inspect(id)),
       sweep: (request, options) => via('sweep', '', options, () => store.sweep(request)),
@@ -114,7 +118,12 @@ export class Network {
     const { net, chaotic } = this.#world;
     if (!chaotic) return FAIR;
     const { lossBefore, late, duplicates, lossAfter } = this.#knobs;
-    return { lost: net() < lossBefore, late: net() < late, twice: net() < duplicates && !ONCE.has(op), answerLost: net() < lossAfter };
+    return {
+      lost: net() < lossBefore,
+      late: net() < late,
+      twice: net() < duplicates && !ONCE.has(op),
+      answerLost: net() < lossAfter,
+    };
   }
 
   #membership({ member, epoch, watch, leave }: Membership, via: Via): Membership {
@@ -128,7 +137,8 @@ export class Network {
 
   #hints(actor: Actor, machine: Machine, listener: (hint: Hint) => void): (hint: Hint) => void {
     const world = this.#world;
-    const deliver = (delayMs: number, hint: Hint): void => void world.at(delayMs, actor, `hint ${showHint(hint)}`, () => listener(hint));
+    const deliver = (delayMs: number, hint: Hint): void =>
+      void world.at(delayMs, actor, `hint ${showHint(hint)}`, () => listener(hint));
     this.#resyncs.push(() => {
       if (world.chaotic && world.net() < 0.5) deliver(this.latencyMs(), { kind: 'resync' });
     });
@@ -158,7 +168,16 @@ class Call<T> {
   #resolve: (value: T) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
-  constructor(network: Network, world: World, knobs: Knobs, actor: Actor, machine: Machine, op: string, id: string, ask: () => Promise<T>) {
+  constructor(
+    network: Network,
+    world: World,
+    knobs: Knobs,
+    actor: Actor,
+    machine: Machine,
+    op: string,
+    id: string,
+    ask: () => Promise<T>,
+  ) {
     this.#network = network;
     this.#world = world;
     this.#knobs = knobs;
@@ -191,12 +210,16 @@ class Call<T> {
     signal?.addEventListener('abort', () => this.#fail('aborted', 'unknown'), { once: true });
     if (this.#fate.lost || network.isCut(this.#actor, this.#machine)) {
       // Refused at once, or swallowed.
-      if (!patient || this.#world.net() < 0.5) this.#later(this.#actor, 'refused', () => this.#fail('connection refused', 'none'));
+      if (!patient || this.#world.net() < 0.5)
+        this.#later(this.#actor, 'refused', () => this.#fail('connection refused', 'none'));
       return;
     }
     const delayMs = this.#fate.late && patient ? patienceMs * (0.8 + 3 * this.#world.net()) : network.latencyMs();
     this.#world.at(delayMs, this.#machine, `run ${this.#label}`, () => this.#arrive());
-    if (this.#fate.twice) this.#world.at(delayMs + 20 * network.latencyMs(), this.#machine, `run again ${this.#label}`, () => this.#arriveAgain());
+    if (this.#fate.twice)
+      this.#world.at(delayMs + 20 * network.latencyMs(), this.#machine, `run again ${this.#label}`, () =>
+        this.#arriveAgain(),
+      );
   }
 
   #arrive(): void {
@@ -247,7 +270,8 @@ class Call<T> {
   }
 }
 
-const isRefusal = (value: unknown): boolean => typeof value === 'object' && value !== null && 'appended' in value && value.appended === false;
+const isRefusal = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'appended' in value && value.appended === false;
 const pair = (one: Actor, other?: Actor): string => `${one.name}/${other?.name ?? ''}`;
 
 /** The network has bytes of its own: a buffer that the sender uses again does not change what is under way. */

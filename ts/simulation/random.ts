@@ -3,7 +3,10 @@ import { createHash } from 'node:crypto';
 /** From 0 up to, but without, 1. */
 export type Random = () => number;
 
-/** sfc32 (Chris Doty-Humphrey, PractRand). Each name has a stream of its own: what one part of a run draws does not move the others. */
+/**
+ * sfc32 (Chris Doty-Humphrey, PractRand). Each name has a stream of its own: what one part of a run draws does not move
+ * the others.
+ */
 export function randomFrom(seed: number, name: string): Random {
   const start = createHash('sha256').update(`${seed}/${name}`).digest();
   let [a, b, c, counter] = [start.readInt32LE(0), start.readInt32LE(4), start.readInt32LE(8), 1];

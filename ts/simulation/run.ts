@@ -45,28 +45,45 @@ export interface Run {
   readonly digest: string;
 }
 
-/** Runs one seed. Real time and chance that the product touches meanwhile, and rejections that nobody handles, are findings. */
+/**
+ * Runs one seed. Real time and chance that the product touches meanwhile, and rejections that nobody handles, are
+ * findings.
+ */
 export async function run(seed: number, options: RunOptions = {}): Promise<Run> {
   const world = new World(seed, options);
   const knobs = knobsOf(seed, options.knobs);
   world.note('knobs', () => JSON.stringify(knobs));
   const stopWatching = watchEscapes((escape) => world.find('escape', escape));
-  const onRejection = (error: unknown): void => world.find('unhandled rejection', String((error as Error | undefined)?.stack ?? error));
+  const onRejection = (error: unknown): void =>
+    world.find('unhandled rejection', String((error as Error | undefined)?.stack ?? error));
   process.on('unhandledRejection', onRejection);
   try {
     const cluster = build(world, knobs, options);
     await drive(world, MOST_STEPS);
-    if (!world.ended && world.findings.length === 0) world.find('livelock', `${world.steps} steps, ${cluster.members.map(String).join('; ')}`);
+    if (!world.ended && world.findings.length === 0)
+      world.find('livelock', `${world.steps} steps, ${cluster.members.map(String).join('; ')}`);
     const { history, network } = cluster;
     const { findings, steps, trace = [] } = world;
-    return { seed, knobs, findings, history, steps, calls: network.calls, trace, digest: trace.length === 0 ? '' : world.digest() };
+    return {
+      seed,
+      knobs,
+      findings,
+      history,
+      steps,
+      calls: network.calls,
+      trace,
+      digest: trace.length === 0 ? '' : world.digest(),
+    };
   } finally {
     process.off('unhandledRejection', onRejection);
     stopWatching();
   }
 }
 
-/** Names of members differ from one run of a store to the next. Nothing is drawn for them: a seed's other draws stay what they are. */
+/**
+ * Names of members differ from one run of a store to the next. Nothing is drawn for them: a seed's other draws stay
+ * what they are.
+ */
 function namesOf(): () => Entropy {
   let runs = 0;
   return () => {
@@ -79,8 +96,15 @@ function build(world: World, knobs: Knobs, { plant, every = 20 }: RunOptions): C
   // A sweep's grace must exceed how late a call can arrive: backups are cut off, or hang, for many seconds.
   const graceOf = ({ name }: Machine): number => (name.startsWith('backup') ? LATEST_CALL_MS : knobs.sweepMs);
   const nextNames = namesOf();
-  const store = (machine: Machine): MemoryStore => new MemoryStore({ clock: world.clock(machine), sweepEveryMs: knobs.sweepMs, sweepGraceMs: graceOf(machine), entropy: nextNames() });
-  const planted = (machine: Machine): Store => (plant === undefined ? store(machine) : PLANTS[plant](store(machine), { clock: world.clock(machine), every }));
+  const store = (machine: Machine): MemoryStore =>
+    new MemoryStore({
+      clock: world.clock(machine),
+      sweepEveryMs: knobs.sweepMs,
+      sweepGraceMs: graceOf(machine),
+      entropy: nextNames(),
+    });
+  const planted = (machine: Machine): Store =>
+    plant === undefined ? store(machine) : PLANTS[plant](store(machine), { clock: world.clock(machine), every });
   const primary = new Machine('primary', planted);
   const backups = Array.from({ length: knobs.backups }, (_, i) => new Machine(`backup${i}`, store));
   const cluster: Cluster = {
@@ -96,7 +120,8 @@ function build(world: World, knobs: Knobs, { plant, every = 20 }: RunOptions): C
   const [sessions, clients] = [sessionsOf(cluster), clientsOf(cluster)];
   const judge = new Judge(cluster, [sessions, clients]);
   const join = (count: number, letters: string, uses: Knobs, workload: Workload): void => {
-    for (let i = 0; i < count; i += 1) cluster.members.push(new Member(world, letters[i] as string, i, uses, workload, () => judge.look()));
+    for (let i = 0; i < count; i += 1)
+      cluster.members.push(new Member(world, letters[i] as string, i, uses, workload, () => judge.look()));
   };
   join(knobs.members, 'PQRS', knobs, sessions);
   join(knobs.clients, 'ABCD', { ...knobs, workers: 1 }, clients);
@@ -109,5 +134,8 @@ function drawExpiry({ app }: World, { expiry, leaseMs }: Knobs): Expiry {
   if (expiry === 'none') return {};
   if (expiry === 'far') return { idleMs: 600_000, ageMs: 1_200_000 };
   // Repositories take no shorter ttl than half a lease.
-  return { idleMs: Math.max(pick(app, [500, 3000, 60_000]), leaseMs / 2), ...(app() < 0.3 && { ageMs: pick(app, [1000, 5000]) }) };
+  return {
+    idleMs: Math.max(pick(app, [500, 3000, 60_000]), leaseMs / 2),
+    ...(app() < 0.3 && { ageMs: pick(app, [1000, 5000]) }),
+  };
 }

@@ -15,7 +15,10 @@ import { Names } from './names.ts';
 import type { Machine } from './network.ts';
 import { Actor } from './world.ts';
 
-/** What every session holds: the list that the history is about, and attributes of other kinds that change along with it. */
+/**
+ * What every session holds: the list that the history is about, and attributes of other kinds that change along with
+ * it.
+ */
 interface State {
   keys: string[];
   count: number;
@@ -35,7 +38,16 @@ const DEFINITION: SessionDefinition<State, Partial<State>> = defineSession({
 type Sessions = SessionRepository<State, Partial<State>>;
 
 /** What users must be ready for. */
-const EXPECTED = new Set(['ERR_UNAVAILABLE', 'ERR_LOCK_TIMEOUT', 'ERR_FENCED', 'ERR_CONFLICT', 'ERR_CLOSED', 'ERR_NOT_FOUND', 'thrown', 'aborted']);
+const EXPECTED = new Set([
+  'ERR_UNAVAILABLE',
+  'ERR_LOCK_TIMEOUT',
+  'ERR_FENCED',
+  'ERR_CONFLICT',
+  'ERR_CLOSED',
+  'ERR_NOT_FOUND',
+  'thrown',
+  'aborted',
+]);
 const SAVE_MODES: readonly SaveMode[] = ['write', 'access', 'all', 'mutable-access'];
 
 /** A save that was acknowledged, in case the primary that has it is given up. */
@@ -85,7 +97,8 @@ export class SessionApplication implements Application {
     else if (draw < ends) await this.#changeId(slot, id);
     else if (draw < 0.75) await this.#recorded(slot, id, {}, (use) => this.#scope(id, use));
     else if (draw < 0.85) await this.#recorded(slot, id, {}, (use) => this.#session(id, use));
-    else if (draw < 0.94) await this.#recorded(slot, id, {}, async (use) => use.saw(keysOf(await this.#repository.read(id))));
+    else if (draw < 0.94)
+      await this.#recorded(slot, id, {}, async (use) => use.saw(keysOf(await this.#repository.read(id))));
     else if (draw < 0.98) await this.#mend(id);
     else await this.#reopen();
   }
@@ -120,7 +133,8 @@ export class SessionApplication implements Application {
   /** `promoted` has taken the place of this process's primary: what it was not fed is in the outdated one only. */
   supersede(promoted: string): void {
     const fed = this.#fed[this.configuration.backups.findIndex(({ name }) => name === promoted)];
-    for (const { use, id, revision, keys } of this.#kept) if ((fed?.get(id) ?? 0) < revision) use.kept(keys, 'superseded');
+    for (const { use, id, revision, keys } of this.#kept)
+      if ((fed?.get(id) ?? 0) < revision) use.kept(keys, 'superseded');
   }
 
   #open(): Sessions {
@@ -156,7 +170,12 @@ export class SessionApplication implements Application {
   }
 
   /** One use with its marks. What users must be ready for ends the use, anything else is a finding. */
-  async #recorded(slot: number, id: string, purpose: Partial<UseStart>, run: (use: RecordedUse) => Promise<void>): Promise<void> {
+  async #recorded(
+    slot: number,
+    id: string,
+    purpose: Partial<UseStart>,
+    run: (use: RecordedUse) => Promise<void>,
+  ): Promise<void> {
     const use = this.#recorder.use({ store: this.configuration.primary.name, id, ...purpose });
     try {
       await run(use);
@@ -164,7 +183,11 @@ export class SessionApplication implements Application {
     } catch (error) {
       const code = codeOf(error);
       use.done(outcomeOf(error), { code });
-      if (!EXPECTED.has(code)) this.#cluster.world.find('unexpected error', `'${id}' by ${this.#actor.name}: ${String((error as Error).stack ?? error)}`);
+      if (!EXPECTED.has(code))
+        this.#cluster.world.find(
+          'unexpected error',
+          `'${id}' by ${this.#actor.name}: ${String((error as Error).stack ?? error)}`,
+        );
       if (code === 'ERR_NOT_FOUND') this.#names.end(slot, id);
     }
   }
@@ -176,15 +199,19 @@ export class SessionApplication implements Application {
     const lingersMs = app() < knobs.lingers ? app() * 600 : 0;
     const key = this.#key();
     let revision = (): number => 0;
-    const length = await this.#repository.scope(id, async (state, session) => {
-      revision = () => session.revision;
-      use.saw(keysOf(state), session.id === id ? {} : { id: session.id });
-      use.put([key]);
-      this.#change(state, key);
-      if (lingersMs > 0) await world.sleep(this.#actor, lingersMs);
-      if (throws) throw new Error('thrown');
-      return state.keys.length;
-    }, { ...this.#useOptions(), create: true });
+    const length = await this.#repository.scope(
+      id,
+      async (state, session) => {
+        revision = () => session.revision;
+        use.saw(keysOf(state), session.id === id ? {} : { id: session.id });
+        use.put([key]);
+        this.#change(state, key);
+        if (lingersMs > 0) await world.sleep(this.#actor, lingersMs);
+        if (throws) throw new Error('thrown');
+        return state.keys.length;
+      },
+      { ...this.#useOptions(), create: true },
+    );
     this.#keep(use, id, revision(), [key], length);
   }
 
@@ -203,7 +230,10 @@ export class SessionApplication implements Application {
         this.#change(session.state, key);
         const { length } = session.state.keys;
         const last = saves === 1 && app() < 0.5;
-        await this.#persist(() => (last ? session.saveAndClose() : session.save()), () => session.closed);
+        await this.#persist(
+          () => (last ? session.saveAndClose() : session.save()),
+          () => session.closed,
+        );
         this.#keep(use, id, session.revision, open.splice(0), length);
         if (app() < 0.3) await world.sleep(this.#actor, app() * 300);
       }
@@ -235,7 +265,10 @@ export class SessionApplication implements Application {
     const to = this.#names.fresh();
     const graceMs = app() < 0.5 ? Math.ceil(app() * 500) : undefined;
     return this.#recorded(slot, id, { ends: 'change', to, graceMs }, async () => {
-      const changed = await this.#repository.changeId(id, to, { ...this.#useOptions(), ...(graceMs !== undefined && { graceMs }) });
+      const changed = await this.#repository.changeId(id, to, {
+        ...this.#useOptions(),
+        ...(graceMs !== undefined && { graceMs }),
+      });
       this.#names.end(slot, id, changed ? to : undefined);
     });
   }
@@ -244,7 +277,8 @@ export class SessionApplication implements Application {
     const { world } = this.#cluster;
     try {
       await this.#repository.backups.catchUp(id);
-      if ((await this.#repository.verifyBackups(id)).includes('damaged')) world.find('backup damaged', `'${id}', seen by ${this.#actor.name}`);
+      if ((await this.#repository.verifyBackups(id)).includes('damaged'))
+        world.find('backup damaged', `'${id}', seen by ${this.#actor.name}`);
     } catch (error) {
       if (!EXPECTED.has(codeOf(error))) throw error;
     }
@@ -281,7 +315,9 @@ export class SessionApplication implements Application {
     if (draw < 0.2) return { timeoutMs: 1 + world.app() * 60 };
     if (draw > 0.3) return { timeoutMs: 20_000 };
     const controller = new AbortController();
-    world.at(1 + world.app() * 60, this.#actor, 'abort', () => controller.abort(Object.assign(new Error('given up'), { name: 'AbortError' })));
+    world.at(1 + world.app() * 60, this.#actor, 'abort', () =>
+      controller.abort(Object.assign(new Error('given up'), { name: 'AbortError' })),
+    );
     return { timeoutMs: 20_000, signal: controller.signal };
   }
 }

@@ -73,14 +73,20 @@ class Trouble {
   }
 
   /**
-   * The first backup takes the primary's place. Planned: all members are stopped before, and the old primary becomes a backup. Unplanned: it may be
-   * dead or not; members are started anew one by one, and one of them may go on with yesterday's configuration.
+   * The first backup takes the primary's place. Planned: all members are stopped before, and the old primary becomes a
+   * backup. Unplanned: it may be dead or not; members are started anew one by one, and one of them may go on with
+   * yesterday's configuration.
    */
   async #failOver(part: number): Promise<void> {
     const { configuration, members, network } = this.#cluster;
-    const { primary, backups: [promoted, ...others] } = configuration;
+    const {
+      primary,
+      backups: [promoted, ...others],
+    } = configuration;
     if (promoted === undefined) return;
-    const moving = members.filter((member) => member.workload.primary() === primary && member.workload.supersede !== undefined);
+    const moving = members.filter(
+      (member) => member.workload.primary() === primary && member.workload.supersede !== undefined,
+    );
     const isPlanned = part < 0.3;
     if (isPlanned) for (const member of moving) this.#crash(member, part);
     else if (part < 0.6) network.cut(primary);
@@ -88,7 +94,8 @@ class Trouble {
     this.#cluster.configuration = { primary: promoted, backups: isPlanned ? [...others, primary] : others };
     const someoneStays = part > 0.45 && part < 0.8;
     if (isPlanned) return;
-    for (const member of moving.slice(someoneStays ? 1 : 0)) this.#later(this.#chaos() * 300, `stop ${member.name}`, () => this.#crash(member, 0));
+    for (const member of moving.slice(someoneStays ? 1 : 0))
+      this.#later(this.#chaos() * 300, `stop ${member.name}`, () => this.#crash(member, 0));
   }
 
   async #promoted(machine: Machine, role: 'primary' | 'backup'): Promise<void> {
@@ -108,7 +115,12 @@ class Trouble {
   }
 
   /** `count` times, each to one of `whom`, with a number from 0 to 1 to shape it. */
-  #some<T extends { readonly name: string }>(count: number, what: string, whom: readonly T[], run: (one: T, part: number) => void): void {
+  #some<T extends { readonly name: string }>(
+    count: number,
+    what: string,
+    whom: readonly T[],
+    run: (one: T, part: number) => void,
+  ): void {
     for (let i = 0; i < count; i += 1) {
       const one = pick(this.#chaos, whom);
       const part = this.#chaos();

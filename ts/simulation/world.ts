@@ -40,8 +40,9 @@ export interface Finding {
 }
 
 /**
- * Virtual time, chance by seed, and one list of everything that will happen. A step runs the earliest; the microtasks that it queues
- * are run by Node before the next, always in the same order, for nothing else can have queued any: so a seed is a run, byte for byte.
+ * Virtual time, chance by seed, and one list of everything that will happen. A step runs the earliest; the microtasks
+ * that it queues are run by Node before the next, always in the same order, for nothing else can have queued any: so a
+ * seed is a run, byte for byte.
  */
 export class World {
   readonly seed: number;
@@ -87,8 +88,8 @@ export class World {
   }
 
   /**
-   * Runs once, `delayMs` later, as `actor`: not while it is paused, never after it crashed. Without a label the trace has no line for
-   * it. Returns a function that cancels.
+   * Runs once, `delayMs` later, as `actor`: not while it is paused, never after it crashed. Without a label the trace
+   * has no line for it. Returns a function that cancels.
    */
   at(delayMs: number, actor: Actor, label: string | undefined, run: () => void): () => void {
     const dueMs = Math.round((this.timeMs + Math.max(0, delayMs)) * 1000) / 1000;
@@ -105,7 +106,9 @@ export class World {
     });
   }
 
-  /** All machines share the monotonic clock, as far as anybody may know: its rates agree, its zero is the actor's own. */
+  /**
+   * All machines share the monotonic clock, as far as anybody may know: its rates agree, its zero is the actor's own.
+   */
   clock(actor: Actor): Clock {
     return {
       now: () => this.wallMs + actor.wallSkewMs,
@@ -158,7 +161,10 @@ export class World {
 
   /** Two runs with equal digests were the same run. Needs the trace. */
   digest(): string {
-    return createHash('sha256').update((this.trace ?? []).join('\n')).digest('hex').slice(0, 32);
+    return createHash('sha256')
+      .update((this.trace ?? []).join('\n'))
+      .digest('hex')
+      .slice(0, 32);
   }
 
   #add(happening: Happening): void {
@@ -174,7 +180,10 @@ function isLater(a: Happening, b: Happening): boolean {
 
 const realImmediate = setImmediate;
 
-/** Runs a world to its end, or for `limit` steps: each in an immediate of its own, so that the microtasks between two are done. */
+/**
+ * Runs a world to its end, or for `limit` steps: each in an immediate of its own, so that the microtasks between two
+ * are done.
+ */
 export function drive(world: World, limit: number): Promise<void> {
   return new Promise((resolve) => {
     let done = false;

@@ -25,7 +25,12 @@ export class AddonLink implements SqliteLink {
   }
 
   /** Opens `dir`, which is made when missing. */
-  static async open(dir: string, acceptOlder: boolean, boundMs: number, onLog: (bytes: number) => void = () => undefined): Promise<AddonLink> {
+  static async open(
+    dir: string,
+    acceptOlder: boolean,
+    boundMs: number,
+    onLog: (bytes: number) => void = () => undefined,
+  ): Promise<AddonLink> {
     const link = new AddonLink(onLog);
     try {
       await link.#tickets.ask(withGrace(boundMs), (ticket) => link.#native.open(dir, acceptOlder, ticket, boundMs));

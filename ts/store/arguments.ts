@@ -4,7 +4,17 @@ import type { Rules } from '../options.ts';
 import type { Position } from '../position.ts';
 import { isToken } from '../token.ts';
 import { shortId } from './row.ts';
-import type { Acquire, Append, CallOptions, Capabilities, Durability, Expiry, Hint, ImageRecord, ListQuery } from './store.ts';
+import type {
+  Acquire,
+  Append,
+  CallOptions,
+  Capabilities,
+  Durability,
+  Expiry,
+  Hint,
+  ImageRecord,
+  ListQuery,
+} from './store.ts';
 import type { LockOwner, LockRequest, ReadRequest, RecordKind, SessionImage, SweepRequest, Touch } from './store.ts';
 
 /** The faults of a caller: each check throws `ERR_INVALID` that names what is wrong. */
@@ -13,7 +23,8 @@ function invalid(what: string): never {
 }
 
 function checkObject(what: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) invalid(`${what} must be an object, not ${describe(value)}`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    invalid(`${what} must be an object, not ${describe(value)}`);
 }
 
 function checkChoice(what: string, choices: readonly string[], value: unknown): void {
@@ -43,11 +54,15 @@ export function checkListener(listener: (hint: Hint) => void): void {
   func('the listener of a member', listener);
 }
 
-export const isCount = (value: unknown, least = 0): boolean => Number.isSafeInteger(value) && (value as number) >= least;
+export const isCount = (value: unknown, least = 0): boolean =>
+  Number.isSafeInteger(value) && (value as number) >= least;
 
 function checkPosition(what: string, position: Position | undefined): void {
   if (isCount(position?.revision) && isCount(position?.nonce) && (position?.nonce as number) < 2 ** 48) return;
-  const found = typeof position === 'object' && position !== null ? `revision ${describe(position.revision)} and nonce ${describe(position.nonce)}` : describe(position);
+  const found =
+    typeof position === 'object' && position !== null
+      ? `revision ${describe(position.revision)} and nonce ${describe(position.nonce)}`
+      : describe(position);
   invalid(`${what} must be a position: a revision and a nonce of 48 bits, both whole numbers, not ${found}`);
 }
 
@@ -69,10 +84,12 @@ function checkTime(session: string, createdAt: number): void {
   if (!Number.isFinite(createdAt)) invalid(`${session}: createdAt must be a time in ms, not ${describe(createdAt)}`);
 }
 
-const isTerm = (term: unknown): boolean => typeof term === 'string' && term !== '' && term.isWellFormed() && Buffer.byteLength(term) <= 64;
+const isTerm = (term: unknown): boolean =>
+  typeof term === 'string' && term !== '' && term.isWellFormed() && Buffer.byteLength(term) <= 64;
 
 function checkTerms(terms: readonly string[] | undefined): void {
-  if (terms !== undefined && !(Array.isArray(terms) && terms.every(isTerm))) invalid('terms are an array of strings of 1 to 64 bytes');
+  if (terms !== undefined && !(Array.isArray(terms) && terms.every(isTerm)))
+    invalid('terms are an array of strings of 1 to 64 bytes');
 }
 
 function checkOwner({ member, ticket }: LockOwner): void {
@@ -83,7 +100,8 @@ function checkOwner({ member, ticket }: LockOwner): void {
 function checkAcquire(request: Acquire): void {
   checkOwner(request);
   const { leaseMs, wait } = request;
-  if (!Number.isFinite(leaseMs) || leaseMs <= 0) invalid(`leaseMs must be a number of milliseconds above 0, not ${describe(leaseMs)}`);
+  if (!Number.isFinite(leaseMs) || leaseMs <= 0)
+    invalid(`leaseMs must be a number of milliseconds above 0, not ${describe(leaseMs)}`);
   flag('wait', wait);
 }
 
@@ -126,15 +144,18 @@ export function checkAppend(id: string, append: Append, can: Capabilities): void
   checkPosition('position', position);
   checkBytes(append.bytes);
   const session = `session '${shortId(id)}'`;
-  if (position.revision !== parent.revision + 1) invalid(`${session}: revision ${position.revision} does not follow ${parent.revision}`);
+  if (position.revision !== parent.revision + 1)
+    invalid(`${session}: revision ${position.revision} does not follow ${parent.revision}`);
   checkKind(session, kind);
   if (parent.revision === 0 && kind !== 'snapshot') invalid(`${session}: the first record must be a snapshot`);
   checkFlag('begins', begins);
-  if (begins === true && kind !== 'snapshot') invalid(`${session}: only a snapshot begins a session, this is of the kind '${kind}'`);
+  if (begins === true && kind !== 'snapshot')
+    invalid(`${session}: only a snapshot begins a session, this is of the kind '${kind}'`);
   if (begins === false && parent.revision === 0) invalid(`${session}: the first record begins it`);
   if (typeof under === 'object' && under !== null) checkAcquire(under);
   else checkToken(under);
-  if (append.first !== undefined && !isCount(append.first)) invalid(`first must be a revision, not ${describe(append.first)}`);
+  if (append.first !== undefined && !isCount(append.first))
+    invalid(`first must be a revision, not ${describe(append.first)}`);
   if (append.createdAt !== undefined) checkTime(session, append.createdAt);
   if (append.lock !== undefined) checkChoice(`${session}: lock`, ['renew', 'leave', 'release'], append.lock);
   if (append.version !== undefined) text('version', append.version);
@@ -157,9 +178,12 @@ function checkDurability(durability: Durability | undefined, can: Capabilities):
   const level = typeof durability === 'object' ? 'replicas' : durability;
   if (!can.durability.includes(level)) {
     const levels = can.durability.join(' or ');
-    invalid(`this store's appends can be durable as ${levels}, not as ${String(level)}: choose one that store.can.durability names`);
+    invalid(
+      `this store's appends can be durable as ${levels}, not as ${String(level)}: choose one that store.can.durability names`,
+    );
   }
-  if (level === 'replicas' && !isCount(replicas, 1)) invalid(`durability must say how many replicas, a whole number from 1, not ${describe(replicas)}`);
+  if (level === 'replicas' && !isCount(replicas, 1))
+    invalid(`durability must say how many replicas, a whole number from 1, not ${describe(replicas)}`);
 }
 
 export function checkImage(id: string, image: SessionImage, expected: Position | undefined): void {
@@ -175,7 +199,8 @@ export function checkImage(id: string, image: SessionImage, expected: Position |
 }
 
 function checkRecords(session: string, records: readonly ImageRecord[]): void {
-  if (!Array.isArray(records)) invalid(`${session}: the records of an image must be an array, not ${describe(records)}`);
+  if (!Array.isArray(records))
+    invalid(`${session}: the records of an image must be an array, not ${describe(records)}`);
   for (const record of records as readonly ImageRecord[]) {
     checkObject('a record of an image', record);
     checkPosition('the position of a record', record.position);
@@ -213,7 +238,8 @@ function checkPage({ cursor, limit }: Pick<ListQuery, 'cursor' | 'limit'>): void
 
 /** Infinity is one. */
 function checkAmount(name: string, unit: string, value: number): void {
-  if (typeof value !== 'number' || !(value >= 0)) invalid(`${name} must be a number of ${unit} from 0, not ${describe(value)}`);
+  if (typeof value !== 'number' || !(value >= 0))
+    invalid(`${name} must be a number of ${unit} from 0, not ${describe(value)}`);
 }
 
 export function checkAbove(above: number): void {

@@ -45,11 +45,18 @@ export interface About {
 /** A place that keeps rows and records, and carries hints between members. */
 export interface Backend {
   readonly name: string;
-  /** All or nothing, against one session and the marks as they are then: `run` is called again if another was faster. */
+  /**
+   * All or nothing, against one session and the marks as they are then: `run` is called again if another was faster.
+   */
   write<T>(about: About, run: (draft: Draft) => T, deadline: Deadline): Promise<T>;
-  /** One consistent view; `run` may be called again, on another. `about`: what it asks for, a session or a page; undefined: the marks alone. */
+  /**
+   * One consistent view; `run` may be called again, on another. `about`: what it asks for, a session or a page;
+   * undefined: the marks alone.
+   */
   read<T>(about: About | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T>;
-  /** The marks that `next` asks for, never lower than those that are there; resolves when no write goes by older ones. */
+  /**
+   * The marks that `next` asks for, never lower than those that are there; resolves when no write goes by older ones.
+   */
   raise(next: (marks: Marks) => Partial<Marks>, deadline: Deadline): Promise<Marks>;
   /** Never throws, never waits; as `changed`. */
   send(member: string, hint: Hint): void;

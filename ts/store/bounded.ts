@@ -6,8 +6,8 @@ import type { CallOptions, Membership, Store } from './store.ts';
 const MARGIN = 1.1;
 
 /**
- * A store that holds nobody up, even one that does not keep the deadline that it is given: calls reject after `timeoutMs`, or the
- * time that they name where that is less, outcome `unknown`.
+ * A store that holds nobody up, even one that does not keep the deadline that it is given: calls reject after
+ * `timeoutMs`, or the time that they name where that is less, outcome `unknown`.
  */
 export function bounded(store: Store, clock: Clock, timeoutMs: number, what: string): Store {
   const whole: CallOptions = { timeoutMs };
@@ -31,7 +31,10 @@ export function bounded(store: Store, clock: Clock, timeoutMs: number, what: str
     async join(listener, given) {
       const joining = store.join(listener, given);
       const membership = await ask(given, () => joining).catch((error: unknown) => {
-        joining.then((late) => late.leave(), () => undefined); // nobody learns of its name any more
+        joining.then(
+          (late) => late.leave(),
+          () => undefined,
+        ); // nobody learns of its name any more
         throw error;
       });
       return { ...membership, leave: (options) => ask(options, () => membership.leave(options)) } satisfies Membership;

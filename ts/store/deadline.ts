@@ -19,7 +19,8 @@ export class Deadline {
   /** Throws where the call is to begin nothing any more. */
   check(): void {
     if (this.#signal?.aborted === true) throw this.#failure('none', 'was cancelled');
-    if (this.#end !== Infinity && this.#clock.monotonic() >= this.#end) throw this.#failure('none', `was not begun within ${this.#boundMs} ms`);
+    if (this.#end !== Infinity && this.#clock.monotonic() >= this.#end)
+      throw this.#failure('none', `was not begun within ${this.#boundMs} ms`);
   }
 
   /** As `bound`, of work that keeps the time itself. */
@@ -41,7 +42,8 @@ export class Deadline {
   #settled<T>(work: Promise<T>, outcome: 'none' | 'unknown', leftMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => settle(() => reject(this.#failure(outcome, 'was cancelled')));
-      const onTime = (): void => settle(() => reject(this.#failure(outcome, `was not answered within ${this.#boundMs} ms`)));
+      const onTime = (): void =>
+        settle(() => reject(this.#failure(outcome, `was not answered within ${this.#boundMs} ms`)));
       const cancel = leftMs === Infinity ? undefined : this.#clock.after(Math.max(0, leftMs), onTime);
       const settle = (finish: () => void): void => {
         cancel?.();
@@ -49,12 +51,21 @@ export class Deadline {
         finish();
       };
       this.#signal?.addEventListener('abort', onAbort, { once: true });
-      work.then((value) => settle(() => resolve(value)), (error: unknown) => settle(() => reject(error as Error)));
+      work.then(
+        (value) => settle(() => resolve(value)),
+        (error: unknown) => settle(() => reject(error as Error)),
+      );
     });
   }
 
   #failure(outcome: 'none' | 'unknown', what: string): HoldfastError {
-    const then = outcome === 'none' ? 'nothing was written: call again' : 'it may have happened, or may still: offer the identical call again';
-    return new HoldfastError('ERR_UNAVAILABLE', `the call to the store ${what}; ${then}`, { outcome, cause: this.#signal?.reason });
+    const then =
+      outcome === 'none'
+        ? 'nothing was written: call again'
+        : 'it may have happened, or may still: offer the identical call again';
+    return new HoldfastError('ERR_UNAVAILABLE', `the call to the store ${what}; ${then}`, {
+      outcome,
+      cause: this.#signal?.reason,
+    });
   }
 }

@@ -11,19 +11,32 @@ const LMDB = 'data.mdb';
 const LITTER = /^(?:\.|lost\+found$)/;
 const SHOWN = 3;
 
-/** `ERR_INVALID`, saying what it found, for a folder of another layout. `copy`: one may have been begun there. Our own files are not opened: closing one drops SQLite's locks on it. */
+/**
+ * `ERR_INVALID`, saying what it found, for a folder of another layout. `copy`: one may have been begun there. Our own
+ * files are not opened: closing one drops SQLite's locks on it.
+ */
 export async function checkFolder(dir: string, use: 'open' | 'copy' = 'open'): Promise<void> {
   checkPath(dir);
   const entries = (await entriesOf(dir)).filter(({ name }) => use === 'open' || !PARTS.includes(name));
   if (entries.some(({ name }) => name === LMDB)) throw otherLayout(dir, `an LMDB database, '${LMDB}'`);
   if (entries.some(({ name }) => OURS.includes(name))) return;
   for (const { name, isFile } of entries) {
-    if (isFile && (await isSqlite(join(dir, name)))) throw otherLayout(dir, `a SQLite database of something else, '${name}'`);
+    if (isFile && (await isSqlite(join(dir, name))))
+      throw otherLayout(dir, `a SQLite database of something else, '${name}'`);
   }
-  const unknown = entries.map(({ name }) => name).filter((name) => !LITTER.test(name)).toSorted();
+  const unknown = entries
+    .map(({ name }) => name)
+    .filter((name) => !LITTER.test(name))
+    .toSorted();
   if (unknown.length === 0) return;
-  const shown = unknown.slice(0, SHOWN).map((name) => `'${name}'`).join(', ');
-  throw otherLayout(dir, `files that are none of Holdfast's: ${shown}${unknown.length > SHOWN ? ` and ${unknown.length - SHOWN} more` : ''}`);
+  const shown = unknown
+    .slice(0, SHOWN)
+    .map((name) => `'${name}'`)
+    .join(', ');
+  throw otherLayout(
+    dir,
+    `files that are none of Holdfast's: ${shown}${unknown.length > SHOWN ? ` and ${unknown.length - SHOWN} more` : ''}`,
+  );
 }
 
 /** No folder is made of a name that its caller did not mean as one. */
@@ -37,7 +50,10 @@ function checkPath(dir: string): void {
   if (/^~[\\/]/.test(dir)) refuse(`'~' is the shell's: write the home folder out`);
   if (/^:?memory:/i.test(dir)) refuse(`a store in memory is openStore('memory:')`);
   const scheme = /^(?:sqlite|file):/i.exec(dir)?.[0];
-  if (scheme !== undefined) refuse(`'${scheme}' begins an address, which openStore takes: give the path alone, or ./${scheme}… for a folder of that name`);
+  if (scheme !== undefined)
+    refuse(
+      `'${scheme}' begins an address, which openStore takes: give the path alone, or ./${scheme}… for a folder of that name`,
+    );
 }
 
 interface Entry {
@@ -57,7 +73,10 @@ async function entriesOf(dir: string): Promise<Entry[]> {
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return checkLinks(dir);
-    throw new HoldfastError('ERR_UNAVAILABLE', `the folder '${dir}' cannot be read: ${textOf(cause)}`, { cause, outcome: 'none' });
+    throw new HoldfastError('ERR_UNAVAILABLE', `the folder '${dir}' cannot be read: ${textOf(cause)}`, {
+      cause,
+      outcome: 'none',
+    });
   }
 }
 
@@ -67,13 +86,20 @@ async function checkLinks(dir: string): Promise<[]> {
     const found = await lstat(at).catch(() => undefined);
     if (found === undefined) continue;
     if (!found.isSymbolicLink() || (await stat(at).catch(() => undefined)) !== undefined) return [];
-    throw new HoldfastError('ERR_UNAVAILABLE', `'${at}' is a link that leads nowhere: make or mount the folder that it leads to, or remove the link`, { outcome: 'none' });
+    throw new HoldfastError(
+      'ERR_UNAVAILABLE',
+      `'${at}' is a link that leads nowhere: make or mount the folder that it leads to, or remove the link`,
+      { outcome: 'none' },
+    );
   }
   return [];
 }
 
 function otherLayout(dir: string, found: string): HoldfastError {
-  return new HoldfastError('ERR_INVALID', `the folder '${dir}' holds ${found}: name another folder, an empty one or one that was opened by this kind of store before`);
+  return new HoldfastError(
+    'ERR_INVALID',
+    `the folder '${dir}' holds ${found}: name another folder, an empty one or one that was opened by this kind of store before`,
+  );
 }
 
 const SQLITE_HEADER = 'SQLite format 3\0';

@@ -99,7 +99,10 @@ export class SocketInbox {
     }
   }
 
-  /** Those who were killed leave their sockets behind. Processes begin at different places, so that together they come round. */
+  /**
+   * Those who were killed leave their sockets behind. Processes begin at different places, so that together they come
+   * round.
+   */
   async #tidy(own: string): Promise<void> {
     const { mtimeMs } = await lstat(own);
     const names = (await readdir(this.#folder)).filter((name) => SOCKET.test(name)).toSorted();
@@ -108,7 +111,8 @@ export class SocketInbox {
       if (this.#closed) return;
       const path = join(this.#folder, name);
       const found = await lstat(path).catch(() => undefined);
-      if (found?.isSocket() === true && found.mtimeMs < mtimeMs - NEW_MS && (await isRefused(path))) unlinkQuietly(path);
+      if (found?.isSocket() === true && found.mtimeMs < mtimeMs - NEW_MS && (await isRefused(path)))
+        unlinkQuietly(path);
     }
   }
 
@@ -153,7 +157,8 @@ export class SocketInbox {
 function socketFolder(dir: string): string {
   const digest = createHash('sha256').update(dir).digest('hex').slice(0, 16);
   if (process.platform === 'win32') return `\\\\.\\pipe\\holdfast-${digest}`;
-  const folder = Buffer.byteLength(dir) + 6 <= LONGEST_FOLDER ? join(dir, 'inbox') : join(tmpdir(), `holdfast-${digest}`);
+  const folder =
+    Buffer.byteLength(dir) + 6 <= LONGEST_FOLDER ? join(dir, 'inbox') : join(tmpdir(), `holdfast-${digest}`);
   return folder;
 }
 
@@ -195,7 +200,10 @@ function unlinkQuietly(path: string): void {
 /** Undefined for a line that is no hint: whoever wrote it is no peer of ours. */
 function parseMessage(line: string): { member: string; hint: Hint } | undefined {
   try {
-    const { member, hint } = JSON.parse(line) as { member?: unknown; hint?: { kind?: unknown; id?: unknown; token?: unknown } | null };
+    const { member, hint } = JSON.parse(line) as {
+      member?: unknown;
+      hint?: { kind?: unknown; id?: unknown; token?: unknown } | null;
+    };
     if (typeof member !== 'string' || typeof hint?.id !== 'string' || typeof hint.token !== 'number') return undefined;
     if (hint.kind !== 'recall' && hint.kind !== 'grant') return undefined;
     return { member, hint: { kind: hint.kind, id: hint.id, token: hint.token } };

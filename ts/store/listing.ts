@@ -1,7 +1,10 @@
 import { HoldfastError } from '../errors.ts';
 import type { Page } from './store.ts';
 
-/** Ids in the order in which they came, page by page: what stays all through is on some page, at a cost that follows the page. */
+/**
+ * Ids in the order in which they came, page by page: what stays all through is on some page, at a cost that follows the
+ * page.
+ */
 export class Listing {
   readonly #places = new Map<string, number>();
   /** By place, which only grows; undefined: has left. */
@@ -29,7 +32,8 @@ export class Listing {
 
   page(cursor: string | undefined, limit: number): Page {
     const after = cursor === undefined ? 0 : Number(cursor);
-    if (!Number.isSafeInteger(after)) throw new HoldfastError('ERR_INVALID', 'the cursor is none that this store gave out: begin without one');
+    if (!Number.isSafeInteger(after))
+      throw new HoldfastError('ERR_INVALID', 'the cursor is none that this store gave out: begin without one');
     const ids: string[] = [];
     for (let place = Math.max(after, this.#start); place < this.#start + this.#ids.length; place += 1) {
       const id = this.#ids[place - this.#start];

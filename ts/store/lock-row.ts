@@ -2,8 +2,8 @@ import type { Token } from '../token.ts';
 import type { Acquire, Grant, LockOwner, LockView } from './store.ts';
 
 /**
- * A session's member lock as a store keeps it. Transitions are pure, so that every store locks alike. Times are of the monotonic
- * clock, in ms.
+ * A session's member lock as a store keeps it. Transitions are pure, so that every store locks alike. Times are of the
+ * monotonic clock, in ms.
  */
 export interface LockRow {
   token: Token;
@@ -46,15 +46,20 @@ export interface LockOutcome {
 
 export const emptyLock = (token: Token): LockRow => ({ token, queue: [] });
 
-/** A recall may take this long before a lapsed lease is taken: the holder may be at work and only has not been asked yet. */
+/**
+ * A recall may take this long before a lapsed lease is taken: the holder may be at work and only has not been asked
+ * yet.
+ */
 const recallMs = (holder: Holder): number => Math.min(250, holder.leaseMs / 4);
-const takeableAt = (holder: Holder, now: number): number => Math.max(holder.leaseUntil, (holder.recalledAt ?? now) + recallMs(holder));
+const takeableAt = (holder: Holder, now: number): number =>
+  Math.max(holder.leaseUntil, (holder.recalledAt ?? now) + recallMs(holder));
 const isTakeable = (holder: Holder, now: number): boolean => now >= takeableAt(holder, now);
-const placeOf = (row: LockRow, member: string): Waiter | undefined => row.queue.find((waiter) => waiter.member === member);
+const placeOf = (row: LockRow, member: string): Waiter | undefined =>
+  row.queue.find((waiter) => waiter.member === member);
 
 /**
- * The lock as it is now: places that were not asked for are gone, so is a holder of a former epoch. Times of another run of the
- * machine, or nonsense, block for one lease at most.
+ * The lock as it is now: places that were not asked for are gone, so is a holder of a former epoch. Times of another
+ * run of the machine, or nonsense, block for one lease at most.
  */
 export function settleLock(row: LockRow, floor: Token, now: number): void {
   if (row.token < floor) {
@@ -170,7 +175,8 @@ export function isIdle({ holder, queue }: LockRow, now: number): boolean {
 export const isWanted = (row: LockRow | undefined): boolean => row !== undefined && row.queue.length > 0;
 
 /** What a holder is told whose lock is taken away. */
-export const recallOf = (row: LockRow | undefined): Notice[] => (row?.holder === undefined ? [] : [{ kind: 'recall', member: row.holder.member, token: row.token }]);
+export const recallOf = (row: LockRow | undefined): Notice[] =>
+  row?.holder === undefined ? [] : [{ kind: 'recall', member: row.holder.member, token: row.token }];
 
 /** The grant of the holder. */
 export function grantOf({ token, holder, queue }: LockRow, now: number): Grant {
@@ -178,7 +184,11 @@ export function grantOf({ token, holder, queue }: LockRow, now: number): Grant {
 }
 
 export function lockView({ holder, queue }: LockRow, now: number): LockView {
-  const held = holder && { member: holder.member, leaseLeftMs: holder.leaseUntil - now, recalled: holder.recalledAt !== undefined };
+  const held = holder && {
+    member: holder.member,
+    leaseLeftMs: holder.leaseUntil - now,
+    recalled: holder.recalledAt !== undefined,
+  };
   return {
     ...(held && { holder: held }),
     queue: queue.map(({ member, until }) => ({ member, leftMs: until - now })),

@@ -37,9 +37,18 @@ export interface MemoryStoreOptions extends SweepOptions {
 /** A store in the process's own memory: for tests and single processes. Nothing outlives the process. */
 export class MemoryStore extends TransactionalStore {
   constructor(options: MemoryStoreOptions = {}) {
-    checkOptions('MemoryStore', options, { clock: clockRule, entropy: withMethods('a source of random bytes', 'fill'), ...SWEEP_RULES });
+    checkOptions('MemoryStore', options, {
+      clock: clockRule,
+      entropy: withMethods('a source of random bytes', 'fill'),
+      ...SWEEP_RULES,
+    });
     const can = { durability: ['primary'], watch: true, find: true } as const;
-    super(new MemoryBackend(options.entropy ?? systemEntropy), { ...options, clock: options.clock ?? systemClock, boundMs: Infinity, can });
+    super(new MemoryBackend(options.entropy ?? systemEntropy), {
+      ...options,
+      clock: options.clock ?? systemClock,
+      boundMs: Infinity,
+      can,
+    });
   }
 }
 

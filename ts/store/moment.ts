@@ -19,7 +19,10 @@ export interface Moment {
 /** The token of an id that has no row: above all that were granted before it was swept. */
 export const birthToken = ({ epoch, births }: Marks): Token => Math.max(floorOf(epoch), births);
 
-/** The row as it is now: its token is at the epoch's floor at least, its lock has lost what lapsed with time or a restart. */
+/**
+ * The row as it is now: its token is at the epoch's floor at least, its lock has lost what lapsed with time or a
+ * restart.
+ */
 export function rowAt(view: View, id: string, moment: Moment): Row | undefined {
   const row = view.row(id);
   if (row === undefined) return undefined;

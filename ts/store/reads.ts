@@ -31,7 +31,13 @@ export function isKept(view: View, id: string, row: Row, { revision, nonce }: Po
 }
 
 /** What `since` lacks. */
-export function tailOf(view: View, id: string, row: Row | undefined, { since, kept = false, limitBytes = Infinity }: ReadRequest, moment: Moment): Tail {
+export function tailOf(
+  view: View,
+  id: string,
+  row: Row | undefined,
+  { since, kept = false, limitBytes = Infinity }: ReadRequest,
+  moment: Moment,
+): Tail {
   const head = headOf(row, moment);
   if (row === undefined || head === undefined || head.state === 'expired') return { head, records: [], whole: true };
   const whole = !samePosition(head.position, since) && !isKept(view, id, row, since);
@@ -40,9 +46,14 @@ export function tailOf(view: View, id: string, row: Row | undefined, { since, ke
   const records: Uint8Array[] = [];
   let last: Position | undefined;
   let bytes = 0;
-  for (let revision = whole ? (kept ? row.first : row.snapshot) : since.revision + 1; revision <= row.revision; revision += 1) {
+  for (
+    let revision = whole ? (kept ? row.first : row.snapshot) : since.revision + 1;
+    revision <= row.revision;
+    revision += 1
+  ) {
     const record = view.record(id, revision);
-    if (record === undefined) continue; // a hole is left for the reader to find, by the parent that the next record names
+    // a hole is left for the reader to find, by the parent that the next record names
+    if (record === undefined) continue;
     bytes += record.bytes.length;
     if (last !== undefined && bytes > limitBytes) return { head, records, whole, next: last, ...terms };
     records.push(record.bytes);

@@ -5,7 +5,9 @@ import { copyLock, emptyLock } from './lock-row.ts';
 import type { Holder, LockRow, Waiter } from './lock-row.ts';
 import type { Expiry } from './store.ts';
 
-/** All that a store keeps of a session beside its records. Revision 0: it was never written and is here for its lock. */
+/**
+ * All that a store keeps of a session beside its records. Revision 0: it was never written and is here for its lock.
+ */
 export interface Row {
   revision: number;
   nonce: number;
@@ -36,8 +38,18 @@ export interface StoredRecord {
 /** A row for an id that has none. */
 export function newRow(token: Token): Row {
   return {
-    revision: 0, nonce: 0, ended: false, first: 1, snapshot: 0, snapshotBytes: 0, deltaBytes: 0,
-    createdAt: 0, usedAt: 0, expiry: {}, terms: [], lock: emptyLock(token),
+    revision: 0,
+    nonce: 0,
+    ended: false,
+    first: 1,
+    snapshot: 0,
+    snapshotBytes: 0,
+    deltaBytes: 0,
+    createdAt: 0,
+    usedAt: 0,
+    expiry: {},
+    terms: [],
+    lock: emptyLock(token),
   };
 }
 
@@ -60,7 +72,8 @@ export function damagedRow(id: string, what: string): HoldfastError {
   return new HoldfastError('ERR_CORRUPT', message, { session: id });
 }
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isTime = (value: unknown): boolean => Number.isFinite(value);
 const isRule = (value: unknown): boolean => value === undefined || (isTime(value) && (value as number) > 0);
@@ -89,5 +102,6 @@ function isOwner(value: unknown): value is Holder & Waiter {
   const { member, ticket, leaseMs } = (isObject(value) ? value : {}) as Partial<Holder>;
   return isText(member) && isCount(ticket) && isTime(leaseMs);
 }
-const isHolder = (value: unknown): boolean => isOwner(value) && isTime(value.leaseUntil) && isOptional(value.recalledAt, isTime);
+const isHolder = (value: unknown): boolean =>
+  isOwner(value) && isTime(value.leaseUntil) && isOptional(value.recalledAt, isTime);
 const isWaiter = (value: unknown): boolean => isOwner(value) && isTime(value.until);

@@ -13,11 +13,18 @@ interface Place {
 /** The one registry of the process: stores that are the same place to all who open them by the same address. */
 const places = new Map<string, Place>();
 
-/** A store of its own to its user, and the same place as all others of `address`; what `open` made is closed with the last of them. */
+/**
+ * A store of its own to its user, and the same place as all others of `address`; what `open` made is closed with the
+ * last of them.
+ */
 export function share(address: string, clock: Clock | undefined, open: () => Store): Store {
   let place = places.get(address);
   if (place === undefined) places.set(address, (place = { store: open(), clock, users: 0 }));
-  else if (place.clock !== clock) throw new HoldfastError('ERR_INVALID', `'${address}' is open in this process with another clock: open it with the same one`);
+  else if (place.clock !== clock)
+    throw new HoldfastError(
+      'ERR_INVALID',
+      `'${address}' is open in this process with another clock: open it with the same one`,
+    );
   place.users += 1;
   return new SharedStore(address, place);
 }
@@ -38,7 +45,8 @@ class SharedStore implements Store {
   }
 
   get #store(): Store {
-    if (this.#closing !== undefined) throw new HoldfastError('ERR_CLOSED', `the store '${this.address}' has been closed; open it again`);
+    if (this.#closing !== undefined)
+      throw new HoldfastError('ERR_CLOSED', `the store '${this.address}' has been closed; open it again`);
     return this.#place.store;
   }
 

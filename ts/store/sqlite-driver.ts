@@ -30,7 +30,11 @@ interface Statement {
 
 /** The part of `node:sqlite` and its like that is used here. */
 interface SyncModule {
-  readonly DatabaseSync: new (path: string) => { exec(sql: string): void; prepare(sql: string): Statement & { setReadBigInts(on: boolean): void }; close(): void };
+  readonly DatabaseSync: new (path: string) => {
+    exec(sql: string): void;
+    prepare(sql: string): Statement & { setReadBigInts(on: boolean): void };
+    close(): void;
+  };
 }
 
 interface BetterStatement {
@@ -40,10 +44,17 @@ interface BetterStatement {
   all(...values: unknown[]): SqlRow[];
 }
 
-type BetterModule = new (path: string) => { exec(sql: string): void; prepare(sql: string): BetterStatement; close(): void };
+type BetterModule = new (path: string) => {
+  exec(sql: string): void;
+  prepare(sql: string): BetterStatement;
+  close(): void;
+};
 
 /** Statements are prepared once. */
-function driver(database: { exec(sql: string): void; close(): void }, prepare: (sql: string) => Statement): SqliteDriver {
+function driver(
+  database: { exec(sql: string): void; close(): void },
+  prepare: (sql: string) => Statement,
+): SqliteDriver {
   const statements = new Map<string, Statement>();
   const statement = (sql: string): Statement => {
     let found = statements.get(sql);
@@ -73,7 +84,8 @@ function openBetter(Database: BetterModule, path: string): SqliteDriver {
     const statement = database.prepare(sql);
     if (statement.reader) statement.safeIntegers();
     // It takes `?1` for a name.
-    const named = (values: readonly SqlValue[]): unknown[] => (values.length === 0 ? [] : [Object.fromEntries(values.map((value, index) => [index + 1, value]))]);
+    const named = (values: readonly SqlValue[]): unknown[] =>
+      values.length === 0 ? [] : [Object.fromEntries(values.map((value, index) => [index + 1, value]))];
     return { run: (...values) => statement.run(...named(values)), all: (...values) => statement.all(...named(values)) };
   });
 }
@@ -87,7 +99,8 @@ const MODULES: readonly SqliteModule[] = [
 /** Why it cannot be used; undefined: it can. */
 function lackOf({ name, open }: SqliteModule): string | undefined {
   // Loading it would print a warning for nothing.
-  if (name === 'node:sqlite' && !isEnough(process.versions['sqlite'])) return `${name}: Node ${process.versions.node} has SQLite ${process.versions['sqlite'] ?? 'not at all'}`;
+  if (name === 'node:sqlite' && !isEnough(process.versions['sqlite']))
+    return `${name}: Node ${process.versions.node} has SQLite ${process.versions['sqlite'] ?? 'not at all'}`;
   try {
     const database = open(':memory:');
     const [row] = database.all('SELECT sqlite_version() AS version');
@@ -111,12 +124,30 @@ export function findModule(name?: string): SqliteModule {
     if (lack === undefined) return candidate;
     lacks.push(lack);
   }
-  if (lacks.length === 0) throw new HoldfastError('ERR_INVALID', `unknown driver '${name}': HOLDFAST_SQLITE is 'addon', ${MODULES.map((module) => `'${module.name}'`).join(' or ')}`);
+  if (lacks.length === 0)
+    throw new HoldfastError(
+      'ERR_INVALID',
+      `unknown driver '${name}': HOLDFAST_SQLITE is 'addon', ${MODULES.map((module) => `'${module.name}'`).join(' or ')}`,
+    );
   const remedies = 'install the addon, or `npm install @photostructure/sqlite`, or run on Node 22.23 or later';
-  throw new HoldfastError('ERR_UNAVAILABLE', `there is no SQLite ${LEAST.join('.')} or later for the embedded store (${lacks.join('; ')}): ${remedies}`, { outcome: 'none' });
+  throw new HoldfastError(
+    'ERR_UNAVAILABLE',
+    `there is no SQLite ${LEAST.join('.')} or later for the embedded store (${lacks.join('; ')}): ${remedies}`,
+    { outcome: 'none' },
+  );
 }
 
-const CODES: Readonly<Record<string, number>> = { SQLITE_BUSY: 5, SQLITE_LOCKED: 6, SQLITE_READONLY: 8, SQLITE_IOERR: 10, SQLITE_CORRUPT: 11, SQLITE_FULL: 13, SQLITE_CANTOPEN: 14, SQLITE_PROTOCOL: 15, SQLITE_NOTADB: 26 };
+const CODES: Readonly<Record<string, number>> = {
+  SQLITE_BUSY: 5,
+  SQLITE_LOCKED: 6,
+  SQLITE_READONLY: 8,
+  SQLITE_IOERR: 10,
+  SQLITE_CORRUPT: 11,
+  SQLITE_FULL: 13,
+  SQLITE_CANTOPEN: 14,
+  SQLITE_PROTOCOL: 15,
+  SQLITE_NOTADB: 26,
+};
 
 /** SQLite's own words: some modules pass nothing else on. */
 const TEXTS: readonly (readonly [string, number])[] = [

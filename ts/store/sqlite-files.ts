@@ -1,4 +1,22 @@
-import { closeSync, constants, copyFileSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, readSync, readdirSync, realpathSync, renameSync, statSync, statfsSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  statfsSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
@@ -6,7 +24,8 @@ import { xxh3 } from '../xxh3.ts';
 
 /** Types of file systems that other machines write to as well: as in `crates/sqlite` (a test compares them). */
 export const REMOTE: readonly number[] = [
-  0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x564c, 0x00c36400, 0x5346414f, 0x6b414653, 0x73757245, 0x0bd00bd0, 0x7461636f, 0x01161970,
+  0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x564c, 0x00c36400, 0x5346414f, 0x6b414653, 0x73757245, 0x0bd00bd0,
+  0x7461636f, 0x01161970,
 ];
 
 const STORE = 'store.sqlite';
@@ -28,7 +47,10 @@ export interface Known {
   readonly epoch: number;
 }
 
-/** The files of an open store as far as the addon's guards can be had without its lock: the mark, and whether all is still in place. */
+/**
+ * The files of an open store as far as the addon's guards can be had without its lock: the mark, and whether all is
+ * still in place.
+ */
 export class SqliteFiles {
   readonly path: string;
   readonly mark: string;
@@ -44,7 +66,10 @@ export class SqliteFiles {
     this.path = join(this.#dir, STORE);
     this.mark = join(this.#dir, MARK);
     if (process.platform === 'linux' && REMOTE.includes(statfsSync(this.#dir).type >>> 0)) {
-      throw new HoldfastError('ERR_INVALID', `'${this.#dir}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk`);
+      throw new HoldfastError(
+        'ERR_INVALID',
+        `'${this.#dir}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk`,
+      );
     }
     this.#presence = join(this.#dir, `${THREAD}${process.pid}-${pidSpace()}-${randomBytes(4).toString('hex')}`);
     writeFileSync(this.#presence, '', { mode: 0o600 });
@@ -133,7 +158,8 @@ function markOf({ commits, epoch }: Known): Buffer {
 /** An empty file for a copy, in a folder without a store; what was begun and not finished there is begun anew. */
 export function beginCopy(to: string): string {
   mkdirSync(to, { recursive: true, mode: 0o700 });
-  if ([STORE, MARK].some((name) => lstatSync(join(to, name), { throwIfNoEntry: false }) !== undefined)) throw new HoldfastError('ERR_INVALID', `'${to}' holds a store already: name a new folder`);
+  if ([STORE, MARK].some((name) => lstatSync(join(to, name), { throwIfNoEntry: false }) !== undefined))
+    throw new HoldfastError('ERR_INVALID', `'${to}' holds a store already: name a new folder`);
   const part = join(realpathSync(to), PART);
   dropCopy(part);
   closeSync(openSync(part, 'wx', 0o600));
@@ -145,7 +171,10 @@ export function endCopy(part: string, known: Known): void {
   const dir = dirname(part);
   flush(part);
   renameSync(part, join(dir, STORE));
-  writeFileSync(join(dir, MARK), Buffer.concat([markOf(known), Buffer.alloc(ASKED_BYTES)]), { mode: 0o600, flag: 'wx' });
+  writeFileSync(join(dir, MARK), Buffer.concat([markOf(known), Buffer.alloc(ASKED_BYTES)]), {
+    mode: 0o600,
+    flag: 'wx',
+  });
   flush(join(dir, MARK));
   flush(dir);
 }

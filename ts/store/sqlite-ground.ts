@@ -11,7 +11,17 @@ import { SqliteFiles, beginCopy, dropCopy, endCopy } from './sqlite-files.ts';
 import type { Known } from './sqlite-files.ts';
 import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, MOST_ROWS, PRAGMAS, SQL } from './sqlite-sql.ts';
 import { failure } from './sqlite-wire.ts';
-import type { Answer, Checked, DraftRequest, FetchRequest, Found, FoundRow, PageRequest, Reading, Writing } from './sqlite-wire.ts';
+import type {
+  Answer,
+  Checked,
+  DraftRequest,
+  FetchRequest,
+  Found,
+  FoundRow,
+  PageRequest,
+  Reading,
+  Writing,
+} from './sqlite-wire.ts';
 
 const BUSY = [5, 6, 15];
 const FULL = 13;
@@ -23,7 +33,10 @@ interface Batch {
   readonly known: Known | undefined;
 }
 
-/** The embedded store's ground in JavaScript, where there is no addon: the same tables, statements and guards, but for the outer lock. Synchronous. */
+/**
+ * The embedded store's ground in JavaScript, where there is no addon: the same tables, statements and guards, but for
+ * the outer lock. Synchronous.
+ */
 export class SqliteGround {
   readonly #files: SqliteFiles;
   readonly #driver: SqliteDriver;
@@ -53,12 +66,21 @@ export class SqliteGround {
   #prepare(acceptOlder: boolean, dueMs: number): void {
     const known = this.#files.known();
     makeTables(this.#driver, dueMs);
-    if (whole(this.#driver.all(SQL.countMeta)[0]) === 0) throw new HoldfastError('ERR_INVALID', `'${this.#files.path}' is a database of something else: name another folder`);
+    if (whole(this.#driver.all(SQL.countMeta)[0]) === 0)
+      throw new HoldfastError(
+        'ERR_INVALID',
+        `'${this.#files.path}' is a database of something else: name another folder`,
+      );
     const format = this.#meta(FORMAT_KEY);
-    if (format !== FORMAT) throw new HoldfastError('ERR_INVALID', `'${this.#files.path}' has layout ${format}, this version of Holdfast reads ${FORMAT}: name another folder`);
+    if (format !== FORMAT)
+      throw new HoldfastError(
+        'ERR_INVALID',
+        `'${this.#files.path}' has layout ${format}, this version of Holdfast reads ${FORMAT}: name another folder`,
+      );
     const found = this.#meta(COMMITS_KEY);
     if (known === undefined && !acceptOlder) throw this.#markDamaged();
-    if (known === undefined || found < known.commits) this.#accept(acceptOlder, known ?? { commits: 0, epoch: 0 }, found);
+    if (known === undefined || found < known.commits)
+      this.#accept(acceptOlder, known ?? { commits: 0, epoch: 0 }, found);
     this.#files.note();
   }
 
@@ -66,7 +88,10 @@ export class SqliteGround {
   #accept(accepted: boolean, known: Known, found: number): void {
     if (!accepted) throw wentBack(known.commits, found);
     this.#files.keepLog(known.commits);
-    const next = { commits: Math.max(known.commits, found) + 1, epoch: Math.max(known.epoch, this.#meta(EPOCH_KEY)) + 1 };
+    const next = {
+      commits: Math.max(known.commits, found) + 1,
+      epoch: Math.max(known.epoch, this.#meta(EPOCH_KEY)) + 1,
+    };
     this.#transaction('IMMEDIATE', () => {
       this.#driver.run(SQL.setMeta, EPOCH_KEY, next.epoch);
       this.#driver.run(SQL.setMeta, COMMITS_KEY, next.commits);
@@ -126,7 +151,10 @@ export class SqliteGround {
     }
   }
 
-  /** All in one transaction; by entry, whether it was written. Undefined: others were in the way until then, and nothing was. */
+  /**
+   * All in one transaction; by entry, whether it was written. Undefined: others were in the way until then, and nothing
+   * was.
+   */
   write(batch: readonly Writing[], dueMs: number): boolean[] | undefined {
     this.#checkUsable();
     const done = this.#guarded(dueMs, () => this.#tryTwice(batch));
@@ -227,7 +255,14 @@ export class SqliteGround {
   #change(id: Buffer, change: RecordChange): void {
     if (change.op === 'delete') return this.#driver.run(SQL.deleteRecords, id, change.from, change.to);
     const { revision, record } = change;
-    this.#driver.run(SQL.putRecord, id, revision, record.nonce, record.bytes, seal(id, BigInt(revision), BigInt(record.nonce), record.bytes));
+    this.#driver.run(
+      SQL.putRecord,
+      id,
+      revision,
+      record.nonce,
+      record.bytes,
+      seal(id, BigInt(revision), BigInt(record.nonce), record.bytes),
+    );
   }
 
   #fetch({ id, from, limitBytes }: FetchRequest): Found {
@@ -238,7 +273,11 @@ export class SqliteGround {
     const found = { marks, row: row && foundRow(key, row), records, more: false, damaged: undefined };
     let bytes = 0;
     for (const stored of from === undefined || id === '' ? [] : this.#driver.all(SQL.records, key, from)) {
-      const [revision, nonce, body] = [stored['revision'] as bigint, stored['nonce'] as bigint, stored['body'] as Uint8Array];
+      const [revision, nonce, body] = [
+        stored['revision'] as bigint,
+        stored['nonce'] as bigint,
+        stored['body'] as Uint8Array,
+      ];
       bytes += body.length;
       if (records.size > 0 && bytes > limitBytes) return { ...found, more: true };
       if (seal(key, revision, nonce, body) !== stored['sum']) return { ...found, damaged: Number(revision) };
@@ -250,7 +289,10 @@ export class SqliteGround {
   #page({ query: { term = '', cursor = '', limit } }: PageRequest): Extract<Answer, { kind: 'page' }>['page'] {
     const most = Math.min(limit, MOST_ROWS);
     const after = Buffer.from(cursor);
-    const found = term === '' ? this.#driver.all(SQL.page, after, most + 1) : this.#driver.all(SQL.pageOfTerm, after, most + 1, Buffer.from(term));
+    const found =
+      term === ''
+        ? this.#driver.all(SQL.page, after, most + 1)
+        : this.#driver.all(SQL.pageOfTerm, after, most + 1, Buffer.from(term));
     const rows = new Map<string, FoundRow>();
     for (const row of found.slice(0, most)) {
       const id = Buffer.from(row['id'] as Uint8Array);
@@ -311,7 +353,11 @@ export class SqliteGround {
 
 function wentBack(known: number, found: number): HoldfastError {
   const remedy = 'put the newer files back, or open it once with `acceptOlder` to go on from this state';
-  return failure('ERR_CORRUPT', `the store went back: ${known} commits were acknowledged, ${found} are there; ${remedy}`, 'none');
+  return failure(
+    'ERR_CORRUPT',
+    `the store went back: ${known} commits were acknowledged, ${found} are there; ${remedy}`,
+    'none',
+  );
 }
 
 const leftMs = (dueMs: number): number => Math.max(0, Math.floor(dueMs - systemClock.monotonic()));
@@ -354,7 +400,10 @@ function untilFree(dueMs: number, run: () => void): void {
 
 function foundRow(id: Buffer, row: SqlRow): FoundRow {
   const [version, body] = [row['version'] as bigint, row['row'] as Uint8Array];
-  return { version: Number(version), body: seal(id, -1n, version, body) === row['sum'] ? Buffer.from(body).toString() : undefined };
+  return {
+    version: Number(version),
+    body: seal(id, -1n, version, body) === row['sum'] ? Buffer.from(body).toString() : undefined,
+  };
 }
 
 const hash = new Uint32Array(2);
@@ -376,8 +425,14 @@ function translate(error: unknown): unknown {
   if (error instanceof HoldfastError) return error;
   const code = resultCode(error);
   const text = error instanceof Error ? error.message : String(error);
-  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none'); // the system's, most often, which names the path
-  if (BUSY.includes(code)) return failure('ERR_UNAVAILABLE', 'another process kept the store busy until the time of the call was over', 'none');
+  // the system's, most often, which names the path
+  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none');
+  if (BUSY.includes(code))
+    return failure(
+      'ERR_UNAVAILABLE',
+      'another process kept the store busy until the time of the call was over',
+      'none',
+    );
   if (code === FULL) return failure('ERR_UNAVAILABLE', 'the disk is full: make room', 'none');
   if (NO_ACCESS.includes(code)) return failure('ERR_UNAVAILABLE', text, 'none');
   return failure('ERR_CORRUPT', `the store is damaged (${text}): restore it from a backup`, 'none');

@@ -36,7 +36,10 @@ interface Pending {
   readonly giveUpAt: number;
 }
 
-/** Questions under way. Only they keep the process alive, until they are given up: one timer, for the earliest, serves them all. */
+/**
+ * Questions under way. Only they keep the process alive, until they are given up: one timer, for the earliest, serves
+ * them all.
+ */
 export class Tickets {
   readonly #pending = new Map<number, Pending>();
   #last = 0;
@@ -53,7 +56,8 @@ export class Tickets {
 
   /** `send` asks, under the ticket that its answer will bear. */
   ask(patience: Patience, send: (ticket: number) => void): Promise<Answer> {
-    if (this.#closed) return Promise.reject(new HoldfastError('ERR_CLOSED', 'the SQLite store is closed: open another'));
+    if (this.#closed)
+      return Promise.reject(new HoldfastError('ERR_CLOSED', 'the SQLite store is closed: open another'));
     this.#last = (this.#last + 1) % TICKETS;
     const ticket = this.#last;
     return new Promise((resolve, reject) => {
@@ -64,7 +68,10 @@ export class Tickets {
       try {
         send(ticket);
       } catch (cause) {
-        this.settle(ticket, new HoldfastError('ERR_UNAVAILABLE', `SQLite: ${String(cause)}`, { cause, outcome: 'none' })); // it was not sent
+        this.settle(
+          ticket,
+          new HoldfastError('ERR_UNAVAILABLE', `SQLite: ${String(cause)}`, { cause, outcome: 'none' }),
+        ); // it was not sent
       }
     });
   }
@@ -81,7 +88,11 @@ export class Tickets {
   /** What is asked from now on is refused; what was not answered never will be. */
   close(): void {
     this.#closed = true;
-    this.fail(new HoldfastError('ERR_CLOSED', 'the SQLite store was closed before this was answered; it may have happened', { outcome: 'unknown' }));
+    this.fail(
+      new HoldfastError('ERR_CLOSED', 'the SQLite store was closed before this was answered; it may have happened', {
+        outcome: 'unknown',
+      }),
+    );
   }
 
   /** Nobody is left to answer. */
@@ -93,14 +104,25 @@ export class Tickets {
     clearTimeout(this.#timer);
     this.#timerAt = giveUpAt;
     // Once more around the event loop: where that was held up the answers may lie there already.
-    this.#timer = giveUpAt === Infinity ? undefined : setTimeout(() => void setImmediate(() => this.#giveUp()), Math.max(1, giveUpAt - systemClock.monotonic()));
+    this.#timer =
+      giveUpAt === Infinity
+        ? undefined
+        : setTimeout(() => void setImmediate(() => this.#giveUp()), Math.max(1, giveUpAt - systemClock.monotonic()));
   }
 
   #giveUp(): void {
     this.#fetch();
     const now = systemClock.monotonic();
     for (const [ticket, { patience, giveUpAt }] of this.#pending) {
-      if (giveUpAt <= now) this.settle(ticket, failure('ERR_UNAVAILABLE', `the disk has not answered within ${Math.round(patience.giveUpMs)} ms`, patience.outcome));
+      if (giveUpAt <= now)
+        this.settle(
+          ticket,
+          failure(
+            'ERR_UNAVAILABLE',
+            `the disk has not answered within ${Math.round(patience.giveUpMs)} ms`,
+            patience.outcome,
+          ),
+        );
     }
     let next = Infinity;
     for (const { giveUpAt } of this.#pending.values()) next = Math.min(next, giveUpAt);

@@ -9,7 +9,10 @@ const LONGEST_LIST = 32;
 
 const isSmall = ({ terms, lock }: Row): boolean => terms.length + lock.queue.length <= LONGEST_LIST;
 
-/** Rows as this process wrote them last, the latest used last. Others may have changed them: only what compares versions may rest on them. */
+/**
+ * Rows as this process wrote them last, the latest used last. Others may have changed them: only what compares versions
+ * may rest on them.
+ */
 export class RowMemory {
   readonly #kept = new Map<string, { readonly known: KnownRow; readonly marks: Marks }>();
 

@@ -65,7 +65,9 @@ export class SqliteSight implements View {
     const found = records.get(revision);
     if (found !== undefined) return found;
     if (damaged === revision) throw damagedRecord(id, revision);
-    return spans.some(([from, to]) => revision >= from && revision <= to) ? undefined : this.#miss({ id, from: revision });
+    return spans.some(([from, to]) => revision >= from && revision <= to)
+      ? undefined
+      : this.#miss({ id, from: revision });
   }
 
   page(query: ListQuery): Page {

@@ -47,5 +47,6 @@ COMMIT;`,
   putTerm: 'INSERT OR IGNORE INTO term VALUES(?1, ?2)',
   deleteTerm: 'DELETE FROM term WHERE term=?1 AND id=?2',
   page: 'SELECT id, version, row, sum FROM session WHERE id>?1 ORDER BY id LIMIT ?2',
-  pageOfTerm: 'SELECT s.id, s.version, s.row, s.sum FROM term t CROSS JOIN session s ON s.id=t.id WHERE t.id>?1 AND t.term=?3 ORDER BY t.id LIMIT ?2',
+  pageOfTerm:
+    'SELECT s.id, s.version, s.row, s.sum FROM term t CROSS JOIN session s ON s.id=t.id WHERE t.id>?1 AND t.term=?3 ORDER BY t.id LIMIT ?2',
 } as const;

@@ -43,7 +43,8 @@ let ground: SqliteGround | undefined;
 let waiting: Question[] = [];
 
 const failedBy = (error: unknown): Failed => {
-  if (!(error instanceof HoldfastError)) return { code: 'ERR_UNAVAILABLE', message: `SQLite: ${String(error)}`, outcome: 'unknown' };
+  if (!(error instanceof HoldfastError))
+    return { code: 'ERR_UNAVAILABLE', message: `SQLite: ${String(error)}`, outcome: 'unknown' };
   return { code: error.code, message: error.message, outcome: error.outcome === 'unknown' ? 'unknown' : 'none' };
 };
 
@@ -56,7 +57,11 @@ function attempt(tickets: readonly number[], run: () => readonly Answer[]): Repl
   }
 }
 
-const BUSY: Failed = { code: 'ERR_UNAVAILABLE', message: 'SQLite: others kept the store busy until the time of the call was over; nothing was written', outcome: 'none' };
+const BUSY: Failed = {
+  code: 'ERR_UNAVAILABLE',
+  message: 'SQLite: others kept the store busy until the time of the call was over; nothing was written',
+  outcome: 'none',
+};
 
 /** Those whose time is not over; the others are told. */
 function timely(questions: readonly Question[], replies: Reply[]): Question[] {
@@ -71,9 +76,14 @@ function work(): void {
   const replies: Reply[] = [];
   const questions = timely(waiting, replies);
   waiting = [];
-  write(open, questions.filter(({ request }) => request?.kind === 'draft' || request?.kind === 'raise'), replies);
+  write(
+    open,
+    questions.filter(({ request }) => request?.kind === 'draft' || request?.kind === 'raise'),
+    replies,
+  );
   for (const { ticket: each, request, dueMs: due } of questions) {
-    if (request?.kind === 'fetch' || request?.kind === 'page' || request?.kind === 'check') replies.push(...attempt([each], () => [open.read(request, due)]));
+    if (request?.kind === 'fetch' || request?.kind === 'page' || request?.kind === 'check')
+      replies.push(...attempt([each], () => [open.read(request, due)]));
     if (request?.kind === 'copy') replies.push(...attempt([each], () => [open.copy(request.to, due)]));
     if (request?.kind === 'compact') replies.push(...attempt([each], () => [open.compact(due)]));
   }
@@ -89,14 +99,21 @@ function write(open: SqliteGround, drafts: readonly Question[], replies: Reply[]
   if (drafts.length === 0) return;
   const due = Math.min(...drafts.map((question) => question.dueMs));
   let busy = false;
-  const written = attempt(drafts.map((draft) => draft.ticket), () => {
-    const done = open.write(drafts.map(({ request }) => request as Writing), due);
-    busy = done === undefined;
-    return (done ?? []).map((each) => ({ kind: 'committed', written: each }));
-  });
+  const written = attempt(
+    drafts.map((draft) => draft.ticket),
+    () => {
+      const done = open.write(
+        drafts.map(({ request }) => request as Writing),
+        due,
+      );
+      busy = done === undefined;
+      return (done ?? []).map((each) => ({ kind: 'committed', written: each }));
+    },
+  );
   if (busy) waiting.push(...timely(drafts, replies));
   // What is wrong with one, lies on a damaged page or is too large for the disk, is no reason to refuse the rest.
-  else if (drafts.length > 1 && written[0]?.failed?.outcome === 'none') for (const draft of drafts) write(open, timely([draft], replies), replies);
+  else if (drafts.length > 1 && written[0]?.failed?.outcome === 'none')
+    for (const draft of drafts) write(open, timely([draft], replies), replies);
   else replies.push(...written);
 }
 

@@ -43,7 +43,9 @@ export type Answer =
   | { readonly kind: 'found'; readonly found: Found }
   | { readonly kind: 'page'; readonly page: FoundPage }
   | { readonly kind: 'checked'; readonly checked: Checked }
-  /** Told to all, under no ticket: the log's length, once it has outgrown what it should be, and when it no longer has. */
+  /**
+   * Told to all, under no ticket: the log's length, once it has outgrown what it should be, and when it no longer has.
+   */
   | { readonly kind: 'log'; readonly bytes: number };
 
 /** One session, or (empty id) the marks alone. */
@@ -251,7 +253,8 @@ export class Outbox {
 
 /** What the store's threads say of a call that failed. */
 export function failure(code: ErrorCode, text: string, outcome: 'none' | 'unknown'): HoldfastError {
-  const then = outcome === 'none' ? 'nothing was written' : 'it may have happened, or may still: offer the identical call again';
+  const then =
+    outcome === 'none' ? 'nothing was written' : 'it may have happened, or may still: offer the identical call again';
   return new HoldfastError(code, `SQLite: ${text}${code === 'ERR_UNAVAILABLE' ? `; ${then}` : ''}`, { outcome });
 }
 
@@ -306,7 +309,8 @@ class Reader {
     const state = this.byte();
     const row = state === 0 ? undefined : this.row(state);
     const records = new Map<number, StoredRecord>();
-    for (let count = this.length(); count > 0; count -= 1) records.set(this.number(), { nonce: this.number(), bytes: this.bytes() });
+    for (let count = this.length(); count > 0; count -= 1)
+      records.set(this.number(), { nonce: this.number(), bytes: this.bytes() });
     const more = this.byte() === 1;
     const damaged = this.number();
     return { marks, row, records, more, damaged: damaged < 0 ? undefined : damaged };

@@ -41,54 +41,78 @@ const MOST_TRIES = 1000;
 const FIRST_BYTES = 1 << 18;
 
 export interface SqliteStoreOptions extends SweepOptions {
-  /** Folder of the database; made when missing, for its owner alone. On a local disk. Every process on the machine that opens it shares the sessions. */
+  /**
+   * Folder of the database; made when missing, for its owner alone. On a local disk. Every process on the machine that
+   * opens it shares the sessions.
+   */
   readonly dir: string;
   readonly clock?: Clock | undefined;
-  /** Go on from files that are older than what was acknowledged, under a new epoch: whoever knows the newer state is fenced. Default: refuse them. */
+  /**
+   * Go on from files that are older than what was acknowledged, under a new epoch: whoever knows the newer state is
+   * fenced. Default: refuse them.
+   */
   readonly acceptOlder?: boolean | undefined;
 }
 
 /**
- * Sessions in a SQLite database: several processes and worker threads of one machine, no server. A call is acknowledged when it is
- * committed and flushed to disk: it survives the death of every process, and of the machine as far as its disk keeps what it was
- * told to flush; what moves nothing but locks is not flushed. Calls made at the same time share a flush. Recalls travel over
- * Unix sockets. Nothing waits on the JavaScript thread. A call that names no bound of its own rejects after 10 s.
+ * Sessions in a SQLite database: several processes and worker threads of one machine, no server. A call is acknowledged
+ * when it is committed and flushed to disk: it survives the death of every process, and of the machine as far as its
+ * disk keeps what it was told to flush; what moves nothing but locks is not flushed. Calls made at the same time share
+ * a flush. Recalls travel over Unix sockets. Nothing waits on the JavaScript thread. A call that names no bound of its
+ * own rejects after 10 s.
  */
 export class SqliteStore extends TransactionalStore {
   readonly address: string;
   readonly #backend: SqliteBackend;
 
   private constructor(address: string, backend: SqliteBackend, clock: Clock, options: SqliteStoreOptions) {
-    super(backend, { ...options, clock, can: { durability: ['fsync'], watch: false, find: true }, boundMs: BOUND_MS, boot: bootId() });
+    super(backend, {
+      ...options,
+      clock,
+      can: { durability: ['fsync'], watch: false, find: true },
+      boundMs: BOUND_MS,
+      boot: bootId(),
+    });
     this.address = address;
     this.#backend = backend;
   }
 
-  /** Looks through structure, rows and records, while others use them: checksums, and that no record is missing. `onSession` is called after each. */
+  /**
+   * Looks through structure, rows and records, while others use them: checksums, and that no record is missing.
+   * `onSession` is called after each.
+   */
   check(onSession: (done: number) => void = () => undefined): Promise<StoreCheck> {
     return this.#backend.check(onSession);
   }
 
-  /** Gives unused room back to the disk, for which as much is needed meanwhile. Who writes waits until it is done, or its bound. */
+  /**
+   * Gives unused room back to the disk, for which as much is needed meanwhile. Who writes waits until it is done, or
+   * its bound.
+   */
   async compact(): Promise<void> {
     await this.#backend.compact();
   }
 
-  /** Makes a store of its own in folder `to`, as of one moment, while others write; takes an hour at most. `ERR_INVALID`: there is a store already. */
+  /**
+   * Makes a store of its own in folder `to`, as of one moment, while others write; takes an hour at most.
+   * `ERR_INVALID`: there is a store already.
+   */
   async copy(to: string): Promise<void> {
-    if (typeof to !== 'string' || to === '' || to.includes('\0')) throw new HoldfastError('ERR_INVALID', 'copy needs the path of a folder that holds no store');
+    if (typeof to !== 'string' || to === '' || to.includes('\0'))
+      throw new HoldfastError('ERR_INVALID', 'copy needs the path of a folder that holds no store');
     await checkFolder(to, 'copy');
     await this.#backend.copy(resolve(to));
   }
 
   /**
-   * `ERR_INVALID`: the folder holds something else, or is on a network file system. `ERR_CORRUPT`: damaged, or older than what was
-   * acknowledged. `ERR_UNAVAILABLE`: no addon, no access, or others kept it busy.
+   * `ERR_INVALID`: the folder holds something else, or is on a network file system. `ERR_CORRUPT`: damaged, or older
+   * than what was acknowledged. `ERR_UNAVAILABLE`: no addon, no access, or others kept it busy.
    */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
     checkOptions('SqliteStore.open', options ?? {}, { dir: text, clock: clockRule, acceptOlder: flag, ...SWEEP_RULES });
     const { dir, clock = systemClock, acceptOlder = false } = options ?? {};
-    if (typeof dir !== 'string' || dir === '') throw new HoldfastError('ERR_INVALID', 'SqliteStore needs `dir`, the path of a folder');
+    if (typeof dir !== 'string' || dir === '')
+      throw new HoldfastError('ERR_INVALID', 'SqliteStore needs `dir`, the path of a folder');
     await checkFolder(dir);
     const link = await openLink(dir, acceptOlder);
     try {
@@ -96,7 +120,10 @@ export class SqliteStore extends TransactionalStore {
       return new SqliteStore(`sqlite:${path}`, new SqliteBackend(link, new SocketInbox(path)), clock, options);
     } catch (cause) {
       await link.close(BOUND_MS);
-      throw new HoldfastError('ERR_UNAVAILABLE', `'${dir}' was deleted while it was opened: open it again`, { cause, outcome: 'none' });
+      throw new HoldfastError('ERR_UNAVAILABLE', `'${dir}' was deleted while it was opened: open it again`, {
+        cause,
+        outcome: 'none',
+      });
     }
   }
 }
@@ -114,18 +141,26 @@ export interface StoreCheck {
   readonly faults: readonly string[];
 }
 
-/** Through the addon; where there is none through a thread and another SQLite. The environment's `HOLDFAST_SQLITE` forces one: `addon`, or a module's name. */
+/**
+ * Through the addon; where there is none through a thread and another SQLite. The environment's `HOLDFAST_SQLITE`
+ * forces one: `addon`, or a module's name.
+ */
 async function openLink(dir: string, acceptOlder: boolean): Promise<SqliteLink> {
   const forced = process.env['HOLDFAST_SQLITE'] || undefined;
   const lack = forced === undefined || forced === 'addon' ? lackOfAddon() : undefined;
-  if (lack === undefined && (forced === undefined || forced === 'addon')) return AddonLink.open(dir, acceptOlder, BOUND_MS, (bytes) => tellLog(dir, bytes));
+  if (lack === undefined && (forced === undefined || forced === 'addon'))
+    return AddonLink.open(dir, acceptOlder, BOUND_MS, (bytes) => tellLog(dir, bytes));
   if (forced === 'addon') throw lack;
   const { ThreadLink } = await import('./thread-link.ts');
   try {
     return await ThreadLink.open(dir, acceptOlder, BOUND_MS, forced);
   } catch (error) {
     if (lack === undefined || (error as HoldfastError).code !== 'ERR_UNAVAILABLE') throw error;
-    throw new HoldfastError('ERR_UNAVAILABLE', `${lack.message}; nor does it go without: ${(error as HoldfastError).message}`, { cause: lack, outcome: 'none' });
+    throw new HoldfastError(
+      'ERR_UNAVAILABLE',
+      `${lack.message}; nor does it go without: ${(error as HoldfastError).message}`,
+      { cause: lack, outcome: 'none' },
+    );
   }
 }
 
@@ -136,7 +171,10 @@ const LONG_LOG = 64 << 20;
 function tellLog(dir: string, bytes: number): void {
   if (LOG_CHANNEL.hasSubscribers) LOG_CHANNEL.publish({ type: 'log-length', dir, bytes });
   if (bytes <= LONG_LOG) return;
-  process.emitWarning(`'${join(dir, 'store.sqlite-wal')}' has grown to ${Math.round(bytes / 2 ** 20)} MB: a process that has the store open was stopped while it read, or reads on and on; let it go on or end it, and the log is shortened within 10 s`, 'HoldfastWarning');
+  process.emitWarning(
+    `'${join(dir, 'store.sqlite-wal')}' has grown to ${Math.round(bytes / 2 ** 20)} MB: a process that has the store open was stopped while it read, or reads on and on; let it go on or end it, and the log is shortened within 10 s`,
+    'HoldfastWarning',
+  );
 }
 
 function lackOfAddon(): HoldfastError | undefined {
@@ -149,8 +187,8 @@ function lackOfAddon(): HoldfastError | undefined {
 }
 
 /**
- * Writes are drafted on what was read and committed if row and marks are still the same, which the store's own thread compares.
- * Its locks, which all processes share, are thus never held while JavaScript runs.
+ * Writes are drafted on what was read and committed if row and marks are still the same, which the store's own thread
+ * compares. Its locks, which all processes share, are thus never held while JavaScript runs.
  */
 class SqliteBackend implements Backend {
   readonly name = 'SQLite';
@@ -164,7 +202,10 @@ class SqliteBackend implements Backend {
     this.#inbox = inbox;
   }
 
-  /** Drafted on the row as this process wrote it last, while nobody else has: that saves to read it. What it only says is never taken from there. */
+  /**
+   * Drafted on the row as this process wrote it last, while nobody else has: that saves to read it. What it only says
+   * is never taken from there.
+   */
   async write<T>(about: About, run: (draft: Draft) => T, deadline: Deadline): Promise<T> {
     const { id } = about;
     let remembered = this.#rows.sightOf(id);
@@ -188,14 +229,19 @@ class SqliteBackend implements Backend {
       const before = await this.read(undefined, (view) => view.marks(), deadline);
       const after = raised(before, next(before));
       if (after.epoch === before.epoch && after.births === before.births) return after;
-      if (isWritten(await this.#ask({ kind: 'raise', expected: before, next: after }, deadline, 'unknown'))) return after;
+      if (isWritten(await this.#ask({ kind: 'raise', expected: before, next: after }, deadline, 'unknown')))
+        return after;
     }
     throw outrun('the epoch');
   }
 
   async check(onSession: (done: number) => void): Promise<StoreCheck> {
     const answer = await this.#link.ask({ kind: 'check' }, withGrace(LONGEST_LOOK_MS));
-    const { faults: found, commits, known } = answer.kind === 'checked' ? answer.checked : { faults: [], commits: 0, known: 0 };
+    const {
+      faults: found,
+      commits,
+      known,
+    } = answer.kind === 'checked' ? answer.checked : { faults: [], commits: 0, known: 0 };
     const faults = found.map((fault) => `structure: ${fault}`);
     if (commits < known) faults.push(`${known} commits were acknowledged, ${commits} are there`);
     const counts = { sessions: 0, records: 0, bytes: 0 };
@@ -203,7 +249,10 @@ class SqliteBackend implements Backend {
       const query = { limit: PAGE, ...(cursor !== undefined && { cursor }) };
       const page = await this.read(query, (view) => view.page(query), this.#unhurried());
       for (const id of page.ids) {
-        const fault = await this.read({ id, whole: true }, (view) => lookThrough(view, id), this.#unhurried()).then((seen) => void add(counts, seen), faultOf);
+        const fault = await this.read({ id, whole: true }, (view) => lookThrough(view, id), this.#unhurried()).then(
+          (seen) => void add(counts, seen),
+          faultOf,
+        );
         if (fault !== undefined) faults.push(fault);
         onSession((counts.sessions += 1));
       }
@@ -225,7 +274,12 @@ class SqliteBackend implements Backend {
   }
 
   /** Fetches and runs, until all that `run` asked for was there, of one moment. */
-  async #see<T>(about: About | ListQuery | undefined, run: (view: SqliteSight) => T, deadline: Deadline, remembered?: SqliteSight): Promise<{ seen: Seen<T>; sight: SqliteSight }> {
+  async #see<T>(
+    about: About | ListQuery | undefined,
+    run: (view: SqliteSight) => T,
+    deadline: Deadline,
+    remembered?: SqliteSight,
+  ): Promise<{ seen: Seen<T>; sight: SqliteSight }> {
     const first = wantOf(about);
     let sight = remembered ?? new SqliteSight();
     let wants = remembered === undefined ? [first] : [];
@@ -242,14 +296,20 @@ class SqliteBackend implements Backend {
     throw outrun('what was to be read');
   }
 
-  async #fetchAll(sight: SqliteSight, wants: readonly Want[], limitBytes: number, deadline: Deadline): Promise<boolean> {
+  async #fetchAll(
+    sight: SqliteSight,
+    wants: readonly Want[],
+    limitBytes: number,
+    deadline: Deadline,
+  ): Promise<boolean> {
     return (await Promise.all(wants.map((want) => this.#fetch(sight, want, limitBytes, deadline)))).every(Boolean);
   }
 
   /** False: it does not fit to what was fetched before. */
   async #fetch(sight: SqliteSight, want: Want, limitBytes: number, deadline: Deadline): Promise<boolean> {
     deadline.check();
-    const request: Reading = 'page' in want ? { kind: 'page', query: want.page } : { kind: 'fetch', id: want.id, from: want.from, limitBytes };
+    const request: Reading =
+      'page' in want ? { kind: 'page', query: want.page } : { kind: 'fetch', id: want.id, from: want.from, limitBytes };
     const answer = await this.#ask(request, deadline, 'none');
     if (answer.kind === 'page' && 'page' in want) return sight.addPage(want.page, answer.page);
     return answer.kind === 'found' && 'id' in want && sight.addFound(want.id, want.from, answer.found);
@@ -285,7 +345,11 @@ class SqliteBackend implements Backend {
   /** `outcome`: of a request that is given up. */
   #ask(request: Reading | Writing, deadline: Deadline, outcome: 'none' | 'unknown'): Promise<Answer> {
     const giveUpMs = Math.min(LONGEST_MS, deadline.leftMs);
-    const asked = this.#link.ask(request, { boundMs: giveUpMs - Math.min(MARGIN_MS, giveUpMs / 10), giveUpMs, outcome });
+    const asked = this.#link.ask(request, {
+      boundMs: giveUpMs - Math.min(MARGIN_MS, giveUpMs / 10),
+      giveUpMs,
+      outcome,
+    });
     return deadline.orAbort(asked, outcome);
   }
 
@@ -386,5 +450,9 @@ function lookThrough(view: View, id: string): Content {
 const isWritten = (answer: Answer): boolean => answer.kind === 'committed' && answer.written;
 
 function outrun(what: string): HoldfastError {
-  return new HoldfastError('ERR_UNAVAILABLE', `SQLite: ${what} was changed by others ${MOST_TRIES} times while this call tried to; retry`, { outcome: 'none' });
+  return new HoldfastError(
+    'ERR_UNAVAILABLE',
+    `SQLite: ${what} was changed by others ${MOST_TRIES} times while this call tried to; retry`,
+    { outcome: 'none' },
+  );
 }

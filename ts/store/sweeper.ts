@@ -27,7 +27,11 @@ export class Sweeper {
   #cancel: () => void = () => undefined;
   #stopped = false;
 
-  constructor(store: Pick<Store, 'sweep'>, clock: Clock, { sweepEveryMs = MINUTE_MS, sweepGraceMs = MINUTE_MS }: SweepOptions) {
+  constructor(
+    store: Pick<Store, 'sweep'>,
+    clock: Clock,
+    { sweepEveryMs = MINUTE_MS, sweepGraceMs = MINUTE_MS }: SweepOptions,
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#everyMs = sweepEveryMs;

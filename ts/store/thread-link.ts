@@ -32,12 +32,16 @@ export class ThreadLink implements SqliteLink {
   }
 
   ask(request: Request, patience: Patience): Promise<Answer> {
-    return this.#tickets.ask(patience, (ticket) => this.#post({ ticket, request, dueMs: systemClock.monotonic() + patience.boundMs }));
+    return this.#tickets.ask(patience, (ticket) =>
+      this.#post({ ticket, request, dueMs: systemClock.monotonic() + patience.boundMs }),
+    );
   }
 
   /** Some modules let go of the files with their thread only. */
   async close(boundMs: number): Promise<void> {
-    await this.#tickets.ask(withGrace(boundMs), (ticket) => this.#post({ ticket, request: undefined, dueMs: Infinity }));
+    await this.#tickets.ask(withGrace(boundMs), (ticket) =>
+      this.#post({ ticket, request: undefined, dueMs: Infinity }),
+    );
     this.#tickets.close();
     await this.#worker.terminate();
   }
@@ -48,10 +52,17 @@ export class ThreadLink implements SqliteLink {
 
   #take({ ticket, answer, failed }: Reply): void {
     if (answer !== undefined) this.#tickets.settle(ticket, answer);
-    else if (failed !== undefined) this.#tickets.settle(ticket, new HoldfastError(failed.code, failed.message, { outcome: failed.outcome }));
+    else if (failed !== undefined)
+      this.#tickets.settle(ticket, new HoldfastError(failed.code, failed.message, { outcome: failed.outcome }));
   }
 
   #fail(cause: unknown): void {
-    this.#tickets.fail(new HoldfastError('ERR_UNAVAILABLE', 'SQLite: the helper thread has ended; it may have happened: open the store again, and offer the identical call', { cause, outcome: 'unknown' }));
+    this.#tickets.fail(
+      new HoldfastError(
+        'ERR_UNAVAILABLE',
+        'SQLite: the helper thread has ended; it may have happened: open the store again, and offer the identical call',
+        { cause, outcome: 'unknown' },
+      ),
+    );
   }
 }

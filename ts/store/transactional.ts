@@ -14,8 +14,28 @@ import type { Moment } from './moment.ts';
 import { headOf, tailOf } from './reads.ts';
 import { Sweeper } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
-import type { Append, Appended, CallOptions, Capabilities, Hint, ListQuery, LockOwner, LockReply, LockRequest } from './store.ts';
-import type { Membership, Page, ReadRequest, SessionImage, Store, SweepRequest, Tail, Touch, Touched } from './store.ts';
+import type {
+  Append,
+  Appended,
+  CallOptions,
+  Capabilities,
+  Hint,
+  ListQuery,
+  LockOwner,
+  LockReply,
+  LockRequest,
+} from './store.ts';
+import type {
+  Membership,
+  Page,
+  ReadRequest,
+  SessionImage,
+  Store,
+  SweepRequest,
+  Tail,
+  Touch,
+  Touched,
+} from './store.ts';
 import { lock, look, sweepView, touch, unlock } from './uses.ts';
 import { append, replace } from './writes.ts';
 import type { Outcome } from './writes.ts';
@@ -59,7 +79,11 @@ export class TransactionalStore implements Store {
     checkRead(request);
     const moment = this.#moment();
     const owned = { ...request, since: { ...request.since } };
-    return this.#read(aboutTail(id, owned), (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);
+    return this.#read(
+      aboutTail(id, owned),
+      (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment),
+      deadline,
+    );
   }
 
   async append(id: string, request: Append, options?: CallOptions): Promise<Appended> {
@@ -69,10 +93,19 @@ export class TransactionalStore implements Store {
     return this.#change({ id }, (draft) => append(draft, id, owned, this.#moment()), deadline);
   }
 
-  async replace(id: string, image: SessionImage, expected: Position | undefined, options?: CallOptions): Promise<Appended> {
+  async replace(
+    id: string,
+    image: SessionImage,
+    expected: Position | undefined,
+    options?: CallOptions,
+  ): Promise<Appended> {
     const deadline = this.#beginFor(id, options);
     checkImage(id, image, expected);
-    const records = image.records.map((record) => ({ ...record, position: { ...record.position }, bytes: new Uint8Array(record.bytes) }));
+    const records = image.records.map((record) => ({
+      ...record,
+      position: { ...record.position },
+      bytes: new Uint8Array(record.bytes),
+    }));
     const owned = { ...image, records, expiry: { ...image.expiry }, terms: image.terms && [...image.terms] };
     const place = expected && { ...expected };
     return this.#change({ id }, (draft) => replace(draft, id, owned, place, this.#moment()), deadline);
@@ -110,7 +143,10 @@ export class TransactionalStore implements Store {
     const { epoch } = await this.#read(undefined, (view) => view.marks(), deadline);
     const joining = this.#backend.join(listener);
     const { member, watch, leave } = await deadline.bound(joining).catch((error: unknown) => {
-      joining.then((late) => late.leave(), () => undefined); // nobody learns of its name any more
+      joining.then(
+        (late) => late.leave(),
+        () => undefined,
+      ); // nobody learns of its name any more
       throw error;
     });
     return {
@@ -118,7 +154,11 @@ export class TransactionalStore implements Store {
       epoch,
       watch: async (ids, watchOptions) => {
         const bound = this.#begin(watchOptions);
-        if (!this.can.watch) throw new HoldfastError('ERR_INVALID', `the ${this.#backend.name} store cannot watch: ask store.can.watch first`);
+        if (!this.can.watch)
+          throw new HoldfastError(
+            'ERR_INVALID',
+            `the ${this.#backend.name} store cannot watch: ask store.can.watch first`,
+          );
         checkIds(ids);
         await bound.bound(watch(ids));
       },
@@ -142,7 +182,10 @@ export class TransactionalStore implements Store {
     const moment = this.#moment();
     const look = (view: View): Awaited<ReturnType<Store['inspect']>> => {
       const row = rowAt(view, id, moment);
-      return { head: headOf(row, moment), lock: row === undefined ? { queue: [] } : lockView(row.lock, moment.monotonic) };
+      return {
+        head: headOf(row, moment),
+        lock: row === undefined ? { queue: [] } : lockView(row.lock, moment.monotonic),
+      };
     };
     return this.#read({ id }, look, deadline);
   }
@@ -160,7 +203,9 @@ export class TransactionalStore implements Store {
     // What is deleted must not begin again: the mark is there before the first row goes.
     if (births > 0) await this.#track(this.#backend.raise(() => ({ births }), deadline));
     // Offered at once, so that a backend can commit them together.
-    const looks = due.map((id) => this.#track(this.#backend.write({ id }, (draft) => look(draft, id, graceMs, moment), deadline)).catch(passDamage));
+    const looks = due.map((id) =>
+      this.#track(this.#backend.write({ id }, (draft) => look(draft, id, graceMs, moment), deadline)).catch(passDamage),
+    );
     const swept = (await Promise.all(looks)).filter(Boolean).length;
     return { swept, ...(page.cursor !== undefined && { cursor: page.cursor }) };
   }
@@ -242,7 +287,10 @@ export class TransactionalStore implements Store {
 }
 
 /** Who knows nothing of it wants all of it. */
-const aboutTail = (id: string, { since, limitBytes }: ReadRequest): About => ({ id, whole: since.revision === 0 && limitBytes !== 0 });
+const aboutTail = (id: string, { since, limitBytes }: ReadRequest): About => ({
+  id,
+  whole: since.revision === 0 && limitBytes !== 0,
+});
 
 /** What the caller makes of its objects after the call is no business of the store's. */
 function ownedAppend(request: Append): Append {
@@ -260,7 +308,10 @@ function ownedAppend(request: Append): Append {
 
 function nextEpoch(above: number): number {
   if (above + 1 < EPOCHS) return above + 1;
-  throw new HoldfastError('ERR_LIMIT', `there is no epoch above ${above}: epochs end below ${EPOCHS}; copy the sessions into a new store`);
+  throw new HoldfastError(
+    'ERR_LIMIT',
+    `there is no epoch above ${above}: epochs end below ${EPOCHS}; copy the sessions into a new store`,
+  );
 }
 
 interface Ahead {
@@ -282,7 +333,9 @@ function lookAhead(view: View, query: ListQuery, graceMs: number, moment: Moment
 function isListed(view: View, id: string, term: string | undefined, moment: Moment): boolean {
   try {
     const row = rowAt(view, id, moment);
-    return row !== undefined && headOf(row, moment)?.state === 'live' && (term === undefined || row.terms.includes(term));
+    return (
+      row !== undefined && headOf(row, moment)?.state === 'live' && (term === undefined || row.terms.includes(term))
+    );
   } catch {
     return term === undefined;
   }

@@ -21,14 +21,23 @@ export function lock(draft: Draft, id: string, request: LockRequest, moment: Mom
   const { granted, changed, retryMs, notices } = requestLock(row.lock, request, moment.monotonic);
   if (changed) putUsed(draft, row, moment);
   if (!granted) return { reply: { granted, retryMs }, notices };
-  return { reply: { granted, ...grantOf(row.lock, moment.monotonic), tail: tailOf(draft, id, row, request, moment) }, notices };
+  return {
+    reply: { granted, ...grantOf(row.lock, moment.monotonic), tail: tailOf(draft, id, row, request, moment) },
+    notices,
+  };
 }
 
-export function unlock(draft: Draft, id: string, who: { readonly token: Token } | LockOwner, moment: Moment): Outcome<void> {
+export function unlock(
+  draft: Draft,
+  id: string,
+  who: { readonly token: Token } | LockOwner,
+  moment: Moment,
+): Outcome<void> {
   const row = rowAt(draft, id, moment);
   if (row === undefined) return { reply: undefined, notices: [] };
   const now = moment.monotonic;
-  const release = (token: Token): readonly Notice[] | undefined => (isHeldUnder(row.lock, token) ? releaseLock(row.lock, now) : undefined);
+  const release = (token: Token): readonly Notice[] | undefined =>
+    isHeldUnder(row.lock, token) ? releaseLock(row.lock, now) : undefined;
   const notices = 'member' in who ? leaveLock(row.lock, who, now) : release(who.token);
   if (notices !== undefined) putUsed(draft, row, moment);
   return { reply: undefined, notices: notices ?? [] };
@@ -39,7 +48,8 @@ export function touch(draft: Draft, id: string, use: Touch, moment: Moment): Out
   const row = rowAt(draft, id, moment);
   const head = headOf(row, moment);
   const wanted = isWanted(row?.lock);
-  const outdated = use.token < (use.expiry === undefined ? floorOf(marks.epoch) : (row?.lock.token ?? birthToken(marks)));
+  const outdated =
+    use.token < (use.expiry === undefined ? floorOf(marks.epoch) : (row?.lock.token ?? birthToken(marks)));
   if (outdated || (use.renew === true && !(row !== undefined && isHeldUnder(row.lock, use.token)))) {
     return { reply: { touched: false, why: 'fenced', head, wanted }, notices: [] };
   }
@@ -79,7 +89,10 @@ export function sweepView(view: View, id: string, graceMs: number, moment: Momen
     const row = rowAt(view, id, moment);
     if (row === undefined) return { due: false, births: 0 };
     const forgotten = isForgotten(row, moment);
-    return { due: forgotten || row.lookedAt !== undefined, births: forgotten && wasSeen(row, graceMs, moment) ? row.lock.token + 1 : 0 };
+    return {
+      due: forgotten || row.lookedAt !== undefined,
+      births: forgotten && wasSeen(row, graceMs, moment) ? row.lock.token + 1 : 0,
+    };
   } catch {
     return { due: false, births: 0 }; // damaged: left for repair
   }

@@ -34,13 +34,18 @@ export function append(draft: Draft, id: string, request: Append, moment: Moment
   }
   const token = typeof request.under === 'number' ? request.under : row.lock.token;
   const why = token < row.lock.token ? 'fenced' : fits(row, request, moment) ? undefined : 'conflict';
-  if (why !== undefined && lock !== undefined) return refuseGranted(draft, id, row, found !== undefined, request, lock, moment);
+  if (why !== undefined && lock !== undefined)
+    return refuseGranted(draft, id, row, found !== undefined, request, lock, moment);
   if (why !== undefined) {
     const tail = tailOf(draft, id, found, { since: request.parent }, moment);
     return { reply: { appended: false, why, token: row.lock.token, tail }, notices: [] };
   }
   const notices = write(draft, row, request, token, moment);
-  return { reply: { appended: true, token, wanted: isWanted(row.lock) }, notices: [...(lock?.notices ?? []), ...notices], written: true };
+  return {
+    reply: { appended: true, token, wanted: isWanted(row.lock) },
+    notices: [...(lock?.notices ?? []), ...notices],
+    written: true,
+  };
 }
 
 function fits(row: Row, { parent, kind, begins }: Append, { wall }: Moment): boolean {
@@ -51,7 +56,15 @@ function fits(row: Row, { parent, kind, begins }: Append, { wall }: Moment): boo
 }
 
 /** The lock was given, but the parent does not fit. Where there is nothing to rebase on, the lock goes back. */
-function refuseGranted(draft: Draft, id: string, row: Row, found: boolean, { parent }: Append, lock: LockOutcome, moment: Moment): Outcome<Appended> {
+function refuseGranted(
+  draft: Draft,
+  id: string,
+  row: Row,
+  found: boolean,
+  { parent }: Append,
+  lock: LockOutcome,
+  moment: Moment,
+): Outcome<Appended> {
   const keeps = headOf(row, moment)?.state === 'live';
   const notices = [...lock.notices, ...(keeps ? [] : releaseLock(row.lock, moment.monotonic))];
   if (found ? lock.changed || !keeps : !isIdle(row.lock, moment.monotonic)) putUsed(draft, row, moment);
@@ -63,13 +76,22 @@ function refuseGranted(draft: Draft, id: string, row: Row, found: boolean, { par
 
 function write(draft: Draft, row: Row, request: Append, token: Token, moment: Moment): Notice[] {
   const { position, kind, bytes, begins } = request;
-  if (begins === true || row.revision === 0 || stateOf(row, moment.wall) === 'expired') beginAnew(draft, row, request, moment);
+  if (begins === true || row.revision === 0 || stateOf(row, moment.wall) === 'expired')
+    beginAnew(draft, row, request, moment);
   if (kind === 'delta') row.deltaBytes += bytes.length;
   else Object.assign(row, { snapshot: position.revision, snapshotBytes: bytes.length, deltaBytes: 0 });
-  Object.assign(row, { revision: position.revision, nonce: position.nonce, ended: kind === 'end', usedAt: moment.stamp });
+  Object.assign(row, {
+    revision: position.revision,
+    nonce: position.nonce,
+    ended: kind === 'end',
+    usedAt: moment.stamp,
+  });
   if (request.expiry !== undefined) row.expiry = ruleOf(request.expiry);
   if (request.terms !== undefined) row.terms = [...new Set(request.terms)];
-  const oldest = Math.max(row.first, Math.min(request.first ?? (kind === 'delta' ? row.first : position.revision), row.snapshot));
+  const oldest = Math.max(
+    row.first,
+    Math.min(request.first ?? (kind === 'delta' ? row.first : position.revision), row.snapshot),
+  );
   draft.deleteRecords(row.first, oldest);
   row.first = oldest;
   const notices = settleGrant(row, request, token, moment.monotonic);
@@ -98,7 +120,13 @@ function settleGrant({ lock }: Row, { kind, under, lock: then }: Append, token: 
   return [];
 }
 
-export function replace(draft: Draft, id: string, image: SessionImage, expected: Position | undefined, moment: Moment): Outcome<Appended> {
+export function replace(
+  draft: Draft,
+  id: string,
+  image: SessionImage,
+  expected: Position | undefined,
+  moment: Moment,
+): Outcome<Appended> {
   const marks = draft.marks();
   const last = image.records.at(-1) as ImageRecord;
   const row = expected === undefined ? readableRow(draft, id, moment) : rowAt(draft, id, moment);
@@ -111,13 +139,19 @@ export function replace(draft: Draft, id: string, image: SessionImage, expected:
   if (epochOf(image.token) < marks.epoch) return refuse('fenced');
   const head = found ?? ORIGIN;
   if (expected !== undefined && !samePosition(head, expected)) {
-    return samePosition(head, last.position) ? { reply: { appended: true, token, wanted: isWanted(found?.lock) }, notices: [] } : refuse('conflict');
+    return samePosition(head, last.position)
+      ? { reply: { appended: true, token, wanted: isWanted(found?.lock) }, notices: [] }
+      : refuse('conflict');
   }
   const next = rowOf(image, Math.max(token, image.token) + 1, moment);
   draft.clear();
   putUsed(draft, next, moment);
   for (const { position, bytes } of image.records) draft.putRecord(position.revision, { nonce: position.nonce, bytes });
-  return { reply: { appended: true, token: next.lock.token, wanted: false }, notices: recallOf(found?.lock), written: true };
+  return {
+    reply: { appended: true, token: next.lock.token, wanted: false },
+    notices: recallOf(found?.lock),
+    written: true,
+  };
 }
 
 /** The token of a damaged row cannot be read: nobody has been granted this many since its copy was made. */
@@ -141,8 +175,10 @@ function rowOf({ records, createdAt, expiry, terms = [] }: SessionImage, token: 
   const { revision, nonce } = last.position;
   Object.assign(row, { revision, nonce, ended: last.kind === 'end', first: oldest.position.revision });
   Object.assign(row, { snapshot: records[snapshot]?.position.revision });
-  Object.assign(row, { snapshotBytes: sizes[snapshot], deltaBytes: sizes.slice(snapshot + 1).reduce((sum, size) => sum + size, 0) });
+  Object.assign(row, {
+    snapshotBytes: sizes[snapshot],
+    deltaBytes: sizes.slice(snapshot + 1).reduce((sum, size) => sum + size, 0),
+  });
   Object.assign(row, { createdAt, usedAt: stamp, expiry: ruleOf(expiry), terms: [...new Set(terms)] });
   return row;
 }
-

@@ -19,10 +19,15 @@ export interface Written {
 }
 
 /**
- * Appends the record to the primary, makes it the replica's own, and feeds the backups. `staged` undefined: the session ends.
- * What the outcome of is unknown is left to `replica.unsettled`.
+ * Appends the record to the primary, makes it the replica's own, and feeds the backups. `staged` undefined: the session
+ * ends. What the outcome of is unknown is left to `replica.unsettled`.
  */
-export async function commit(line: Line, replica: Replica, written: Written, staged: Staged | undefined): Promise<Appended & { appended: true }> {
+export async function commit(
+  line: Line,
+  replica: Replica,
+  written: Written,
+  staged: Staged | undefined,
+): Promise<Appended & { appended: true }> {
   line.backups.checkCurrent();
   const { append } = written;
   let answer: Appended;
@@ -37,7 +42,12 @@ export async function commit(line: Line, replica: Replica, written: Written, sta
   return answer;
 }
 
-async function accept(line: Line, replica: Replica, { append, head, weight, after }: Written, staged: Staged | undefined): Promise<void> {
+async function accept(
+  line: Line,
+  replica: Replica,
+  { append, head, weight, after }: Written,
+  staged: Staged | undefined,
+): Promise<void> {
   const kind = append.kind;
   if (kind === 'end' || staged === undefined) replica.clear('ended', head);
   else {
@@ -46,7 +56,13 @@ async function accept(line: Line, replica: Replica, { append, head, weight, afte
     replica.advance(head, kind, weight);
     replica.used(line.clock.monotonic(), line.time.now(), append.expiry);
   }
-  line.observers.emit('sent', () => ({ id: replica.id, place: 'primary' as const, kind, revision: head.revision, bytes: append.bytes.length }));
+  line.observers.emit('sent', () => ({
+    id: replica.id,
+    place: 'primary' as const,
+    kind,
+    revision: head.revision,
+    bytes: append.bytes.length,
+  }));
   await line.backups.feed(replica.id, append, after);
 }
 
@@ -61,7 +77,12 @@ function leaveUnsettled(line: Line, replica: Replica, written: Written, staged: 
     line.unsettled.delete(unsettled);
     replica.unsettled = undefined;
     if (how !== 'appended') replica.stale = true;
-    line.observers.emit('settled', () => ({ id: replica.id, revision, outcome: OUTCOMES[how], tookMs: line.clock.monotonic() - since }));
+    line.observers.emit('settled', () => ({
+      id: replica.id,
+      revision,
+      outcome: OUTCOMES[how],
+      tookMs: line.clock.monotonic() - since,
+    }));
     if (how === 'appended') await accept(line, replica, written, staged);
   });
   line.unsettled.add(unsettled);
@@ -69,13 +90,30 @@ function leaveUnsettled(line: Line, replica: Replica, written: Written, staged: 
 }
 
 function refused(line: Line, id: string, append: Append, answer: Appended & { appended: false }): HoldfastError {
-  if (answer.why === 'locked') throw new HoldfastError('ERR_UNAVAILABLE', `session '${shortId(id)}': the store has answered a save under a token as if it asked for the lock`, { session: id });
+  if (answer.why === 'locked')
+    throw new HoldfastError(
+      'ERR_UNAVAILABLE',
+      `session '${shortId(id)}': the store has answered a save under a token as if it asked for the lock`,
+      { session: id },
+    );
   if (answer.why === 'fenced') {
-    return new HoldfastError('ERR_FENCED', `session '${shortId(id)}': its lock was given to another under a newer token; nothing was written: discard this copy and open the session again`, { session: id, outcome: 'none' });
+    return new HoldfastError(
+      'ERR_FENCED',
+      `session '${shortId(id)}': its lock was given to another under a newer token; nothing was written: discard this copy and open the session again`,
+      { session: id, outcome: 'none' },
+    );
   }
   const { head } = answer.tail;
   line.observers.emit('conflict', () => ({ id, revision: append.parent.revision, paths: [] }));
-  const state = head === undefined ? 'is no longer there' : head.state === 'live' ? `is at revision ${head.position.revision}, not at ${append.parent.revision}` : `has ${head.state}`;
+  const state =
+    head === undefined
+      ? 'is no longer there'
+      : head.state === 'live'
+        ? `is at revision ${head.position.revision}, not at ${append.parent.revision}`
+        : `has ${head.state}`;
   const code = head?.state === 'ended' ? 'ERR_NOT_FOUND' : 'ERR_CONFLICT';
-  return new HoldfastError(code, `session '${shortId(id)}' ${state}; nothing was written: open it again and retry`, { session: id, revision: head?.position.revision });
+  return new HoldfastError(code, `session '${shortId(id)}' ${state}; nothing was written: open it again and retry`, {
+    session: id,
+    revision: head?.position.revision,
+  });
 }

@@ -27,14 +27,20 @@ export interface Difference {
   readonly values: ReadonlyMap<string, Value>;
 }
 
-export const NOTHING: Difference = { directory: undefined, directoryDelta: new Uint8Array(0), changes: [], values: new Map() };
+export const NOTHING: Difference = {
+  directory: undefined,
+  directoryDelta: new Uint8Array(0),
+  changes: [],
+  values: new Map(),
+};
 
 /** Encodes what was touched and compares it with the image, in one call of the differ. Undefined: nothing differs. */
 export function compare(line: Line, image: Image, tracked: Tracked): Difference | undefined {
   const names = touchedNames(image, tracked);
   const targets = names.map((name) => line.codec.encode(tracked.value(name), name));
   const bases = names.map((name, index) => baseFor(line, image, name, targets[index] as Uint8Array));
-  const directory = tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
+  const directory =
+    tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
   if (names.length === 0 && directory === undefined) return undefined;
 
   const out = scratchFor(targets, directory);
@@ -50,19 +56,36 @@ export function compare(line: Line, image: Image, tracked: Tracked): Difference 
     const length = results[BATCH_STRIDE * index] as number;
     const delta = out.subarray(offset, (offset += length));
     if (bases[index] !== undefined && length === 0) return; // equal
-    changes.push(length === 0 || length > target.length ? { name, op: 'put', bytes: target } : { name, op: 'binary', bytes: delta });
+    changes.push(
+      length === 0 || length > target.length
+        ? { name, op: 'put', bytes: target }
+        : { name, op: 'binary', bytes: delta },
+    );
     changed.push(index);
   });
   if (changed.length === 0 && directory === undefined) return undefined;
-  const directoryDelta = directory === undefined ? NOTHING.directoryDelta : out.subarray(offset, offset + (results[BATCH_STRIDE * names.length] as number));
+  const directoryDelta =
+    directory === undefined
+      ? NOTHING.directoryDelta
+      : out.subarray(offset, offset + (results[BATCH_STRIDE * names.length] as number));
   return { directory, directoryDelta, changes, values: valuesOf(changed, names, targets, results) };
 }
 
 /** The values at these indices, as the image is to keep them. */
-function valuesOf(changed: readonly number[], names: readonly string[], targets: readonly Uint8Array[], results: Uint32Array): Map<string, Value> {
+function valuesOf(
+  changed: readonly number[],
+  names: readonly string[],
+  targets: readonly Uint8Array[],
+  results: Uint32Array,
+): Map<string, Value> {
   const owned = ownedBytes(changed.map((index) => targets[index] as Uint8Array));
-  const halves = (index: number): Omit<Value, 'bytes'> => ({ low: results[BATCH_STRIDE * index + 1] as number, high: results[BATCH_STRIDE * index + 2] as number });
-  return new Map(changed.map((index, i) => [names[index] as string, { bytes: owned[i] as Uint8Array, ...halves(index) }]));
+  const halves = (index: number): Omit<Value, 'bytes'> => ({
+    low: results[BATCH_STRIDE * index + 1] as number,
+    high: results[BATCH_STRIDE * index + 2] as number,
+  });
+  return new Map(
+    changed.map((index, i) => [names[index] as string, { bytes: owned[i] as Uint8Array, ...halves(index) }]),
+  );
 }
 
 /** Touched and still there. */
@@ -72,9 +95,14 @@ function touchedNames(image: Image, tracked: Tracked): string[] {
   return tracked.touched.filter((name) => present.has(name));
 }
 
-function changedDirectory(image: Image, names: readonly string[], versions: ReadonlyMap<string, number>): Directory | undefined {
+function changedDirectory(
+  image: Image,
+  names: readonly string[],
+  versions: ReadonlyMap<string, number>,
+): Directory | undefined {
   const old = image.directory;
-  const isSame = (name: string, index: number): boolean => name === old.names[index] && versions.get(name) === old.versions.get(name);
+  const isSame = (name: string, index: number): boolean =>
+    name === old.names[index] && versions.get(name) === old.versions.get(name);
   if (names.length === old.names.length && names.every(isSame)) return undefined;
   names.forEach(checkName);
   return encodeDirectory(names, versions);

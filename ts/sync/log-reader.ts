@@ -14,7 +14,8 @@ export function logReader(line: Omit<PullLine, 'store' | 'call'>): LogReader {
       take(line, new Replica(id), tail);
       return chain(line, id, undefined, tail);
     },
-    // Times and tokens in these records are differences to the parent's, which is not known here; nor are they asked for.
+    // Times and tokens in these records are differences to the parent's, which is not known here; nor are they asked
+    // for.
     after: (id, since, tail) => chain(line, id, { ...NO_PARENT, time: SOME_TIME, ...since }, tail),
   };
 }
@@ -22,7 +23,12 @@ export function logReader(line: Omit<PullLine, 'store' | 'call'>): LogReader {
 /** Far from both ends: a record may have been written by a clock that was behind its parent's. */
 const SOME_TIME = 2 ** 47;
 
-function chain({ limitBytes }: Pick<PullLine, 'limitBytes'>, id: string, since: RecordParent | undefined, tail: Tail): ImageRecord[] {
+function chain(
+  { limitBytes }: Pick<PullLine, 'limitBytes'>,
+  id: string,
+  since: RecordParent | undefined,
+  tail: Tail,
+): ImageRecord[] {
   const { position: head, state } = tail.head as Head;
   let parent = since;
   let revision = since?.revision ?? head.revision - tail.records.length;
@@ -32,7 +38,8 @@ function chain({ limitBytes }: Pick<PullLine, 'limitBytes'>, id: string, since: 
     parent = record;
     return { position: { revision: record.revision, nonce: record.nonce }, kind: kindOf(record), bytes };
   });
-  if (parent === undefined || !samePosition(parent, head)) throw corrupt(id, head.revision, 'the head names a record that the log does not have');
+  if (parent === undefined || !samePosition(parent, head))
+    throw corrupt(id, head.revision, 'the head names a record that the log does not have');
   return records;
 }
 

@@ -16,11 +16,14 @@ export type Pulled = ReadonlySet<string> | 'all';
 const NOTHING: ReadonlySet<string> = new Set();
 
 /** What a pull needs of the line. */
-export type PullLine = Pick<Line, 'differ' | 'limitBytes' | 'clock' | 'time' | 'call'> & { readonly store: Pick<Store, 'read'> };
+export type PullLine = Pick<Line, 'differ' | 'limitBytes' | 'clock' | 'time' | 'call'> & {
+  readonly store: Pick<Store, 'read'>;
+};
 
 /**
- * Brings a replica up to the primary: reads what came after its revision (unless the lock's grant has brought it already),
- * checks that each record follows the one before, and applies them. The replica is as before if anything fails.
+ * Brings a replica up to the primary: reads what came after its revision (unless the lock's grant has brought it
+ * already), checks that each record follows the one before, and applies them. The replica is as before if anything
+ * fails.
  */
 export async function pull(line: PullLine, replica: Replica, granted?: Tail): Promise<Pulled> {
   const askedAt = line.clock.monotonic();
@@ -37,7 +40,8 @@ export function take(line: Omit<PullLine, 'store' | 'call'>, replica: Replica, {
   if (head.state === 'expired') return empty(replica, 'expired', parentOf(head));
   if (head.state === 'ended') return takeEnd(line, replica, head, records);
   if (records.length === 0) {
-    if (!samePosition(head.position, replica.head)) throw corrupt(replica.id, head.position.revision, 'the log is missing');
+    if (!samePosition(head.position, replica.head))
+      throw corrupt(replica.id, head.position.revision, 'the log is missing');
     return NOTHING;
   }
   return replay(line, replica, head, records, whole);
@@ -49,34 +53,57 @@ function empty(replica: Replica, state: 'absent' | 'expired', head: RecordParent
   return before === 'live' ? 'all' : NOTHING;
 }
 
-/** Where the log goes on after what is no longer to be read. Time and token stand in for the record's own: what follows stands alone. */
+/**
+ * Where the log goes on after what is no longer to be read. Time and token stand in for the record's own: what follows
+ * stands alone.
+ */
 const parentOf = ({ position, token, createdAt }: Head): RecordParent => ({ ...position, token, time: createdAt });
 
-function takeEnd(line: Pick<PullLine, 'limitBytes'>, replica: Replica, head: Head, records: readonly Uint8Array[]): Pulled {
+function takeEnd(
+  line: Pick<PullLine, 'limitBytes'>,
+  replica: Replica,
+  head: Head,
+  records: readonly Uint8Array[],
+): Pulled {
   const before = replica.state;
   const [last] = records.slice(-1);
-  if (last === undefined && !samePosition(head.position, replica.head)) throw corrupt(replica.id, head.position.revision, 'the log is missing');
+  if (last === undefined && !samePosition(head.position, replica.head))
+    throw corrupt(replica.id, head.position.revision, 'the log is missing');
   if (last !== undefined) {
     const record = decodeRecord(replica.id, last, undefined, head.position.revision, line.limitBytes);
-    if (!samePosition(record, head.position)) throw corrupt(replica.id, head.position.revision, 'the head names a record that the log does not have');
+    if (!samePosition(record, head.position))
+      throw corrupt(replica.id, head.position.revision, 'the head names a record that the log does not have');
     replica.clear('ended', record);
-    if (record.kind === 'alias') replica.alias = decodeAliasBody(record.body, (what) => { throw corrupt(replica.id, record.revision, what); });
+    if (record.kind === 'alias')
+      replica.alias = decodeAliasBody(record.body, (what) => {
+        throw corrupt(replica.id, record.revision, what);
+      });
   }
   return before === 'live' ? 'all' : NOTHING;
 }
 
-function replay(line: Pick<PullLine, 'limitBytes' | 'differ'>, replica: Replica, head: Head, records: readonly Uint8Array[], whole: boolean): Pulled {
-  // A log read whole replaces what is here: the replica's branch has been outdated, compacted away, or is no branch at all.
+function replay(
+  line: Pick<PullLine, 'limitBytes' | 'differ'>,
+  replica: Replica,
+  head: Head,
+  records: readonly Uint8Array[],
+  whole: boolean,
+): Pulled {
+  // A log read whole replaces what is here: the replica's branch has been outdated, compacted away, or is no branch at
+  // all.
   const image = whole ? new Image() : replica.image;
   const replaying = new Replay(replica.id, image, line.differ, line.limitBytes);
-  const weight = whole ? { snapshotBytes: 0, deltaBytes: 0 } : { snapshotBytes: replica.snapshotBytes, deltaBytes: replica.deltaBytes };
+  const weight = whole
+    ? { snapshotBytes: 0, deltaBytes: 0 }
+    : { snapshotBytes: replica.snapshotBytes, deltaBytes: replica.deltaBytes };
   let parent: RecordParent | undefined = whole ? undefined : replica.head;
   let revision = head.position.revision - records.length;
   for (const bytes of records) {
     const record: LogRecord = decodeRecord(replica.id, bytes, parent, (revision += 1), line.limitBytes);
     checkPlace(replica.id, record, revision, parent);
     replaying.add(record);
-    if (record.kind === 'snapshot') Object.assign(weight, { snapshotBytes: weightOf(record.body.length), deltaBytes: 0 });
+    if (record.kind === 'snapshot')
+      Object.assign(weight, { snapshotBytes: weightOf(record.body.length), deltaBytes: 0 });
     else weight.deltaBytes += weightOf(record.body.length);
     parent = record;
   }
@@ -86,13 +113,19 @@ function replay(line: Pick<PullLine, 'limitBytes' | 'differ'>, replica: Replica,
   const changed = replaying.finish();
 
   const { nonce, time, token } = parent;
-  Object.assign(replica, weight, { image, state: 'live', alias: undefined, head: { revision: parent.revision, nonce, time, token } });
+  Object.assign(replica, weight, {
+    image,
+    state: 'live',
+    alias: undefined,
+    head: { revision: parent.revision, nonce, time, token },
+  });
   return whole ? 'all' : changed;
 }
 
 /** Deltas are bound to their parents by their checksums; what stands alone says itself where it belongs. */
 export function checkPlace(id: string, record: LogRecord, revision: number, parent: RecordParent | undefined): void {
-  if (parent === undefined && record.kind !== 'snapshot') throw corrupt(id, revision, 'the log does not begin with a snapshot');
+  if (parent === undefined && record.kind !== 'snapshot')
+    throw corrupt(id, revision, 'the log does not begin with a snapshot');
   if (record.revision !== revision || (parent !== undefined && record.parentNonce !== parent.nonce)) {
     throw corrupt(id, revision, `the record found there is revision ${record.revision} and does not follow`);
   }

@@ -34,11 +34,17 @@ export interface Pushed {
 }
 
 /**
- * Saves what was touched: encodes it, compares it with the replica's image, and appends what differs to the primary and to the
- * backups. Undefined: nothing differed and nothing was sent. On an error nothing has changed, here or there, but for two:
- * `ERR_UNAVAILABLE`, outcome `unknown` (`replica.unsettled` goes on asking), and `ERR_FENCED`, outcome `superseded` (only an outdated primary has it).
+ * Saves what was touched: encodes it, compares it with the replica's image, and appends what differs to the primary and
+ * to the backups. Undefined: nothing differed and nothing was sent. On an error nothing has changed, here or there, but
+ * for two: `ERR_UNAVAILABLE`, outcome `unknown` (`replica.unsettled` goes on asking), and `ERR_FENCED`, outcome
+ * `superseded` (only an outdated primary has it).
  */
-export async function push(line: Line, replica: Replica, tracked: Tracked, options: PushOptions): Promise<Pushed | undefined> {
+export async function push(
+  line: Line,
+  replica: Replica,
+  tracked: Tracked,
+  options: PushOptions,
+): Promise<Pushed | undefined> {
   const { image } = replica;
   const difference = compare(line, image, tracked);
   if (difference === undefined && (replica.exists || !options.create)) return undefined;
@@ -51,9 +57,16 @@ export async function push(line: Line, replica: Replica, tracked: Tracked, optio
   const body = kind === 'delta' ? delta : encodeSnapshotBody(image, staged);
   const written = write(line, replica, { kind, body, digest: staged.digest }, options.token, options.lock);
 
-  const deleted = directory === undefined ? [] : image.directory.names.filter((name) => !directory.names.includes(name));
+  const deleted =
+    directory === undefined ? [] : image.directory.names.filter((name) => !directory.names.includes(name));
   const { wanted } = await commit(line, replica, written, staged);
-  return { revision: written.head.revision, changed: [...values.keys(), ...deleted], recordBytes: written.append.bytes.length, kind, wanted };
+  return {
+    revision: written.head.revision,
+    changed: [...values.keys(), ...deleted],
+    recordBytes: written.append.bytes.length,
+    kind,
+    wanted,
+  };
 }
 
 /** Saves the state of `from` as the first revision of `to`; expiry and age move along. */
@@ -62,8 +75,8 @@ export async function pushCopy(line: Line, from: Replica, to: Replica, token: To
   const values = new Map(directory.names.map((name) => [name, from.image.value(name) as Value]));
   const staged = to.image.stage(directory, values);
   const content = { kind: 'snapshot', body: encodeSnapshotBody(to.image, staged), digest: staged.digest } as const;
-  const written = write(line, to, content, token, 'renew');
-  await commit(line, to, { ...written, append: { ...written.append, expiry: line.expiry ?? from.expiry, createdAt: from.createdAt } }, staged);
+  const more = { expiry: line.expiry ?? from.expiry, createdAt: from.createdAt };
+  await commit(line, to, write(line, to, content, token, 'renew', more), staged);
 }
 
 export interface EndOptions {
@@ -78,28 +91,59 @@ export interface EndOptions {
 const NO_BYTES = new Uint8Array(0);
 
 /** Ends the session for good: a tombstone or an alias, which outdates every token. */
-export async function pushEnd(line: Line, replica: Replica, { token, keptMs, alias, movedTo }: EndOptions): Promise<void> {
-  const content = alias === undefined ? { kind: 'tombstone', body: NO_BYTES } as const : { kind: 'alias', body: encodeAliasBody(alias) } as const;
-  const written = write(line, replica, { ...content, digest: { low: 0, high: 0 } }, token, 'release');
-  await commit(line, replica, { ...written, append: { ...written.append, expiry: { idleMs: keptMs } }, after: movedTo }, undefined);
+export async function pushEnd(
+  line: Line,
+  replica: Replica,
+  { token, keptMs, alias, movedTo }: EndOptions,
+): Promise<void> {
+  const content =
+    alias === undefined
+      ? ({ kind: 'tombstone', body: NO_BYTES } as const)
+      : ({ kind: 'alias', body: encodeAliasBody(alias) } as const);
+  const more = { expiry: { idleMs: keptMs } };
+  const written = write(line, replica, { ...content, digest: { low: 0, high: 0 } }, token, 'release', more);
+  await commit(line, replica, { ...written, after: movedTo }, undefined);
 }
 
-function write(line: Line, replica: Replica, content: Pick<LogRecord, 'kind' | 'body' | 'digest'>, token: Token, lock: PushOptions['lock']): Written {
+function write(
+  line: Line,
+  replica: Replica,
+  content: Pick<LogRecord, 'kind' | 'body' | 'digest'>,
+  token: Token,
+  lock: PushOptions['lock'],
+  more?: Pick<Append, 'expiry' | 'createdAt'>,
+): Written {
   const parent = replica.head;
   const head = { revision: parent.revision + 1, nonce: line.draws.nonce(), time: Math.round(line.time.stamp()), token };
   const bytes = encodeRecord(replica.id, { ...content, ...head, parentNonce: parent.nonce }, parent, line.compress);
   const kind = content.kind === 'delta' || content.kind === 'snapshot' ? content.kind : 'end';
-  const append = { parent: place(parent), position: place(head), kind, bytes, begins: !replica.exists, under: token, expiry: newRule(line, replica), lock } as const;
+  const append: Written['append'] = {
+    parent: place(parent),
+    position: place(head),
+    kind,
+    bytes,
+    begins: !replica.exists,
+    under: token,
+    expiry: newRule(line, replica),
+    lock,
+    ...more,
+  };
   return { append, head, weight: weightOf(content.body.length) };
 }
 
 /** The rule travels when it is new: a store keeps what it was told. */
 const newRule = ({ expiry }: Line, replica: Replica): Expiry | undefined =>
-  expiry === undefined || (replica.exists && expiry.idleMs === replica.expiry.idleMs && expiry.ageMs === replica.expiry.ageMs) ? undefined : expiry;
+  expiry === undefined ||
+  (replica.exists && expiry.idleMs === replica.expiry.idleMs && expiry.ageMs === replica.expiry.ageMs)
+    ? undefined
+    : expiry;
 
 const place = ({ revision, nonce }: RecordParent): Append['position'] => ({ revision, nonce });
 
 function tooLarge(line: Line, id: string, bytes: number): HoldfastError {
-  return new HoldfastError('ERR_LIMIT', `session '${shortId(id)}' would take ${bytes} bytes, over limitBytes = ${line.limitBytes}; keep less in it or raise the limit`, { session: id });
+  return new HoldfastError(
+    'ERR_LIMIT',
+    `session '${shortId(id)}' would take ${bytes} bytes, over limitBytes = ${line.limitBytes}; keep less in it or raise the limit`,
+    { session: id },
+  );
 }
-

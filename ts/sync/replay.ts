@@ -15,8 +15,8 @@ interface Chain {
 }
 
 /**
- * Takes records one after the other, and yields the image after the last. It applies each attribute's deltas in one go, and
- * checks the digest once, at the end. Every error is an `ERR_CORRUPT` that names session and revision.
+ * Takes records one after the other, and yields the image after the last. It applies each attribute's deltas in one go,
+ * and checks the digest once, at the end. Every error is an `ERR_CORRUPT` that names session and revision.
  */
 export class Replay {
   readonly #id: string;
@@ -45,15 +45,22 @@ export class Replay {
     this.#last = record;
   }
 
-  /** The names of the attributes that changed, or `all` where names came or went; the image passed in has become the result. */
+  /**
+   * The names of the attributes that changed, or `all` where names came or went; the image passed in has become the
+   * result.
+   */
   finish(): ReadonlySet<string> | 'all' {
     const last = this.#last;
     if (last === undefined) return new Set();
     const values = this.#values(last.revision);
-    const directory = this.#directory === this.#image.directory ? undefined : { ...this.#directory, bytes: new Uint8Array(this.#directory.bytes) };
+    const directory =
+      this.#directory === this.#image.directory
+        ? undefined
+        : { ...this.#directory, bytes: new Uint8Array(this.#directory.bytes) };
     const staged = this.#image.stage(directory, values);
     if (staged.byteLength > this.#limitBytes) throw overLimit(this.#id, last.revision, this.#limitBytes);
-    if (!yields(last, staged.digest)) throw corrupt(this.#id, last.revision, 'the records do not add up to the state that was saved (digest)');
+    if (!yields(last, staged.digest))
+      throw corrupt(this.#id, last.revision, 'the records do not add up to the state that was saved (digest)');
     this.#image.accept(staged, { revision: last.revision, nonce: last.nonce });
     return directory === undefined ? new Set(values.keys()) : 'all';
   }
@@ -61,8 +68,11 @@ export class Replay {
   #addSnapshot(record: LogRecord, fail: (what: string) => never): void {
     const body = decodeSnapshotBody(record.body, fail);
     this.#directory = decodeDirectory(body.directory, fail);
-    if (body.values.length !== this.#directory.names.length) fail(`${this.#directory.names.length} attributes are named, ${body.values.length} have values`);
-    this.#touched = new Map(this.#directory.names.map((name, index) => [name, { base: body.values[index] as Uint8Array, deltas: [] }]));
+    if (body.values.length !== this.#directory.names.length)
+      fail(`${this.#directory.names.length} attributes are named, ${body.values.length} have values`);
+    this.#touched = new Map(
+      this.#directory.names.map((name, index) => [name, { base: body.values[index] as Uint8Array, deltas: [] }]),
+    );
   }
 
   #addDelta(record: LogRecord, fail: (what: string) => never): void {
@@ -101,12 +111,20 @@ export class Replay {
     );
     const bytes = ownedBytes(applied);
     for (const name of this.#directory.names) {
-      if (!this.#touched.has(name) && this.#image.value(name) === undefined) throw corrupt(this.#id, revision, `attribute '${name}' has no value`);
+      if (!this.#touched.has(name) && this.#image.value(name) === undefined)
+        throw corrupt(this.#id, revision, `attribute '${name}' has no value`);
     }
     const hashes = new Uint32Array(BATCH_STRIDE * bytes.length);
     this.#differ.hashBatch(bytes, hashes);
     return new Map(
-      names.map((name, index) => [name, { bytes: bytes[index] as Uint8Array, low: hashes[BATCH_STRIDE * index + 1] as number, high: hashes[BATCH_STRIDE * index + 2] as number }]),
+      names.map((name, index) => [
+        name,
+        {
+          bytes: bytes[index] as Uint8Array,
+          low: hashes[BATCH_STRIDE * index + 1] as number,
+          high: hashes[BATCH_STRIDE * index + 2] as number,
+        },
+      ]),
     );
   }
 

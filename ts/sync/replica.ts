@@ -56,7 +56,10 @@ export class Replica {
     this.expiresAt = Math.min(now + leftMs, this.#agesAt(now, wall));
   }
 
-  /** A use that the primary has noted, at `now` (monotonic) or `wall`, or before; with a rule, that is the session's from then on. */
+  /**
+   * A use that the primary has noted, at `now` (monotonic) or `wall`, or before; with a rule, that is the session's
+   * from then on.
+   */
   used(now: number, wall: number, rule: Expiry | undefined): void {
     this.expiry = rule ?? this.expiry;
     this.expiresAt = Math.min(now + (this.expiry.idleMs ?? Infinity), this.#agesAt(now, wall));

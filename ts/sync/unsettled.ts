@@ -2,7 +2,9 @@ import { HoldfastError } from '../errors.ts';
 import type { Append, Appended, CallOptions, Store } from '../store/store.ts';
 import type { Clock } from '../clock.ts';
 
-/** How an append of unknown outcome ended. `unknown`: refused, but the log no longer reaches back to where it would be. */
+/**
+ * How an append of unknown outcome ended. `unknown`: refused, but the log no longer reaches back to where it would be.
+ */
 export type Settled = 'appended' | 'fenced' | 'conflict' | 'unknown';
 
 const FIRST_PAUSE_MS = 20;
@@ -15,18 +17,26 @@ export interface Offer {
 }
 
 /**
- * Appends, offering the identical record again while the outcome is unknown and `call.timeoutMs` has not passed. Rejects with
- * `ERR_UNAVAILABLE`: `none`, it never happened; `unknown`, it may have, and may still. `madeAt`: before the first offer, wall clock in ms.
+ * Appends, offering the identical record again while the outcome is unknown and `call.timeoutMs` has not passed.
+ * Rejects with `ERR_UNAVAILABLE`: `none`, it never happened; `unknown`, it may have, and may still. `madeAt`: before
+ * the first offer, wall clock in ms.
  */
-export async function offer({ store, clock, call }: Offer, id: string, append: Append, madeAt: number): Promise<Appended> {
+export async function offer(
+  { store, clock, call }: Offer,
+  id: string,
+  append: Append,
+  madeAt: number,
+): Promise<Appended> {
   const until = clock.monotonic() + call.timeoutMs;
   let unknown: HoldfastError | undefined;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    const answer = await store.append(id, append, { ...call, timeoutMs: Math.max(1, until - clock.monotonic()) }).catch((error: unknown) => {
-      // Whatever the store says to a later offer: what the first one did is not known.
-      unknown ??= asUnknown(error);
-      return undefined;
-    });
+    const answer = await store
+      .append(id, append, { ...call, timeoutMs: Math.max(1, until - clock.monotonic()) })
+      .catch((error: unknown) => {
+        // Whatever the store says to a later offer: what the first one did is not known.
+        unknown ??= asUnknown(error);
+        return undefined;
+      });
     if (answer !== undefined && (unknown === undefined || !isHidden(answer, append, madeAt))) return answer;
     if (answer !== undefined || clock.monotonic() + pauseMs >= until) throw unknown as HoldfastError;
     await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
@@ -36,10 +46,14 @@ export async function offer({ store, clock, call }: Offer, id: string, append: A
 /** Rethrows what is a definite answer. A driver that does not say so leaves it open. */
 function asUnknown(error: unknown): HoldfastError {
   if (!(error instanceof HoldfastError) || error.code !== 'ERR_UNAVAILABLE' || error.outcome === 'none') throw error;
-  return error.outcome === 'unknown' ? error : new HoldfastError('ERR_UNAVAILABLE', error.message, { outcome: 'unknown', session: error.session, cause: error });
+  return error.outcome === 'unknown'
+    ? error
+    : new HoldfastError('ERR_UNAVAILABLE', error.message, { outcome: 'unknown', session: error.session, cause: error });
 }
 
-/** No trace is left of where the record would be: compacted, or swept with its session, which may have begun anew since. */
+/**
+ * No trace is left of where the record would be: compacted, or swept with its session, which may have begun anew since.
+ */
 function isHidden(answer: Appended, append: Append, madeAt: number): boolean {
   if (answer.appended || answer.why === 'locked') return false;
   const { head } = answer.tail;

@@ -2,7 +2,28 @@ import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
 import type { Append, Hint, Store } from '../store/store.ts';
-import { LEASE_MS, appended, asks, assertAbout, at, begin, bytesOf, granted, head, ids, member, record, refused, rejects, texts, tokenOf, until, waits, wants, whole } from './place.ts';
+import {
+  LEASE_MS,
+  appended,
+  asks,
+  assertAbout,
+  at,
+  begin,
+  bytesOf,
+  granted,
+  head,
+  ids,
+  member,
+  record,
+  refused,
+  rejects,
+  texts,
+  tokenOf,
+  until,
+  waits,
+  wants,
+  whole,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
 // docs/protocol.md: Appends
@@ -10,28 +31,40 @@ export const appendClauses: Clauses = {
   'only the head is appended to; others get what they lack': async ({ one, two }) => {
     const token = await begin(one, 's', 3);
     const behind = refused(await two.append('s', record(2, token, { position: at(2, 99) })), 'conflict');
-    assert.deepEqual([behind.tail.whole, texts(behind.tail.records), behind.tail.head?.position, behind.token], [false, ['r2', 'r3'], at(3), token]);
-    const stranger = refused(await two.append('s', record(2, token, { parent: at(1, 5), position: at(2, 99) })), 'conflict');
+    assert.deepEqual(
+      [behind.tail.whole, texts(behind.tail.records), behind.tail.head?.position, behind.token],
+      [false, ['r2', 'r3'], at(3), token],
+    );
+    const stranger = refused(
+      await two.append('s', record(2, token, { parent: at(1, 5), position: at(2, 99) })),
+      'conflict',
+    );
     assert.deepEqual([stranger.tail.whole, texts(stranger.tail.records)], [true, ['r1', 'r2', 'r3']]);
     const near = refused(await two.append('s', record(3, token, { position: at(3, 99) })), 'conflict');
     assert.deepEqual([near.tail.whole, texts(near.tail.records)], [false, ['r3']]);
     refused(await two.append('s', record(4, token, { parent: at(3, 99) })), 'conflict');
     refused(await two.append('s', record(5, token)), 'conflict');
-    assert.deepEqual(refused(await two.append('t', record(2, token)), 'conflict').tail, { head: undefined, records: [], whole: true });
+    assert.deepEqual(refused(await two.append('t', record(2, token)), 'conflict').tail, {
+      head: undefined,
+      records: [],
+      whole: true,
+    });
     assert.deepEqual([await whole(one), await head(one, 't')], [['r1', 'r2', 'r3'], undefined]);
   },
   'exactly one of two rivals appends': async ({ one, two }) => {
     const token = await begin(one, 's', 1);
     for (let revision = 2; revision < 20; revision += 1) {
       const parent = (await head(one))?.position as Position;
-      const rival = async (store: Store, nonce: number): Promise<boolean> => (await store.append('s', record(revision, token, { parent, position: at(revision, nonce) }))).appended;
+      const rival = async (store: Store, nonce: number): Promise<boolean> =>
+        (await store.append('s', record(revision, token, { parent, position: at(revision, nonce) }))).appended;
       assert.deepEqual((await Promise.all([rival(one, 1), rival(two, 2)])).toSorted(), [false, true]);
     }
     assert.equal((await whole(two)).length, 19);
   },
   'what is offered again has succeeded, however many came after it': async ({ one, two }) => {
     const token = await begin(one, 's', 4);
-    for (const revision of [1, 2, 4]) assert.equal(appended(await two.append('s', record(revision, token))).token, token);
+    for (const revision of [1, 2, 4])
+      assert.equal(appended(await two.append('s', record(revision, token))).token, token);
     assert.deepEqual(await whole(one), ['r1', 'r2', 'r3', 'r4']);
     refused(await two.append('s', record(3, token, { position: at(3, 5) })), 'conflict');
   },
@@ -54,7 +87,10 @@ export const appendClauses: Clauses = {
     appended(await two.append('s', record(1, token)));
     assertAbout((await one.inspect('s')).lock.holder?.leaseLeftMs ?? 0, LEASE_MS / 2);
     appended(await two.append('s', record(1, token, { lock: 'release', terms: ['late'], expiry: { idleMs: 5 } })));
-    assert.deepEqual([(await one.inspect('s')).lock.holder?.member, (await head(one))?.expiry, await ids(one, 'late')], [a, {}, []]);
+    assert.deepEqual(
+      [(await one.inspect('s')).lock.holder?.member, (await head(one))?.expiry, await ids(one, 'late')],
+      [a, {}, []],
+    );
   },
   'an end that is offered again has succeeded': async ({ one, two }) => {
     const token = await begin(one, 's', 1);
@@ -72,8 +108,17 @@ export const appendClauses: Clauses = {
     const { member: b } = await member(two);
     const grant = granted(await two.lock('s', asks(b, 1)));
     const answer = refused(await one.append('s', record(2, token, { position: at(2, 5) })), 'fenced');
-    assert.deepEqual([answer.token, answer.tail.head?.token, answer.tail.whole, texts(answer.tail.records)], [grant.token, grant.token, false, ['r2']]);
-    assert.deepEqual(texts(refused(await one.append('s', record(3, token, { parent: at(2, 5), position: at(3, 6) })), 'fenced').tail.records), ['r1', 'r2']);
+    assert.deepEqual(
+      [answer.token, answer.tail.head?.token, answer.tail.whole, texts(answer.tail.records)],
+      [grant.token, grant.token, false, ['r2']],
+    );
+    assert.deepEqual(
+      texts(
+        refused(await one.append('s', record(3, token, { parent: at(2, 5), position: at(3, 6) })), 'fenced').tail
+          .records,
+      ),
+      ['r1', 'r2'],
+    );
     refused(await one.append('s', record(3, token)), 'fenced');
     assert.deepEqual(await whole(two), ['r1', 'r2']);
   },
@@ -84,7 +129,7 @@ export const appendClauses: Clauses = {
     assert.equal(await tokenOf(one, 's'), grant.token);
     appended(await two.append('s', record(1, grant.token)));
   },
-  'a feed under a higher token raises the session\'s, and ends the lock': async ({ one, two }) => {
+  "a feed under a higher token raises the session's, and ends the lock": async ({ one, two }) => {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
     const grant = granted(await one.lock('s', asks(a, 1)));
@@ -101,14 +146,28 @@ export const appendClauses: Clauses = {
   'calls that no store could carry out are named as faults': async ({ one }) => {
     const token = await begin(one, 's', 1);
     const bad: Partial<Append>[] = [
-      { position: at(4) }, { position: at(1, 3) }, { expiry: { idleMs: 0 } }, { expiry: { ageMs: Number.NaN } }, { expiry: { idleMs: -1 } },
-      { terms: [''] }, { terms: ['x'.repeat(65)] }, { terms: ['ä'.repeat(33)] }, { under: -1 }, { under: 2 ** 52 }, { under: 2 ** 52 - 1 }, { under: 0.5 },
-      { under: wants('', 1) }, { under: wants('m', -1) }, { under: wants('m', 1, { leaseMs: 0 }) }, { first: -1 },
+      { position: at(4) },
+      { position: at(1, 3) },
+      { expiry: { idleMs: 0 } },
+      { expiry: { ageMs: Number.NaN } },
+      { expiry: { idleMs: -1 } },
+      { terms: [''] },
+      { terms: ['x'.repeat(65)] },
+      { terms: ['ä'.repeat(33)] },
+      { under: -1 },
+      { under: 2 ** 52 },
+      { under: 2 ** 52 - 1 },
+      { under: 0.5 },
+      { under: wants('', 1) },
+      { under: wants('m', -1) },
+      { under: wants('m', 1, { leaseMs: 0 }) },
+      { first: -1 },
     ];
     for (const more of bad) await rejects(one.append('s', record(2, token, more)), 'ERR_INVALID');
     await rejects(one.append('t', record(1, 0, { kind: 'delta' })), 'ERR_INVALID');
     await rejects(one.append('t', record(1, 0, { kind: 'end' })), 'ERR_INVALID');
-    for (const id of ['', 'x'.repeat(256), 'ä'.repeat(128), 'a\0b', 'a\ud800']) await rejects(one.append(id, record(1, 0)), 'ERR_INVALID');
+    for (const id of ['', 'x'.repeat(256), 'ä'.repeat(128), 'a\0b', 'a\ud800'])
+      await rejects(one.append(id, record(1, 0)), 'ERR_INVALID');
     assert.deepEqual([await whole(one), await head(one, 't')], [['r1'], undefined]);
   },
   'the rule of expiry stays until another is given': async ({ one, two }) => {
@@ -120,7 +179,10 @@ export const appendClauses: Clauses = {
     appended(await one.append('s', record(4, token, { expiry: { idleMs: undefined } })));
     assert.deepEqual([(await head(two))?.expiry, (await head(two))?.leftMs], [{}, Infinity]);
     appended(await one.append('s', record(5, token, { expiry: { idleMs: 60_000, ageMs: 90_000 } })));
-    for (const [revision, kind] of [[6, 'snapshot'], [7, 'end']] as const) {
+    for (const [revision, kind] of [
+      [6, 'snapshot'],
+      [7, 'end'],
+    ] as const) {
       appended(await one.append('s', record(revision, token, { kind })));
       assert.deepEqual((await head(two))?.expiry, { idleMs: 60_000, ageMs: 90_000 }, kind);
     }
@@ -130,11 +192,17 @@ export const appendClauses: Clauses = {
     appended(await one.append('s', record(2, token)));
     assert.deepEqual([await ids(two, 'red'), await ids(two, 'blue'), await ids(two, 'green')], [['s'], ['s'], []]);
     appended(await one.append('s', record(3, token, { terms: ['blue', 'x'.repeat(64)] })));
-    assert.deepEqual([await ids(two, 'red'), await ids(two, 'blue'), await ids(two, 'x'.repeat(64))], [[], ['s'], ['s']]);
+    assert.deepEqual(
+      [await ids(two, 'red'), await ids(two, 'blue'), await ids(two, 'x'.repeat(64))],
+      [[], ['s'], ['s']],
+    );
     appended(await one.append('s', record(4, token, { terms: [] })));
     assert.deepEqual([await ids(two, 'blue'), await ids(two)], [[], ['s']]);
     appended(await one.append('s', record(5, token, { terms: ['green'] })));
-    for (const [revision, kind] of [[6, 'snapshot'], [7, 'end']] as const) {
+    for (const [revision, kind] of [
+      [6, 'snapshot'],
+      [7, 'end'],
+    ] as const) {
       appended(await one.append('s', record(revision, token, { kind })));
       assert.deepEqual((await two.read('s', { since: ORIGIN })).terms, ['green'], kind);
     }
@@ -181,7 +249,10 @@ export const appendClauses: Clauses = {
       refused(await two.append('s', record(2, token - 1, more)), 'fenced');
     }
     const { head: found, lock } = await two.inspect('s');
-    assert.deepEqual([found?.token, found?.state, found?.expiry, lock.holder?.member, await ids(two, 't')], [token, 'live', { idleMs: 60_000 }, a, ['s']]);
+    assert.deepEqual(
+      [found?.token, found?.state, found?.expiry, lock.holder?.member, await ids(two, 't')],
+      [token, 'live', { idleMs: 60_000 }, a, ['s']],
+    );
     assertAbout(found?.leftMs ?? 0, 60_000 - LEASE_MS / 2);
     assertAbout(lock.holder?.leaseLeftMs ?? 0, LEASE_MS / 2);
   },
@@ -206,10 +277,16 @@ export const appendClauses: Clauses = {
     assert(one.can.durability.length > 0);
     for (const level of levels) {
       const durability = level === 'replicas' ? { replicas: 1 } : level;
-      if (!one.can.durability.includes(level)) await rejects(one.append('s', record(2, token, { durability })), 'ERR_INVALID');
+      if (!one.can.durability.includes(level))
+        await rejects(one.append('s', record(2, token, { durability })), 'ERR_INVALID');
     }
     const [first] = one.can.durability;
-    appended(await one.append('s', record(2, token, { durability: first === 'replicas' ? { replicas: 1 } : (first as 'primary') })));
+    appended(
+      await one.append(
+        's',
+        record(2, token, { durability: first === 'replicas' ? { replicas: 1 } : (first as 'primary') }),
+      ),
+    );
   },
   'nothing rests on a version': async ({ one, two }) => {
     const token = await begin(one, 's', 1);

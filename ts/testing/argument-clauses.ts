@@ -14,9 +14,20 @@ const TEXT = but((value) => typeof value === 'string');
 const TIME = but((value) => typeof value === 'number' && !Number.isNaN(value));
 const AMOUNT = but((value) => value === 0.5);
 /** `{}` is a rule that expires nothing. */
-const RULE: readonly unknown[] = [...but((value) => inspect(value) === '{}'), ...WRONG.map((idleMs) => ({ idleMs, ageMs: 5 })).filter(({ idleMs }) => idleMs !== 0.5), { ageMs: null }];
+const RULE: readonly unknown[] = [
+  ...but((value) => inspect(value) === '{}'),
+  ...WRONG.map((idleMs) => ({ idleMs, ageMs: 5 })).filter(({ idleMs }) => idleMs !== 0.5),
+  { ageMs: null },
+];
 const TERMS: readonly unknown[] = [...but(Array.isArray), [5], [null], ['']];
-const POSITION: readonly unknown[] = [...WRONG, { revision: 1 }, { revision: '1', nonce: 7 }, { revision: 1, nonce: -1 }, { revision: 1, nonce: 2 ** 48 }, { revision: 1, nonce: 7n }];
+const POSITION: readonly unknown[] = [
+  ...WRONG,
+  { revision: 1 },
+  { revision: '1', nonce: 7 },
+  { revision: 1, nonce: -1 },
+  { revision: 1, nonce: 2 ** 48 },
+  { revision: 1, nonce: 7n },
+];
 const ACQUIRE = { member: but((value) => value === 'no'), ticket: WRONG, leaseMs: AMOUNT, wait: [undefined, ...FLAG] };
 const READ = { since: [undefined, ...POSITION], kept: FLAG, limitBytes: AMOUNT };
 
@@ -29,17 +40,32 @@ const NOTHINGS: readonly unknown[] = [undefined, null, 'no', 5, true];
 const NO_IDS: readonly unknown[] = [undefined, null, 5, Number.NaN, true, {}, ['s']];
 
 async function named(call: Promise<unknown>, what: unknown): Promise<void> {
-  const code = await call.then(() => 'no error', (error: { code?: string }) => error.code ?? error);
+  const code = await call.then(
+    () => 'no error',
+    (error: { code?: string }) => error.code ?? error,
+  );
   assert.equal(code, 'ERR_INVALID', inspect(what));
 }
 
 async function stateOf(store: Store): Promise<unknown> {
   const { head, lock } = await store.inspect('s');
-  return [head?.position, head?.token, head?.expiry, lock.holder?.member, lock.queue.length, (await store.ping()).epoch];
+  return [
+    head?.position,
+    head?.token,
+    head?.expiry,
+    lock.holder?.member,
+    lock.queue.length,
+    (await store.ping()).epoch,
+  ];
 }
 
 /** Each fault is named and changes nothing; what is right is none. */
-async function nameFaults(store: Store, right: object, wrong: Readonly<Record<string, readonly unknown[]>>, ask: (request: never, id: string) => Promise<unknown>): Promise<void> {
+async function nameFaults(
+  store: Store,
+  right: object,
+  wrong: Readonly<Record<string, readonly unknown[]>>,
+  ask: (request: never, id: string) => Promise<unknown>,
+): Promise<void> {
   const before = await stateOf(store);
   for (const fault of [...NOTHINGS, ...faultsOf(right, wrong)]) await named(ask(fault as never, 's'), fault);
   // A call without an id does not look at it.
@@ -59,19 +85,43 @@ export const argumentClauses: Clauses = {
     const { member: a } = await member(one);
     const under = [undefined, ...WRONG, ...faultsOf(wants(a, 1), ACQUIRE)];
     const wrong = {
-      parent: [undefined, ...POSITION], position: [undefined, ...POSITION], kind: [undefined, ...WRONG], bytes: [undefined, ...WRONG], under, expiry: RULE, begins: FLAG,
-      createdAt: TIME, first: WRONG, terms: TERMS, lock: [...WRONG, 'realease'], durability: [...WRONG, { replicas: 0 }, { replicas: 'x' }], version: TEXT,
+      parent: [undefined, ...POSITION],
+      position: [undefined, ...POSITION],
+      kind: [undefined, ...WRONG],
+      bytes: [undefined, ...WRONG],
+      under,
+      expiry: RULE,
+      begins: FLAG,
+      createdAt: TIME,
+      first: WRONG,
+      terms: TERMS,
+      lock: [...WRONG, 'realease'],
+      durability: [...WRONG, { replicas: 0 }, { replicas: 'x' }],
+      version: TEXT,
     };
     await nameFaults(one, record(2, token), wrong, (request, id) => one.append(id, request));
   },
   'what is no replacement is named as a fault': async ({ one }) => {
     const token = await begin(one, 's', 1);
     const entry = { position: at(5), kind: 'snapshot', bytes: bytesOf('five') };
-    const entries = [...WRONG, ...faultsOf(entry, { position: [undefined, ...POSITION], kind: [undefined, 'delta', ...WRONG], bytes: [undefined, ...WRONG] })];
+    const entries = [
+      ...WRONG,
+      ...faultsOf(entry, {
+        position: [undefined, ...POSITION],
+        kind: [undefined, 'delta', ...WRONG],
+        bytes: [undefined, ...WRONG],
+      }),
+    ];
     const later = faultsOf({ ...entry, position: at(6) }, { kind: [undefined, ...WRONG] });
     const records = [undefined, ...WRONG, ...entries.map((wrong) => [wrong]), ...later.map((wrong) => [entry, wrong])];
     const right = { records: [entry], createdAt: 1, expiry: {}, token };
-    const wrong = { records, createdAt: [undefined, ...TIME], expiry: [undefined, ...RULE], terms: TERMS, token: [undefined, ...WRONG] };
+    const wrong = {
+      records,
+      createdAt: [undefined, ...TIME],
+      expiry: [undefined, ...RULE],
+      terms: TERMS,
+      token: [undefined, ...WRONG],
+    };
     await nameFaults(one, right, wrong, (request, id) => one.replace(id, request, undefined));
     for (const expected of POSITION) await named(one.replace('s', right as never, expected as never), { expected });
   },
@@ -84,26 +134,37 @@ export const argumentClauses: Clauses = {
     await begin(one, 's', 1);
     const { member: a } = await member(one);
     const { token } = granted(await one.lock('s', asks(a, 1)));
-    await nameFaults(one, { member: a, ticket: 0 }, { member: ACQUIRE.member, ticket: [undefined, ...WRONG] }, (who, id) => one.unlock(id, who));
+    await nameFaults(
+      one,
+      { member: a, ticket: 0 },
+      { member: ACQUIRE.member, ticket: [undefined, ...WRONG] },
+      (who, id) => one.unlock(id, who),
+    );
     await nameFaults(one, { token }, { token: [undefined, ...WRONG] }, (who, id) => one.unlock(id, who));
   },
   'what is no touch is named as a fault': async ({ one }) => {
     const token = await begin(one, 's', 1);
-    await nameFaults(one, { token }, { token: [undefined, ...WRONG], renew: FLAG, expiry: RULE }, (touch, id) => one.touch(id, touch));
+    await nameFaults(one, { token }, { token: [undefined, ...WRONG], renew: FLAG, expiry: RULE }, (touch, id) =>
+      one.touch(id, touch),
+    );
   },
   'what is no listing and no sweep is named as a fault': async ({ one }) => {
     await begin(one, 's', 1);
     const page = { limit: [undefined, ...WRONG], cursor: TEXT };
     const term = [...but((value) => value === 'no'), 'x'.repeat(65)];
     await nameFaults(one, { limit: 1 }, { ...page, term }, (query) => one.list(query));
-    await nameFaults(one, { limit: 1, graceMs: 0 }, { ...page, graceMs: [undefined, ...AMOUNT] }, (request) => one.sweep(request));
+    await nameFaults(one, { limit: 1, graceMs: 0 }, { ...page, graceMs: [undefined, ...AMOUNT] }, (request) =>
+      one.sweep(request),
+    );
     for (const above of [undefined, ...WRONG]) await named(one.promote(above as number), { above });
     assert.deepEqual(await one.ping(), { epoch: 0 });
   },
   'what is no listener, and nothing to watch, is named as a fault': async ({ one }) => {
-    for (const listener of [undefined, ...but((value) => typeof value === 'function')]) await named(one.join(listener as () => void), { listener });
+    for (const listener of [undefined, ...but((value) => typeof value === 'function')])
+      await named(one.join(listener as () => void), { listener });
     const joined = await member(one);
-    for (const ids of [undefined, ...but(Array.isArray), [5], [null], ['']]) await named(joined.watch(ids as string[]), { ids });
+    for (const ids of [undefined, ...but(Array.isArray), [5], [null], ['']])
+      await named(joined.watch(ids as string[]), { ids });
   },
   'what is no option of a call is named as a fault': async ({ one }) => {
     const { member: a } = await member(one);

@@ -1,6 +1,21 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
-import { appended, asks, at, begin, bytesOf, everyCall, granted, head, ids, member, record, refused, rejects, whole } from './place.ts';
+import {
+  appended,
+  asks,
+  at,
+  begin,
+  bytesOf,
+  everyCall,
+  granted,
+  head,
+  ids,
+  member,
+  record,
+  refused,
+  rejects,
+  whole,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
 export const callClauses: Clauses = {
@@ -8,9 +23,13 @@ export const callClauses: Clauses = {
     const { member: a } = await member(one);
     await begin(one, 's', 1);
     const { token } = granted(await one.lock('s', asks(a, 1)));
-    for (const call of everyCall(two, 's', a, token)) await rejects(call({ signal: AbortSignal.abort() }), 'ERR_UNAVAILABLE', 'none');
+    for (const call of everyCall(two, 's', a, token))
+      await rejects(call({ signal: AbortSignal.abort() }), 'ERR_UNAVAILABLE', 'none');
     const { head: found, lock } = await one.inspect('s');
-    assert.deepEqual([await whole(one), found?.token, found?.expiry, lock.holder?.member, (await one.ping()).epoch], [['r1'], token, {}, a, 0]);
+    assert.deepEqual(
+      [await whole(one), found?.token, found?.expiry, lock.holder?.member, (await one.ping()).epoch],
+      [['r1'], token, {}, a, 0],
+    );
   },
   'a call whose time is over does nothing': async ({ one, two }) => {
     const { member: a } = await member(one);
@@ -20,7 +39,10 @@ export const callClauses: Clauses = {
       for (const call of everyCall(two, 's', a, token)) await rejects(call({ timeoutMs }), 'ERR_UNAVAILABLE', 'none');
     }
     const { head: found, lock } = await one.inspect('s');
-    assert.deepEqual([await whole(one), found?.token, found?.expiry, lock.holder?.member, (await one.ping()).epoch], [['r1'], token, {}, a, 0]);
+    assert.deepEqual(
+      [await whole(one), found?.token, found?.expiry, lock.holder?.member, (await one.ping()).epoch],
+      [['r1'], token, {}, a, 0],
+    );
     for (const call of everyCall(two, 's', a, token)) await rejects(call({ timeoutMs: Number.NaN }), 'ERR_INVALID');
   },
   'a watch and a leaving are bounded like any call': async ({ one }) => {
@@ -38,13 +60,24 @@ export const callClauses: Clauses = {
     const { member: a } = await member(one);
     const token = await begin(one, 's', 1);
     const [parent, position, expiry, terms] = [{ ...at(1) }, { ...at(2) }, { idleMs: 60_000 }, ['term']];
-    const appending = one.append('s', { parent, position, kind: 'delta', bytes: bytesOf('two'), under: token, expiry, terms });
+    const appending = one.append('s', {
+      parent,
+      position,
+      kind: 'delta',
+      bytes: bytesOf('two'),
+      under: token,
+      expiry,
+      terms,
+    });
     Object.assign(parent, at(7));
     Object.assign(position, { revision: 9, nonce: 6.5 });
     Object.assign(expiry, { idleMs: 1 });
     terms[0] = 'other';
     appended(await appending);
-    assert.deepEqual([await whole(two), (await head(two))?.position, (await head(two))?.expiry, await ids(two, 'term')], [['r1', 'two'], at(2), { idleMs: 60_000 }, ['s']]);
+    assert.deepEqual(
+      [await whole(two), (await head(two))?.position, (await head(two))?.expiry, await ids(two, 'term')],
+      [['r1', 'two'], at(2), { idleMs: 60_000 }, ['s']],
+    );
     const under = { ...asks(a, 1) };
     const locking = one.lock('s', under);
     Object.assign(under, { member: 'nobody', ticket: 99, leaseMs: 1 });
@@ -60,13 +93,22 @@ export const callClauses: Clauses = {
     who.token = 0;
     await unlocking;
     assert.equal((await two.inspect('s')).lock.holder, undefined);
-    const image = { records: [{ position: { ...at(5) }, kind: 'snapshot' as const, bytes: bytesOf('five') }], createdAt: 1, expiry: { ageMs: 2 ** 50 }, terms: ['new'], token: grant.token };
+    const image = {
+      records: [{ position: { ...at(5) }, kind: 'snapshot' as const, bytes: bytesOf('five') }],
+      createdAt: 1,
+      expiry: { ageMs: 2 ** 50 },
+      terms: ['new'],
+      token: grant.token,
+    };
     const replacing = one.replace('s', image, at(2));
     (image.records[0] as { position: object }).position = at(6);
     image.expiry.ageMs = 1;
     image.terms[0] = 'none';
     appended(await replacing);
-    assert.deepEqual([await whole(two), (await head(two))?.position, (await head(two))?.expiry, await ids(two, 'new')], [['five'], at(5), { ageMs: 2 ** 50 }, ['s']]);
+    assert.deepEqual(
+      [await whole(two), (await head(two))?.position, (await head(two))?.expiry, await ids(two, 'new')],
+      [['five'], at(5), { ageMs: 2 ** 50 }, ['s']],
+    );
   },
   'what a caller makes of an answer changes nothing in the store': async ({ one, two }) => {
     const { member: a } = await member(one);
@@ -101,7 +143,14 @@ export const callClauses: Clauses = {
     const { member: a } = await member(one);
     await begin(one, 's', 1);
     const pending = one.append('s', record(2, 9));
-    const others = [one.read('s', { since: at(1) }), one.touch('s', { token: 0 }), one.list({ limit: 1 }), one.inspect('s'), one.ping(), one.sweep({ limit: 1, graceMs: 0 })];
+    const others = [
+      one.read('s', { since: at(1) }),
+      one.touch('s', { token: 0 }),
+      one.list({ limit: 1 }),
+      one.inspect('s'),
+      one.ping(),
+      one.sweep({ limit: 1, graceMs: 0 }),
+    ];
     const closed = one.close();
     assert.equal((await pending).appended, true);
     await Promise.all(others);

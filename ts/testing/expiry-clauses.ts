@@ -1,6 +1,26 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
-import { HOUR_MS, LEASE_MS, appended, asks, assertAbout, at, begin, bytesOf, granted, head, ids, jump, member, record, refused, rejects, tokenOf, waits, whole } from './place.ts';
+import {
+  HOUR_MS,
+  LEASE_MS,
+  appended,
+  asks,
+  assertAbout,
+  at,
+  begin,
+  bytesOf,
+  granted,
+  head,
+  ids,
+  jump,
+  member,
+  record,
+  refused,
+  rejects,
+  tokenOf,
+  waits,
+  whole,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
 export const expiryClauses: Clauses = {
@@ -22,7 +42,11 @@ export const expiryClauses: Clauses = {
     await begin(one, 'expired', 1, { expiry: { idleMs: 500 } });
     await begin(one, 'living', 1);
     await pass(600);
-    for (const [id, begins] of [['told', true], ['expired', undefined], ['living', true]] as const) {
+    for (const [id, begins] of [
+      ['told', true],
+      ['expired', undefined],
+      ['living', true],
+    ] as const) {
       appended(await one.append(id, record(2, await tokenOf(one, id), { kind: 'snapshot', createdAt, begins })));
       assert.deepEqual([(await head(two, id))?.createdAt, await whole(two, id)], [createdAt, ['r2']], id);
     }
@@ -81,7 +105,10 @@ export const expiryClauses: Clauses = {
     refused(await two.append('s', record(3, token, { kind: 'snapshot', parent: at(2, 5) })), 'conflict');
     appended(await two.append('s', record(3, token, { kind: 'snapshot', first: 1, bytes: bytesOf('anew') })));
     const found = await head(one);
-    assert.deepEqual([await whole(one), found?.first, found?.snapshot, found?.position, found?.expiry, found?.leftMs], [['anew'], 3, 3, at(3), {}, Infinity]);
+    assert.deepEqual(
+      [await whole(one), found?.first, found?.snapshot, found?.position, found?.expiry, found?.leftMs],
+      [['anew'], 3, 3, at(3), {}, Infinity],
+    );
     assert((found?.createdAt ?? 0) > (before?.createdAt ?? 0));
     assert.deepEqual([await ids(one, 'old'), await ids(one)], [[], ['s']]);
     assert.equal((await one.read('s', { since: at(2) })).whole, true);
@@ -94,16 +121,29 @@ export const expiryClauses: Clauses = {
     assert.deepEqual(await ids(one, 'new'), ['s']);
   },
   'a snapshot that begins a session does so where the parent still lives too': async ({ one, two }) => {
-    const token = await begin(one, 's', 2, { expiry: { idleMs: HOUR_MS }, terms: ['old'], createdAt: 1_700_000_000_000 });
-    appended(await two.append('s', record(3, token, { kind: 'snapshot', begins: true, first: 1, bytes: bytesOf('anew'), terms: ['new'] })));
+    const token = await begin(one, 's', 2, {
+      expiry: { idleMs: HOUR_MS },
+      terms: ['old'],
+      createdAt: 1_700_000_000_000,
+    });
+    appended(
+      await two.append(
+        's',
+        record(3, token, { kind: 'snapshot', begins: true, first: 1, bytes: bytesOf('anew'), terms: ['new'] }),
+      ),
+    );
     const found = await head(one);
-    assert.deepEqual([await whole(one), found?.first, found?.position, found?.expiry, found?.leftMs], [['anew'], 3, at(3), {}, Infinity]);
+    assert.deepEqual(
+      [await whole(one), found?.first, found?.position, found?.expiry, found?.leftMs],
+      [['anew'], 3, at(3), {}, Infinity],
+    );
     assert((found?.createdAt ?? 0) > 1_700_000_000_000);
     assert.deepEqual([await ids(one, 'old'), await ids(one, 'new')], [[], ['s']]);
     assert.equal((await one.read('s', { since: at(2) })).whole, true);
     appended(await two.append('s', record(4, token, { kind: 'end' })));
     refused(await two.append('s', record(5, await tokenOf(two, 's'), { kind: 'snapshot', begins: true })), 'conflict');
-    for (const kind of ['delta', 'end'] as const) await rejects(two.append('s', record(5, token, { kind, begins: true })), 'ERR_INVALID');
+    for (const kind of ['delta', 'end'] as const)
+      await rejects(two.append('s', record(5, token, { kind, begins: true })), 'ERR_INVALID');
   },
   'a snapshot that begins a session needs its head and its token all the same': async ({ one, two, pass }) => {
     const { member: a } = await member(one);
@@ -115,7 +155,10 @@ export const expiryClauses: Clauses = {
       const { token } = granted(await one.lock(id, asks(a, 1)));
       for (const parent of [at(2, 5), at(1), at(3)]) {
         const { revision } = parent;
-        refused(await two.append(id, record(revision + 1, token, { ...anew, parent, position: at(revision + 1, 6) })), 'conflict');
+        refused(
+          await two.append(id, record(revision + 1, token, { ...anew, parent, position: at(revision + 1, 6) })),
+          'conflict',
+        );
       }
       refused(await two.append(id, record(1, token, { ...anew, position: at(1, 6) })), 'conflict');
       refused(await two.append(id, record(3, token - 1, anew)), 'fenced');
@@ -127,10 +170,17 @@ export const expiryClauses: Clauses = {
     const token = await begin(one, 's', 1, { expiry: { ageMs: HOUR_MS }, terms: ['kept'] });
     const before = await head(one);
     await pass(100);
-    for (const [revision, more] of [[2, {}], [3, { begins: false }], [4, { createdAt: 1_700_000_000_000 }]] as const) {
+    for (const [revision, more] of [
+      [2, {}],
+      [3, { begins: false }],
+      [4, { createdAt: 1_700_000_000_000 }],
+    ] as const) {
       appended(await two.append('s', record(revision, token, { kind: 'snapshot', first: 1, ...more })));
       const after = await head(one);
-      assert.deepEqual([after?.createdAt, after?.expiry, after?.first, await ids(one, 'kept')], [before?.createdAt, { ageMs: HOUR_MS }, 1, ['s']]);
+      assert.deepEqual(
+        [after?.createdAt, after?.expiry, after?.first, await ids(one, 'kept')],
+        [before?.createdAt, { ageMs: HOUR_MS }, 1, ['s']],
+      );
     }
   },
   'a snapshot of a session that goes on begins nothing anew': async ({ one, two, pass }) => {
@@ -138,7 +188,10 @@ export const expiryClauses: Clauses = {
     const before = await head(one);
     appended(await two.append('s', record(2, token, { kind: 'snapshot', begins: false })));
     const after = await head(one);
-    assert.deepEqual([after?.createdAt, after?.expiry, await ids(one, 'old')], [before?.createdAt, { ageMs: 500 }, ['s']]);
+    assert.deepEqual(
+      [after?.createdAt, after?.expiry, await ids(one, 'old')],
+      [before?.createdAt, { ageMs: 500 }, ['s']],
+    );
     await pass(600);
     const answer = refused(await two.append('s', record(3, token, { kind: 'snapshot', begins: false })), 'conflict');
     assert.deepEqual([answer.tail.head?.state, answer.tail.records], ['expired', []]);

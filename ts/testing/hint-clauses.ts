@@ -1,9 +1,25 @@
 import assert from 'node:assert/strict';
 import type { Hint } from '../store/store.ts';
-import { LEASE_MS, appended, asks, at, begin, bytesOf, granted, member, quiet, record, rejects, tokenOf, until, waits } from './place.ts';
+import {
+  LEASE_MS,
+  appended,
+  asks,
+  at,
+  begin,
+  bytesOf,
+  granted,
+  member,
+  quiet,
+  record,
+  rejects,
+  tokenOf,
+  until,
+  waits,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
-const kinds = (hints: readonly Hint[]): string[] => hints.map((hint) => (hint.kind === 'resync' ? hint.kind : `${hint.kind} ${hint.id}`));
+const kinds = (hints: readonly Hint[]): string[] =>
+  hints.map((hint) => (hint.kind === 'resync' ? hint.kind : `${hint.kind} ${hint.id}`));
 
 // docs/protocol.md: Hints
 export const hintClauses: Clauses = {
@@ -40,9 +56,12 @@ export const hintClauses: Clauses = {
       waits(await two.lock('s', asks(who, 1)));
       await until(place, () => hints.length > index);
     }
-    assert.deepEqual(hints, Array.from({ length: 4 }, () => ({ kind: 'recall', id: 's', token })));
+    assert.deepEqual(
+      hints,
+      Array.from({ length: 4 }, () => ({ kind: 'recall', id: 's', token })),
+    );
   },
-  'who gets the lock by another\'s request is told, too': async (place) => {
+  "who gets the lock by another's request is told, too": async (place) => {
     const { one, two, pass } = place;
     const hints: Hint[] = [];
     const { member: a } = await member(one);
@@ -87,7 +106,13 @@ export const hintClauses: Clauses = {
     const token = await begin(one, 's', 1);
     await begin(one, 'other', 1);
     await until(place, () => hints.length > 0);
-    appended(await one.replace('t', { records: [{ position: at(1), kind: 'snapshot', bytes: bytesOf('t') }], createdAt: 1, expiry: {}, token }, undefined));
+    appended(
+      await one.replace(
+        't',
+        { records: [{ position: at(1), kind: 'snapshot', bytes: bytesOf('t') }], createdAt: 1, expiry: {}, token },
+        undefined,
+      ),
+    );
     await until(place, () => hints.length > 1);
     assert.deepEqual(kinds(hints), ['changed s', 'changed t']);
   },

@@ -1,5 +1,20 @@
 import assert from 'node:assert/strict';
-import { LEASE_MS, appended, asks, assertAbout, at, begin, granted, member, record, refused, rejects, texts, tokenOf, waits } from './place.ts';
+import {
+  LEASE_MS,
+  appended,
+  asks,
+  assertAbout,
+  at,
+  begin,
+  granted,
+  member,
+  record,
+  refused,
+  rejects,
+  texts,
+  tokenOf,
+  waits,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 import type { LockRequest } from '../store/store.ts';
 
@@ -31,7 +46,10 @@ export const lockClauses: Clauses = {
     const before = await begin(one, 's', 2);
     const { member: a } = await member(one);
     const first = granted(await one.lock('s', asks(a, 1)));
-    assert.deepEqual([texts(first.tail.records), first.tail.whole, first.wanted, first.tail.head?.token], [['r1', 'r2'], true, false, first.token]);
+    assert.deepEqual(
+      [texts(first.tail.records), first.tail.whole, first.wanted, first.tail.head?.token],
+      [['r1', 'r2'], true, false, first.token],
+    );
     assert(first.token > before);
     assertAbout(first.leaseLeftMs, LEASE_MS);
     await one.unlock('s', { token: first.token });
@@ -51,7 +69,10 @@ export const lockClauses: Clauses = {
     const first = granted(await one.lock('s', asks(a, 1)));
     assert.deepEqual(first.tail, { head: undefined, records: [], whole: true });
     waits(await two.lock('s', asks(b, 1, { wait: false })));
-    assert.deepEqual([await one.list({ limit: 5 }), (await one.read('s', { since: at(1) })).head], [{ ids: [] }, undefined]);
+    assert.deepEqual(
+      [await one.list({ limit: 5 }), (await one.read('s', { since: at(1) })).head],
+      [{ ids: [] }, undefined],
+    );
     refused(await two.append('s', record(1, first.token - 1)), 'fenced');
     appended(await one.append('s', record(1, first.token)));
   },
@@ -105,7 +126,10 @@ export const lockClauses: Clauses = {
     waits(await two.lock('s', asks(b, 1)));
     const again = granted(await one.lock('s', asks(a, 1)));
     assert(again.token > first.token && again.wanted);
-    assert.deepEqual((await one.inspect('s')).lock.queue.map((place) => place.member), [b]);
+    assert.deepEqual(
+      (await one.inspect('s')).lock.queue.map((place) => place.member),
+      [b],
+    );
   },
   'a newer ticket of the holder is a new grant': async ({ one }) => {
     const { member: a } = await member(one);
@@ -130,7 +154,10 @@ export const lockClauses: Clauses = {
     waits(await two.lock('s', asks(b, 5)));
     waits(await two.lock('s', asks(b, 4)));
     await two.unlock('s', { member: b, ticket: 4 });
-    assert.deepEqual((await one.inspect('s')).lock.queue.map((place) => place.member), [b]);
+    assert.deepEqual(
+      (await one.inspect('s')).lock.queue.map((place) => place.member),
+      [b],
+    );
   },
   'a late request keeps no place': async ({ one, two, pass }) => {
     const { member: a } = await member(one);
@@ -161,7 +188,7 @@ export const lockClauses: Clauses = {
     const next = granted(await two.lock('s', asks(b, 1)));
     assert(next.token > second.token + 1);
   },
-  'leaving ends a member\'s grant and place up to its ticket': async ({ one, two }) => {
+  "leaving ends a member's grant and place up to its ticket": async ({ one, two }) => {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
     granted(await one.lock('s', asks(a, 3)));
@@ -179,7 +206,10 @@ export const lockClauses: Clauses = {
     for (const who of [b, c]) waits(await two.lock('s', asks(who, 3)));
     await two.unlock('s', { member: b, ticket: 3 });
     const { lock } = await one.inspect('s');
-    assert.deepEqual([lock.holder?.member, lock.queue.map((place) => place.member), await tokenOf(one, 's')], [a, [c], token]);
+    assert.deepEqual(
+      [lock.holder?.member, lock.queue.map((place) => place.member), await tokenOf(one, 's')],
+      [a, [c], token],
+    );
     appended(await one.append('s', record(1, token)));
   },
   'a late leaving does not end a place that was asked for anew': async ({ one, two }) => {
@@ -188,7 +218,10 @@ export const lockClauses: Clauses = {
     granted(await one.lock('s', asks(a, 1)));
     for (const ticket of [1, 5]) waits(await two.lock('s', asks(b, ticket)));
     await two.unlock('s', { member: b, ticket: 4 });
-    assert.deepEqual((await one.inspect('s')).lock.queue.map((place) => place.member), [b]);
+    assert.deepEqual(
+      (await one.inspect('s')).lock.queue.map((place) => place.member),
+      [b],
+    );
     await one.unlock('s', { member: a, ticket: 1 });
     await two.unlock('s', { member: b, ticket: 4 });
     assert.equal((await one.inspect('s')).lock.holder?.member, b);
@@ -209,7 +242,15 @@ export const lockClauses: Clauses = {
     assert.equal(await tokenOf(one, 'none'), before);
   },
   'nobody else can lock with a bad request': async ({ one }) => {
-    const bad: Partial<LockRequest>[] = [{ member: '' }, { ticket: -1 }, { ticket: 0.5 }, { leaseMs: 0 }, { leaseMs: Infinity }, { since: { revision: -1, nonce: 0 } }, { limitBytes: -1 }];
+    const bad: Partial<LockRequest>[] = [
+      { member: '' },
+      { ticket: -1 },
+      { ticket: 0.5 },
+      { leaseMs: 0 },
+      { leaseMs: Infinity },
+      { since: { revision: -1, nonce: 0 } },
+      { limitBytes: -1 },
+    ];
     for (const more of bad) await rejects(one.lock('s', asks('m', 1, more)), 'ERR_INVALID');
     await rejects(one.unlock('s', { member: '', ticket: 1 }), 'ERR_INVALID');
     await rejects(one.unlock('s', { token: -1 }), 'ERR_INVALID');

@@ -1,7 +1,21 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
-import { appended, asks, at, begin, bytesOf, granted, head, member, record, refused, texts, tokenOf, whole } from './place.ts';
+import {
+  appended,
+  asks,
+  at,
+  begin,
+  bytesOf,
+  granted,
+  head,
+  member,
+  record,
+  refused,
+  texts,
+  tokenOf,
+  whole,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
 export const logClauses: Clauses = {
@@ -10,14 +24,22 @@ export const logClauses: Clauses = {
     appended(await one.append('s', record(4, token, { kind: 'snapshot', first: 2 })));
     appended(await one.append('s', record(5, token)));
     const history = await two.read('s', { since: ORIGIN, kept: true });
-    assert.deepEqual([history.whole, history.head?.first, history.head?.snapshot, texts(history.records)], [true, 2, 4, ['r2', 'r3', 'r4', 'r5']]);
+    assert.deepEqual(
+      [history.whole, history.head?.first, history.head?.snapshot, texts(history.records)],
+      [true, 2, 4, ['r2', 'r3', 'r4', 'r5']],
+    );
     assert.deepEqual(texts((await two.read('s', { since: ORIGIN, kept: false })).records), ['r4', 'r5']);
     assert.deepEqual(texts((await two.read('s', { since: at(4), kept: true })).records), ['r5']);
     const cut = await two.read('s', { since: ORIGIN, kept: true, limitBytes: 4 });
     assert.deepEqual([texts(cut.records), cut.next], [['r2', 'r3'], at(3)]);
     assert.deepEqual(texts((await two.read('s', { since: cut.next as Position, kept: true })).records), ['r4', 'r5']);
     const { member: b } = await member(two);
-    assert.deepEqual(texts(granted(await two.lock('s', asks(b, 1, { kept: true }))).tail.records), ['r2', 'r3', 'r4', 'r5']);
+    assert.deepEqual(texts(granted(await two.lock('s', asks(b, 1, { kept: true }))).tail.records), [
+      'r2',
+      'r3',
+      'r4',
+      'r5',
+    ]);
   },
   'nothing is there before something was written': async ({ one }) => {
     assert.deepEqual(await one.read('s', { since: ORIGIN }), { head: undefined, records: [], whole: true });
@@ -36,7 +58,16 @@ export const logClauses: Clauses = {
     const token = await begin(one, 's', 3, { expiry: { idleMs: 50_000, ageMs: 90_000 } });
     const found = await head(two);
     const { createdAt, leftMs, ...rest } = found as NonNullable<typeof found>;
-    assert.deepEqual(rest, { state: 'live', position: at(3), token, first: 1, snapshot: 1, snapshotBytes: 2, deltaBytes: 4, expiry: { idleMs: 50_000, ageMs: 90_000 } });
+    assert.deepEqual(rest, {
+      state: 'live',
+      position: at(3),
+      token,
+      first: 1,
+      snapshot: 1,
+      snapshotBytes: 2,
+      deltaBytes: 4,
+      expiry: { idleMs: 50_000, ageMs: 90_000 },
+    });
     assert(createdAt > 1_500_000_000_000 && leftMs > 45_000 && leftMs <= 50_000);
   },
   'a reader on another branch, or ahead, gets the whole from the latest snapshot': async ({ one, two }) => {
@@ -59,7 +90,10 @@ export const logClauses: Clauses = {
     const found = await head(two);
     assert.deepEqual([found?.first, found?.snapshot, found?.snapshotBytes, found?.deltaBytes], [3, 3, 4, 2]);
   },
-  'records before the snapshot stay as far as `first` says, and never fewer than from the snapshot': async ({ one, two }) => {
+  'records before the snapshot stay as far as `first` says, and never fewer than from the snapshot': async ({
+    one,
+    two,
+  }) => {
     const token = await begin(one, 's', 4);
     appended(await one.append('s', record(5, token, { kind: 'snapshot', first: 2 })));
     assert.deepEqual([(await head(two))?.first, (await head(two))?.snapshot], [2, 5]);
@@ -92,7 +126,23 @@ export const logClauses: Clauses = {
     assert.deepEqual([tail.whole, texts(tail.records)], [true, ['r4']]);
   },
   'sessions are apart, whatever their ids': async ({ one, two }) => {
-    const names = ['a', 'a/b', 'ab', 'a b', 'ä', '😀', 'x'.repeat(255), '1', '01', 'true', '__proto__', '}', '{a}', 'line\nbreak', 'marks'];
+    const names = [
+      'a',
+      'a/b',
+      'ab',
+      'a b',
+      'ä',
+      '😀',
+      'x'.repeat(255),
+      '1',
+      '01',
+      'true',
+      '__proto__',
+      '}',
+      '{a}',
+      'line\nbreak',
+      'marks',
+    ];
     for (const id of names) appended(await one.append(id, record(1, 0, { bytes: bytesOf(`of ${id}`) })));
     for (const id of names) assert.deepEqual(await whole(two, id), [`of ${id}`]);
   },
@@ -103,15 +153,26 @@ export const logClauses: Clauses = {
     const [first] = (await two.read('s', { since: ORIGIN })).records;
     assert.equal(Buffer.compare(first as Uint8Array, Buffer.alloc(3_000_000, 7)), 0);
     const bytes = Buffer.from('image');
-    appended(await one.replace('t', { records: [{ position: at(1), kind: 'snapshot', bytes }], createdAt: 1, expiry: {}, token: 0 }, undefined));
+    appended(
+      await one.replace(
+        't',
+        { records: [{ position: at(1), kind: 'snapshot', bytes }], createdAt: 1, expiry: {}, token: 0 },
+        undefined,
+      ),
+    );
     bytes.fill(9);
     assert.deepEqual(await whole(two, 't'), ['image']);
   },
   'an end is the last of an id': async ({ one, two }) => {
     const token = await begin(one, 's', 2);
-    appended(await one.append('s', record(3, token, { kind: 'end', bytes: bytesOf('END'), expiry: { idleMs: 60_000 } })));
+    appended(
+      await one.append('s', record(3, token, { kind: 'end', bytes: bytesOf('END'), expiry: { idleMs: 60_000 } })),
+    );
     const found = await head(two);
-    assert.deepEqual([found?.state, found?.first, found?.snapshot, found?.snapshotBytes, found?.deltaBytes], ['ended', 3, 3, 3, 0]);
+    assert.deepEqual(
+      [found?.state, found?.first, found?.snapshot, found?.snapshotBytes, found?.deltaBytes],
+      ['ended', 3, 3, 3, 0],
+    );
     const tail = await two.read('s', { since: at(1) });
     assert.deepEqual([tail.whole, texts(tail.records)], [true, ['END']]);
     for (const kind of ['delta', 'snapshot', 'end'] as const) {

@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { LEASE_MS, appended, asks, assertAbout, begin, granted, member, record, refused, tokenOf, waits } from './place.ts';
+import {
+  LEASE_MS,
+  appended,
+  asks,
+  assertAbout,
+  begin,
+  granted,
+  member,
+  record,
+  refused,
+  tokenOf,
+  waits,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
 export const queueClauses: Clauses = {
@@ -8,7 +20,10 @@ export const queueClauses: Clauses = {
     const waiting = await Promise.all([member(two), member(one), member(two)]);
     granted(await one.lock('s', asks(a, 1)));
     for (const { member: name } of [...waiting, ...waiting]) waits(await two.lock('s', asks(name, 1)));
-    assert.deepEqual((await one.inspect('s')).lock.queue.map((place) => place.member), waiting.map((place) => place.member));
+    assert.deepEqual(
+      (await one.inspect('s')).lock.queue.map((place) => place.member),
+      waiting.map((place) => place.member),
+    );
     let last = a;
     for (const [index, { member: name }] of waiting.entries()) {
       await one.unlock('s', { member: last, ticket: 1 });
@@ -34,7 +49,7 @@ export const queueClauses: Clauses = {
     waits(await one.lock('s', asks(c, 3, { wait: false })));
     assert.deepEqual([(await one.inspect('s')).lock.holder?.member, (await one.inspect('s')).lock.queue], [a, []]);
   },
-  'a try takes a free lock, and nothing of another\'s': async ({ one, two }) => {
+  "a try takes a free lock, and nothing of another's": async ({ one, two }) => {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
     granted(await one.lock('s', asks(a, 1, { wait: false })));
@@ -52,7 +67,10 @@ export const queueClauses: Clauses = {
     waits(await two.lock('s', asks(c, 1, { leaseMs: 4 * LEASE_MS })));
     assertAbout((await one.inspect('s')).lock.queue[0]?.leftMs ?? 0, LEASE_MS);
     await pass(LEASE_MS + 10);
-    assert.deepEqual((await one.inspect('s')).lock.queue.map((place) => place.member), [c]);
+    assert.deepEqual(
+      (await one.inspect('s')).lock.queue.map((place) => place.member),
+      [c],
+    );
     await one.unlock('s', { token: grant.token });
     assert.equal((await one.inspect('s')).lock.holder?.member, c);
   },
@@ -74,7 +92,10 @@ export const queueClauses: Clauses = {
       const retryMs = waits(await two.lock('s', asks(b, 1)));
       assert(retryMs > 0 && retryMs < LEASE_MS);
       await pass(retryMs);
-      assert.deepEqual((await one.inspect('s')).lock.queue.map((place) => place.member), [b, c]);
+      assert.deepEqual(
+        (await one.inspect('s')).lock.queue.map((place) => place.member),
+        [b, c],
+      );
     }
     await one.unlock('s', { token });
     granted(await two.lock('s', asks(b, 1)));

@@ -1,11 +1,41 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
 import type { Hint, ImageRecord, RecordKind, SessionImage } from '../store/store.ts';
-import { appended, asks, assertAbout, at, begin, bytesOf, granted, head, ids, member, quiet, record, refused, rejects, texts, tokenOf, until, waits, whole } from './place.ts';
+import {
+  appended,
+  asks,
+  assertAbout,
+  at,
+  begin,
+  bytesOf,
+  granted,
+  head,
+  ids,
+  member,
+  quiet,
+  record,
+  refused,
+  rejects,
+  texts,
+  tokenOf,
+  until,
+  waits,
+  whole,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
-const entry = (revision: number, kind: RecordKind, text = `i${revision}`): ImageRecord => ({ position: at(revision), kind, bytes: bytesOf(text) });
-const image = (token: number, more: Partial<SessionImage> = {}): SessionImage => ({ records: [entry(5, 'snapshot'), entry(6, 'delta'), entry(7, 'delta')], createdAt: 1_700_000_000_000, expiry: {}, token, ...more });
+const entry = (revision: number, kind: RecordKind, text = `i${revision}`): ImageRecord => ({
+  position: at(revision),
+  kind,
+  bytes: bytesOf(text),
+});
+const image = (token: number, more: Partial<SessionImage> = {}): SessionImage => ({
+  records: [entry(5, 'snapshot'), entry(6, 'delta'), entry(7, 'delta')],
+  createdAt: 1_700_000_000_000,
+  expiry: {},
+  token,
+  ...more,
+});
 
 export const replaceClauses: Clauses = {
   'an image takes the place of what is there, whatever that is': async ({ one, two }) => {
@@ -13,7 +43,10 @@ export const replaceClauses: Clauses = {
     appended(await two.replace('s', image(0, { terms: ['new'], expiry: { ageMs: 2 ** 50 } }), undefined));
     assert.deepEqual([await whole(one), await ids(one, 'old'), await ids(one, 'new')], [['i5', 'i6', 'i7'], [], ['s']]);
     const found = await head(one);
-    assert.deepEqual([found?.position, found?.first, found?.snapshot, found?.snapshotBytes, found?.deltaBytes], [at(7), 5, 5, 2, 4]);
+    assert.deepEqual(
+      [found?.position, found?.first, found?.snapshot, found?.snapshotBytes, found?.deltaBytes],
+      [at(7), 5, 5, 2, 4],
+    );
     assert.deepEqual([found?.createdAt, found?.expiry, found?.state], [1_700_000_000_000, { ageMs: 2 ** 50 }, 'live']);
     appended(await two.replace('s', image(0, { records: [entry(2, 'snapshot', 'back')] }), undefined));
     assert.deepEqual([await whole(one), await ids(one, 'new')], [['back'], []]);
@@ -24,7 +57,8 @@ export const replaceClauses: Clauses = {
     await begin(one, 's', 2, { terms: ['x', 'y'] });
     await begin(one, 't', 1);
     assert.deepEqual((await two.read('s', { since: ORIGIN })).terms?.toSorted(), ['x', 'y']);
-    for (const limitBytes of [0, 2]) assert.deepEqual((await two.read('s', { since: ORIGIN, limitBytes })).terms?.toSorted(), ['x', 'y']);
+    for (const limitBytes of [0, 2])
+      assert.deepEqual((await two.read('s', { since: ORIGIN, limitBytes })).terms?.toSorted(), ['x', 'y']);
     assert.equal((await two.read('s', { since: at(1) })).terms, undefined);
     assert.equal((await two.read('t', { since: ORIGIN })).terms, undefined);
   },
@@ -69,15 +103,21 @@ export const replaceClauses: Clauses = {
     const grant = granted(await one.lock('locked', asks(a, 1)));
     assert.equal(appended(await two.replace('locked', image(0), ORIGIN)).token, grant.token + 1);
   },
-  'the source\'s next delta follows an image, and its readers read on': async ({ one, two }) => {
+  "the source's next delta follows an image, and its readers read on": async ({ one, two }) => {
     const { token } = appended(await two.replace('s', image(3), undefined));
     assert.deepEqual(texts((await one.read('s', { since: at(6) })).records), ['i7']);
     appended(await one.append('s', record(8, token)));
     appended(await one.append('s', record(7, token)));
     assert.deepEqual(await whole(two), ['i5', 'i6', 'i7', 'r8']);
   },
-  'an image\'s sizes count from its latest snapshot': async ({ one }) => {
-    appended(await one.replace('s', image(0, { records: [entry(1, 'snapshot', 'long'), entry(2, 'snapshot', 'xyz'), entry(3, 'delta', 'd')] }), undefined));
+  "an image's sizes count from its latest snapshot": async ({ one }) => {
+    appended(
+      await one.replace(
+        's',
+        image(0, { records: [entry(1, 'snapshot', 'long'), entry(2, 'snapshot', 'xyz'), entry(3, 'delta', 'd')] }),
+        undefined,
+      ),
+    );
     const found = await head(one);
     assert.deepEqual([found?.first, found?.snapshot, found?.snapshotBytes, found?.deltaBytes], [1, 2, 3, 1]);
     assert.deepEqual(await whole(one), ['xyz', 'd']);
@@ -140,9 +180,16 @@ export const replaceClauses: Clauses = {
   },
   'what is no image is named as a fault': async ({ one }) => {
     const bad: Partial<SessionImage>[] = [
-      { records: [] }, { records: [entry(5, 'delta')] }, { records: [entry(5, 'snapshot'), entry(7, 'delta')] }, { records: [entry(0, 'snapshot')] },
-      { records: [entry(5, 'end'), entry(6, 'delta')] }, { records: [entry(4, 'snapshot'), entry(5, 'end'), entry(6, 'delta')] },
-      { expiry: { idleMs: 0 } }, { token: -1 }, { terms: [''] }, { createdAt: Number.NaN },
+      { records: [] },
+      { records: [entry(5, 'delta')] },
+      { records: [entry(5, 'snapshot'), entry(7, 'delta')] },
+      { records: [entry(0, 'snapshot')] },
+      { records: [entry(5, 'end'), entry(6, 'delta')] },
+      { records: [entry(4, 'snapshot'), entry(5, 'end'), entry(6, 'delta')] },
+      { expiry: { idleMs: 0 } },
+      { token: -1 },
+      { terms: [''] },
+      { createdAt: Number.NaN },
     ];
     for (const more of bad) await rejects(one.replace('s', image(0, more), undefined), 'ERR_INVALID');
     assert.equal(await head(one), undefined);

@@ -1,5 +1,24 @@
 import assert from 'node:assert/strict';
-import { LEASE_MS, appended, asks, assertAbout, at, begin, bytesOf, granted, member, quiet, record, refused, texts, tokenOf, until, waits, wants, whole } from './place.ts';
+import {
+  LEASE_MS,
+  appended,
+  asks,
+  assertAbout,
+  at,
+  begin,
+  bytesOf,
+  granted,
+  member,
+  quiet,
+  record,
+  refused,
+  texts,
+  tokenOf,
+  until,
+  waits,
+  wants,
+  whole,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 import type { Hint } from '../store/store.ts';
 
@@ -32,7 +51,7 @@ export const requestClauses: Clauses = {
     assert(newer.token > token);
     assert.equal((await two.inspect('s')).lock.holder, undefined);
   },
-  'another\'s lock is waited for: place, recall, and the append when it is free': async (place) => {
+  "another's lock is waited for: place, recall, and the append when it is free": async (place) => {
     const { one, two } = place;
     const hints: Hint[] = [];
     const { member: a } = await member(one, hints);
@@ -81,7 +100,10 @@ export const requestClauses: Clauses = {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
     const answer = refused(await one.append('s', record(2, wants(a, 1), { position: at(2, 5) })), 'conflict');
-    assert.deepEqual([answer.tail.whole, texts(answer.tail.records), answer.token], [false, ['r2'], answer.grant?.token]);
+    assert.deepEqual(
+      [answer.tail.whole, texts(answer.tail.records), answer.token],
+      [false, ['r2'], answer.grant?.token],
+    );
     assertAbout(answer.grant?.leaseLeftMs ?? 0, LEASE_MS);
     assert.equal(answer.grant?.wanted, false);
     refused(await two.append('s', record(3, wants(b, 1))), 'locked');
@@ -91,15 +113,24 @@ export const requestClauses: Clauses = {
   'the lock goes back where there is nothing to rebase on': async ({ one, two, pass }) => {
     const { member: a } = await member(one);
     const absent = refused(await one.append('none', record(2, wants(a, 1))), 'conflict');
-    assert.deepEqual([absent.grant, absent.tail.head, absent.token], [undefined, undefined, await tokenOf(two, 'none')]);
+    assert.deepEqual(
+      [absent.grant, absent.tail.head, absent.token],
+      [undefined, undefined, await tokenOf(two, 'none')],
+    );
     const token = await begin(one, 'ended', 1);
     appended(await one.append('ended', record(2, token, { kind: 'end' })));
     await begin(one, 'expired', 1, { expiry: { idleMs: 100 } });
     await pass(150);
     granted(await one.lock('ended', asks(a, 1))); // also where the member had it before
-    for (const [id, state] of [['ended', 'ended'], ['expired', 'expired']] as const) {
+    for (const [id, state] of [
+      ['ended', 'ended'],
+      ['expired', 'expired'],
+    ] as const) {
       const answer = refused(await one.append(id, record(state === 'ended' ? 3 : 2, wants(a, 1))), 'conflict');
-      assert.deepEqual([answer.grant, answer.tail.head?.state, answer.token], [undefined, state, await tokenOf(two, id)]);
+      assert.deepEqual(
+        [answer.grant, answer.tail.head?.state, answer.token],
+        [undefined, state, await tokenOf(two, id)],
+      );
     }
     for (const id of ['none', 'ended', 'expired']) assert.equal((await two.inspect(id)).lock.holder, undefined, id);
   },
@@ -116,7 +147,10 @@ export const requestClauses: Clauses = {
     const { member: a } = await member(one);
     const grant = granted(await one.lock('s', asks(a, 5)));
     refused(await one.append('s', record(2, wants(a, 4), { bytes: bytesOf('late') })), 'locked');
-    assert.deepEqual([(await two.inspect('s')).lock.holder?.member, await whole(two), await tokenOf(two, 's')], [a, ['r1'], grant.token]);
+    assert.deepEqual(
+      [(await two.inspect('s')).lock.holder?.member, await whole(two), await tokenOf(two, 's')],
+      [a, ['r1'], grant.token],
+    );
   },
   'an expired session is begun anew under a request': async ({ one, two, pass }) => {
     await begin(one, 's', 1, { expiry: { idleMs: 100 } });

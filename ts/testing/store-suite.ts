@@ -17,7 +17,9 @@ import { worldClauses } from './world-clauses.ts';
 /** What a test runner gives: node:test, vitest, mocha and jest fit. */
 export interface Runner {
   readonly describe: (name: string, run: () => void) => unknown;
-  readonly it: ((name: string, run: () => Promise<void>) => unknown) & { readonly skip: (name: string, run: () => Promise<void>) => unknown };
+  readonly it: ((name: string, run: () => Promise<void>) => unknown) & {
+    readonly skip: (name: string, run: () => Promise<void>) => unknown;
+  };
 }
 
 export interface StoreSuiteOptions {
@@ -31,14 +33,14 @@ export interface StoreSuiteOptions {
 
 const GROUPS: Readonly<Record<string, Clauses>> = {
   'keeps a log': logClauses,
-  'appends': appendClauses,
+  appends: appendClauses,
   'appends under a request': requestClauses,
-  'replaces': replaceClauses,
-  'locks': lockClauses,
-  'queues': queueClauses,
-  'expires': expiryClauses,
+  replaces: replaceClauses,
+  locks: lockClauses,
+  queues: queueClauses,
+  expires: expiryClauses,
   'is touched': touchClauses,
-  'sweeps': sweepClauses,
+  sweeps: sweepClauses,
   'sends hints': hintClauses,
   'has epochs and lists': worldClauses,
   'bounds its calls': callClauses,

@@ -1,5 +1,22 @@
 import assert from 'node:assert/strict';
-import { HOUR_MS, LEASE_MS, appended, asks, begin, granted, head, jump, member, record, refused, rejects, sweepAll, tokenOf, waits, whole } from './place.ts';
+import {
+  HOUR_MS,
+  LEASE_MS,
+  appended,
+  asks,
+  begin,
+  granted,
+  head,
+  jump,
+  member,
+  record,
+  refused,
+  rejects,
+  sweepAll,
+  tokenOf,
+  waits,
+  whole,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
 const GRACE_MS = 5000;
@@ -18,7 +35,11 @@ export const sweepClauses: Clauses = {
     assert.equal(await sweepAll(two, GRACE_MS), 0, 'too early');
     await pass(1100);
     assert.equal(await sweepAll(two, GRACE_MS), 5);
-    assert.deepEqual(await one.read('a', { since: { revision: 1, nonce: 1007 } }), { head: undefined, records: [], whole: true });
+    assert.deepEqual(await one.read('a', { since: { revision: 1, nonce: 1007 } }), {
+      head: undefined,
+      records: [],
+      whole: true,
+    });
     assert.deepEqual([(await head(one, 'kept'))?.state, (await head(one, 'later'))?.state], ['live', 'live']);
     assert.equal(await sweepAll(two, GRACE_MS), 0);
   },
@@ -29,7 +50,12 @@ export const sweepClauses: Clauses = {
     assert(first.cursor !== undefined);
     await one.sweep({ limit: 2, graceMs: 0, cursor: first.cursor });
     assert.equal((await one.sweep({ limit: 2, graceMs: 0 })).swept, 2);
-    for (const bad of [{ limit: 0, graceMs: 1 }, { limit: 1, graceMs: -1 }, { limit: 0.5, graceMs: 1 }]) await rejects(one.sweep(bad), 'ERR_INVALID');
+    for (const bad of [
+      { limit: 0, graceMs: 1 },
+      { limit: 1, graceMs: -1 },
+      { limit: 0.5, graceMs: 1 },
+    ])
+      await rejects(one.sweep(bad), 'ERR_INVALID');
   },
   'a session that began anew is looked at twice again': async ({ one, pass }) => {
     const token = await begin(one, 's', 1, { expiry: { idleMs: 500 } });
@@ -95,7 +121,8 @@ export const sweepClauses: Clauses = {
     granted(await one.lock('locked', asks(a, 5)));
     await pass(LEASE_MS + 10);
     assert.equal(await sweepAll(two, GRACE_MS), 0, 'the first look');
-    for (const expiry of [undefined, { idleMs: HOUR_MS }]) assert.equal((await one.touch('expired', { token, expiry })).touched, false);
+    for (const expiry of [undefined, { idleMs: HOUR_MS }])
+      assert.equal((await one.touch('expired', { token, expiry })).touched, false);
     refused(await one.append('expired', record(2, token)), 'conflict');
     appended(await one.append('expired', record(1, token))); // offered again
     waits(await one.lock('locked', asks(a, 4)));

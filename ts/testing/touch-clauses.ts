@@ -1,6 +1,19 @@
 import assert from 'node:assert/strict';
 import type { Touched } from '../store/store.ts';
-import { LEASE_MS, appended, asks, assertAbout, at, begin, granted, head, member, record, rejects, waits } from './place.ts';
+import {
+  LEASE_MS,
+  appended,
+  asks,
+  assertAbout,
+  at,
+  begin,
+  granted,
+  head,
+  member,
+  record,
+  rejects,
+  waits,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
 function touched(answer: Touched): number {
@@ -55,10 +68,11 @@ export const touchClauses: Clauses = {
     assertAbout(touched(await two.touch('s', { token: grant.token, expiry: { idleMs: 7000 } })), 7000);
     assert.deepEqual((await head(one))?.expiry, { idleMs: 7000 });
     assert.equal(touched(await two.touch('s', { token: grant.token, expiry: {} })), Infinity);
-    for (const expiry of [{ idleMs: 0 }, { ageMs: -1 }, { idleMs: Infinity }]) await rejects(one.touch('s', { token: grant.token, expiry }), 'ERR_INVALID');
+    for (const expiry of [{ idleMs: 0 }, { ageMs: -1 }, { idleMs: Infinity }])
+      await rejects(one.touch('s', { token: grant.token, expiry }), 'ERR_INVALID');
     await rejects(one.touch('s', { token: -1 }), 'ERR_INVALID');
   },
-  'a renewal needs the holder\'s token': async ({ one, two, pass }) => {
+  "a renewal needs the holder's token": async ({ one, two, pass }) => {
     const { member: a } = await member(one);
     const { member: b } = await member(two);
     const before = await begin(one, 's', 1);
@@ -97,7 +111,12 @@ export const touchClauses: Clauses = {
     const { token } = granted(await one.lock('s', asks(a, 1, { leaseMs: 10 * LEASE_MS })));
     appended(await one.append('s', record(1, token, { expiry: { idleMs: 500 } })));
     await pass(600);
-    for (const use of [{ token }, { token, expiry: {} }, { token, renew: true }, { token, renew: true, expiry: { idleMs: 60_000 } }]) {
+    for (const use of [
+      { token },
+      { token, expiry: {} },
+      { token, renew: true },
+      { token, renew: true, expiry: { idleMs: 60_000 } },
+    ]) {
       assert.equal(untouched(await two.touch('s', use), 'gone').head?.state, 'expired');
       assert.deepEqual([(await head(one))?.state, (await head(one))?.expiry], ['expired', { idleMs: 500 }]);
     }

@@ -1,5 +1,22 @@
 import assert from 'node:assert/strict';
-import { appended, asks, at, begin, bytesOf, granted, head, ids, member, pages, record, refused, rejects, sweepAll, tokenOf, waits } from './place.ts';
+import {
+  appended,
+  asks,
+  at,
+  begin,
+  bytesOf,
+  granted,
+  head,
+  ids,
+  member,
+  pages,
+  record,
+  refused,
+  rejects,
+  sweepAll,
+  tokenOf,
+  waits,
+} from './place.ts';
 import type { Clauses } from './place.ts';
 
 const FLOOR = 2 ** 32;
@@ -14,7 +31,10 @@ export const worldClauses: Clauses = {
     assert.equal((await head(one))?.token, epoch * FLOOR);
     refused(await one.append('s', record(2, token)), 'fenced');
     refused(await one.append('locked', record(1, grant.token)), 'fenced');
-    assert.equal(refused(await one.append('never written', record(1, epoch * FLOOR - 1)), 'fenced').token, epoch * FLOOR);
+    assert.equal(
+      refused(await one.append('never written', record(1, epoch * FLOOR - 1)), 'fenced').token,
+      epoch * FLOOR,
+    );
     assert.equal((await one.touch('s', { token })).touched, false);
     appended(await one.append('s', record(2, epoch * FLOOR)));
     appended(await one.append('never written', record(1, epoch * FLOOR)));
@@ -25,7 +45,7 @@ export const worldClauses: Clauses = {
     assert.deepEqual(before, { epoch: 0 });
     const first = (await one.promote(0)).epoch;
     assert(first > 0);
-    assert(((await two.promote(0)).epoch) > first, 'repeated: harmless');
+    assert((await two.promote(0)).epoch > first, 'repeated: harmless');
     const far = (await two.promote(77)).epoch;
     assert(far > 77);
     assert.deepEqual(await one.ping(), { epoch: far });
@@ -71,15 +91,25 @@ export const worldClauses: Clauses = {
     for (const id of all) await begin(one, id, 1, { terms: [Number(id.slice(1)) % 2 === 0 ? 'even' : 'odd'] });
     assert((await two.list({ limit: 10 })).ids.length <= 10);
     assert.deepEqual(await ids(two), all);
-    assert.deepEqual(await ids(two, 'even'), all.filter((_, i) => i % 2 === 0));
+    assert.deepEqual(
+      await ids(two, 'even'),
+      all.filter((_, i) => i % 2 === 0),
+    );
     for (const limit of [0, -1, 0.5]) await rejects(one.list({ limit }), 'ERR_INVALID');
   },
   'who loses a term takes it from no other': async ({ one, two, pass }) => {
     const token = await begin(one, 'stays', 1, { terms: ['t'] });
-    for (const id of ['appended', 'replaced', 'ended', 'swept']) await begin(one, id, 1, { terms: ['t'], ...(id === 'swept' && { expiry: { idleMs: 100 } }) });
+    for (const id of ['appended', 'replaced', 'ended', 'swept'])
+      await begin(one, id, 1, { terms: ['t'], ...(id === 'swept' && { expiry: { idleMs: 100 } }) });
     await pass(200);
     appended(await one.append('appended', record(2, token, { terms: [] })));
-    appended(await one.replace('replaced', { records: [{ position: at(1), kind: 'snapshot', bytes: bytesOf('r') }], createdAt: 1, expiry: {}, token }, undefined));
+    appended(
+      await one.replace(
+        'replaced',
+        { records: [{ position: at(1), kind: 'snapshot', bytes: bytesOf('r') }], createdAt: 1, expiry: {}, token },
+        undefined,
+      ),
+    );
     appended(await one.append('ended', record(2, token, { kind: 'end', terms: [] })));
     for (const swept of [0, 1]) assert.equal(await sweepAll(one, 0), swept);
     assert.deepEqual(await ids(two, 't'), ['stays']);
@@ -100,7 +130,10 @@ export const worldClauses: Clauses = {
       return page;
     });
     const found = listed.flatMap((page) => page.ids);
-    assert.deepEqual(stays.filter((id) => !found.includes(id)), []);
+    assert.deepEqual(
+      stays.filter((id) => !found.includes(id)),
+      [],
+    );
     assert.equal(found.filter((id) => /^[xyzw]/.test(id)).length, 0);
   },
   'holder and queue are shown, and looking changes nothing': async ({ one, two }) => {
@@ -113,7 +146,10 @@ export const worldClauses: Clauses = {
     const shown = await two.inspect('s');
     assert.deepEqual([shown.head?.position, shown.lock.holder?.member, shown.lock.holder?.recalled], [at(1), a, true]);
     assert((shown.lock.holder?.leaseLeftMs ?? 0) > 0 && (shown.lock.queue[0]?.leftMs ?? 0) > 0);
-    assert.deepEqual(shown.lock.queue.map((place) => place.member), [b]);
+    assert.deepEqual(
+      shown.lock.queue.map((place) => place.member),
+      [b],
+    );
     assert.equal((await two.inspect('s')).head?.token, shown.head?.token);
     assert((shown.head?.token ?? 0) > token);
   },

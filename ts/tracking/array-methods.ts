@@ -5,10 +5,15 @@ import { locate } from './nodes.ts';
 type Run = (call: Call<unknown[]>, args: unknown[]) => unknown;
 type Compare = (a: unknown, b: unknown) => number;
 
-const apply = (raw: unknown[], name: keyof unknown[], args: unknown[]): unknown => Reflect.apply(raw[name] as Method, raw, args);
+const apply = (raw: unknown[], name: keyof unknown[], args: unknown[]): unknown =>
+  Reflect.apply(raw[name] as Method, raw, args);
 
 /** On the array itself: one mark instead of one per element moved. */
-function changing(name: keyof unknown[], adopted: (call: Call<unknown[]>, args: unknown[]) => unknown[], shown: (call: Call<unknown[]>, result: unknown) => unknown): [unknown, Method] {
+function changing(
+  name: keyof unknown[],
+  adopted: (call: Call<unknown[]>, args: unknown[]) => unknown[],
+  shown: (call: Call<unknown[]>, result: unknown) => unknown,
+): [unknown, Method] {
   return standIn<unknown[]>(Array.prototype, name as string, (call, args) => {
     call.attribute.noteWrite(call.raw);
     return shown(call, apply(call.raw, name, adopted(call, args)));
@@ -16,14 +21,17 @@ function changing(name: keyof unknown[], adopted: (call: Call<unknown[]>, args: 
 }
 
 const all = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] => args.map((arg) => attribute.adopt(arg));
-const first = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] => args.map((arg, i) => (i === 0 ? attribute.adopt(arg) : arg));
-const afterTwo = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] => args.map((arg, i) => (i < 2 ? arg : attribute.adopt(arg)));
+const first = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] =>
+  args.map((arg, i) => (i === 0 ? attribute.adopt(arg) : arg));
+const afterTwo = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] =>
+  args.map((arg, i) => (i < 2 ? arg : attribute.adopt(arg)));
 const none = (_call: Call<unknown[]>, args: unknown[]): unknown[] => args;
 
 const itself = ({ proxy }: Call<unknown[]>): unknown => proxy;
 const number = (_call: Call<unknown[]>, result: unknown): unknown => result;
 const element = ({ attribute }: Call<unknown[]>, result: unknown): unknown => attribute.show(result);
-const elements = ({ attribute }: Call<unknown[]>, result: unknown): unknown => (result as unknown[]).map((item) => attribute.show(item));
+const elements = ({ attribute }: Call<unknown[]>, result: unknown): unknown =>
+  (result as unknown[]).map((item) => attribute.show(item));
 
 /** One by one: a long list of arguments would take the stack a second time. */
 const push: Run = ({ attribute, raw }, args) => {

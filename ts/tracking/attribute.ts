@@ -28,7 +28,8 @@ interface Guest {
 /** What the engine finds where it looks past the methods. It cannot be cloned, and the error shows its text. */
 const TAKE_A_COPY = Symbol('this Map or Set is part of a session: take a copy with plain(value)');
 
-const IMMUTABLE = 'is part of an immutable attribute, which is read-only once set: copy it, or declare the attribute mutable';
+const IMMUTABLE =
+  'is part of an immutable attribute, which is read-only once set: copy it, or declare the attribute mutable';
 
 /** With more of them, decoding the value again is as cheap. */
 const MOST_GUESTS = 256;
@@ -92,7 +93,8 @@ export class Attribute {
 
   /** Before it is given another value, or deleted. */
   checkAssignable(): void {
-    if (this.#readOnly !== undefined) throw new HoldfastError('ERR_INVALID', `${formatPath([this.name])} ${this.#readOnly}.`, { paths: [[this.name]] });
+    if (this.#readOnly !== undefined)
+      throw new HoldfastError('ERR_INVALID', `${formatPath([this.name])} ${this.#readOnly}.`, { paths: [[this.name]] });
   }
 
   refuse(raw: object, step: PathStep | undefined, why: string): never {
@@ -101,11 +103,18 @@ export class Attribute {
     throw new HoldfastError('ERR_INVALID', `${formatPath(path)} ${why}.`, { paths: [path] });
   }
 
-  /** The steps from the root to `raw`, by what each part was last found in. Undefined: one has been moved since, or has no known place. */
+  /**
+   * The steps from the root to `raw`, by what each part was last found in. Undefined: one has been moved since, or has
+   * no known place.
+   */
   #climb(raw: object): PathStep[] | undefined {
     const steps: PathStep[] = [];
     let at = raw;
-    for (let parent = nodeOfRaw(at)?.parent; parent !== undefined && steps.length < DEPTH_LIMIT; parent = nodeOfRaw(at)?.parent) {
+    for (
+      let parent = nodeOfRaw(at)?.parent;
+      parent !== undefined && steps.length < DEPTH_LIMIT;
+      parent = nodeOfRaw(at)?.parent
+    ) {
       if (parent === this) return this.#host.rootOf(this.name) === at ? steps : undefined;
       const step = stepTo(parent, at);
       if (step === undefined) return undefined;
@@ -123,7 +132,8 @@ export class Attribute {
   /** How the application sees `value`, found in `parent` under `key`; `parent` is the attribute itself for its root. */
   reach(value: object, parent: object | undefined, key: unknown): object {
     const node = nodeOfRaw(value);
-    if (node === undefined || node.proxy === undefined || node.attribute !== this) return this.#meet(value, parent, key);
+    if (node === undefined || node.proxy === undefined || node.attribute !== this)
+      return this.#meet(value, parent, key);
     if (parent !== undefined && node.parent !== parent) node.parent = parent;
     return node.proxy;
   }
@@ -165,10 +175,15 @@ export class Attribute {
     const node = { raw, owner: this.owner, attribute: this, proxy: standIn, parent };
     setNode(raw, node);
     setNode(standIn, node);
-    return Object.preventExtensions(Object.defineProperties(standIn, raw instanceof Map ? MAP_RECORDERS : SET_RECORDERS));
+    return Object.preventExtensions(
+      Object.defineProperties(standIn, raw instanceof Map ? MAP_RECORDERS : SET_RECORDERS),
+    );
   }
 
-  /** The copy that takes the place of a tree, because that is frozen or the application's: same content, so nothing is written. */
+  /**
+   * The copy that takes the place of a tree, because that is frozen or the application's: same content, so nothing is
+   * written.
+   */
   thaw(tree: object): Tree {
     const copy = thawed(tree);
     this.#own(copy);
@@ -211,9 +226,9 @@ export class Attribute {
   }
 
   /**
-   * What goes into the tree when `value` is assigned: the value itself, without proxies anywhere inside, and no object that is
-   * already part of another attribute. Those are copied: attributes are values of their own, saved one by one. So is what holds them: what the
-   * application passes in is not changed by passing it.
+   * What goes into the tree when `value` is assigned: the value itself, without proxies anywhere inside, and no object
+   * that is already part of another attribute. Those are copied: attributes are values of their own, saved one by one.
+   * So is what holds them: what the application passes in is not changed by passing it.
    */
   adopt(value: unknown): unknown {
     if (!isObject(value)) return value;
@@ -228,14 +243,18 @@ export class Attribute {
     if (!isObject(value)) return value;
     const node = nodeOf(value);
     const kind = kindOf(value);
-    if (node === undefined ? isState(value) : node.owner !== this.owner) return this.#takeCopy(value, plain(value), depth);
+    if (node === undefined ? isState(value) : node.owner !== this.owner)
+      return this.#takeCopy(value, plain(value), depth);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
     if (node?.raw instanceof Date) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
       return node.raw;
     }
-    if (depth > DEPTH_LIMIT) throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, { paths: [[this.name]] });
+    if (depth > DEPTH_LIMIT)
+      throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, {
+        paths: [[this.name]],
+      });
     const known = this.#taken?.get(value);
     if (known !== undefined) return known;
     this.aliased = true; // not by its proxy: the application holds it
@@ -255,7 +274,10 @@ export class Attribute {
     return adopted;
   }
 
-  /** Puts copies in the place of what the application still holds, as far as that is still where it was put; else `aliased` stays. */
+  /**
+   * Puts copies in the place of what the application still holds, as far as that is still where it was put; else
+   * `aliased` stays.
+   */
   detach(): void {
     for (const { parent, key, raw } of this.#guests.splice(0)) {
       if ((parent instanceof Map ? parent.get(key) : parent[key as string]) === raw) this.#put(parent, key, plain(raw));
@@ -301,7 +323,8 @@ export class Attribute {
       same &&= taken === member;
       return taken;
     };
-    const taken = value instanceof Map ? Array.from(value, ([key, member]) => [take(key), take(member)]) : Array.from(value, take);
+    const taken =
+      value instanceof Map ? Array.from(value, ([key, member]) => [take(key), take(member)]) : Array.from(value, take);
     if (same) return value;
     const copy = value instanceof Map ? new Map(taken as [unknown, unknown][]) : new Set(taken);
     this.#own(copy);

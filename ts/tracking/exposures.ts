@@ -1,10 +1,10 @@
 /**
- * Opaque values that were handed out. They are handed out as they are, since the methods of Date, Buffer and the like refuse a
- * Proxy, and so change unseen.
+ * Opaque values that were handed out. They are handed out as they are, since the methods of Date, Buffer and the like
+ * refuse a Proxy, and so change unseen.
  *
- * A Date is remembered with its time: reading `createdAt` must not cost an encoding of the whole attribute at every save. For
- * bytes a fingerprint costs what the comparison costs, and copying them costs more; so once bytes are out, the attribute is
- * encoded and compared at every save.
+ * A Date is remembered with its time: reading `createdAt` must not cost an encoding of the whole attribute at every
+ * save. For bytes a fingerprint costs what the comparison costs, and copying them costs more; so once bytes are out,
+ * the attribute is encoded and compared at every save.
  */
 export class Exposures {
   #always = false;
@@ -24,10 +24,13 @@ export class Exposures {
 
   /** Whether one may have changed since the last save. */
   get changed(): boolean {
-    return this.#always || this.#dates.some(({ date, saved }) => {
-      const time = date.deref()?.getTime();
-      return time !== undefined && !Object.is(time, saved);
-    });
+    return (
+      this.#always ||
+      this.#dates.some(({ date, saved }) => {
+        const time = date.deref()?.getTime();
+        return time !== undefined && !Object.is(time, saved);
+      })
+    );
   }
 
   /** Now is what a save encodes. */

@@ -7,7 +7,9 @@ import { NODE, nodeOfRaw } from './nodes.ts';
 /** What stands in for each built-in method that reads or changes what a Proxy does not see. */
 const METHODS: ReadonlyMap<unknown, Method> = new Map<unknown, Method>(ARRAY_METHODS);
 
-/** Proxies of plain objects and arrays. Their targets are the values themselves; one handler serves a whole attribute. */
+/**
+ * Proxies of plain objects and arrays. Their targets are the values themselves; one handler serves a whole attribute.
+ */
 export class TreeHandler implements ProxyHandler<Tree> {
   readonly #attribute: Attribute;
 
@@ -40,8 +42,18 @@ export class TreeHandler implements ProxyHandler<Tree> {
     const old = Object.getOwnPropertyDescriptor(target, key);
     if (name === 'length' && Array.isArray(target)) return Reflect.defineProperty(target, key, descriptor);
     const merged = { ...old, ...descriptor };
-    if (merged.get !== undefined || merged.set !== undefined || !merged.writable || !merged.enumerable || !merged.configurable) {
-      this.#attribute.refuse(target, stepOf(target, key), 'would be an accessor, hidden or read-only, which is not kept: assign a value');
+    if (
+      merged.get !== undefined ||
+      merged.set !== undefined ||
+      !merged.writable ||
+      !merged.enumerable ||
+      !merged.configurable
+    ) {
+      this.#attribute.refuse(
+        target,
+        stepOf(target, key),
+        'would be an accessor, hidden or read-only, which is not kept: assign a value',
+      );
     }
     if ('value' in descriptor) merged.value = this.#attribute.adopt(descriptor.value);
     return Reflect.defineProperty(target, key, merged);
@@ -80,17 +92,23 @@ export class TreeHandler implements ProxyHandler<Tree> {
   }
 
   preventExtensions(target: Tree): never {
-    return this.#attribute.refuse(target, undefined, 'cannot be frozen in place, as immer and others do: give them a copy, plain(value), and assign what they make of it');
+    return this.#attribute.refuse(
+      target,
+      undefined,
+      'cannot be frozen in place, as immer and others do: give them a copy, plain(value), and assign what they make of it',
+    );
   }
 
   /** Notes the write, and refuses what an encoding would lose. */
   #checkWritable(target: Tree, key: string | symbol): string {
     this.#attribute.noteWrite(target, stepOf(target, key));
-    if (typeof key === 'symbol') return this.#attribute.refuse(target, undefined, 'cannot keep a symbol as key: use a string');
+    if (typeof key === 'symbol')
+      return this.#attribute.refuse(target, undefined, 'cannot keep a symbol as key: use a string');
     if (key === '__proto__' && !Object.hasOwn(target, key)) {
       return this.#attribute.refuse(target, key, 'would set the prototype: store plain data');
     }
-    if (Array.isArray(target) && !isElementKey(key)) return this.#attribute.refuse(target, key, 'is no element of the array: use an object beside it');
+    if (Array.isArray(target) && !isElementKey(key))
+      return this.#attribute.refuse(target, key, 'is no element of the array: use an object beside it');
     return key;
   }
 }

@@ -14,7 +14,9 @@ export function kindOf(value: object): Kind {
   if (prototype === Map.prototype) return 'map';
   if (prototype === Set.prototype) return 'set';
   // Object.prototype of another realm.
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf') ? 'tree' : 'opaque';
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf')
+    ? 'tree'
+    : 'opaque';
 }
 
 export function isObject(value: unknown): value is object {

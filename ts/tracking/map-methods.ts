@@ -25,43 +25,67 @@ function* iterate<T>(call: MapCall, pick: (key: unknown) => T): Generator<T, und
 /** The prototype of what `keys`, `values` and `entries` return. */
 export const MAP_ITERATOR: unknown = iterate.prototype;
 
-const entries = (call: MapCall): Generator<unknown, undefined> => iterate(call, (key) => [call.attribute.show(key), valueAt(call, key)]);
+const entries = (call: MapCall): Generator<unknown, undefined> =>
+  iterate(call, (key) => [call.attribute.show(key), valueAt(call, key)]);
 
 /** Keys are taken, and found, as themselves or as their proxies. */
-export const MAP_RECORDERS: PropertyDescriptorMap = recorders<RawMap>(Map.prototype, ({ attribute, raw }) => (attribute.noteRead(), raw.size), [
-  ['get', (call, [key]) => {
-    call.attribute.noteRead();
-    return valueAt(call, isObject(key) ? keyIn(call.raw, key) : key);
-  }],
-  ['has', ({ attribute, raw }, [key]) => {
-    attribute.noteRead();
-    return raw.has(keyIn(raw, key));
-  }],
-  ['set', ({ attribute, raw, proxy }, [key, value]) => {
-    attribute.noteWrite(raw);
-    const known = keyIn(raw, key);
-    const member = raw.has(known) ? known : attribute.adoptMember(key);
-    raw.set(member, attribute.place(raw, member, value));
-    return proxy;
-  }],
-  ['delete', ({ attribute, raw }, [key]) => {
-    attribute.noteRead();
-    const known = keyIn(raw, key);
-    if (!raw.has(known)) return false;
-    attribute.noteWrite(raw);
-    return raw.delete(known);
-  }],
-  ['clear', ({ attribute, raw }) => {
-    attribute.noteWrite(raw);
-    raw.clear();
-  }],
-  ['forEach', (call, [visit, self]) => {
-    call.attribute.noteRead();
-    call.attribute.thawMembers(call.raw);
-    for (const key of call.raw.keys()) (visit as Visit).call(self, valueAt(call, key), call.attribute.show(key), call.proxy);
-  }],
-  ['keys', (call) => iterate(call, (key) => call.attribute.show(key))],
-  ['values', (call) => iterate(call, (key) => valueAt(call, key))],
-  ['entries', entries],
-  [Symbol.iterator, entries],
-]);
+export const MAP_RECORDERS: PropertyDescriptorMap = recorders<RawMap>(
+  Map.prototype,
+  ({ attribute, raw }) => (attribute.noteRead(), raw.size),
+  [
+    [
+      'get',
+      (call, [key]) => {
+        call.attribute.noteRead();
+        return valueAt(call, isObject(key) ? keyIn(call.raw, key) : key);
+      },
+    ],
+    [
+      'has',
+      ({ attribute, raw }, [key]) => {
+        attribute.noteRead();
+        return raw.has(keyIn(raw, key));
+      },
+    ],
+    [
+      'set',
+      ({ attribute, raw, proxy }, [key, value]) => {
+        attribute.noteWrite(raw);
+        const known = keyIn(raw, key);
+        const member = raw.has(known) ? known : attribute.adoptMember(key);
+        raw.set(member, attribute.place(raw, member, value));
+        return proxy;
+      },
+    ],
+    [
+      'delete',
+      ({ attribute, raw }, [key]) => {
+        attribute.noteRead();
+        const known = keyIn(raw, key);
+        if (!raw.has(known)) return false;
+        attribute.noteWrite(raw);
+        return raw.delete(known);
+      },
+    ],
+    [
+      'clear',
+      ({ attribute, raw }) => {
+        attribute.noteWrite(raw);
+        raw.clear();
+      },
+    ],
+    [
+      'forEach',
+      (call, [visit, self]) => {
+        call.attribute.noteRead();
+        call.attribute.thawMembers(call.raw);
+        for (const key of call.raw.keys())
+          (visit as Visit).call(self, valueAt(call, key), call.attribute.show(key), call.proxy);
+      },
+    ],
+    ['keys', (call) => iterate(call, (key) => call.attribute.show(key))],
+    ['values', (call) => iterate(call, (key) => valueAt(call, key))],
+    ['entries', entries],
+    [Symbol.iterator, entries],
+  ],
+);

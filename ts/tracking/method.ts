@@ -14,19 +14,30 @@ export interface Call<T> {
 
 type Run<T> = (call: Call<T>, args: unknown[]) => unknown;
 
-/** The pair of a built-in method and its stand-in, which runs the built-in one when it is borrowed for other objects. */
+/**
+ * The pair of a built-in method and its stand-in, which runs the built-in one when it is borrowed for other objects.
+ */
 export function standIn<T extends object>(prototype: object, name: string, run: Run<T>): [unknown, Method] {
   const native = (prototype as Record<string, unknown>)[name] as Method;
   const method: Method = function (...args) {
     const node = typeof this === 'object' && this !== null ? nodeOf(this) : undefined;
-    return node === undefined ? Reflect.apply(native, this, args) : run({ attribute: node.attribute, raw: node.raw as T, proxy: this }, args);
+    return node === undefined
+      ? Reflect.apply(native, this, args)
+      : run({ attribute: node.attribute, raw: node.raw as T, proxy: this }, args);
   };
   Object.defineProperty(method, 'name', { value: native.name });
   return [native, method];
 }
 
-/** Hidden methods for what stands for a Map or Set: each notes what it does to the value itself, and shows proxies of what is inside. */
-export function recorders<T extends object>(prototype: object, size: Run<T>, runs: readonly (readonly [name: string | symbol, run: Run<T>])[]): PropertyDescriptorMap {
+/**
+ * Hidden methods for what stands for a Map or Set: each notes what it does to the value itself, and shows proxies of
+ * what is inside.
+ */
+export function recorders<T extends object>(
+  prototype: object,
+  size: Run<T>,
+  runs: readonly (readonly [name: string | symbol, run: Run<T>])[],
+): PropertyDescriptorMap {
   const sizeGetter = Object.getOwnPropertyDescriptor(prototype, 'size')?.get as Method;
   const hidden = { writable: false, enumerable: false, configurable: false };
   const properties: PropertyDescriptorMap = {
@@ -44,7 +55,9 @@ export function recorders<T extends object>(prototype: object, size: Run<T>, run
 function recorder<T extends object>(native: Method, run: Run<T>): Method {
   const method: Method = function (...args) {
     const node = typeof this === 'object' && this !== null ? nodeOfRaw(this) : undefined;
-    return node !== undefined && node.proxy === this ? run({ attribute: node.attribute, raw: node.raw as T, proxy: this }, args) : Reflect.apply(native, this, args);
+    return node !== undefined && node.proxy === this
+      ? run({ attribute: node.attribute, raw: node.raw as T, proxy: this }, args)
+      : Reflect.apply(native, this, args);
   };
   Object.defineProperty(method, 'name', { value: native.name });
   return method;

@@ -1,14 +1,22 @@
 import type { Attribute } from './attribute.ts';
 
-/** An object inside an attribute: the value itself, the attribute that it is part of, and the proxy that stands for it. */
+/**
+ * An object inside an attribute: the value itself, the attribute that it is part of, and the proxy that stands for it.
+ */
 export interface Node {
   readonly raw: object;
   /** Stands for the attribute from one tracker to the next. */
   readonly owner: object;
   readonly attribute: Attribute;
-  /** Or, for a Map or Set, the empty one that stands for it, which has this node too. Undefined: never handed out, or opaque. */
+  /**
+   * Or, for a Map or Set, the empty one that stands for it, which has this node too. Undefined: never handed out, or
+   * opaque.
+   */
   readonly proxy: object | undefined;
-  /** The tree or Map that it was last found in, the attribute for its root. Undefined: not known, as for keys and elements of Sets. */
+  /**
+   * The tree or Map that it was last found in, the attribute for its root. Undefined: not known, as for keys and
+   * elements of Sets.
+   */
   parent: object | undefined;
 }
 
@@ -26,8 +34,9 @@ class Returned {
 const unmarked: WeakMap<object, Node> = new WeakMap();
 
 /**
- * Puts a private field on objects that are not its own. An entry in a WeakMap of the size that a server's sessions need costs
- * about 1 µs, growth and garbage collection included; the field costs a few nanoseconds and no program can see it.
+ * Puts a private field on objects that are not its own. An entry in a WeakMap of the size that a server's sessions need
+ * costs about 1 µs, growth and garbage collection included; the field costs a few nanoseconds and no program can see
+ * it.
  */
 class Mark extends Returned {
   #node: Node;

@@ -2,7 +2,10 @@ import { HoldfastError } from '../errors.ts';
 import { DEPTH_LIMIT, isObject, kindOf } from './kinds.ts';
 import { nodeOf } from './nodes.ts';
 
-/** A deep copy without proxies, as `structuredClone` and `postMessage` need it. Instances of unknown classes stay as they are. */
+/**
+ * A deep copy without proxies, as `structuredClone` and `postMessage` need it. Instances of unknown classes stay as
+ * they are.
+ */
 export function plain<T>(value: T): T {
   return plainCopy(value, new Map());
 }
@@ -30,7 +33,8 @@ function copy(value: unknown, copies: Map<object, object>, depth: number): unkno
   const raw = node?.raw ?? value;
   const done = copies.get(raw);
   if (done !== undefined) return done;
-  if (depth >= DEPTH_LIMIT) throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`);
+  if (depth >= DEPTH_LIMIT)
+    throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`);
   const kind = kindOf(raw);
   const part = (child: unknown): unknown => copy(child, copies, depth + 1);
   if (kind === 'map') return copyMap(raw as Map<unknown, unknown>, copies, part);
@@ -41,10 +45,15 @@ function copy(value: unknown, copies: Map<object, object>, depth: number): unkno
 type Part = (child: unknown) => unknown;
 
 function copyTree(raw: object, copies: Map<object, object>, part: Part): object {
-  const tree = remember(copies, raw, Array.isArray(raw) ? [] : Object.getPrototypeOf(raw) === null ? (Object.create(null) as object) : {});
+  const tree = remember(
+    copies,
+    raw,
+    Array.isArray(raw) ? [] : Object.getPrototypeOf(raw) === null ? (Object.create(null) as object) : {},
+  );
   for (const key of Object.keys(raw)) {
     const value = part((raw as Record<string, unknown>)[key]);
-    if (key === '__proto__') Object.defineProperty(tree, key, { value, writable: true, enumerable: true, configurable: true });
+    if (key === '__proto__')
+      Object.defineProperty(tree, key, { value, writable: true, enumerable: true, configurable: true });
     else (tree as Record<string, unknown>)[key] = value;
   }
   if (Array.isArray(raw)) (tree as unknown[]).length = raw.length;

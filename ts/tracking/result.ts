@@ -5,8 +5,9 @@ import { plainCopy } from './plain.ts';
 import { SET_ITERATOR } from './set-methods.ts';
 
 /**
- * What a use returns, fit to outlive its session: parts of the state are copied wherever they are in plain objects, arrays, Maps, Sets,
- * and iterators of these. What holds none is returned as it is. Getters, generators and instances of classes are not looked into.
+ * What a use returns, fit to outlive its session: parts of the state are copied wherever they are in plain objects,
+ * arrays, Maps, Sets, and iterators of these. What holds none is returned as it is. Getters, generators and instances
+ * of classes are not looked into.
  */
 export function withoutState<T>(result: T): T {
   return holdsState(result) ? (new Outgoing().value(result, 0) as T) : result;
@@ -64,7 +65,8 @@ class Outgoing {
     const kind = kindOf(value);
     if (kind === 'map') {
       const map = this.#made(value, new Map<unknown, unknown>());
-      for (const [key, member] of value as Map<unknown, unknown>) map.set(this.value(key, depth), this.value(member, depth));
+      for (const [key, member] of value as Map<unknown, unknown>)
+        map.set(this.value(key, depth), this.value(member, depth));
       return map;
     }
     if (kind === 'set') {
@@ -73,11 +75,16 @@ class Outgoing {
       return set;
     }
     if (kind === 'tree') return this.#tree(value, depth);
-    return isIterator(value) ? this.#made(value, Array.from(value, (member) => this.value(member, depth)).values()) : value;
+    return isIterator(value)
+      ? this.#made(value, Array.from(value, (member) => this.value(member, depth)).values())
+      : value;
   }
 
   #tree(value: object, depth: number): object {
-    const tree = this.#made(value, Array.isArray(value) ? [] : (Object.create(Object.getPrototypeOf(value) as object | null) as object));
+    const tree = this.#made(
+      value,
+      Array.isArray(value) ? [] : (Object.create(Object.getPrototypeOf(value) as object | null) as object),
+    );
     for (const key of Reflect.ownKeys(value)) {
       const descriptor = Object.getOwnPropertyDescriptor(value, key) as PropertyDescriptor;
       if ('value' in descriptor) descriptor.value = this.value(descriptor.value, depth);

@@ -22,7 +22,15 @@ export const SET_ITERATOR: unknown = iterate.prototype;
 const members = (call: SetCall): Generator<unknown, undefined> => iterate(call, (member) => member);
 
 /** ES2025: they look inside their `this`, so they run on a Set of what the application sees. */
-const DERIVED = ['union', 'intersection', 'difference', 'symmetricDifference', 'isSubsetOf', 'isSupersetOf', 'isDisjointFrom'];
+const DERIVED = [
+  'union',
+  'intersection',
+  'difference',
+  'symmetricDifference',
+  'isSubsetOf',
+  'isSupersetOf',
+  'isDisjointFrom',
+];
 
 function derived(name: string): readonly [string, (call: SetCall, args: unknown[]) => unknown] {
   const native = (Set.prototype as unknown as Record<string, Method>)[name]!;
@@ -30,38 +38,57 @@ function derived(name: string): readonly [string, (call: SetCall, args: unknown[
 }
 
 /** Elements are taken, and found, as themselves or as their proxies. */
-export const SET_RECORDERS: PropertyDescriptorMap = recorders<RawSet>(Set.prototype, ({ attribute, raw }) => (attribute.noteRead(), raw.size), [
-  ['has', ({ attribute, raw }, [member]) => {
-    attribute.noteRead();
-    return raw.has(memberIn(raw, member));
-  }],
-  ['add', ({ attribute, raw, proxy }, [member]) => {
-    attribute.noteWrite(raw);
-    if (!raw.has(memberIn(raw, member))) raw.add(attribute.adoptMember(member));
-    return proxy;
-  }],
-  ['delete', ({ attribute, raw }, [member]) => {
-    attribute.noteRead();
-    const known = memberIn(raw, member);
-    if (!raw.has(known)) return false;
-    attribute.noteWrite(raw);
-    return raw.delete(known);
-  }],
-  ['clear', ({ attribute, raw }) => {
-    attribute.noteWrite(raw);
-    raw.clear();
-  }],
-  ['forEach', (call, [visit, self]) => {
-    call.attribute.noteRead();
-    call.attribute.thawMembers(call.raw);
-    for (const member of call.raw) {
-      const shown = call.attribute.show(member);
-      (visit as Visit).call(self, shown, shown, call.proxy);
-    }
-  }],
-  ['keys', members],
-  ['values', members],
-  ['entries', (call) => iterate(call, (member) => [member, member])],
-  [Symbol.iterator, members],
-  ...DERIVED.filter((name) => name in Set.prototype).map(derived),
-]);
+export const SET_RECORDERS: PropertyDescriptorMap = recorders<RawSet>(
+  Set.prototype,
+  ({ attribute, raw }) => (attribute.noteRead(), raw.size),
+  [
+    [
+      'has',
+      ({ attribute, raw }, [member]) => {
+        attribute.noteRead();
+        return raw.has(memberIn(raw, member));
+      },
+    ],
+    [
+      'add',
+      ({ attribute, raw, proxy }, [member]) => {
+        attribute.noteWrite(raw);
+        if (!raw.has(memberIn(raw, member))) raw.add(attribute.adoptMember(member));
+        return proxy;
+      },
+    ],
+    [
+      'delete',
+      ({ attribute, raw }, [member]) => {
+        attribute.noteRead();
+        const known = memberIn(raw, member);
+        if (!raw.has(known)) return false;
+        attribute.noteWrite(raw);
+        return raw.delete(known);
+      },
+    ],
+    [
+      'clear',
+      ({ attribute, raw }) => {
+        attribute.noteWrite(raw);
+        raw.clear();
+      },
+    ],
+    [
+      'forEach',
+      (call, [visit, self]) => {
+        call.attribute.noteRead();
+        call.attribute.thawMembers(call.raw);
+        for (const member of call.raw) {
+          const shown = call.attribute.show(member);
+          (visit as Visit).call(self, shown, shown, call.proxy);
+        }
+      },
+    ],
+    ['keys', members],
+    ['values', members],
+    ['entries', (call) => iterate(call, (member) => [member, member])],
+    [Symbol.iterator, members],
+    ...DERIVED.filter((name) => name in Set.prototype).map(derived),
+  ],
+);

@@ -20,11 +20,14 @@ export interface AttributeSlots {
   delete(name: string): void;
   names(): string[];
   /**
-   * Stands for the attribute as long as its value may be shown by the next tracker as it is. Values of another owner are
-   * copied before they are shown. Without this method each tracker copies.
+   * Stands for the attribute as long as its value may be shown by the next tracker as it is. Values of another owner
+   * are copied before they are shown. Without this method each tracker copies.
    */
   owner?(name: string): object;
-  /** Why the attribute can be read only, as the end of a sentence that begins with its path; undefined: it can be changed. */
+  /**
+   * Why the attribute can be read only, as the end of a sentence that begins with its path; undefined: it can be
+   * changed.
+   */
   readOnly?(name: string): string | undefined;
 }
 
@@ -46,8 +49,8 @@ export interface Capture {
 /**
  * Shows a session's attributes as one ordinary object and notes which are read and written, at any depth.
  *
- * A save goes `capture` → encode and append → `settle`; when it fails, nothing is lost by not calling `settle`. What both cost
- * follows what was touched, not how many attributes there are (but in the save mode `all`).
+ * A save goes `capture` → encode and append → `settle`; when it fails, nothing is lost by not calling `settle`. What
+ * both cost follows what was touched, not how many attributes there are (but in the save mode `all`).
  */
 export class Tracker {
   readonly state: Record<string, unknown>;
@@ -79,7 +82,9 @@ export class Tracker {
     return new Set([...this.#touched].filter(({ readIn }) => readIn > 0).map(({ name }) => name));
   }
 
-  /** Names of the attributes assigned, changed inside or deleted since the last save. Assigning an equal value counts. */
+  /**
+   * Names of the attributes assigned, changed inside or deleted since the last save. Assigning an equal value counts.
+   */
   get writeSet(): ReadonlySet<string> {
     return new Set([...this.#touched].filter(({ writtenIn }) => writtenIn > 0).map(({ name }) => name));
   }
@@ -111,14 +116,15 @@ export class Tracker {
       if (attribute.readIn <= upTo) attribute.readIn = 0;
       if (attribute.writtenIn <= upTo) attribute.writtenIn = 0;
       attribute.exposures?.settle();
-      if (attribute.readIn === 0 && attribute.writtenIn === 0 && attribute.exposures === undefined) this.#touched.delete(attribute);
+      if (attribute.readIn === 0 && attribute.writtenIn === 0 && attribute.exposures === undefined)
+        this.#touched.delete(attribute);
     }
   }
 
   /**
-   * At the end, once a save has encoded everything: puts copies in the place of objects that the application assigned and may
-   * still hold. Names of attributes where that was not possible, Dates and bytes that were handed out included: their
-   * values must be decoded again.
+   * At the end, once a save has encoded everything: puts copies in the place of objects that the application assigned
+   * and may still hold. Names of attributes where that was not possible, Dates and bytes that were handed out included:
+   * their values must be decoded again.
    */
   detach(): string[] {
     for (const attribute of this.#attributes.values()) attribute.detach();
@@ -136,7 +142,10 @@ export class Tracker {
     if (attributeClass === 'immutable') return false;
     if (exposures?.changed === true) return true;
     if (readIn === 0) return false;
-    return this.#options.saveMode === 'access' || (this.#options.saveMode === 'mutable-access' && attributeClass === 'mutable');
+    return (
+      this.#options.saveMode === 'access' ||
+      (this.#options.saveMode === 'mutable-access' && attributeClass === 'mutable')
+    );
   }
 
   #markRead(attribute: Attribute): void {
@@ -154,7 +163,8 @@ export class Tracker {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new HoldfastError('ERR_CLOSED', 'The session is closed: open it again and use its new state.');
+    if (this.#closed)
+      throw new HoldfastError('ERR_CLOSED', 'The session is closed: open it again and use its new state.');
   }
 
   /** Undefined: not declared. */
@@ -163,7 +173,13 @@ export class Tracker {
     if (known !== undefined) return known;
     const attributeClass = this.#options.classOf(name);
     if (attributeClass === undefined) return undefined;
-    const attribute = new Attribute(this.#host, name, attributeClass, this.#options.slots.owner?.(name) ?? {}, this.#options.slots.readOnly?.(name));
+    const attribute = new Attribute(
+      this.#host,
+      name,
+      attributeClass,
+      this.#options.slots.owner?.(name) ?? {},
+      this.#options.slots.readOnly?.(name),
+    );
     this.#attributes.set(name, attribute);
     return attribute;
   }
@@ -190,7 +206,8 @@ export class Tracker {
     if (attribute === undefined) throw notDeclared(name);
     attribute.checkAssignable();
     const immutable = attribute.class === 'immutable';
-    if (immutable && this.#options.slots.has(name)) throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
+    if (immutable && this.#options.slots.has(name))
+      throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
     // A copy, so that whoever still holds the value cannot change it.
     const adopted = attribute.adopt(immutable ? plain(value) : value);
     this.#markWritten(attribute);
@@ -218,7 +235,12 @@ export class Tracker {
   /** An accessor: listing the names of attributes must not decode and read them all. */
   #describe(key: string | symbol): PropertyDescriptor | undefined {
     if (!this.#has(key)) return undefined;
-    return { get: () => this.#get(key), set: (value: unknown) => void this.#set(key, value), enumerable: true, configurable: true };
+    return {
+      get: () => this.#get(key),
+      set: (value: unknown) => void this.#set(key, value),
+      enumerable: true,
+      configurable: true,
+    };
   }
 
   #define(key: string | symbol, descriptor: PropertyDescriptor): boolean {
@@ -232,20 +254,28 @@ export class Tracker {
   #handler(): ProxyHandler<Record<string, unknown>> {
     return {
       get: (_target, key) => (key === NODE ? STATE : this.#get(key)),
-      set: (target, key, value, receiver) => (receiver === this.state ? this.#set(key, value) : Reflect.set(target, key, value, receiver)),
+      set: (target, key, value, receiver) =>
+        receiver === this.state ? this.#set(key, value) : Reflect.set(target, key, value, receiver),
       has: (_target, key) => this.#has(key) || key in Object.prototype,
       deleteProperty: (_target, key) => this.#delete(key),
       ownKeys: () => this.#names(),
       getOwnPropertyDescriptor: (_target, key) => this.#describe(key),
       defineProperty: (_target, key, descriptor) => this.#define(key, descriptor),
-      setPrototypeOf: () => { throw invalid('The state of a session has no other prototype: store plain data'); },
-      preventExtensions: () => { throw invalid('The state of a session cannot be frozen'); },
+      setPrototypeOf: () => {
+        throw invalid('The state of a session has no other prototype: store plain data');
+      },
+      preventExtensions: () => {
+        throw invalid('The state of a session cannot be frozen');
+      },
     };
   }
 }
 
 export function notDeclared(name: string): HoldfastError {
-  return invalid(`attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``, name);
+  return invalid(
+    `attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``,
+    name,
+  );
 }
 
 /** `name`: of the attribute at fault, if it is one. */
