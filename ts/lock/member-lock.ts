@@ -3,6 +3,7 @@ import type { Observers } from '../observe.ts';
 import type { Position } from '../position.ts';
 import type { CallOptions, Grant, LockOwner, Membership, Store, Tail } from '../store/store.ts';
 import type { Token } from '../token.ts';
+import type { Renewals } from './renewals.ts';
 
 export interface LockOptions {
   /** When to give the lock back: `lazy`, when another asks for it; `access`, after each use. Default `lazy`. */
@@ -77,6 +78,8 @@ export interface LockContext {
   /** Nothing is held, asked for or waited for any more. */
   forget(lock: MemberLock): void;
   readonly observers: Observers;
+  /** Those in use. */
+  readonly renewals: Renewals<MemberLock>;
   timedOut(id: string): Error;
   /** The store has noted that the session is in use. */
   onRenewed(id: string, token: Token): void;
@@ -108,7 +111,7 @@ type State =
   | { readonly is: 'free' }
   | { readonly is: 'asking'; wake: () => void }
   | { readonly is: 'kept'; readonly held: Held }
-  | { readonly is: 'used'; readonly held: Held; stopRenewing: () => void }
+  | { readonly is: 'used'; readonly held: Held }
   | { readonly is: 'releasing' };
 
 const FREE: State = { is: 'free' };
@@ -121,6 +124,8 @@ const LEASE_MARGIN = 0.1;
 const ASK_AGAIN = 0.25;
 /** A lease with less than this left is renewed when a use begins. */
 const FRESH = 0.5;
+/** And with less than this left, while it goes on. */
+const DUE = 1 - LEASE_MARGIN - 1 / 3;
 
 /**
  * The lock of one session, as one member sees it: a queue of this process's uses in front of the store's queue of
@@ -294,7 +299,9 @@ export class MemberLock {
 
   #use(held: Held, waiter: Waiter, granted: Granted | undefined): void {
     held.holdMs = waiter.holdMs ?? this.#context.options.maxHoldMs;
-    this.#state = { is: 'used', held, stopRenewing: this.#keepAlive(held) };
+    this.#state = { is: 'used', held };
+    this.#context.renewals.add(this);
+    if (this.#leftOf(held) < FRESH) void this.#renew(held);
     let ended = false;
     waiter.grant({
       token: held.token,
@@ -312,7 +319,7 @@ export class MemberLock {
   }
 
   async #endUse(held: Held, how: EndOfHold): Promise<void> {
-    if (this.#state.is === 'used') this.#state.stopRenewing();
+    this.#context.renewals.delete(this);
     held.leaving = false;
     if (how === 'lost') this.#lose(held);
     const kept = how === 'keep' && !held.lost;
@@ -344,18 +351,14 @@ export class MemberLock {
     await this.#context.store.unlock(this.id, who, this.#context.call).catch(() => undefined);
   }
 
-  /** While a use goes on, the lease is renewed; not for ever, if others wait. */
-  #keepAlive(held: Held): () => void {
-    const { clock, options } = this.#context;
-    const everyMs = options.leaseMs / 3;
-    let stop = (): void => undefined;
-    const tick = (): void => {
-      stop = clock.after(everyMs, tick, true);
-      void this.#renew(held);
-    };
-    if (held.leaseUntil - this.#now() < options.leaseMs * FRESH) tick();
-    else stop = clock.after(everyMs, tick, true);
-    return () => stop();
+  /** While a use goes on, its lease is renewed when a third has passed; not for ever, if others wait. */
+  renewDue(): void {
+    if (this.#state.is === 'used' && this.#leftOf(this.#state.held) < DUE) void this.#renew(this.#state.held);
+  }
+
+  /** What is left of the lease, as a part of it. */
+  #leftOf(held: Held): number {
+    return (held.leaseUntil - this.#now()) / this.#context.options.leaseMs;
   }
 
   #overdue(held: Held): boolean {

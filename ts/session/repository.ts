@@ -95,7 +95,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     this.#autosave = options.autosave;
     this.#saveMode = options.saveMode ?? 'write';
     this.#tombstoneTtlMs = options.tombstoneTtlMs ?? 24 * 3_600_000;
-    this.#unclosed = new UnclosedSessions(observers, clock === systemClock);
+    this.#unclosed = new UnclosedSessions(observers, clock === systemClock ? clock : undefined);
     this.#tellEngine(); // to who listens by way of diagnostics_channel
   }
 

@@ -296,13 +296,19 @@ const aboutTail = (id: string, { since, limitBytes }: ReadRequest): About => ({
 function ownedAppend(request: Append): Append {
   const { parent, position, under, expiry, terms } = request;
   return {
-    ...request,
-    parent: { ...parent },
-    position: { ...position },
+    parent: { revision: parent.revision, nonce: parent.nonce },
+    position: { revision: position.revision, nonce: position.nonce },
+    kind: request.kind,
+    bytes: new Uint8Array(request.bytes),
     under: typeof under === 'object' ? { ...under } : under,
     expiry: expiry && { ...expiry },
+    begins: request.begins,
+    createdAt: request.createdAt,
+    first: request.first,
     terms: terms && [...terms],
-    bytes: new Uint8Array(request.bytes),
+    lock: request.lock,
+    durability: request.durability,
+    version: request.version,
   };
 }
 
