@@ -1,19 +1,23 @@
 import { systemClock } from '../clock.ts';
 import type { Marks } from './backend.ts';
 import type { SqliteDriver, SqliteModule, SqlRow } from './sqlite-driver.ts';
-import { isBusy } from './sqlite-error.ts';
+import { damaged, isBusy } from './sqlite-error.ts';
 import { COMMITS_KEY, EPOCH_KEY, PRAGMAS, SQL } from './sqlite-sql.ts';
 
 export const leftMs = (dueMs: number): number => Math.max(0, Math.floor(dueMs - systemClock.monotonic()));
 
-/** The first column, a whole number. */
-export const whole = (row: SqlRow | undefined): number => Number(Object.values(row ?? {})[0]);
+/** The first column, a whole number. `ERR_CORRUPT`: there is none. */
+export function whole(row: SqlRow | undefined): number {
+  const value = Object.values(row ?? {})[0];
+  if (typeof value === 'bigint') return Number(value);
+  throw damaged(row === undefined ? 'a row of it is missing' : 'a number of it is none');
+}
 
 export const meta = (driver: SqliteDriver, key: number): number => whole(driver.all(SQL.meta, key)[0]);
 
 export function marksOf(driver: SqliteDriver): Marks {
-  const [epoch, births] = driver.all(SQL.metas, EPOCH_KEY, COMMITS_KEY).map(whole);
-  return { epoch: epoch as number, births: births as number };
+  const [epoch, births] = driver.all(SQL.metas, EPOCH_KEY, COMMITS_KEY);
+  return { epoch: whole(epoch), births: whole(births) };
 }
 
 export function connect(module: SqliteModule, path: string, dueMs: number): SqliteDriver {

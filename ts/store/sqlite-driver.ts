@@ -163,9 +163,21 @@ const TEXTS: readonly (readonly [string, number])[] = [
   ['unable to open database file', 14],
 ];
 
+interface SqliteError {
+  readonly errcode?: unknown;
+  readonly sqliteExtendedCode?: unknown;
+  readonly code?: unknown;
+  readonly message?: unknown;
+}
+
+/** SQLITE_IOERR_SHMSIZE: there is no room for the index of the log. */
+const isRoomless = ({ errcode, sqliteExtendedCode, code }: SqliteError): boolean =>
+  errcode === 4874 || sqliteExtendedCode === 4874 || code === 'SQLITE_IOERR_SHMSIZE';
+
 /** SQLite's primary result code; undefined: the error is not SQLite's. */
 export function resultCode(error: unknown): number | undefined {
-  const { errcode, code, message } = error as { errcode?: unknown; code?: unknown; message?: unknown };
+  const { errcode, code, message } = error as SqliteError;
+  if (isRoomless(error as SqliteError)) return CODES['SQLITE_FULL'];
   if (typeof errcode === 'number') return errcode & 0xff;
   if (typeof code !== 'string' || !code.includes('SQLITE_')) return undefined;
   if (code.startsWith('SQLITE_')) return CODES[code.split('_', 2).join('_')] ?? 1;

@@ -20,6 +20,13 @@ export function wentBack(known: number, found: number): HoldfastError {
   );
 }
 
+/** The folder is none that may be opened. */
+export const refused = (message: string): HoldfastError => failure('ERR_INVALID', message, 'none');
+
+export function damaged(what: string): HoldfastError {
+  return failure('ERR_CORRUPT', `the store is damaged (${what}): restore it from a backup`, 'none');
+}
+
 /** An error of SQLite, by what it means to the caller. */
 export function translate(error: unknown): unknown {
   if (error instanceof HoldfastError) return error;
@@ -35,5 +42,5 @@ export function translate(error: unknown): unknown {
     );
   if (isFull(error)) return failure('ERR_UNAVAILABLE', 'the disk is full: make room', 'none');
   if (NO_ACCESS.includes(code)) return failure('ERR_UNAVAILABLE', text, 'none');
-  return failure('ERR_CORRUPT', `the store is damaged (${text}): restore it from a backup`, 'none');
+  return damaged(text);
 }

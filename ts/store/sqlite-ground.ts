@@ -4,7 +4,7 @@ import type { Marks } from './backend.ts';
 import type { RecordChange } from './draft.ts';
 import { connect, leftMs, makeTables, marksOf, meta, whole } from './sqlite-connection.ts';
 import type { SqliteDriver, SqliteModule } from './sqlite-driver.ts';
-import { isBusy, isFull, translate, wentBack } from './sqlite-error.ts';
+import { isBusy, isFull, refused, translate, wentBack } from './sqlite-error.ts';
 import { SqliteFiles, beginCopy, dropCopy, endCopy } from './sqlite-files.ts';
 import type { Known } from './sqlite-files.ts';
 import { fetchPage, fetchRow, look } from './sqlite-read.ts';
@@ -36,44 +36,59 @@ export class SqliteGround {
     this.#module = module;
     this.#files = new SqliteFiles(dir);
     try {
+      const known = this.#expect(acceptOlder);
       this.#driver = connect(module, this.#files.path, dueMs);
+      try {
+        this.#prepare(known, acceptOlder, dueMs);
+      } catch (error) {
+        this.#driver.close();
+        throw error;
+      }
     } catch (error) {
       this.#files.close();
       throw translate(error);
     }
-    try {
-      this.#prepare(acceptOlder, dueMs);
-    } catch (error) {
-      this.close();
-      throw translate(error);
-    }
   }
 
-  #prepare(acceptOlder: boolean, dueMs: number): void {
+  /** What was acknowledged; undefined: nobody can tell. */
+  #expect(acceptOlder: boolean): Known | undefined {
     const known = this.#files.known();
+    const isGone = known !== undefined && known.commits > 0 && this.#files.isEmpty;
+    if (known !== undefined && !isGone) return known;
+    if (!acceptOlder) throw known === undefined ? this.#markDamaged() : wentBack(known.commits, 0);
+    // SQLite deletes the log of an empty database as it opens that.
+    this.#files.keepLog(known?.commits ?? 0);
+    return known;
+  }
+
+  #prepare(known: Known | undefined, acceptOlder: boolean, dueMs: number): void {
+    // Where something was acknowledged, tables that are missing were lost, and making them writes over what is left.
+    const isLost = known?.commits !== 0 && whole(this.#driver.all(SQL.countTables)[0]) === 0;
+    if (isLost) this.#checkAccepted(acceptOlder, known, 0);
     makeTables(this.#driver, dueMs);
     if (whole(this.#driver.all(SQL.countMeta)[0]) === 0)
-      throw new HoldfastError(
-        'ERR_INVALID',
-        `'${this.#files.path}' is a database of something else: name another folder`,
-      );
+      throw refused(`'${this.#files.path}' is a database of something else: name another folder`);
     const format = meta(this.#driver, FORMAT_KEY);
     if (format !== FORMAT)
-      throw new HoldfastError(
-        'ERR_INVALID',
+      throw refused(
         `'${this.#files.path}' has layout ${format}, this version of Holdfast reads ${FORMAT}: name another folder`,
       );
     const found = meta(this.#driver, COMMITS_KEY);
-    if (known === undefined && !acceptOlder) throw this.#markDamaged();
-    if (known === undefined || found < known.commits)
-      this.#accept(acceptOlder, known ?? { commits: 0, epoch: 0 }, found);
+    if (known === undefined || found < known.commits) {
+      if (!isLost) this.#checkAccepted(acceptOlder, known, found);
+      this.#accept(known ?? { commits: 0, epoch: 0 }, found);
+    }
     this.#files.note();
   }
 
+  /** Either way the log is written over or deleted: by what comes next, or by SQLite when a refused database is closed. */
+  #checkAccepted(acceptOlder: boolean, known: Known | undefined, found: number): void {
+    this.#files.keepLog(known?.commits ?? 0);
+    if (!acceptOlder) throw wentBack(known?.commits ?? 0, found);
+  }
+
   /** A new epoch outdates all that was known of the newer state, whose epoch it may not have heard of. */
-  #accept(accepted: boolean, known: Known, found: number): void {
-    if (!accepted) throw wentBack(known.commits, found);
-    this.#files.keepLog(known.commits);
+  #accept(known: Known, found: number): void {
     const next = {
       commits: Math.max(known.commits, found) + 1,
       epoch: Math.max(known.epoch, meta(this.#driver, EPOCH_KEY)) + 1,
@@ -145,7 +160,7 @@ export class SqliteGround {
     this.#checkUsable();
     const done = this.#guarded(dueMs, () => this.#tryTwice(batch));
     if (done === undefined) return undefined;
-    this.#files.check();
+    this.#files.check('unknown');
     if (done.known !== undefined) this.#files.raise(done.known);
     return done.written;
   }
