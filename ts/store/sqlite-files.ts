@@ -88,6 +88,10 @@ export class SqliteFiles {
     return (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) === 0;
   }
 
+  get logBytes(): number {
+    return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
   /** What was acknowledged: to be read before the count of the store itself. Undefined: the mark is damaged. */
   known(): Known | undefined {
     const bytes = Buffer.alloc(MARK_BYTES);

@@ -2,6 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import { raised } from './backend.ts';
 import type { Marks } from './backend.ts';
 import type { RecordChange } from './draft.ts';
+import { LOG_KEPT } from './log-watch.ts';
 import { connect, leftMs, makeTables, marksOf, meta, whole } from './sqlite-connection.ts';
 import type { SqliteDriver, SqliteModule } from './sqlite-driver.ts';
 import { isBusy, isFull, refused, translate, wentBack } from './sqlite-error.ts';
@@ -12,6 +13,9 @@ import { seal } from './sqlite-seal.ts';
 import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, SQL } from './sqlite-sql.ts';
 import { failure } from './sqlite-wire.ts';
 import type { Answer, DraftRequest, Reading, Writing } from './sqlite-wire.ts';
+
+/** For tidying the log up beside what waits. */
+const TEND_MS = 50;
 
 /** `known`: what is to be known of it, where the batch was flushed. */
 interface Batch {
@@ -163,6 +167,16 @@ export class SqliteGround {
     this.#files.check('unknown');
     if (done.known !== undefined) this.#files.raise(done.known);
     return done.written;
+  }
+
+  /** The log's length, after it was made short where that goes within a moment. */
+  tendLog(): number {
+    if (this.#files.logBytes > LOG_KEPT) {
+      this.#checkUsable();
+      this.#driver.exec(`PRAGMA busy_timeout=${TEND_MS}`);
+      this.#shortenLog();
+    }
+    return this.#files.logBytes;
   }
 
   #checkUsable(): void {

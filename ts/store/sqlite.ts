@@ -10,6 +10,7 @@ import { AddonLink } from './addon-link.ts';
 import { bootId } from './boot.ts';
 import { checkFolder } from './folder.ts';
 import { SocketInbox } from './inbox.ts';
+import { LONG_LOG } from './log-watch.ts';
 import { BOUND_MS, SqliteBackend } from './sqlite-backend.ts';
 import type { SqliteLink } from './sqlite-link.ts';
 import type { StoreCheck } from './sqlite-look.ts';
@@ -113,13 +114,14 @@ export class SqliteStore extends TransactionalStore {
  */
 async function openLink(dir: string, acceptOlder: boolean): Promise<SqliteLink> {
   const forced = process.env['HOLDFAST_SQLITE'] || undefined;
+  const onLog = (bytes: number): void => tellLog(dir, bytes);
   const lack = forced === undefined || forced === 'addon' ? lackOfAddon() : undefined;
   if (lack === undefined && (forced === undefined || forced === 'addon'))
-    return AddonLink.open(dir, acceptOlder, BOUND_MS, (bytes) => tellLog(dir, bytes));
+    return AddonLink.open(dir, acceptOlder, BOUND_MS, onLog);
   if (forced === 'addon') throw lack;
   const { ThreadLink } = await import('./thread-link.ts');
   try {
-    return await ThreadLink.open(dir, acceptOlder, BOUND_MS, forced);
+    return await ThreadLink.open(dir, acceptOlder, BOUND_MS, { name: forced, onLog });
   } catch (error) {
     if (lack === undefined || (error as HoldfastError).code !== 'ERR_UNAVAILABLE') throw error;
     throw new HoldfastError(
@@ -131,12 +133,10 @@ async function openLink(dir: string, acceptOlder: boolean): Promise<SqliteLink> 
 }
 
 const LOG_CHANNEL = channel('holdfast:log-length');
-/** As in `crates/sqlite`: shorter ones are told of when they were longer. */
-const LONG_LOG = 64 << 20;
 
 function tellLog(dir: string, bytes: number): void {
   if (LOG_CHANNEL.hasSubscribers) LOG_CHANNEL.publish({ type: 'log-length', dir, bytes });
-  if (bytes <= LONG_LOG) return;
+  if (bytes <= LONG_LOG) return; // it was longer
   process.emitWarning(
     `'${join(dir, 'store.sqlite-wal')}' has grown to ${Math.round(bytes / 2 ** 20)} MB: a process that has the store open was stopped while it read, or reads on and on; let it go on or end it, and the log is shortened within 10 s`,
     'HoldfastWarning',
