@@ -134,7 +134,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   ): Promise<R> {
     if (typeof use !== 'function')
       throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
-    const session = await this.#open(id, options);
+    const session = await this.#open(id, options, this.scope);
     try {
       const result = await inScope(this.#place, session, () => use(session.state, session));
       if (session.closed) return result; // the use has ended it: there is no state to copy from
@@ -151,11 +151,11 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    * sends is no reason to. Close it.
    */
   async open(id: string, options: UseOptions<V> = {}): Promise<Session<S, V>> {
-    return this.#saved(await this.#open(id, options));
+    return this.#saved(await this.#open(id, options, this.open));
   }
 
-  async #open(id: string, options: UseOptions<V>): Promise<Session<S, V>> {
-    const place = this.#unclosed.place();
+  async #open(id: string, options: UseOptions<V>, method: (...given: never[]) => unknown): Promise<Session<S, V>> {
+    const place = this.#unclosed.place(method);
     checkOptions('open', options, USE_RULES);
     const values = this.#checkCreate(options.create);
     const claimed = await this.#claims.claim(id, options, values === undefined);
@@ -184,7 +184,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
   async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
-    const place = this.#unclosed.place();
+    const place = this.#unclosed.place(this.find);
     checkOptions('find', options, ACQUIRE_RULES);
     const claimed = await this.#claims.claim(id, options, true);
     if (claimed.replica.exists) return this.#saved(this.#session(claimed, false, place));
@@ -197,7 +197,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    * it exists.
    */
   async create(...[values, options = {}]: CreateArguments<V>): Promise<Session<S, V>> {
-    const place = this.#unclosed.place();
+    const place = this.#unclosed.place(this.create);
     const first = values === undefined ? ({} as V) : values;
     checkValues(this.#definition, 'create', first, () => true);
     checkOptions('create', options, CREATE_RULES);

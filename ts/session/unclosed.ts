@@ -12,8 +12,6 @@ export interface Opened {
 
 /** A session is kept from being collected for so long at least. */
 const LOOK_MS = 500;
-/** In stacks as a URL or as a path. */
-const HERE = new URL('.', import.meta.url).pathname;
 
 /**
  * Sessions that are dropped without having been closed. Their locks are given back once nothing leads to their state
@@ -36,11 +34,12 @@ export class UnclosedSessions {
     this.#clock = clock;
   }
 
-  /** Where the code is that called this package. */
-  place(): string | undefined {
+  /** Where `method` was called: found by the function, as in a bundle all code is in one file. */
+  place(method: (...given: never[]) => unknown): string | undefined {
     if (!this.#lost) return undefined;
-    const lines = (new Error().stack ?? '').split('\n').slice(1);
-    return (lines.find((line) => !line.includes(HERE)) ?? lines.at(-1))?.trim().replace(/^at /, '');
+    const trace = { stack: '' };
+    Error.captureStackTrace(trace, method);
+    return trace.stack.split('\n', 2)[1]?.trim().replace(/^at /, '') ?? 'an unknown place';
   }
 
   watch(state: object, opened: Opened): void {

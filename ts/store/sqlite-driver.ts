@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { HoldfastError } from '../errors.ts';
+import { requireLate } from '../package.ts';
 
 export type SqlValue = number | bigint | string | Uint8Array;
 /** Whole numbers come as bigint. */
@@ -21,7 +21,6 @@ export interface SqliteModule {
 
 /** Before it, closing any handle of the database in the process let others delete the log of a live writer. */
 const LEAST = [3, 51];
-const require = createRequire(import.meta.url);
 
 interface Statement {
   run(...values: SqlValue[]): unknown;
@@ -91,9 +90,12 @@ function openBetter(Database: BetterModule, path: string): SqliteDriver {
 }
 
 const MODULES: readonly SqliteModule[] = [
-  { name: 'node:sqlite', open: (path) => openSync(require('node:sqlite') as SyncModule, path) },
-  { name: '@photostructure/sqlite', open: (path) => openSync(require('@photostructure/sqlite') as SyncModule, path) },
-  { name: 'better-sqlite3', open: (path) => openBetter(require('better-sqlite3') as BetterModule, path) },
+  { name: 'node:sqlite', open: (path) => openSync(requireLate('node:sqlite') as SyncModule, path) },
+  {
+    name: '@photostructure/sqlite',
+    open: (path) => openSync(requireLate('@photostructure/sqlite') as SyncModule, path),
+  },
+  { name: 'better-sqlite3', open: (path) => openBetter(requireLate('better-sqlite3') as BetterModule, path) },
 ];
 
 /** Why it cannot be used; undefined: it can. */

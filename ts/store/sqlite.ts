@@ -123,12 +123,12 @@ async function openLink(dir: string, acceptOlder: boolean): Promise<SqliteLink> 
   try {
     return await ThreadLink.open(dir, acceptOlder, BOUND_MS, { name: forced, onLog });
   } catch (error) {
-    if (lack === undefined || (error as HoldfastError).code !== 'ERR_UNAVAILABLE') throw error;
-    throw new HoldfastError(
-      'ERR_UNAVAILABLE',
-      `${lack.message}; nor does it go without: ${(error as HoldfastError).message}`,
-      { cause: lack, outcome: 'none' },
-    );
+    const { code, message } = error as HoldfastError;
+    if (lack === undefined || code !== 'ERR_UNAVAILABLE' || message === lack.message) throw error;
+    throw new HoldfastError('ERR_UNAVAILABLE', `${lack.message}; nor does it go without: ${message}`, {
+      cause: lack,
+      outcome: 'none',
+    });
   }
 }
 
