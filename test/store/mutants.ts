@@ -528,7 +528,10 @@ const locks: Mutants = {
     ),
   ],
   'measures leases by the wall clock': [
-    store('monotonic: this.#clock.monotonic(), wall', 'monotonic: this.#clock.now(), wall'),
+    store(
+      'return { monotonic, wall, stamp, boot',
+      'return { monotonic: this.#clock.now() + 0 * monotonic, wall, stamp, boot',
+    ),
   ],
 
   'raises the token where a place is left': [lock('row.queue = left;', 'row.queue = left;\n  row.token += 1;')],
@@ -623,10 +626,8 @@ const lives: Mutants = {
       "if (leftMs(row, now) <= 0 && !row.ended) return 'expired';",
     ),
   ],
-  'judges expiry by the wall clock as it is': [clock('this.#jumped ? steady : wall', 'steady > 0 ? wall : wall')],
-  'notes uses by the wall clock as it is': [
-    clock('this.#jumped ? Math.max(wall, steady) : wall', 'steady > 0 ? wall : wall'),
-  ],
+  'judges expiry by the wall clock as it is': [clock('wall: steady, stamp', 'wall: told, stamp')],
+  'notes uses by the wall clock as it is': [clock('stamp: Math.max(told, steady)', 'stamp: told')],
   'revives by touch': [
     uses("const live = head?.state === 'live';", "const live = head !== undefined && head.state !== 'ended';"),
   ],
@@ -714,8 +715,8 @@ const lives: Mutants = {
   'expires at the later of both': [expiry('Math.min(usedAt', 'Math.max(usedAt')],
   'takes a read for a use': [
     store(
-      'return this.#read(aboutTail(id, owned), (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);',
-      'void this.touch(id, { token: 2 ** 51 });\n    return this.#read(aboutTail(id, owned), (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);',
+      'return this.#read({ id, whole: asksForAll(owned) }, (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);',
+      'void this.touch(id, { token: 2 ** 51 });\n    return this.#read({ id, whole: asksForAll(owned) }, (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);',
     ),
   ],
   'takes a lock for a use': [

@@ -41,8 +41,8 @@ export interface Hold {
   readonly leave: () => void;
   /** The store says that others want the lock: as if a recall had come. */
   readonly wanted: () => void;
-  /** Ends the use; further calls do nothing. */
-  readonly end: (how: EndOfHold) => Promise<void>;
+  /** Ends the use; further calls do nothing. Undefined: at once, for nothing had to be told to the store. */
+  readonly end: (how: EndOfHold) => Promise<void> | undefined;
 }
 
 /** There is no living session, as the store says: nothing was locked. */
@@ -146,6 +146,14 @@ export class MemberLock {
     this.#context = context;
   }
 
+  /** The lock, if it is here and nobody uses it or waits for it. */
+  take(holdMs: number | undefined): Hold | undefined {
+    if (this.#state.is !== 'kept' || this.#waiters.length > 0) return undefined;
+    const { held } = this.#state;
+    if (this.#mustHandOver(held) || this.#now() >= held.leaseUntil) return undefined;
+    return this.#use(held, holdMs, undefined);
+  }
+
   /** Adds a waiter; returns a function that takes it out of the queue. */
   wait(waiter: Waiter): () => void {
     this.#waiters.push(waiter);
@@ -209,7 +217,7 @@ export class MemberLock {
     if (state.is !== 'kept') return;
     if (this.#mustHandOver(state.held)) void this.#release(state.held);
     else if (first === undefined) return;
-    else if (this.#now() < state.held.leaseUntil) this.#use(state.held, first, undefined);
+    else if (this.#now() < state.held.leaseUntil) first.grant(this.#use(state.held, first.holdMs, undefined));
     else void this.#ask(); // it may be another's by now: the store knows
   }
 
@@ -228,7 +236,7 @@ export class MemberLock {
     else {
       this.#state = { is: 'kept', held: found.held };
       const first = this.#waiters[0];
-      if (first !== undefined) return this.#use(found.held, first, found.granted);
+      if (first !== undefined) return first.grant(this.#use(found.held, first.holdMs, found.granted));
       return this.#release(found.held); // it finds nobody any more, and what it brought would be lost
     }
     this.#next();
@@ -297,35 +305,36 @@ export class MemberLock {
     };
   }
 
-  #use(held: Held, waiter: Waiter, granted: Granted | undefined): void {
-    held.holdMs = waiter.holdMs ?? this.#context.options.maxHoldMs;
+  #use(held: Held, holdMs: number | undefined, granted: Granted | undefined): Hold {
+    held.holdMs = holdMs ?? this.#context.options.maxHoldMs;
     this.#state = { is: 'used', held };
     this.#context.renewals.add(this);
     if (this.#leftOf(held) < FRESH) void this.#renew(held);
     let ended = false;
-    waiter.grant({
+    return {
       token: held.token,
       granted,
       overdue: () => this.#overdue(held),
       wanted: () => this.#noteWanted(held),
       releaseNow: () => this.#held() === held && this.#mustHandOver(held),
       leave: () => void (held.leaving = true),
-      end: async (how) => {
-        if (ended) return;
+      end: (how) => {
+        if (ended) return undefined;
         ended = true;
-        await this.#endUse(held, how);
+        return this.#endUse(held, how);
       },
-    });
+    };
   }
 
-  async #endUse(held: Held, how: EndOfHold): Promise<void> {
+  #endUse(held: Held, how: EndOfHold): Promise<void> | undefined {
     this.#context.renewals.delete(this);
     held.leaving = false;
     if (how === 'lost') this.#lose(held);
     const kept = how === 'keep' && !held.lost;
     this.#state = kept ? { is: 'kept', held } : FREE;
-    if (kept && this.#mustHandOver(held)) await this.#release(held);
-    else this.#next();
+    if (kept && this.#mustHandOver(held)) return this.#release(held);
+    this.#next();
+    return undefined;
   }
 
   #mustHandOver(held: Held): boolean {

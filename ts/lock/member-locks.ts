@@ -61,6 +61,11 @@ export class MemberLocks {
     };
   }
 
+  /** The lock, where it is still here and nobody uses it or waits for it; else `acquire` it. */
+  take(id: string, { holdMs, signal }: AcquireOptions): Hold | undefined {
+    return this.#closed || signal?.aborted === true ? undefined : this.#locks.get(id)?.take(holdMs);
+  }
+
   /**
    * Waits its turn. `existing`: rejects with an `Absence` where there is no living session, of which then nothing is
    * locked. `since` is asked for when the request goes out, so that the grant can bring what the caller lacks.
@@ -89,7 +94,7 @@ export class MemberLocks {
       };
       const onAbort = (): void => waiter.fail(signal?.reason);
       leave = this.#lock(id).wait(waiter);
-      if (settled) return leave(); // at once, as most are: the lock was still here
+      if (settled) return leave();
       if (timeoutMs > 0 && Number.isFinite(timeoutMs))
         stopTimer = this.#context.clock.after(timeoutMs, () => waiter.fail(lockTimeout(id, timeoutMs)));
       signal?.addEventListener('abort', onAbort, { once: true });

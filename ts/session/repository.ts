@@ -20,18 +20,17 @@ import { logReader } from '../sync/log-reader.ts';
 import { pull } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import { withoutState } from '../tracking/tracker.ts';
-import type { SaveMode } from '../tracking/classes.ts';
 import { autosave } from './autosave.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import { Claims, MOST_ALIASES } from './claims.ts';
 import type { Claimed } from './claims.ts';
-import { checkValues, firstValues, specOf } from './definition.ts';
+import { checkValues, classOf, firstValues, specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
 import { inScope } from './nesting.ts';
 import type { CloseOptions, ClosedReport, CreateArguments, RepositoryOptions, UseOptions } from './options.ts';
 import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepository } from './rules.ts';
 import { Session } from './session.ts';
-import type { ChangeIdOptions } from './session.ts';
+import type { ChangeIdOptions, SessionContext } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
 
@@ -46,11 +45,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   readonly #claims: Claims;
   readonly #definition: SessionDefinition<object, object>;
   readonly #engineAsked: boolean;
-  readonly #saveMode: SaveMode;
-  readonly #tombstoneTtlMs: number;
-  readonly #leaseMs: number;
   readonly #autosave: AutosaveOptions | undefined;
   readonly #unclosed: UnclosedSessions;
+  readonly #context: SessionContext;
   readonly backups: Backups;
 
   constructor(options: RepositoryOptions<S, V>) {
@@ -91,11 +88,18 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     this.#engineAsked = (options.engine ?? (process.env['HOLDFAST_ENGINE'] || undefined)) !== undefined;
     this.#definition = options.definition;
     this.#claims = new Claims(this.#line, options.store, options.lock ?? {}, options.cacheBytes ?? 64 * 1024 * 1024);
-    this.#leaseMs = options.lock?.leaseMs ?? DEFAULT_LEASE_MS;
     this.#autosave = options.autosave;
-    this.#saveMode = options.saveMode ?? 'write';
-    this.#tombstoneTtlMs = options.tombstoneTtlMs ?? 24 * 3_600_000;
     this.#unclosed = new UnclosedSessions(observers, clock === systemClock ? clock : undefined);
+    this.#context = {
+      line: this.#line,
+      definition: this.#definition,
+      classOf: (name) => classOf(this.#definition, name),
+      saveMode: options.saveMode ?? 'write',
+      tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
+      leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
+      claimNew: (id, given) => this.#claims.claimNew(id, given),
+      unclosed: this.#unclosed,
+    };
     this.#tellEngine(); // to who listens by way of diagnostics_channel
   }
 
@@ -324,7 +328,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const { clock, call, unsettled } = this.#line;
     const until = clock.monotonic() + (options.timeoutMs ?? call.timeoutMs);
     const inTime = (work: Promise<unknown>): Promise<unknown> =>
-      within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', work).catch(() => undefined);
+      within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', () => work).catch(() => undefined);
     this.backups.close();
     await inTime(this.#claims.close());
     await inTime(this.#claims.idle());
@@ -348,22 +352,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   #session(claimed: Claimed, create: boolean, place: string | undefined): Session<S, V> {
-    const { replica } = claimed;
-    return new Session<S, V>({
-      line: this.#line,
-      definition: this.#definition,
-      saveMode: this.#saveMode,
-      tombstoneTtlMs: this.#tombstoneTtlMs,
-      claimed,
-      slots:
-        (create ? undefined : this.#claims.takeSlots(replica)) ??
-        new Slots(replica.image, this.#line.codec, this.#definition, create),
-      create,
-      claimNew: (id, options) => this.#claims.claimNew(id, options),
-      leaseMs: this.#leaseMs,
-      unclosed: this.#unclosed,
-      place,
-    });
+    const kept = create ? undefined : this.#claims.takeSlots(claimed.replica);
+    const slots = kept ?? new Slots(claimed.replica.image, this.#line.codec, this.#definition, create);
+    return new Session<S, V>(this.#context, { claimed, slots, create, place });
   }
 }
 

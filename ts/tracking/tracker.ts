@@ -28,7 +28,6 @@ export interface AttributeSlots {
 }
 
 export interface TrackerOptions {
-  readonly slots: AttributeSlots;
   readonly saveMode: SaveMode;
   /** Undefined: not declared, and so not allowed. */
   classOf(name: string): AttributeClass | undefined;
@@ -59,9 +58,9 @@ export class Tracker implements Host {
   /** Marks are made in generations, so that `settle` takes back only what was captured. */
   #generation = 1;
 
-  constructor(options: TrackerOptions) {
+  constructor(slots: AttributeSlots, options: TrackerOptions) {
+    this.slots = slots;
     this.#options = options;
-    this.slots = options.slots;
     this.state = stateOf(this);
   }
 
@@ -86,7 +85,7 @@ export class Tracker implements Host {
 
   #withAll(names: readonly string[]): string[] {
     const isCompared = (name: string): boolean => !['immutable', undefined].includes(this.#options.classOf(name));
-    return [...new Set([...this.#options.slots.names().filter(isCompared), ...names])];
+    return [...new Set([...this.slots.names().filter(isCompared), ...names])];
   }
 
   /** `tracked`, as the start of a save. */
@@ -115,8 +114,12 @@ export class Tracker implements Host {
    * their values must be decoded again.
    */
   detach(): string[] {
-    for (const attribute of this.#attributes.values()) attribute.detach();
-    return [...this.#attributes.values()].filter(({ aliased }) => aliased).map(({ name }) => name);
+    const aliased: string[] = [];
+    for (const attribute of this.#attributes.values()) {
+      attribute.detach();
+      if (attribute.aliased) aliased.push(attribute.name);
+    }
+    return aliased;
   }
 
   /** From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`. */
