@@ -35,10 +35,11 @@ export class Backups {
 
   /**
    * Sends one record on; resolves when the backups that acknowledge synchronously have it, or have failed. Rejects with
-   * `ERR_FENCED`, outcome `superseded`, when one of these has been promoted.
+   * `ERR_FENCED`, outcome `superseded`, when one of these has been promoted. Undefined: there are no backups.
    */
-  async feed(id: string, record: Fed, after?: string): Promise<void> {
-    await this.#toAll(id, record.position.revision, (backup) => backup.feed(id, record, after));
+  feed(id: string, record: Fed, after?: string): Promise<void> | undefined {
+    if (this.#backups.length === 0) return undefined;
+    return this.#toAll(id, record.position.revision, (backup) => backup.feed(id, record, after));
   }
 
   /** A use without a record, or a new rule, as the primary has noted it. */
@@ -170,7 +171,6 @@ export class Backups {
    * to `run`, and so to the record, for as long as the backup hangs.
    */
   async #toAll(id: string, revision: number | undefined, run: (backup: Backup) => Promise<void>): Promise<void> {
-    if (this.#backups.length === 0) return;
     const running = this.#backups.map((backup) => {
       const done = this.#inThisWorld(id, revision, run(backup));
       return backup.sync ? backup.inTime(id, done) : void done.catch(toldAlready);

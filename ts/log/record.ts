@@ -141,11 +141,14 @@ function writeWholeHead(out: ByteWriter, record: LogRecord): void {
 function seedOf(id: string, parent: RecordParent | undefined): number {
   const seed = crc32(id);
   if (parent === undefined) return seed;
-  const out = new ByteWriter(VARINT_MAX + 6);
-  out.varint(parent.revision + 1);
-  out.uint48(parent.nonce);
-  return crc32(out.finish(), seed);
+  place.length = 0;
+  place.varint(parent.revision + 1);
+  place.uint48(parent.nonce);
+  return crc32(place.finish(), seed);
 }
+
+/** Used again and again. */
+const place = new ByteWriter(VARINT_MAX + 6);
 
 type Head = Pick<LogRecord, 'revision' | 'nonce' | 'parentNonce' | 'time' | 'token' | 'digest'>;
 

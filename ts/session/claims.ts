@@ -129,6 +129,24 @@ export class Claims {
     }
   }
 
+  /** As `claim`, of a living session that is here: its lock too, and nothing has to be asked of the store. */
+  take(id: string, options: AcquireOptions): Claimed | undefined {
+    const replica = this.#kept.replicaOf(id);
+    if (replica?.exists !== true || replica.stale || this.#isOver(replica) || this.#mustTouch(replica))
+      return undefined;
+    checkNesting(this.#place, id);
+    const hold = this.#locks.take(id, options);
+    if (hold === undefined) return undefined;
+    const kept = this.#kept.pin(id);
+    this.#inUse.set(hold, kept);
+    return this.#claimed(kept, hold, options);
+  }
+
+  #claimed(kept: Kept, hold: Hold, { holdMs }: AcquireOptions): Claimed {
+    const { replica } = kept;
+    return { replica, hold, holdMs, end: (how, slots) => this.#endUse(kept, hold, how, slots) };
+  }
+
   /**
    * The id that a session goes on under, for as long as that is told: by the later clock, so that none that is set back
    * prolongs it.
@@ -145,7 +163,7 @@ export class Claims {
     let hold: Hold;
     try {
       const since = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
-      hold = this.#locks.take(id, options) ?? (await this.#locks.acquire(id, since, options, existing));
+      hold = await this.#locks.acquire(id, since, options, existing);
     } catch (error) {
       this.#kept.unpin(kept);
       if (error instanceof Absence) return this.#absent(id, error.tail);
@@ -161,12 +179,7 @@ export class Claims {
       throw error;
     }
     if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return {
-      replica: kept.replica,
-      hold,
-      holdMs: options.holdMs,
-      end: (how, slots) => this.#endUse(kept, hold, how, slots),
-    };
+    return this.#claimed(kept, hold, options);
   }
 
   /** What is there in place of a living session: nothing, an expired one, or an end. */
@@ -185,7 +198,12 @@ export class Claims {
 
   /** Whether what is here may not be what the primary has. */
   #mustPull({ replica }: Kept, { granted }: Hold): boolean {
-    return granted !== undefined || replica.stale || this.#line.clock.monotonic() >= replica.expiresAt;
+    return granted !== undefined || replica.stale || this.#isOver(replica);
+  }
+
+  /** As far as this process knows. */
+  #isOver({ expiresAt }: Replica): boolean {
+    return this.#line.clock.monotonic() >= expiresAt;
   }
 
   async #pull(kept: Kept, { granted }: Hold): Promise<void> {

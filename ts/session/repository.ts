@@ -136,17 +136,21 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   ): Promise<R> {
     if (typeof use !== 'function')
       throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
-    const session = await this.#open(id, options, this.scope);
+    const opened = this.#open(id, options, this.scope);
+    const session = opened instanceof Session ? opened : await opened;
     const frame = frameOf(this.#place, session);
+    let isLastSave = false;
     try {
-      const result = await inScope(frame, () => use(session.state, session));
+      const used = inScope(frame, () => use(session.state, session));
+      const result = isThenable(used) ? await used : used;
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
+      isLastSave = true;
       await session.saveAndClose();
       return copied;
     } finally {
       frame.session = undefined;
-      await session.close();
+      if (!isLastSave) await session.close();
     }
   }
 
@@ -158,10 +162,25 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return this.#saved(await this.#open(id, options, this.open));
   }
 
-  async #open(id: string, options: UseOptions<V>, method: (...given: never[]) => unknown): Promise<Session<S, V>> {
+  /** No promise: it was here. */
+  #open(
+    id: string,
+    options: UseOptions<V>,
+    method: (...given: never[]) => unknown,
+  ): Session<S, V> | Promise<Session<S, V>> {
     const place = this.#unclosed.place(method);
     checkOptions('open', options, USE_RULES);
     const values = this.#checkCreate(options.create);
+    const here = this.#claims.take(id, options);
+    return here === undefined ? this.#openThere(id, options, values, place) : this.#session(here, false, place);
+  }
+
+  async #openThere(
+    id: string,
+    options: UseOptions<V>,
+    values: V | undefined,
+    place: string | undefined,
+  ): Promise<Session<S, V>> {
     const claimed = await this.#claims.claim(id, options, values === undefined);
     const { replica } = claimed;
     if (replica.exists) return this.#session(claimed, false, place);
@@ -190,7 +209,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
     const place = this.#unclosed.place(this.find);
     checkOptions('find', options, ACQUIRE_RULES);
-    const claimed = await this.#claims.claim(id, options, true);
+    const claimed = this.#claims.take(id, options) ?? (await this.#claims.claim(id, options, true));
     if (claimed.replica.exists) return this.#saved(this.#session(claimed, false, place));
     await claimed.end('keep', undefined);
     return undefined;
@@ -334,6 +353,11 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return new Session<S, V>(this.#context, { claimed, slots, create, place });
   }
 }
+
+/** What is none is not waited for. */
+const isThenable = <T>(value: T | Promise<T>): value is Promise<T> =>
+  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+  typeof (value as { readonly then?: unknown }).then === 'function';
 
 function ruleOf({
   ttlMs,

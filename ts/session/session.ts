@@ -343,7 +343,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
     }
     this.#tracker.settle(capture);
     if (pushed?.wanted === true) hold.wanted();
-    if (last) await this.#end(release && pushed !== undefined ? 'released' : 'keep', sound ? slots : undefined);
+    const how = release && pushed !== undefined ? 'released' : 'keep';
+    const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;
+    if (ending !== undefined) await ending;
     if (pushed === undefined) return { revision: this.revision, changed: [], bytes: 0, kind: 'nothing' };
     return { revision: pushed.revision, changed: pushed.changed, bytes: pushed.recordBytes, kind: pushed.kind };
   }

@@ -27,23 +27,26 @@ export async function commit(
     throw error;
   }
   if (!answer.appended) throw refused(line, replica.id, append, answer);
-  await accept(line, replica, written, staged);
+  const feeding = accept(line, replica, written, staged);
+  if (feeding !== undefined) await feeding;
   return answer;
 }
 
-async function accept(
+/** Undefined: nobody is to be waited for. */
+function accept(
   line: Line,
   replica: Replica,
   { append, head, weight, after }: Written,
   staged: Staged | undefined,
-): Promise<void> {
+): Promise<void> | undefined {
   const kind = append.kind;
   if (kind === 'end' || staged === undefined) replica.clear('ended', head);
   else {
     if (!replica.exists) replica.createdAt = append.createdAt ?? head.time;
     replica.image.accept(staged, append.position);
     replica.advance(head, kind, weight);
-    replica.used(line.clock.monotonic(), line.time.now(), append.expiry);
+    const { monotonic, wall } = line.time.look();
+    replica.used(monotonic, wall, append.expiry);
   }
   line.observers.emit('sent', () => ({
     id: replica.id,
@@ -52,7 +55,7 @@ async function accept(
     revision: head.revision,
     bytes: append.bytes.length,
   }));
-  await line.backups.feed(replica.id, append, after);
+  return line.backups.feed(replica.id, append, after);
 }
 
 const OUTCOMES = { appended: 'stored', fenced: 'none', conflict: 'none', unknown: 'unknown' } as const;

@@ -4,6 +4,7 @@ import { encodeDirectory } from '../log/image.ts';
 import type { Directory, Image, Value } from '../log/image.ts';
 import { ownedBytes } from '../log/owned.ts';
 import { checkName } from '../path.ts';
+import { xxh3 } from '../xxh3.ts';
 import type { Line } from './line.ts';
 
 /** What the session hands over to be saved. */
@@ -34,15 +35,49 @@ export const NOTHING: Difference = {
   values: new Map(),
 };
 
-/** Encodes what was touched and compares it with the image, in one call of the differ. Undefined: nothing differs. */
+/**
+ * Encodes what was touched and compares it with the image, in one call of the differ, or none. Undefined: nothing
+ * differs.
+ */
 export function compare(line: Line, image: Image, tracked: Tracked): Difference | undefined {
   const names = touchedNames(image, tracked);
-  const targets = names.map((name) => line.codec.encode(tracked.value(name), name));
-  const bases = names.map((name, index) => baseFor(line, image, name, targets[index] as Uint8Array));
   const directory =
     tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
   if (names.length === 0 && directory === undefined) return undefined;
+  const targets = names.map((name) => line.codec.encode(tracked.value(name), name));
+  const only = targets[0];
+  if (only !== undefined && targets.length === 1 && directory === undefined && only.length <= TINY_BYTES)
+    return compareTiny(image, names[0] as string, only);
+  return compareAll(line, image, names, targets, directory);
+}
 
+/** No delta is shorter. */
+const TINY_BYTES = 4;
+const tinyHash = new Uint32Array(2);
+
+/** One number, flag or short text, as most saves are: the call of the differ would take longer than all else here. */
+function compareTiny(image: Image, name: string, target: Uint8Array): Difference | undefined {
+  const base = image.value(name)?.bytes;
+  if (base?.length === target.length && base.every((byte, at) => byte === target[at])) return undefined;
+  xxh3(target, 0, target.length, tinyHash, 0);
+  const [low, high] = tinyHash as unknown as [number, number];
+  const values = new Map([[name, { bytes: target, low, high }]]);
+  return {
+    directory: undefined,
+    directoryDelta: NOTHING.directoryDelta,
+    changes: [{ name, op: 'put', bytes: target }],
+    values,
+  };
+}
+
+function compareAll(
+  line: Line,
+  image: Image,
+  names: readonly string[],
+  targets: readonly Uint8Array[],
+  directory: Directory | undefined,
+): Difference | undefined {
+  const bases = names.map((name, index) => baseFor(line, image, name, targets[index] as Uint8Array));
   const out = scratchFor(targets, directory);
   const results = new Uint32Array(BATCH_STRIDE * (names.length + 1));
   if (directory === undefined) line.differ.diffBatch(bases, targets, out, results);

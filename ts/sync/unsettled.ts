@@ -32,7 +32,7 @@ export async function offer(
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     let answer: Appended | undefined;
     try {
-      const timeoutMs = Math.max(1, until - clock.monotonic());
+      const timeoutMs = unknown === undefined ? call.timeoutMs : Math.max(1, until - clock.monotonic());
       answer = await store.append(id, append, { timeoutMs, signal: call.signal });
     } catch (error) {
       // Whatever the store says to a later offer: what the first one did is not known.
