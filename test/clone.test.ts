@@ -15,8 +15,8 @@ function put(name: string, text: string, mode = 0o644): string {
   return path;
 }
 
-/** A clone in which all but the addon is made; whether the addon is, with this compiler. */
-function setUp(compiler: string): { status: number | null; said: string } {
+/** A clone in which all but the addon is made; whether the addon is, with this compiler, by a build that says this. */
+function setUp(compiler: string, says = ''): { status: number | null; said: string } {
   mkdirSync(join(root, 'ts'), { recursive: true });
   for (const name of [
     'package-lock.json',
@@ -26,7 +26,8 @@ function setUp(compiler: string): { status: number | null; said: string } {
     'dist/.built',
   ])
     put(name, '');
-  put('scripts/build-native.mjs', `process.exit(process.argv.includes('--check') ? 1 : 0)`);
+  const build = `if (process.argv.includes('--check')) process.exit(1);\nprocess.stderr.write(${JSON.stringify(says)});`;
+  put('scripts/build-native.mjs', build);
   put('bin/cargo', '#!/bin/sh\n', 0o755);
   copyFileSync(fileURLToPath(new URL('../scripts/setup.mjs', import.meta.url)), join(root, 'scripts/setup.mjs'));
   const env = {
@@ -53,3 +54,7 @@ it.skipIf(process.platform === 'win32')(
     expect([missing.status, missing.said]).toEqual([1, expect.stringContaining(`'no-such-cc -O2' is not on the PATH`)]);
   },
 );
+
+it.skipIf(process.platform === 'win32')('a clone is not set up in silence: what takes long is told', () => {
+  expect(setUp('true', 'building for minutes\n')).toEqual({ status: 0, said: 'building for minutes\n' });
+});

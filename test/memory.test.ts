@@ -51,7 +51,7 @@ try {
 /** What neither shrinks nor repeats itself. */
 const noise = (length: number): Buffer => randomFillSync(Buffer.allocUnsafeSlow(length));
 
-describe('of one large value nothing stays behind', () => {
+describe('of one large value nothing stays behind', { timeout: 90_000 }, () => {
   it('in the codec', async () => {
     expect(await keptBy((bytes) => void msgpackCodec.encode({ bytes: Buffer.alloc(bytes) }, 'x'))).toBeLessThan(KEPT);
     expect(await keptBy((bytes) => void msgpackCodec.encode(['x'.repeat(bytes)], 'x'))).toBeLessThan(KEPT);
