@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
@@ -44,6 +46,29 @@ async function took(clock: VirtualClock, work: Promise<unknown>, mostMs = 60_000
   );
   return passUntil(clock, () => done, mostMs);
 }
+
+describe('a backup that hangs', () => {
+  it('keeps two records of a session in memory at the most: further ones become a catch-up', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const clock = new VirtualClock();
+    const records: WeakRef<Uint8Array>[] = [];
+    const primary = through(new MemoryStore({ clock }), {
+      append: (call, _id, { bytes }) => (records.push(new WeakRef(bytes)), call()),
+    });
+    const silent = through(new MemoryStore({ clock }), { append: hang });
+    const backups = [{ store: silent, ack: 'async' as const }];
+    const sessions = new SessionRepository({ store: primary, definition, clock, backups });
+    for (let i = 0; i < 20; i += 1) await sessions.scope('a', (state) => void (state.n = i), { create: true });
+    const kept = (): number => records.filter((record) => record.deref() !== undefined).length;
+    for (let i = 0; i < 20; i += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      collect(); // in another turn than `kept`, whose look keeps them
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([records.length, kept()]).toEqual([20, expect.toSatisfy((count: number) => count <= 2)]);
+  });
+});
 
 describe('a save', () => {
   it('waits for a slow backup no longer than for one that does not answer, and the catch-up goes on', async () => {

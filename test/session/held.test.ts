@@ -35,6 +35,15 @@ describe('the same object assigned in two uses', () => {
       },
     ],
     [
+      'pushed, and moved in its list',
+      (state, mine) => {
+        state.list.length = 0;
+        state.list.push(mine);
+        state.list.push({ n: 0 });
+        state.list.reverse();
+      },
+    ],
+    [
       'in a Map',
       (state, mine) => {
         state.map = new Map([['k', mine]]);

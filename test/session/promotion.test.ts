@@ -247,6 +247,34 @@ describe('a restore', () => {
   });
 });
 
+describe('a restore of what is not sound, or of several backups', () => {
+  it('takes nothing from a damaged backup, and leaves the primary as it is', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const sessions = repository(primary, { backups: [{ store: backup }] });
+    for (let i = 0; i < 4; i += 1) await add(sessions);
+    const record = (await backup.read('s', { since: ORIGIN })).records[1] as Uint8Array;
+    record[8] = (record[8] as number) ^ 1; // the store's own bytes
+    const before = await primary.inspect('s');
+    expect(await thrownBy(sessions.backups.restore('s'))).toMatchObject({ code: 'ERR_CORRUPT', session: 's' });
+    expect((await primary.inspect('s')).head).toEqual(before.head);
+    expect(await add(sessions)).toBe(5);
+  });
+
+  it('takes the other backups along', async () => {
+    const [primary, one, two] = [new MemoryStore(), new MemoryStore(), new MemoryStore()];
+    let cut = false;
+    const link = through(one, { append: (call) => (cut ? Promise.reject(new Error('is cut off')) : call()) });
+    const sessions = repository(primary, { backups: [{ store: link }, { store: two }] });
+    await add(sessions);
+    cut = true;
+    await add(sessions);
+    cut = false;
+    expect(await sessions.backups.restore('s', 0)).toBe(true);
+    expect(await sessions.verifyBackups('s')).toEqual(['equal', 'equal']);
+    expect(await repository(two).read('s')).toEqual({ n: 1 });
+  });
+});
+
 describe('a backup', () => {
   it('that is sound is never replaced by a primary that cannot be read', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
@@ -280,6 +308,22 @@ describe('a backup', () => {
     expect(await repository(backup).read('s')).toEqual({ n: 6 });
     expect(await after.backups.restore('s')).toBe(true);
     expect(await add(after)).toBe(7);
+    expect(await after.verifyBackups('s')).toEqual(['equal']);
+  });
+
+  it('that went another way is kept also when the log of the primary does not show that any more', async () => {
+    const backup = new MemoryStore();
+    const before = repository(new MemoryStore(), { backups: [{ store: backup }] });
+    for (let i = 0; i < 6; i += 1) await add(before);
+    const emptied = new MemoryStore();
+    const after = repository(emptied, { backups: [{ store: backup }] });
+    for (let i = 0; i < 200; i += 1) await add(after);
+    expect((await emptied.read('s', { since: ORIGIN })).head?.first).toBeGreaterThan(6); // compacted
+    await after.backups.catchUp('s');
+    expect(await repository(backup).read('s')).toEqual({ n: 6 });
+    await after.backups.catchUp('s', { overwrite: true });
+    expect(await after.verifyBackups('s')).toEqual(['equal']);
+    for (let i = 0; i < 200; i += 1) await add(after); // from here on they are one again
     expect(await after.verifyBackups('s')).toEqual(['equal']);
   });
 

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Observers } from '../observe.ts';
-import { ORIGIN } from '../position.ts';
+import { ORIGIN, samePosition } from '../position.ts';
 import type { Position } from '../position.ts';
 import type { Append, Appended, CallOptions, Head, ImageRecord, Store, Tail, Touch } from '../store/store.ts';
 import { bounded } from '../store/bounded.ts';
@@ -70,6 +70,8 @@ interface Lack {
   last: number;
   /** Something went wrong: only a catch-up makes it good. */
   failed: boolean;
+  /** Where this backup was when the primary's log was seen to go another way: later that log may not show it any more. */
+  astray: Position | undefined;
 }
 
 /** Gives up after this many rounds of catching up with writers that are faster. */
@@ -177,7 +179,16 @@ export class Backup {
   #lack(id: string): Lack {
     let lack = this.#lacks.get(id);
     if (lack === undefined)
-      this.#lacks.set(id, (lack = { since: this.#context.clock.monotonic(), first: 0, last: 0, failed: false }));
+      this.#lacks.set(
+        id,
+        (lack = {
+          since: this.#context.clock.monotonic(),
+          first: 0,
+          last: 0,
+          failed: false,
+          astray: undefined,
+        }),
+      );
     return lack;
   }
 
@@ -399,9 +410,15 @@ export class Backup {
     await this.#checkWorld();
     // what only a primary of an older epoch had is lost to this one's world
     const outdated = epochOf(found.token) < epochOf(head.token);
-    const reaches = found.position.revision >= head.snapshot; // the log shows that revision, and it is another
-    if (reaches && !outdated && how !== 'overwrite') throw this.#diverged(id, found, head);
+    if (!outdated && how !== 'overwrite' && this.#isAstray(id, found, head)) throw this.#diverged(id, found, head);
     return this.#put(id, tail, found.position);
+  }
+
+  /** The log shows another record at this backup's revision; or it did, before it was compacted. */
+  #isAstray(id: string, { position }: Head, primary: Head): boolean {
+    const lack = this.#lack(id);
+    if (position.revision >= primary.snapshot) lack.astray = position;
+    return lack.astray !== undefined && samePosition(lack.astray, position);
   }
 
   async #put(id: string, tail: Tail, expected: Position | undefined): Promise<Appended> {
@@ -442,6 +459,7 @@ export class Backup {
         behindMs: this.#context.clock.monotonic() - lack.since,
       }));
     lack.failed = false;
+    lack.astray = undefined;
     const follower = this.#followers.get(id);
     if (follower === undefined) return;
     this.#followers.delete(id);

@@ -12,6 +12,9 @@ function checkId(what: string, id: string): void {
   if (typeof id !== 'string' || id === '') throw new HoldfastError('ERR_INVALID', `${what} takes the id of a session`);
 }
 
+/** As an event. */
+const toldAlready = (): void => undefined;
+
 /** Feeds the records that the primary has accepted to one or more backups, and mends the gaps. */
 export class Backups {
   readonly #context: BackupContext;
@@ -162,16 +165,25 @@ export class Backups {
     await Promise.all(this.#backups.map((backup) => backup.drain()));
   }
 
-  /** Waits for those that acknowledge synchronously. */
+  /**
+   * Waits for those that acknowledge synchronously. No function that waits for a backup is made in here: it would lead
+   * to `run`, and so to the record, for as long as the backup hangs.
+   */
   async #toAll(id: string, revision: number | undefined, run: (backup: Backup) => Promise<void>): Promise<void> {
     if (this.#backups.length === 0) return;
     const running = this.#backups.map((backup) => {
-      const done = run(backup).catch((error: HoldfastError) => {
-        throw this.#supersede(id, revision, error);
-      });
-      return backup.sync ? backup.inTime(id, done) : void done.catch(() => undefined); // it has been told as an event
+      const done = this.#inThisWorld(id, revision, run(backup));
+      return backup.sync ? backup.inTime(id, done) : void done.catch(toldAlready);
     });
     for (const result of await Promise.allSettled(running)) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #inThisWorld(id: string, revision: number | undefined, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      throw this.#supersede(id, revision, error as HoldfastError);
+    }
   }
 
   #supersede(id: string, revision: number | undefined, error: HoldfastError): HoldfastError {
