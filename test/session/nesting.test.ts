@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
-import { MemoryStore } from '../../ts/store/memory.ts';
+import { openStore } from '../../ts/store/open.ts';
 
 const definition = defineSession({ n: mutable<number>(() => 0) });
-const store = new MemoryStore();
+const store = await openStore('memory:nesting');
 const sessions = new SessionRepository({ store, definition });
 const other = new SessionRepository({ store, definition });
+const byAnotherHandle = new SessionRepository({ store: await openStore('memory:nesting'), definition });
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const forEver = { timeoutMs: Infinity };
 
@@ -17,6 +18,10 @@ it.each<[string, () => Promise<unknown>]>([
   ['delete', () => sessions.delete('s', forEver)],
   ['changeId', () => sessions.changeId('s', 't', forEver)],
   ['a scope of another repository on this store', () => other.scope('s', () => 'inner', forEver)],
+  [
+    'a scope through another handle on this store',
+    () => byAnotherHandle.scope('s', () => 'inner', { ...forEver, create: true }),
+  ],
   [
     'a scope in a scope of another session',
     () => sessions.scope('between', () => sessions.scope('s', () => 'inner', forEver), { create: true }),

@@ -16,6 +16,7 @@ import {
   withMethods,
 } from '../options.ts';
 import type { Rule, Rules } from '../options.ts';
+import { samePlace } from '../store/place.ts';
 import type { Store } from '../store/store.ts';
 import type { RepositoryOptions } from './options.ts';
 
@@ -91,9 +92,7 @@ export function checkRepository(options: RepositoryOptions<object, object>): voi
 
 function checkBackup(others: readonly Store[], { store }: BackupOptions, index: number): void {
   if (store === undefined) throw new HoldfastError('ERR_INVALID', `backups[${index}] needs a store: { store, ack? }`);
-  const same = others.findIndex(
-    (other) => store === other || (store.address !== undefined && store.address === other.address),
-  );
+  const same = others.findIndex((other) => samePlace(store, other));
   if (same >= 0)
     throw new HoldfastError(
       'ERR_INVALID',
