@@ -6,7 +6,9 @@ import { Observers } from '../../ts/observe.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Hint, Store } from '../../ts/store/store.ts';
+import { VirtualClock } from '../../ts/testing/index.ts';
 import { through } from '../store/through.ts';
+import type { Detours } from '../store/through.ts';
 
 const since = (): typeof ORIGIN => ORIGIN;
 const LEASE_MS = 300;
@@ -355,6 +357,121 @@ describe('without hints', () => {
     await waitFor(() => grantsOf(locks) === 1);
     await (await member(store).acquire('s', since, { timeoutMs: 2000 })).end('keep');
     expect((await store.inspect('s')).lock.queue).toEqual([]);
+  });
+});
+
+describe('a use that begins when the lease is nearly over', () => {
+  const LONG_MS = 3000;
+  /** One member whose uses begin and end as they are told, under a clock that stands still meanwhile. */
+  function alone(detours: Detours = {}): { clock: VirtualClock; store: MemoryStore; locks: MemberLocks } {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const locks = new MemberLocks(through(store, detours), clock, { leaseMs: LONG_MS }, {}, new Observers(clock));
+    return { clock, store, locks };
+  }
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 10; i += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const other = { member: 'other', ticket: 1, leaseMs: LONG_MS, wait: true, since: ORIGIN };
+
+  it('renews it at once, so that it is not fenced though it is quick', async () => {
+    const { clock, store, locks } = alone({
+      // No recall comes through, which would have it renewed as well.
+      join: (_call, listener) => store.join((hint) => void (hint.kind === 'recall' || listener(hint))),
+    });
+    await (await locks.acquire('s', since)).end('keep');
+    clock.pass(0.85 * LONG_MS);
+    const hold = await locks.acquire('s', since);
+    expect(hold.granted).toBeUndefined(); // its lease had not ended
+    await settle();
+    clock.pass(0.2 * LONG_MS);
+    expect((await store.lock('s', other)).granted).toBe(false);
+    clock.pass(250);
+    expect((await store.lock('s', other)).granted).toBe(false);
+    expect(await store.touch('s', { token: hold.token, renew: true })).toMatchObject({ why: 'gone', wanted: true });
+    await hold.end('keep');
+  });
+
+  it('so also one that was granted while its process slept through most of the lease', async () => {
+    let sleepMs = 0;
+    const { clock, store, locks } = alone({
+      async lock(call) {
+        const reply = await call();
+        clock.pass(sleepMs);
+        return reply;
+      },
+    });
+    sleepMs = 0.8 * LONG_MS;
+    const hold = await locks.acquire('s', since);
+    await settle();
+    clock.pass(0.3 * LONG_MS);
+    expect((await store.inspect('s')).lock.holder?.leaseLeftMs).toBeGreaterThan(0);
+    await hold.end('keep');
+  });
+});
+
+describe('a grant whose lease is over when it is read', () => {
+  it('is asked for anew, and is another grant', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    let asked = 0;
+    const slow = through(store, {
+      async lock(call) {
+        const reply = await call();
+        asked += 1;
+        if (asked === 1) clock.pass(5000); // this process sleeps
+        return reply;
+      },
+    });
+    const locks = new MemberLocks(slow, clock, { leaseMs: 1000 }, {}, new Observers(clock));
+    const hold = await locks.acquire('s', since);
+    expect([asked, hold.token]).toEqual([2, 2]);
+    expect((await store.inspect('s')).lock.holder?.leaseLeftMs).toBe(1000);
+    await hold.end('keep');
+  });
+
+  it('brings what another has written meanwhile', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    let asleep = true;
+    const slow = through(store, {
+      async lock(call) {
+        const reply = await call();
+        if (!asleep) return reply;
+        asleep = false;
+        clock.pass(5000);
+        const taken = await store.lock('s', { member: 'b', ticket: 1, leaseMs: 1000, wait: true, since: ORIGIN });
+        expect(taken.granted).toBe(false); // a recall has time to arrive
+        clock.pass(250);
+        const again = await store.lock('s', { member: 'b', ticket: 1, leaseMs: 1000, wait: true, since: ORIGIN });
+        if (!again.granted) throw new Error('a lapsed lease can be taken');
+        const record = { kind: 'snapshot', bytes: new Uint8Array(9), under: again.token, lock: 'release' } as const;
+        await store.append('s', { parent: ORIGIN, position: { revision: 1, nonce: 7 }, ...record });
+        return reply;
+      },
+    });
+    const locks = new MemberLocks(slow, clock, { leaseMs: 1000 }, {}, new Observers(clock));
+    const hold = await locks.acquire('s', since);
+    expect(hold.granted?.tail.head?.position.revision).toBe(1);
+    await hold.end('keep');
+  });
+
+  it('is counted by its own time, however much the store says is left', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    let calls = 0;
+    const boasting = through(store, {
+      async lock(call) {
+        calls += 1;
+        const reply = await call();
+        return reply.granted ? { ...reply, leaseLeftMs: 3_600_000 } : reply;
+      },
+    });
+    const locks = new MemberLocks(boasting, clock, { leaseMs: 1000 }, {}, new Observers(clock));
+    await (await locks.acquire('s', since)).end('keep');
+    clock.pass(1001);
+    await (await locks.acquire('s', since)).end('keep'); // it may be another's by now
+    expect(calls).toBe(2);
   });
 });
 

@@ -295,6 +295,25 @@ describe('a backup', () => {
     expect(await repository(primary).read('s')).toEqual({ n: 6 });
   });
 
+  it('takes nothing of what it lacks before all of it was checked', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const sessions = repository(primary, { backups: [{ store: backup }] });
+    for (let i = 0; i < 2; i += 1) await add(sessions);
+    await sessions.close();
+    const alone = repository(primary);
+    for (let i = 0; i < 4; i += 1) await add(alone);
+    const { records } = await primary.read('s', { since: ORIGIN });
+    const record = records[4] as Uint8Array;
+    record[8] = (record[8] as number) ^ 1; // the store's own bytes
+    const mending = repository(primary, { backups: [{ store: backup }] });
+    const errors: unknown[] = [];
+    mending.observe((event) => void (event.type === 'backup-error' && errors.push(event.code)));
+    await mending.backups.catchUp('s');
+    expect(errors).toEqual(['ERR_CORRUPT']);
+    expect((await backup.read('s', { since: ORIGIN })).head?.position.revision).toBe(2);
+    expect(await repository(backup).read('s')).toEqual({ n: 2 });
+  });
+
   it('that is ahead of its primary is left alone, and says how to go on', async () => {
     const [primary, backup] = [new MemoryStore(), new MemoryStore()];
     const before = repository(primary, { backups: [{ store: backup }] });
@@ -381,6 +400,22 @@ describe('an id that was changed', () => {
     expect(await thrownBy(sessions.changeId('a', 'b', { graceMs: 60_001 }))).toMatchObject({ code: 'ERR_INVALID' });
     await sessions.changeId('a', 'b');
     expect(await thrownBy(add(sessions, 'a'))).toMatchObject({ code: 'ERR_NOT_FOUND' });
+  });
+
+  it('is waited for as long as the caller says, where another process begins a session under it', async () => {
+    const store = new MemoryStore();
+    const [sessions, other] = [repository(store), repository(store)];
+    await add(sessions, 'a');
+    const beginning = await other.open('b', { create: true });
+    expect(await thrownBy(sessions.changeId('a', 'b', { timeoutMs: 20 }))).toMatchObject({ code: 'ERR_LOCK_TIMEOUT' });
+    const session = await sessions.open('a');
+    expect(await thrownBy(session.changeId('b', { timeoutMs: 0 }))).toMatchObject({ code: 'ERR_LOCK_TIMEOUT' });
+    const gone = new Error('the client has gone');
+    expect(await thrownBy(session.changeId('b', { signal: AbortSignal.abort(gone) }))).toBe(gone);
+    await beginning.close();
+    await session.changeId('b', { timeoutMs: 1000 });
+    await session.close();
+    expect(await sessions.read('b')).toEqual({ n: 1 });
   });
 
   it('does not wait for another that is changed crosswise', async () => {

@@ -58,6 +58,13 @@ const placeOf = (row: LockRow, member: string): Waiter | undefined =>
   row.queue.find((waiter) => waiter.member === member);
 
 /**
+ * No lease is granted for so much longer than it was asked for: it is of another run of the machine, and over. Cut to
+ * one lease ahead each time that it is looked at, it would not end before that run's time is reached.
+ */
+const FAR_MS = 10_000;
+const isFar = (until: number, leaseMs: number, now: number): boolean => until > now + leaseMs + FAR_MS;
+
+/**
  * The lock as it is now: places that were not asked for are gone, so is a holder of a former epoch. Times of another
  * run of the machine, or nonsense, block for one lease at most.
  */
@@ -69,10 +76,11 @@ export function settleLock(row: LockRow, floor: Token, now: number): void {
   if (row.holder !== undefined) {
     const { leaseUntil, leaseMs, recalledAt } = row.holder;
     row.holder.leaseUntil = Math.min(leaseUntil, now + leaseMs);
+    if (isFar(leaseUntil, leaseMs, now)) row.holder.leaseUntil = now;
     if (recalledAt !== undefined) row.holder.recalledAt = Math.min(recalledAt, now);
   }
+  row.queue = row.queue.filter(({ until, leaseMs }) => until > now && !isFar(until, leaseMs, now));
   for (const waiter of row.queue) waiter.until = Math.min(waiter.until, now + waiter.leaseMs);
-  row.queue = row.queue.filter(({ until }) => until > now);
 }
 
 export function requestLock(row: LockRow, request: Acquire, now: number): LockOutcome {
