@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
@@ -69,6 +71,42 @@ describe('autosave', () => {
     await pass(clock, 500);
     await found.close();
     expect(await sessions.read('s')).toEqual({ n: 4 });
+  });
+
+  it('goes on while no more than a part of the state is held, and lets the session go with that', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const clock = new VirtualClock();
+    const sessions = new SessionRepository({
+      store: new MemoryStore({ clock }),
+      definition: defineSession({ list: mutable<number[]>(() => []) }),
+      clock,
+      autosave: { everyMs: 100 },
+    });
+    let session: WeakRef<object> | undefined;
+    const opened = async (): Promise<number[]> => {
+      const made = await sessions.create({}, { id: 's' });
+      session = new WeakRef(made);
+      return made.state.list;
+    };
+    const isHeld = async (): Promise<boolean> => {
+      for (let i = 0; i < 10; i += 1) {
+        await pass(clock, 100);
+        collect();
+      }
+      await pass(clock, 0);
+      return session?.deref() !== undefined;
+    };
+    const use = async (): Promise<void> => {
+      const list = await opened();
+      expect(await isHeld()).toBe(true);
+      list.push(7);
+      await pass(clock, 200);
+      expect(await sessions.read('s')).toEqual({ list: [7] });
+    };
+    await use();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await isHeld()).toBe(false);
   });
 
   it('tells of a save that failed, and tries again', async () => {

@@ -260,6 +260,20 @@ describe('a restore of what is not sound, or of several backups', () => {
     expect(await add(sessions)).toBe(5);
   });
 
+  it('is seen at once by the process that has the lock, also where no recall comes through', async () => {
+    const [primary, backup] = [new MemoryStore(), new MemoryStore()];
+    const deaf = through(primary, { join: (_call, _listener) => primary.join(() => undefined) });
+    let cut = false;
+    const link = through(backup, { append: (call) => (cut ? Promise.reject(new Error('is cut off')) : call()) });
+    const sessions = repository(deaf, { backups: [{ store: link }], lock: { leaseMs: 60_000 } });
+    await add(sessions);
+    cut = true;
+    await add(sessions);
+    expect(await sessions.backups.restore('s')).toBe(true);
+    cut = false;
+    expect(await add(sessions)).toBe(2); // from what was restored, and not fenced
+  });
+
   it('takes the other backups along', async () => {
     const [primary, one, two] = [new MemoryStore(), new MemoryStore(), new MemoryStore()];
     let cut = false;

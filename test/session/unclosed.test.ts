@@ -51,6 +51,23 @@ it('a session that is dropped unclosed is told of, and its lock is given back', 
   warn.mockRestore();
 });
 
+it('one that is saved now and then is let go and told of as well', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition, autosave: { everyMs: 2 } });
+  const lost: unknown[] = [];
+  sessions.observe((event) => void (event.type === 'unclosed' && lost.push(event.id)));
+  const drop = async (): Promise<void> => {
+    const session = await sessions.open('s', { create: true });
+    session.state.list[0] = { n: 2 };
+    await vi.waitFor(async () => expect(await sessions.read('s')).toEqual({ list: [{ n: 2 }] }));
+  };
+  await drop();
+  await collectUntil(() => lost.length > 0);
+  expect(lost).toEqual(['s']);
+  expect(await sessions.scope('s', (state) => state.list[0], { timeoutMs: 1000 })).toEqual({ n: 2 });
+  warn.mockRestore();
+});
+
 it('one of whose state a part is still in use is not taken for dropped, nor one that was closed', async () => {
   const sessions = new SessionRepository({ store: new MemoryStore(), definition });
   const lost: unknown[] = [];

@@ -11,27 +11,35 @@ export interface AutosaveOptions {
 interface Saved {
   readonly id: string;
   readonly closed: boolean;
+  readonly state: object;
   tracked(): readonly string[];
   save(): Promise<unknown>;
 }
 
+/** By their states: who holds no more than a part of the state has the session saved all the same. */
+const inUse = new WeakMap<object, Saved>();
+
 /**
- * Saves an open session every so often if it was touched, until it ends. Held weakly: one that its user has forgotten
- * is let go, and told of. A save that fails is an event; the next is tried in its turn.
+ * Saves an open session every so often if it was touched, until it ends. Held weakly: one of which its user holds
+ * nothing any more is let go, and told of. A save that fails is an event; the next is tried in its turn.
  */
 export function autosave(session: Saved, { everyMs }: AutosaveOptions, clock: Clock, observers: Observers): void {
   const held = new WeakRef(session);
-  const look = async (): Promise<void> => {
-    const found = held.deref();
-    if (found === undefined || found.closed) return;
-    if (found.tracked().length > 0) {
-      await found.save().catch((error: unknown) => {
-        const code = error instanceof HoldfastError ? error.code : undefined;
-        const message = error instanceof Error ? error.message : String(error);
-        if (code !== 'ERR_CLOSED') observers.emit('autosave-error', () => ({ id: found.id, code, message }));
-      });
-    }
-    clock.after(everyMs, () => void look(), true);
-  };
-  clock.after(everyMs, () => void look(), true);
+  inUse.set(session.state, session);
+  const plan = (): void => void clock.after(everyMs, look, true);
+  const look = (): void => void save(held, observers).then((open) => open && plan());
+  plan();
+}
+
+/** False: it has ended. A function of its own: what the timer runs must not lead to the session. */
+async function save(held: WeakRef<Saved>, observers: Observers): Promise<boolean> {
+  const session = held.deref();
+  if (session === undefined || session.closed) return false;
+  if (session.tracked().length === 0) return true;
+  await session.save().catch((error: unknown) => {
+    const code = error instanceof HoldfastError ? error.code : undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    if (code !== 'ERR_CLOSED') observers.emit('autosave-error', () => ({ id: session.id, code, message }));
+  });
+  return true;
 }
