@@ -22,6 +22,7 @@ export type {
 export { SessionRepository } from './session/repository.ts';
 export type { CloseOptions, ClosedReport, CreateOptions, RepositoryOptions, UseOptions } from './session/options.ts';
 export type { ChangeIdOptions, Saved, Session } from './session/session.ts';
+export type { BackupVerdict } from './session/verification.ts';
 export type { LockOptions } from './lock/member-lock.ts';
 export type { AcquireOptions } from './lock/member-locks.ts';
 export type { BackupOptions } from './backup/backup.ts';

@@ -1,10 +1,42 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
+import { newFolder } from '../folders.ts';
 
 const definition = defineSession({ n: mutable<number>(() => 0) });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('a repository that is never closed', () => {
+  it.each([
+    ['in memory', 'memory:'],
+    ['in a folder', newFolder()],
+  ])('keeps no process alive, whatever it has open, locked, to save or to feed: %s', (_, address) => {
+    const program = `
+      import { SessionRepository, defineSession, mutable, openStore } from 'holdfast';
+      const [store, backup] = [await openStore(${JSON.stringify(address)}), await openStore('memory:')];
+      const sessions = new SessionRepository({
+        store,
+        definition: defineSession({ n: mutable(() => 0) }),
+        backups: [{ store: backup, ack: 'async' }],
+        autosave: { everyMs: 20 },
+        ttlMs: 60_000,
+      });
+      await sessions.scope('kept', (state) => void (state.n = 1), { create: true });
+      const open = await sessions.open('open', { create: true });
+      open.state.n = 1;
+      const began = performance.now();
+      process.on('exit', () => console.log(open.id, performance.now() - began < 5000));`;
+    const ran = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: fileURLToPath(new URL('../../', import.meta.url)),
+      timeout: 25_000,
+      encoding: 'utf8',
+    });
+    expect([ran.status, ran.stdout], ran.stderr).toEqual([0, 'open true\n']);
+  });
+});
 
 describe('closing a repository', () => {
   it('waits for uses under way, which save and hand their locks on, and begins no other', async () => {

@@ -8,17 +8,13 @@ import { Draws, systemEntropy } from '../entropy.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
-import { sameDigest } from '../log/record.ts';
 import { Observers } from '../observe.ts';
 import type { Listener } from '../observe.ts';
 import { checkOptions, timeout } from '../options.ts';
-import { samePosition } from '../position.ts';
 import { bounded } from '../store/bounded.ts';
 import type { Expiry, Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
 import { logReader } from '../sync/log-reader.ts';
-import { pull } from '../sync/pull.ts';
-import { Replica } from '../sync/replica.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import { autosave } from './autosave.ts';
@@ -34,6 +30,8 @@ import { Session } from './session.ts';
 import type { ChangeIdOptions } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
+import { readBack, verifyBackups } from './verification.ts';
+import type { BackupVerdict } from './verification.ts';
 
 /**
  * Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that
@@ -219,13 +217,13 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   /** The state as last saved, as plain values of the caller's own, without a lock. Undefined: no such session. */
   async read(id: string): Promise<S | undefined> {
     this.#checkOpen();
-    let replica = await this.#readBack(this.#line.store, id);
+    let replica = await readBack(this.#line, this.#line.store, id);
     for (
       let hops = 0, at = this.#claims.livesOnAs(replica);
       at !== undefined && hops < MOST_ALIASES;
       hops += 1, at = this.#claims.livesOnAs(replica)
     ) {
-      replica = await this.#readBack(this.#line.store, at);
+      replica = await readBack(this.#line, this.#line.store, at);
     }
     if (!replica.exists) return undefined;
     const slots = new Slots(replica.image, this.#line.codec, this.#definition);
@@ -265,32 +263,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    * how to go on; `damaged`: `backups.catchUp(id)` replaces it; `unreachable`: it does not answer. Saves that run
    * meanwhile make a backup look behind.
    */
-  async verifyBackups(id: string): Promise<('equal' | 'behind' | 'ahead' | 'damaged' | 'unreachable')[]> {
+  async verifyBackups(id: string): Promise<BackupVerdict[]> {
     this.#checkOpen();
-    const primary = await this.#readBack(this.#line.store, id);
-    return Promise.all(
-      this.backups.stores.map(async (store) => {
-        try {
-          const backup = await this.#readBack(store, id);
-          const equal =
-            samePosition(backup.head, primary.head) && sameDigest(backup.image.digest, primary.image.digest);
-          if (equal && backup.state === primary.state) return 'equal';
-          const { revision, nonce } = backup.head;
-          return revision > primary.head.revision ||
-            (revision === primary.head.revision && nonce !== primary.head.nonce)
-            ? 'ahead'
-            : 'behind';
-        } catch (error) {
-          return error instanceof HoldfastError && error.code === 'ERR_CORRUPT' ? 'damaged' : 'unreachable';
-        }
-      }),
-    );
-  }
-
-  async #readBack(store: Pick<Store, 'read'>, id: string): Promise<Replica> {
-    const replica = new Replica(id);
-    await pull({ ...this.#line, store }, replica);
-    return replica;
+    return verifyBackups(this.#line, id);
   }
 
   /** Ids of the sessions in the primary, in no promised order. */
