@@ -449,6 +449,21 @@ describe('a fenced holder', () => {
   });
 });
 
+describe('a holder whose lock went to another', () => {
+  it('sets no other expiry for what is the other\u2019s now', async () => {
+    const store = new MemoryStore();
+    const one = repository(store, { lock: { leaseMs: 40, maxHoldMs: 1 } });
+    const two = repository(store);
+    await one.scope('s', (state) => void (state.visits = 1), { create: true });
+    const slow = await one.open('s');
+    await two.scope('s', (_state, session) => session.expire(90_000), { timeoutMs: 5000 });
+    expect(await codeOf(slow.expire(50))).toBe('ERR_FENCED');
+    expect(await codeOf(slow.expire(undefined))).toBe('ERR_FENCED');
+    await slow.close();
+    expect((await store.inspect('s')).head?.expiry).toEqual({ idleMs: 90_000 });
+  });
+});
+
 describe('a use that asked to hold long', () => {
   it('holds on as it asked to when its id changes', async () => {
     const store = new MemoryStore();
