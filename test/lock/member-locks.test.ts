@@ -475,6 +475,24 @@ describe('a grant whose lease is over when it is read', () => {
   });
 });
 
+describe('a renewal that is refused', () => {
+  it('tells that the lock was lost, also of a use that only reads, and the lock is not used again', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const observers = new Observers(clock);
+    const events: string[] = [];
+    observers.observe(({ type }) => void events.push(type));
+    const locks = new MemberLocks(store, clock, { leaseMs: 900 }, {}, observers);
+    const hold = await locks.acquire('s', since);
+    await store.unlock('s', { token: hold.token }); // as if this process had slept, and others had taken it
+    await store.lock('s', { member: 'other', ticket: 1, leaseMs: 60_000, wait: true, since: ORIGIN });
+    clock.pass(301);
+    await vi.waitFor(() => expect(events).toEqual(['grant', 'lock-lost']));
+    await hold.end('keep');
+    expect(await codeOf(locks.acquire('s', since, { timeoutMs: 0 }))).toBe('ERR_LOCK_TIMEOUT');
+  });
+});
+
 describe('a renewal that crosses the release', () => {
   it('is no lost lock', async () => {
     const store = new MemoryStore();
