@@ -475,6 +475,29 @@ describe('a grant whose lease is over when it is read', () => {
   });
 });
 
+describe('the time that a use has asked to hold', () => {
+  it('is not the next one\u2019s, though the lock stayed here', async () => {
+    const clock = new VirtualClock();
+    const locks = new MemberLocks(new MemoryStore({ clock }), clock, { maxHoldMs: 100 }, {}, new Observers(clock));
+    const late = async (holdMs?: number): Promise<boolean> => {
+      const hold = await locks.acquire('s', since, { holdMs });
+      hold.wanted();
+      clock.pass(101);
+      const overdue = hold.overdue();
+      await hold.end('keep');
+      return overdue;
+    };
+    await (await locks.acquire('s', since, { holdMs: 10_000 })).end('keep');
+    const next = await locks.acquire('s', since);
+    expect(next.granted).toBeUndefined(); // the lock stayed here
+    next.wanted();
+    clock.pass(101);
+    expect(next.overdue()).toBe(true);
+    await next.end('keep');
+    expect([await late(10_000), await late()]).toEqual([false, true]);
+  });
+});
+
 describe('a renewal that is refused', () => {
   it('tells that the lock was lost, also of a use that only reads, and the lock is not used again', async () => {
     const clock = new VirtualClock();

@@ -51,6 +51,14 @@ describe('autosave', () => {
     expect([state.appends, failed, await sessions.read('s')]).toEqual([2, [], { n: 2 }]);
   });
 
+  it('makes no session of one that was opened and not touched', async () => {
+    const { clock, state, sessions } = made();
+    const session = await sessions.open('visitor', { create: true });
+    await pass(clock, 5000);
+    expect([state.appends, await sessions.read('visitor')]).toEqual([0, undefined]);
+    await session.close();
+  });
+
   it('looks at what open and find give, not at a scope', async () => {
     const { clock, sessions } = made(100);
     await sessions.scope('s', (value) => void (value.n = 1), { create: true });

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
@@ -89,4 +91,27 @@ it('begins anew when the session was ended inside its scope', async () => {
     { create: true },
   );
   expect(await sessions.read('e')).toEqual({ n: 2 });
+});
+
+it('what is started inside and goes on for long holds nothing of the session once its scope has ended', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  let used: WeakRef<object> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  await sessions.scope(
+    'long',
+    (state, session) => {
+      state.n += 1;
+      used = new WeakRef(session);
+      timer = setInterval(() => undefined, 60_000); // or a pool's connection
+    },
+    { create: true },
+  );
+  for (let i = 0; i < 20; i += 1) {
+    await wait(1);
+    collect();
+  }
+  await wait(1);
+  expect(used?.deref()).toBeUndefined();
+  clearInterval(timer);
 });

@@ -23,7 +23,7 @@ import { Claims, MOST_ALIASES } from './claims.ts';
 import type { Claimed } from './claims.ts';
 import { checkValues, firstValues, specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
-import { inScope } from './nesting.ts';
+import { frameOf, inScope } from './nesting.ts';
 import type { CloseOptions, ClosedReport, CreateArguments, RepositoryOptions, UseOptions } from './options.ts';
 import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepository } from './rules.ts';
 import { Session } from './session.ts';
@@ -133,13 +133,15 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (typeof use !== 'function')
       throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
     const session = await this.#open(id, options);
+    const frame = frameOf(this.#place, session);
     try {
-      const result = await inScope(this.#place, session, () => use(session.state, session));
+      const result = await inScope(frame, () => use(session.state, session));
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
       await session.saveAndClose();
       return copied;
     } finally {
+      frame.session = undefined;
       await session.close();
     }
   }
