@@ -6,7 +6,7 @@ const { Tracker } = await import(`${dist}/tracking/tracker.js`);
 function track(values) {
   const slots = new Map(Object.entries(values));
   slots.names = () => [...slots.keys()];
-  return new Tracker({ slots, saveMode: 'write', classOf: () => 'mutable' });
+  return new Tracker(slots, { saveMode: 'write', classOf: () => 'mutable' });
 }
 
 const make = (n) => ({

@@ -1,5 +1,5 @@
 // Runs the differ's Rust tests under Miri, which notices undefined behaviour. Says so and ends well where Miri is
-// missing.
+// missing. Further arguments are Miri's: `--target i686-unknown-linux-gnu` has 32 bits.
 import { spawnSync } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';

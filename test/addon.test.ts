@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { VERSION } from '../ts/package.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const built = readdirSafely(join(root, 'native')).find((name) => name.endsWith('.node'));
@@ -16,20 +17,16 @@ function readdirSafely(dir: string): string[] {
   }
 }
 
-const VERSION = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
-
 /** A package that has nothing but the loader. */
 let place: string;
 beforeEach(() => {
   place = mkdtempSync(join(tmpdir(), 'holdfast-addon-'));
   for (const folder of ['dist', 'native']) mkdirSync(join(place, folder));
-  for (const name of ['addon.js', 'errors.js']) copyFileSync(join(root, 'dist', name), join(place, 'dist', name));
-  name(VERSION);
+  for (const name of ['addon.js', 'errors.js', 'package.js'])
+    copyFileSync(join(root, 'dist', name), join(place, 'dist', name));
+  writeFileSync(join(place, 'package.json'), JSON.stringify({ name: 'holdfast', type: 'module', version: VERSION }));
 });
 afterEach(() => rmSync(place, { recursive: true }));
-
-const name = (version: string): void =>
-  writeFileSync(join(place, 'package.json'), JSON.stringify({ name: 'holdfast', type: 'module', version }));
 
 /** What loading it there says. */
 function load(): string {
@@ -45,10 +42,13 @@ const file = (): string =>
   `holdfast.${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}.node`;
 
 describe('the addon', () => {
-  it('that is missing is said to be, with what to do', () => {
+  it('that is missing is said to be, with what can be done there', () => {
     expect(load()).toMatch(
-      /^ERR_UNAVAILABLE none there is no addon for \w+-\w+.*: run `node scripts\/build-native\.mjs`.*or install the package for this machine$/,
+      /^ERR_UNAVAILABLE none there is no addon for \w+-\w+[-\w]*: install the package for this machine$/,
     );
+    mkdirSync(join(place, 'scripts'));
+    writeFileSync(join(place, 'scripts/build-native.mjs'), '');
+    expect(load()).toMatch(/: run `node scripts\/build-native\.mjs`, or install the package for this machine$/);
   });
 
   it('that cannot be loaded says why', () => {
@@ -63,7 +63,8 @@ describe('the addon', () => {
     () => {
       copyFileSync(join(root, 'native', built as string), join(place, 'native', built as string));
       expect(load()).toBe(VERSION);
-      name('9.9.9');
+      const code = join(place, 'dist/package.js');
+      writeFileSync(code, readFileSync(code, 'utf8').replace(`'${VERSION}'`, "'9.9.9'"));
       expect(load()).toMatch(
         /^ERR_UNAVAILABLE none the addon for .* cannot be loaded: '.*' is of version [\d.]+, the package of 9\.9\.9: build or install it anew/,
       );

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { VERSION } from '../ts/package.ts';
 import { BACKUP_RULES, LOCK_RULES, REPOSITORY_RULES } from '../ts/session/rules.ts';
 
 /** The manners of the house as tests. */
@@ -46,6 +47,7 @@ const LEAVES = [
   'entropy.ts',
   'observe.ts',
   'options.ts',
+  'package.ts',
   'position.ts',
   'path.ts',
   'token.ts',
@@ -162,6 +164,7 @@ const DEPENDENCIES: Readonly<Record<string, string>> = {
   '@napi-rs/cli': 'builds the addon',
   '@photostructure/sqlite': 'the embedded store without the addon is tested on it',
   '@types/node': 'types',
+  esbuild: 'the tests bundle with it',
   'fast-check': 'property tests',
   immer: 'the tests show what it makes of a state',
   lodash: 'as immer',
@@ -174,6 +177,7 @@ const DEPENDENCIES: Readonly<Record<string, string>> = {
 /** Packages of the root's lock file with an install script, and why they do without it. */
 const INSTALL_SCRIPTS: Readonly<Record<string, string>> = {
   '@photostructure/sqlite': 'compiles only where its tarball has no binary for the machine; it has six',
+  esbuild: 'makes the way to its binary shorter, which is prebuilt in the tarballs @esbuild/*',
   'msgpackr-extract':
     'looks for its binary, which is prebuilt in the tarballs @msgpackr-extract/*; optional: msgpackr does without it',
 };
@@ -206,6 +210,10 @@ describe('the packages', () => {
     expect(JSON.parse(read('package.json'))).not.toHaveProperty('workspaces');
   });
 
+  it('know their version, also without package.json', () => {
+    expect(VERSION).toBe((JSON.parse(read('package.json')) as { version: string }).version);
+  });
+
   it('of benches and examples are their own, with a lock file beside them', () => {
     const others = tracked.filter((path) => /^(?:bench|examples)\/(?:.*\/)?package\.json$/.test(path));
     expect(others.filter((path) => !tracked.includes(path.replace(/package\.json$/, 'package-lock.json')))).toEqual([]);
@@ -226,7 +234,7 @@ describe('the packages', () => {
         ).toBe(4);
       else
         expect(
-          Object.keys(optionalDependencies).filter((name) => /-(?:linux|darwin)-(?:x64|arm64)$/.test(name)).length,
+          Object.keys(optionalDependencies).filter((name) => /[-/](?:linux|darwin)-(?:x64|arm64)$/.test(name)).length,
           place,
         ).toBe(4);
     }

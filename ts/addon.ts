@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { HoldfastError } from './errors.ts';
+import { packageFolder, requireLate, VERSION } from './package.ts';
 
 /** What `crates/napi` exports. Errors' messages start with a code. */
 export interface Addon {
@@ -37,24 +37,21 @@ function platforms(): string[] {
   return [name];
 }
 
-const require = createRequire(import.meta.url);
-const pathTo = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const textOf = (error: unknown): string =>
   error instanceof Error ? (error.message.split('\n', 1)[0] as string) : String(error);
 
-/** Those of `native/` at the package's root, and packages of their own. */
-function candidates(): { readonly source: string; readonly found: boolean }[] {
+/** Those of `native/` in the package's folder, and packages of their own. */
+function candidates(folder: string | undefined): string[] {
   return platforms().flatMap((platform) => {
-    const file = pathTo(`native/holdfast.${platform}.node`);
-    return existsSync(file)
-      ? [{ source: file, found: true }]
-      : [{ source: `@holdfast/${platform}`, found: isInstalled(`@holdfast/${platform}`) }];
+    const file = folder === undefined ? '' : join(folder, `native/holdfast.${platform}.node`);
+    if (existsSync(file)) return [file];
+    return isInstalled(`@holdfast/${platform}`) ? [`@holdfast/${platform}`] : [];
   });
 }
 
 function isInstalled(name: string): boolean {
   try {
-    require.resolve(name);
+    requireLate.resolve(name);
     return true;
   } catch {
     return false;
@@ -63,24 +60,42 @@ function isInstalled(name: string): boolean {
 
 /** An addon of another version may mean something else by the same names. */
 function checkVersion(addon: Partial<Addon>, source: string): Addon {
-  const { version } = JSON.parse(readFileSync(pathTo('package.json'), 'utf8')) as { version: string };
   const found = addon.version?.() ?? 'an older one';
-  if (found !== version)
-    throw new Error(`'${source}' is of version ${found}, the package of ${version}: build or install it anew`);
+  if (found !== VERSION)
+    throw new Error(`'${source}' is of version ${found}, the package of ${VERSION}: build or install it anew`);
   return addon as Addon;
 }
 
+/** Undefined in a bundle that is alone; `lack` says so. */
+function folderOrLack(): { readonly folder?: string; readonly lack?: HoldfastError } {
+  try {
+    return { folder: packageFolder() };
+  } catch (error) {
+    return { lack: error as HoldfastError };
+  }
+}
+
+const BUILD = 'scripts/build-native.mjs';
+
+/** What can be done where the package is: what is installed has no sources to build from. */
+function remedyIn(folder: string | undefined): string {
+  const install = 'install the package for this machine';
+  return folder !== undefined && existsSync(join(folder, BUILD)) ? `run \`node ${BUILD}\`, or ${install}` : install;
+}
+
 function load(): Addon {
-  const remedy = 'run `node scripts/build-native.mjs` where the sources are, or install the package for this machine';
-  const found = candidates().filter((candidate) => candidate.found);
+  const { folder, lack } = folderOrLack();
+  const found = candidates(folder);
+  const remedy = remedyIn(folder);
   if (found.length === 0)
-    throw new HoldfastError('ERR_UNAVAILABLE', `there is no addon for ${platforms()[0]}: ${remedy}`, {
-      outcome: 'none',
-    });
+    throw (
+      lack ??
+      new HoldfastError('ERR_UNAVAILABLE', `there is no addon for ${platforms()[0]}: ${remedy}`, { outcome: 'none' })
+    );
   const failures: unknown[] = [];
-  for (const { source } of found) {
+  for (const source of found) {
     try {
-      return checkVersion(require(source) as Partial<Addon>, source);
+      return checkVersion(requireLate(source) as Partial<Addon>, source);
     } catch (error) {
       failures.push(error);
     }

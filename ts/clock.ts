@@ -13,9 +13,12 @@ export interface Clock {
 /** Timers of Node are cut off at 2^31 - 1 ms, and fire at once beyond. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** Both clocks tick alike; to read this one makes no BigInt. */
+const STARTED_MS = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
+
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => Number(process.hrtime.bigint() / 1000n) / 1000,
+  monotonic: () => STARTED_MS + performance.now(),
   after(delayMs, run, background = false) {
     const timer = setTimeout(run, Math.min(delayMs, LONGEST_TIMER_MS));
     if (background) timer.unref();
@@ -52,9 +55,7 @@ export class SteadyTime {
 
   /** To judge by: whether a session has expired. A jump back must not bring back to life what has. */
   now(): number {
-    const wall = this.#clock.now();
-    const steady = this.#look(wall);
-    return this.#jumped ? steady : wall;
+    return this.look().wall;
   }
 
   /**
@@ -62,13 +63,20 @@ export class SteadyTime {
    * one.
    */
   stamp(): number {
-    const wall = this.#clock.now();
-    const steady = this.#look(wall);
-    return this.#jumped ? Math.max(wall, steady) : wall;
+    return this.look().stamp;
   }
 
-  #look(wall: number): number {
+  /** The monotonic clock, `now` as `wall`, and `stamp`, of one moment. */
+  look(): { readonly monotonic: number; readonly wall: number; readonly stamp: number } {
+    const told = this.#clock.now();
     const monotonic = this.#clock.monotonic();
+    const steady = this.#follow(told, monotonic);
+    if (!this.#jumped) return { monotonic, wall: told, stamp: told };
+    return { monotonic, wall: steady, stamp: Math.max(told, steady) };
+  }
+
+  /** What the wall clock would tell, had it not jumped. */
+  #follow(wall: number, monotonic: number): number {
     const moved = wall - monotonic - this.#offset;
     if (Math.abs(moved) > JUMP_MS) {
       this.#agreeSince = undefined;

@@ -1,7 +1,7 @@
 /**
  * Binary deltas: what turns one byte string, the base, into another, the target. The format is drawn in
- * `crates/delta/FORMAT.md`. All inputs are `Uint8Array`s of at most 2^31 - 1 bytes, and nothing else may write to their
- * memory during a call.
+ * `crates/delta/FORMAT.md`. All inputs are `Uint8Array`s of at most 2^31 - 1 bytes, on memory of this thread alone: a
+ * `SharedArrayBuffer`'s is refused.
  */
 import type { Chunk } from './diff/chunks.ts';
 import type { ChunksOptions, Differ, Engine, SignatureOptions } from './diff/differ.ts';
@@ -23,7 +23,7 @@ export const engine: Engine = differ.engine;
  * A new delta that turns `base` into `target`: 1 byte when they are equal, at most `target.length + 16` bytes.
  * The same input gives the same delta on every machine.
  *
- * @throws HoldfastError `ERR_INVALID` for an argument that is no `Uint8Array` or too long.
+ * @throws HoldfastError `ERR_INVALID` for an argument that is no `Uint8Array`, too long, or shared.
  */
 export function diff(base: Uint8Array, target: Uint8Array): Uint8Array {
   return differ.diff(base, target);

@@ -20,7 +20,9 @@ export function checkOptions(what: string, options: unknown, rules: Rules): void
 function checkGiven(what: string, prefix: string, options: unknown, rules: Rules): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     refuse(`${what}: ${prefix === '' ? 'options' : prefix.slice(0, -1)}`, 'an object of options', options);
-  for (const [name, value] of Object.entries(options)) {
+  const given = options as Readonly<Record<string, unknown>>;
+  for (const name of Object.keys(given)) {
+    const value = given[name];
     if (!Object.hasOwn(rules, name)) throw unknownOption(what, prefix, name, Object.keys(rules));
     if (value !== undefined) rules[name]?.(`${what}: ${prefix}${name}`, value);
   }

@@ -1,5 +1,7 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fromVcdiff, toVcdiff } from '../../ts/delta.ts';
 import { sealLength, sealValue } from '../../ts/diff/check.ts';
 import type { Differ } from '../../ts/diff/differ.ts';
 import { HoldfastError, type ErrorCode } from '../../ts/errors.ts';
@@ -59,8 +61,11 @@ const BAD: readonly [string, number[], ErrorCode][] = [
   ['a copy beyond the base', [0x80, 0x08, 0x7e], 'ERR_CORRUPT'],
   ['a copy before the base', [0x80, 0x81, 0x01], 'ERR_CORRUPT'],
   ['a copy of 32 GB', [0x80, 0x08, 0xff, 0xff, 0xff, 0xff, 0x0f], 'ERR_CORRUPT'],
+  ['a copy of 4 GB and 8 bytes', [0x80, 0x08, 0x81, 0x80, 0x80, 0x80, 0x02], 'ERR_CORRUPT'],
   ['cut added bytes', [0x80, 0x50, 1, 2], 'ERR_CORRUPT'],
   ['added bytes of 4 GB', [0x80, 0x70, 0xff, 0xff, 0xff, 0xff, 0x0f, 1], 'ERR_CORRUPT'],
+  ['added bytes of 4 GB and 2', [0x80, 0x70, 0xfc, 0xff, 0xff, 0xff, 0x0f, 1, 2], 'ERR_CORRUPT'],
+  ['a byte and a run that make 4 GB', [0x80, 0x61, 0xff, 0xff, 0xff, 0xff, 0x0f, 7], 'ERR_LIMIT'],
   ['a run of 4 GB', [0x80, 0x60, 0xff, 0xff, 0xff, 0xff, 0x0f, 7], 'ERR_LIMIT'],
   [
     'copies of 4 MB',
@@ -157,6 +162,53 @@ describe.each(engines)('arguments, $engine', (engine: Differ) => {
     expectCode('ERR_INVALID', () => engine.hashBatch([base, base], words));
     for (const limit of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])
       expectCode('ERR_INVALID', () => engine.apply(base, base, limit));
+  });
+
+  it('ERR_INVALID for memory that another thread may write to', () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(4000)).fill(1);
+    const foreign = runInNewContext('new Uint8Array(new SharedArrayBuffer(4000))') as Uint8Array;
+    const delta = engine.diff(base, target);
+    for (const bad of [shared, foreign, Buffer.from(shared.buffer, 8, 700)]) {
+      expectCode('ERR_INVALID', () => engine.diff(bad, target));
+      expectCode('ERR_INVALID', () => engine.diff(base, bad));
+      expectCode('ERR_INVALID', () => engine.diffInto(base, target, bad));
+      expectCode('ERR_INVALID', () => engine.apply(bad, delta, LIMIT));
+      expectCode('ERR_INVALID', () => engine.apply(base, bad, LIMIT));
+      expectCode('ERR_INVALID', () => engine.applyInPlace(bad, delta));
+      expectCode('ERR_INVALID', () => engine.applyInPlace(Buffer.from(base), bad));
+      expectCode('ERR_INVALID', () => engine.applyChain(bad, [delta], LIMIT));
+      expectCode('ERR_INVALID', () => engine.applyChain(base, [bad], LIMIT));
+      expectCode('ERR_INVALID', () => engine.signature(bad));
+      expectCode('ERR_INVALID', () => engine.diffSignature(bad, target));
+      expectCode('ERR_INVALID', () => engine.diffSignature(engine.signature(base), bad));
+      expectCode('ERR_INVALID', () => engine.chunks(bad));
+      expectCode('ERR_INVALID', () => engine.diffBatch([bad], [target], Buffer.alloc(2000), words));
+      expectCode('ERR_INVALID', () => engine.diffBatch([base], [bad], Buffer.alloc(9000), words));
+      expectCode('ERR_INVALID', () => engine.diffBatch([base], [target], bad, words));
+      expectCode('ERR_INVALID', () => engine.hashBatch([bad], words));
+      expectCode('ERR_INVALID', () => fromVcdiff(base, bad, LIMIT));
+      expectCode('ERR_INVALID', () => toVcdiff(bad, delta, LIMIT));
+      expectCode('ERR_INVALID', () => toVcdiff(base, bad, LIMIT));
+    }
+    const sharedWords = new Uint32Array(new SharedArrayBuffer(12));
+    expectCode('ERR_INVALID', () => engine.hashBatch([base], sharedWords));
+    expect(Buffer.from(shared).every((byte) => byte === 1)).toBe(true);
+  });
+
+  it('bytes are taken wherever they lie in memory', () => {
+    const room = new Uint8Array(4000);
+    const delta = engine.diff(base, target);
+    for (let shift = 1; shift < 8; shift += 1) {
+      const [from, to] = [room.subarray(shift, shift + base.length), room.subarray(2000 + shift).subarray(0, 700)];
+      from.set(base);
+      to.set(target);
+      expect(engine.diff(from, to)).toEqual(delta);
+      expect(engine.signature(from)).toEqual(engine.signature(base));
+      expect(engine.chunks(to)).toEqual(engine.chunks(target));
+      const moved = room.subarray(3000 + shift, 3000 + shift + delta.length);
+      moved.set(delta);
+      expect(Buffer.from(engine.apply(from, moved, LIMIT)).equals(target)).toBe(true);
+    }
   });
 
   it('ERR_LIMIT for every room that is too small, and none for just enough', () => {

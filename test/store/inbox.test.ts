@@ -1,10 +1,24 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { SocketInbox } from '../../ts/store/inbox.ts';
 import { newFolder } from '../folders.ts';
 
@@ -76,4 +90,73 @@ describe.skipIf(process.platform === 'win32')('SocketInbox', () => {
     }
     expect(readdirSync(dir)).toEqual([]);
   });
+});
+
+/** Of a store whose own path is too long for a socket's: its sockets' folder, which anybody can foretell. */
+describe.skipIf(process.platform === 'win32')('a folder for sockets in the temporary folder', () => {
+  const begun: string[] = [];
+  afterEach(() => begun.splice(0).forEach((path) => rmSync(path, { recursive: true, force: true })));
+
+  function newStore(): { dir: string; sockets: string } {
+    const dir = join(newFolder(), 'x'.repeat(90));
+    mkdirSync(dir);
+    const digest = createHash('sha256').update(realpathSync(dir)).digest('hex').slice(0, 16);
+    const sockets = join(tmpdir(), `holdfast-${digest}`);
+    begun.push(sockets);
+    return { dir, sockets };
+  }
+
+  it('is made for its owner alone, and goes with the last who listens', async () => {
+    const { dir, sockets } = newStore();
+    const inbox = new SocketInbox(dir);
+    await inbox.join(() => undefined);
+    expect([lstatSync(sockets).mode & 0o777, readdirSync(sockets).length]).toEqual([0o700, 1]);
+    await inbox.close();
+    expect([existsSync(sockets), readdirSync(dir)]).toEqual([false, []]);
+  });
+
+  it('that is there, open to all, is closed to others', async () => {
+    const { dir, sockets } = newStore();
+    mkdirSync(sockets);
+    chmodSync(sockets, 0o777);
+    const inbox = new SocketInbox(dir);
+    await inbox.join(() => undefined);
+    expect(lstatSync(sockets).mode & 0o777).toBe(0o700);
+    await inbox.close();
+  });
+
+  it('that is a link, or a file, is not used', async () => {
+    for (const plant of [
+      (at: string, elsewhere: string) => symlinkSync(elsewhere, at),
+      (at: string, elsewhere: string) => symlinkSync(join(elsewhere, 'nowhere'), at),
+      (at: string) => writeFileSync(at, ''),
+    ]) {
+      const { dir, sockets } = newStore();
+      const elsewhere = newFolder();
+      chmodSync(elsewhere, 0o755);
+      plant(sockets, elsewhere);
+      const inbox = new SocketInbox(dir);
+      await expect(inbox.join(() => undefined)).rejects.toMatchObject({
+        code: 'ERR_UNAVAILABLE',
+        message: expect.stringMatching(/^cannot listen on .*holdfast-/) as string,
+      });
+      await inbox.close();
+      expect([readdirSync(elsewhere), lstatSync(elsewhere).mode & 0o777]).toEqual([[], 0o755]);
+    }
+  });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    `that another user has made is not used${process.getuid?.() === 0 ? '' : ' (skipped: only root can make one)'}`,
+    async () => {
+      const { dir, sockets } = newStore();
+      mkdirSync(sockets);
+      chownSync(sockets, 65534, 65534);
+      const inbox = new SocketInbox(dir);
+      await expect(inbox.join(() => undefined)).rejects.toThrow(
+        /belongs to another user: remove it, or give the store a shorter path/,
+      );
+      await inbox.close();
+      expect(readdirSync(sockets)).toEqual([]);
+    },
+  );
 });

@@ -83,11 +83,9 @@ const appends: Mutants = {
   "keeps the writer's bytes, not a copy": [store('new Uint8Array(request.bytes)', 'request.bytes')],
   "forgets a feed's higher token": [writes('lock.token = token;', '')],
   'leaves the lock to a holder whom a feed outdates': [
-    writes('lock.token = token;\n    delete lock.holder;', 'lock.token = token;'),
+    writes('lock.token = token;\n    lock.holder = undefined;', 'lock.token = token;'),
   ],
-  'takes an append for no use': [
-    writes("ended: kind === 'end', usedAt: moment.stamp", "ended: kind === 'end', usedAt: row.usedAt || moment.stamp"),
-  ],
+  'takes an append for no use': [writes('row.usedAt = moment.stamp;', 'row.usedAt ||= moment.stamp;')],
   'drops the rule with each append': [
     writes(
       'if (request.expiry !== undefined) row.expiry = ruleOf(request.expiry);',
@@ -184,7 +182,7 @@ const appends: Mutants = {
     writes('begins === true || row.revision === 0', "(begins !== false && kind === 'snapshot') || row.revision === 0"),
   ],
   'frees the lock of what begins anew': [
-    writes('expiry: {}, terms: [] });\n', 'expiry: {}, terms: [] });\n  delete row.lock.holder;\n'),
+    writes('expiry: {}, terms: [] });\n', 'expiry: {}, terms: [] });\n  row.lock.holder = undefined;\n'),
   ],
   'empties the queue of what begins anew': [
     writes('expiry: {}, terms: [] });\n', 'expiry: {}, terms: [] });\n  row.lock.queue = [];\n'),
@@ -215,21 +213,21 @@ const appends: Mutants = {
   ],
   'notes the time of each snapshot for that of creation': [
     writes(
-      'usedAt: moment.stamp });\n  if (request.expiry',
-      "usedAt: moment.stamp, createdAt: kind === 'snapshot' && request.createdAt === undefined ? moment.stamp : row.createdAt });\n  if (request.expiry",
+      'row.usedAt = moment.stamp;',
+      "row.usedAt = moment.stamp;\n  if (kind === 'snapshot' && request.createdAt === undefined) row.createdAt = moment.stamp;",
     ),
   ],
   'takes `createdAt` of any snapshot': [
     writes(
-      'usedAt: moment.stamp });\n  if (request.expiry',
-      "usedAt: moment.stamp, createdAt: kind === 'snapshot' ? (request.createdAt ?? row.createdAt) : row.createdAt });\n  if (request.expiry",
+      'row.usedAt = moment.stamp;',
+      "row.usedAt = moment.stamp;\n  if (kind === 'snapshot') row.createdAt = request.createdAt ?? row.createdAt;",
     ),
   ],
   'shows again what was compacted': [writes('Math.max(row.first, Math.min(', 'Math.max(1, Math.min(')],
   'empties the queue by a feed': [
     writes(
-      'lock.token = token;\n    delete lock.holder;',
-      'lock.token = token;\n    lock.queue = [];\n    delete lock.holder;',
+      'lock.token = token;\n    lock.holder = undefined;',
+      'lock.token = token;\n    lock.queue = [];\n    lock.holder = undefined;',
     ),
   ],
   'releases a lock that nobody has': [
@@ -457,8 +455,8 @@ const readings: Mutants = {
 };
 
 const locks: Mutants = {
-  'grants without a higher token': [lock('row.token += 1;\n  row.holder', 'row.holder')],
-  'releases without a higher token': [lock('delete row.holder;\n  row.token += 1;', 'delete row.holder;')],
+  'grants without a higher token': [lock('row.token += 1;\n  const recalledAt', 'const recalledAt')],
+  'releases without a higher token': [lock('row.holder = undefined;\n  row.token += 1;', 'row.holder = undefined;')],
   'hands a lapsed lease back': [
     lock('request.ticket === holder.ticket && leftMs > 0', 'request.ticket === holder.ticket'),
   ],
@@ -522,15 +520,18 @@ const locks: Mutants = {
     lock("if (waiter.member !== self) notices.push({ kind: 'grant', member: waiter.member, token: row.token });", ''),
   ],
   'never says that others want the lock': [lock('wanted: queue.length > 0', 'wanted: false')],
-  'keeps a holder of an older epoch': [lock('row.token = floor;\n    delete row.holder;', 'row.token = floor;')],
+  'keeps a holder of an older epoch': [lock('row.token = floor;\n    row.holder = undefined;', 'row.token = floor;')],
   'empties the queue with the epoch': [
     lock(
-      'row.token = floor;\n    delete row.holder;',
-      'row.token = floor;\n    row.queue = [];\n    delete row.holder;',
+      'row.token = floor;\n    row.holder = undefined;',
+      'row.token = floor;\n    row.queue = [];\n    row.holder = undefined;',
     ),
   ],
   'measures leases by the wall clock': [
-    store('monotonic: this.#clock.monotonic(), wall', 'monotonic: this.#clock.now(), wall'),
+    store(
+      'return { monotonic, wall, stamp, boot',
+      'return { monotonic: this.#clock.now() + 0 * monotonic, wall, stamp, boot',
+    ),
   ],
 
   'raises the token where a place is left': [lock('row.queue = left;', 'row.queue = left;\n  row.token += 1;')],
@@ -573,7 +574,7 @@ const locks: Mutants = {
     lock("notices.push({ kind: 'recall'", "if (!again) notices.push({ kind: 'recall'"),
   ],
   'takes a grant that others want for one that nobody does': [
-    lock(', ...(row.queue.length > 0 && { recalledAt: now })', ''),
+    lock('const recalledAt = row.queue.length > 0 ? now : undefined;', 'const recalledAt = undefined;'),
   ],
   "tells nobody of a grant that another's request brought": [
     lock('if (free) grantNext(row, now, notices, member);', 'if (free) grantNext(row, now, [], member);'),
@@ -625,10 +626,8 @@ const lives: Mutants = {
       "if (leftMs(row, now) <= 0 && !row.ended) return 'expired';",
     ),
   ],
-  'judges expiry by the wall clock as it is': [clock('this.#jumped ? steady : wall', 'steady > 0 ? wall : wall')],
-  'notes uses by the wall clock as it is': [
-    clock('this.#jumped ? Math.max(wall, steady) : wall', 'steady > 0 ? wall : wall'),
-  ],
+  'judges expiry by the wall clock as it is': [clock('wall: steady, stamp', 'wall: told, stamp')],
+  'notes uses by the wall clock as it is': [clock('stamp: Math.max(told, steady)', 'stamp: told')],
   'revives by touch': [
     uses("const live = head?.state === 'live';", "const live = head !== undefined && head.state !== 'ended';"),
   ],
@@ -686,7 +685,7 @@ const lives: Mutants = {
     ),
   ],
   'remembers a look through a use': [
-    moment('row.boot = boot;\n  delete row.lookedAt;', 'row.boot = boot;'),
+    moment('row.boot = boot;\n  row.lookedAt = undefined;', 'row.boot = boot;'),
     uses('if (!isForgotten(row, moment)) return dropLook(draft, row);', 'if (!isForgotten(row, moment)) return false;'),
   ],
   'begins tokens again after a sweep': [moment('Math.max(floorOf(epoch), births)', 'floorOf(epoch)')],
@@ -716,8 +715,8 @@ const lives: Mutants = {
   'expires at the later of both': [expiry('Math.min(usedAt', 'Math.max(usedAt')],
   'takes a read for a use': [
     store(
-      'return this.#read(aboutTail(id, owned), (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);',
-      'void this.touch(id, { token: 2 ** 51 });\n    return this.#read(aboutTail(id, owned), (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);',
+      'return this.#read({ id, whole: asksForAll(owned) }, (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);',
+      'void this.touch(id, { token: 2 ** 51 });\n    return this.#read({ id, whole: asksForAll(owned) }, (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment), deadline);',
     ),
   ],
   'takes a lock for a use': [
@@ -726,12 +725,7 @@ const lives: Mutants = {
       'row.usedAt = moment.stamp;\n  if (changed) putUsed(draft, row, moment);',
     ),
   ],
-  'notes an end as no use': [
-    writes(
-      "ended: kind === 'end', usedAt: moment.stamp",
-      "ended: kind === 'end', usedAt: kind === 'end' ? row.usedAt : moment.stamp",
-    ),
-  ],
+  'notes an end as no use': [writes('row.usedAt = moment.stamp;', "if (kind !== 'end') row.usedAt = moment.stamp;")],
   'answers a touch by the rule before': [
     uses('if (live) noteUse(row, use, moment);', 'const before = { ...row };\n  if (live) noteUse(row, use, moment);'),
     uses('leftMs: leftMs(row, moment.wall), wanted }', 'leftMs: leftMs(before, moment.wall), wanted }'),
@@ -765,8 +759,8 @@ const lives: Mutants = {
   ],
   'counts what came back among what it swept': [
     uses(
-      '  delete row.lookedAt;\n  draft.putRow(row);\n  return false;',
-      '  delete row.lookedAt;\n  draft.putRow(row);\n  return true as never;',
+      '  row.lookedAt = undefined;\n  draft.putRow(row);\n  return false;',
+      '  row.lookedAt = undefined;\n  draft.putRow(row);\n  return true as never;',
     ),
   ],
 };

@@ -51,8 +51,7 @@ export function track(values: Record<string, unknown> = {}, options: FixtureOpti
   const slots = new MapSlots(values);
   const others = options.others === undefined ? 'mutable' : (options.others ?? undefined);
   const classes = new Map(Object.entries(options.classes ?? {}));
-  const tracker = new Tracker({
-    slots,
+  const tracker = new Tracker(slots, {
     saveMode: options.saveMode ?? 'write',
     classOf: (name) => classes.get(name) ?? others,
   });

@@ -8,6 +8,9 @@ import { scan } from './scan.ts';
 const FIRST_BYTES = 8_192;
 /** A scratch area larger than this is not kept between calls. */
 const KEPT_BYTES = 16 * 1_048_576;
+/** Nor are decoded bytes that are more than this. */
+const KEPT_READ_BYTES = 1_048_576;
+const NIL = Buffer.from([0xc0]);
 
 /**
  * Fixed: with records or shared structures the bytes would depend on what was encoded before, with float32 numbers
@@ -63,6 +66,9 @@ export const msgpackCodec: Codec = {
         `Not an encoded value: ${cause instanceof Error ? cause.message : String(cause)}.`,
         { cause },
       );
+    } finally {
+      // msgpackr keeps a view of what it read last.
+      if (bytes.length > KEPT_READ_BYTES) unpackr.decode(NIL);
     }
   },
 };

@@ -1,4 +1,4 @@
-import { isUint8Array } from 'node:util/types';
+import { isSharedArrayBuffer, isUint8Array } from 'node:util/types';
 import { HoldfastError } from '../errors.ts';
 import { BATCH_STRIDE, type ChunksOptions, type SignatureOptions } from './differ.ts';
 import {
@@ -16,10 +16,18 @@ function invalid(message: string): HoldfastError {
   return new HoldfastError('ERR_INVALID', message);
 }
 
-/** Throws `ERR_INVALID` unless `value` is a `Uint8Array` of at most 2^31 - 1 bytes. */
+/** The native call is for what the cheap look cannot tell: memory of another realm. */
+const isShared = (memory: ArrayBufferLike): boolean => !(memory instanceof ArrayBuffer) && isSharedArrayBuffer(memory);
+
+/**
+ * Throws `ERR_INVALID` unless `value` is a `Uint8Array` of at most 2^31 - 1 bytes that only this thread can write to:
+ * what is read twice must not differ.
+ */
 export function checkBytes(value: Uint8Array, name: string): void {
   if (!(value instanceof Uint8Array) && !isUint8Array(value)) throw invalid(`${name} must be a Uint8Array`);
   if (value.length > MAX_LEN) throw invalid(`${name} is ${value.length} bytes long: more than ${MAX_LEN}`);
+  if (isShared(value.buffer))
+    throw invalid(`${name} is memory that other threads may write to (a SharedArrayBuffer): pass a copy of it`);
 }
 
 /** The limit, cut to what the format can hold. */
@@ -61,6 +69,7 @@ export function checkList<T extends Uint8Array | undefined>(list: readonly T[], 
 /** Throws unless `results` has room for `count` entries. */
 export function checkResults(results: Uint32Array, count: number): void {
   if (!(results instanceof Uint32Array)) throw invalid('results must be a Uint32Array');
+  if (isShared(results.buffer)) throw invalid('results must be memory of this thread alone');
   if (results.length < BATCH_STRIDE * count)
     throw invalid(`results must hold ${BATCH_STRIDE * count} words, not ${results.length}`);
 }

@@ -3,6 +3,7 @@ import type { Observers } from '../observe.ts';
 import type { Position } from '../position.ts';
 import type { CallOptions, Grant, LockOwner, Membership, Store, Tail } from '../store/store.ts';
 import type { Token } from '../token.ts';
+import type { Renewals } from './renewals.ts';
 
 export interface LockOptions {
   /** When to give the lock back: `lazy`, when another asks for it; `access`, after each use. Default `lazy`. */
@@ -40,8 +41,8 @@ export interface Hold {
   readonly leave: () => void;
   /** The store says that others want the lock: as if a recall had come. */
   readonly wanted: () => void;
-  /** Ends the use; further calls do nothing. */
-  readonly end: (how: EndOfHold) => Promise<void>;
+  /** Ends the use; further calls do nothing. Undefined: at once, for nothing had to be told to the store. */
+  readonly end: (how: EndOfHold) => Promise<void> | undefined;
 }
 
 /** There is no living session, as the store says: nothing was locked. */
@@ -77,6 +78,8 @@ export interface LockContext {
   /** Nothing is held, asked for or waited for any more. */
   forget(lock: MemberLock): void;
   readonly observers: Observers;
+  /** Those in use. */
+  readonly renewals: Renewals<MemberLock>;
   timedOut(id: string): Error;
   /** The store has noted that the session is in use. */
   onRenewed(id: string, token: Token): void;
@@ -108,7 +111,7 @@ type State =
   | { readonly is: 'free' }
   | { readonly is: 'asking'; wake: () => void }
   | { readonly is: 'kept'; readonly held: Held }
-  | { readonly is: 'used'; readonly held: Held; stopRenewing: () => void }
+  | { readonly is: 'used'; readonly held: Held }
   | { readonly is: 'releasing' };
 
 const FREE: State = { is: 'free' };
@@ -121,6 +124,8 @@ const LEASE_MARGIN = 0.1;
 const ASK_AGAIN = 0.25;
 /** A lease with less than this left is renewed when a use begins. */
 const FRESH = 0.5;
+/** And with less than this left, while it goes on. */
+const DUE = 1 - LEASE_MARGIN - 1 / 3;
 
 /**
  * The lock of one session, as one member sees it: a queue of this process's uses in front of the store's queue of
@@ -139,6 +144,14 @@ export class MemberLock {
   constructor(id: string, context: LockContext) {
     this.id = id;
     this.#context = context;
+  }
+
+  /** The lock, if it is here and nobody uses it or waits for it. */
+  take(holdMs: number | undefined): Hold | undefined {
+    if (this.#state.is !== 'kept' || this.#waiters.length > 0) return undefined;
+    const { held } = this.#state;
+    if (this.#mustHandOver(held) || this.#now() >= held.leaseUntil) return undefined;
+    return this.#use(held, holdMs, undefined);
   }
 
   /** Adds a waiter; returns a function that takes it out of the queue. */
@@ -204,7 +217,7 @@ export class MemberLock {
     if (state.is !== 'kept') return;
     if (this.#mustHandOver(state.held)) void this.#release(state.held);
     else if (first === undefined) return;
-    else if (this.#now() < state.held.leaseUntil) this.#use(state.held, first, undefined);
+    else if (this.#now() < state.held.leaseUntil) first.grant(this.#use(state.held, first.holdMs, undefined));
     else void this.#ask(); // it may be another's by now: the store knows
   }
 
@@ -223,7 +236,7 @@ export class MemberLock {
     else {
       this.#state = { is: 'kept', held: found.held };
       const first = this.#waiters[0];
-      if (first !== undefined) return this.#use(found.held, first, found.granted);
+      if (first !== undefined) return first.grant(this.#use(found.held, first.holdMs, found.granted));
       return this.#release(found.held); // it finds nobody any more, and what it brought would be lost
     }
     this.#next();
@@ -292,33 +305,36 @@ export class MemberLock {
     };
   }
 
-  #use(held: Held, waiter: Waiter, granted: Granted | undefined): void {
-    held.holdMs = waiter.holdMs ?? this.#context.options.maxHoldMs;
-    this.#state = { is: 'used', held, stopRenewing: this.#keepAlive(held) };
+  #use(held: Held, holdMs: number | undefined, granted: Granted | undefined): Hold {
+    held.holdMs = holdMs ?? this.#context.options.maxHoldMs;
+    this.#state = { is: 'used', held };
+    this.#context.renewals.add(this);
+    if (this.#leftOf(held) < FRESH) void this.#renew(held);
     let ended = false;
-    waiter.grant({
+    return {
       token: held.token,
       granted,
       overdue: () => this.#overdue(held),
       wanted: () => this.#noteWanted(held),
       releaseNow: () => this.#held() === held && this.#mustHandOver(held),
       leave: () => void (held.leaving = true),
-      end: async (how) => {
-        if (ended) return;
+      end: (how) => {
+        if (ended) return undefined;
         ended = true;
-        await this.#endUse(held, how);
+        return this.#endUse(held, how);
       },
-    });
+    };
   }
 
-  async #endUse(held: Held, how: EndOfHold): Promise<void> {
-    if (this.#state.is === 'used') this.#state.stopRenewing();
+  #endUse(held: Held, how: EndOfHold): Promise<void> | undefined {
+    this.#context.renewals.delete(this);
     held.leaving = false;
     if (how === 'lost') this.#lose(held);
     const kept = how === 'keep' && !held.lost;
     this.#state = kept ? { is: 'kept', held } : FREE;
-    if (kept && this.#mustHandOver(held)) await this.#release(held);
-    else this.#next();
+    if (kept && this.#mustHandOver(held)) return this.#release(held);
+    this.#next();
+    return undefined;
   }
 
   #mustHandOver(held: Held): boolean {
@@ -344,18 +360,14 @@ export class MemberLock {
     await this.#context.store.unlock(this.id, who, this.#context.call).catch(() => undefined);
   }
 
-  /** While a use goes on, the lease is renewed; not for ever, if others wait. */
-  #keepAlive(held: Held): () => void {
-    const { clock, options } = this.#context;
-    const everyMs = options.leaseMs / 3;
-    let stop = (): void => undefined;
-    const tick = (): void => {
-      stop = clock.after(everyMs, tick, true);
-      void this.#renew(held);
-    };
-    if (held.leaseUntil - this.#now() < options.leaseMs * FRESH) tick();
-    else stop = clock.after(everyMs, tick, true);
-    return () => stop();
+  /** While a use goes on, its lease is renewed when a third has passed; not for ever, if others wait. */
+  renewDue(): void {
+    if (this.#state.is === 'used' && this.#leftOf(this.#state.held) < DUE) void this.#renew(this.#state.held);
+  }
+
+  /** What is left of the lease, as a part of it. */
+  #leftOf(held: Held): number {
+    return (held.leaseUntil - this.#now()) / this.#context.options.leaseMs;
   }
 
   #overdue(held: Held): boolean {

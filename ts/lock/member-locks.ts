@@ -7,6 +7,7 @@ import { epochOf } from '../token.ts';
 import type { Token } from '../token.ts';
 import { MemberLock } from './member-lock.ts';
 import type { Hold, LockContext, LockOptions, Waiter } from './member-lock.ts';
+import { Renewals } from './renewals.ts';
 
 export interface AcquireOptions {
   /** How long to wait for the lock: 0 only tries, Infinity waits for ever. Default 10000. */
@@ -53,10 +54,16 @@ export class MemberLocks {
       closed: () => this.#closed,
       forget: (lock) => void this.#locks.delete(lock.id),
       observers,
+      renewals: new Renewals(clock, leaseMs, (lock) => lock.renewDue()),
       timedOut: (id) => lockTimeout(id, 0),
       onRenewed,
       checkWorld: (token) => this.#checkWorld(token),
     };
+  }
+
+  /** The lock, where it is still here and nobody uses it or waits for it; else `acquire` it. */
+  take(id: string, { holdMs, signal }: AcquireOptions): Hold | undefined {
+    return this.#closed || signal?.aborted === true ? undefined : this.#locks.get(id)?.take(holdMs);
   }
 
   /**
@@ -69,6 +76,7 @@ export class MemberLocks {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       let leave: (() => void) | undefined;
+      let stopTimer: (() => void) | undefined;
       let settled = false;
       const settle = (): void => {
         settled = true;
@@ -84,14 +92,12 @@ export class MemberLocks {
         grant: (hold) => (settle(), resolve(hold)),
         fail: (error) => (settle(), reject(error as Error)),
       };
-      const stopTimer =
-        timeoutMs > 0 && Number.isFinite(timeoutMs)
-          ? this.#context.clock.after(timeoutMs, () => waiter.fail(lockTimeout(id, timeoutMs)))
-          : undefined;
       const onAbort = (): void => waiter.fail(signal?.reason);
-      signal?.addEventListener('abort', onAbort, { once: true });
       leave = this.#lock(id).wait(waiter);
-      if (settled) leave();
+      if (settled) return leave();
+      if (timeoutMs > 0 && Number.isFinite(timeoutMs))
+        stopTimer = this.#context.clock.after(timeoutMs, () => waiter.fail(lockTimeout(id, timeoutMs)));
+      signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 

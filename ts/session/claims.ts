@@ -23,10 +23,10 @@ export interface Claimed {
   /** As the use asked for. */
   readonly holdMs: number | undefined;
   /**
-   * Gives lock and replica back; never rejects. `slots`: what they hold is what the primary holds, for the next use.
+   * Gives lock and replica back; never rejects; undefined: that is done already. `slots`: what they hold is what the primary holds, for the next use.
    * While the outcome of an append is unknown, both stay as they are until it is not.
    */
-  end(how: EndOfHold, slots: Slots | undefined): Promise<void>;
+  end(how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined;
 }
 
 /** Of what is not locked. */
@@ -37,7 +37,7 @@ const NO_HOLD: Hold = {
   wanted: () => undefined,
   releaseNow: () => false,
   leave: () => undefined,
-  end: async () => undefined,
+  end: () => undefined,
 };
 
 /** Aliases of aliases are followed so far. */
@@ -145,7 +145,7 @@ export class Claims {
     let hold: Hold;
     try {
       const since = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
-      hold = await this.#locks.acquire(id, since, options, existing);
+      hold = this.#locks.take(id, options) ?? (await this.#locks.acquire(id, since, options, existing));
     } catch (error) {
       this.#kept.unpin(kept);
       if (error instanceof Absence) return this.#absent(id, error.tail);
@@ -153,7 +153,8 @@ export class Claims {
     }
     this.#inUse.set(hold, kept);
     try {
-      await this.#bringUpToDate(kept, hold);
+      if (this.#mustPull(kept, hold)) await this.#pull(kept, hold);
+      if (this.#mustTouch(kept.replica)) await this.#touch(kept, hold);
     } catch (error) {
       this.#noteDamage(id, error);
       await this.#endUse(kept, hold, 'keep', undefined);
@@ -173,7 +174,7 @@ export class Claims {
     const replica = new Replica(id);
     take(this.#line, replica, tail);
     if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return { replica, hold: NO_HOLD, holdMs: undefined, end: async () => undefined };
+    return { replica, hold: NO_HOLD, holdMs: undefined, end: () => undefined };
   }
 
   #noteDamage(id: string, error: unknown): void {
@@ -182,25 +183,28 @@ export class Claims {
     this.#line.observers.emit('damage', () => ({ id, place: 'primary' as const, revision, message }));
   }
 
-  async #bringUpToDate(kept: Kept, hold: Hold): Promise<void> {
+  /** Whether what is here may not be what the primary has. */
+  #mustPull({ replica }: Kept, { granted }: Hold): boolean {
+    return granted !== undefined || replica.stale || this.#line.clock.monotonic() >= replica.expiresAt;
+  }
+
+  async #pull(kept: Kept, { granted }: Hold): Promise<void> {
     const { replica } = kept;
-    const { clock } = this.#line;
-    const { granted } = hold;
-    if (granted !== undefined || replica.stale || clock.monotonic() >= replica.expiresAt) {
-      // The request may have gone out for another waiter, whose copy was at another revision.
-      const fits = granted !== undefined && samePosition(granted.since, replica.head);
-      const pulled = await pull(this.#line, replica, fits ? granted.tail : undefined);
-      if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
-    }
-    if (replica.exists) await this.#renewExpiry(kept, hold);
+    // The request may have gone out for another waiter, whose copy was at another revision.
+    const fits = granted !== undefined && samePosition(granted.since, replica.head);
+    const pulled = await pull(this.#line, replica, fits ? granted.tail : undefined);
+    if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
   }
 
   /** A use counts as one for the expiry once less than half of its time is left. */
-  async #renewExpiry(kept: Kept, hold: Hold): Promise<void> {
+  #mustTouch(replica: Replica): boolean {
+    const { idleMs } = this.#line.expiry ?? replica.expiry;
+    return replica.exists && idleMs !== undefined && replica.expiresAt - this.#line.clock.monotonic() <= idleMs / 2;
+  }
+
+  async #touch(kept: Kept, hold: Hold): Promise<void> {
     const { replica } = kept;
     const { store, clock, call, expiry } = this.#line;
-    const { idleMs } = expiry ?? replica.expiry;
-    if (idleMs === undefined || replica.expiresAt - clock.monotonic() > idleMs / 2) return;
     const touch = { token: hold.token, expiry };
     const sentAt = clock.monotonic();
     const touched = await store.touch(replica.id, touch, call);
@@ -247,7 +251,7 @@ export class Claims {
    * Ends a use in this order: what it leaves behind is settled, the lock is given back, the copy is let go. Never
    * rejects.
    */
-  async #endUse(kept: Kept, hold: Hold, how: EndOfHold, slots: Slots | undefined): Promise<void> {
+  #endUse(kept: Kept, hold: Hold, how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined {
     const { replica } = kept;
     const { unsettled } = replica;
     if (unsettled !== undefined) {
@@ -256,13 +260,18 @@ export class Claims {
       void unsettled.done.then((settled) =>
         this.#endUse(kept, hold, settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep', undefined),
       );
-      return;
+      return undefined;
     }
     kept.slots = slots;
     if (slots === undefined) replica.stale = true;
-    await hold.end(how);
+    const releasing = hold.end(how);
+    return releasing === undefined ? this.#letGo(kept, hold) : releasing.then(() => this.#letGo(kept, hold));
+  }
+
+  #letGo(kept: Kept, hold: Hold): Promise<void> | undefined {
     this.#noteEnd(hold);
     this.#kept.unpin(kept);
-    if (!replica.exists) await this.#locks.giveUp(replica.id); // nothing to come back to
+    const { id, exists } = kept.replica;
+    return exists ? undefined : this.#locks.giveUp(id).then(() => undefined); // nothing to come back to
   }
 }

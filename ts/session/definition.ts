@@ -2,7 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
 import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
-import { notDeclared } from '../tracking/tracker.ts';
+import { notDeclared } from '../tracking/state.ts';
 import type { Session } from './session.ts';
 
 /** `default`: an absent attribute is shown as one. `required`: a session cannot be created without it. */

@@ -16,18 +16,17 @@ import type { Expiry, Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
 import { logReader } from '../sync/log-reader.ts';
 import { withoutState } from '../tracking/tracker.ts';
-import type { SaveMode } from '../tracking/classes.ts';
 import { autosave } from './autosave.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import { Claims, MOST_ALIASES } from './claims.ts';
 import type { Claimed } from './claims.ts';
-import { checkValues, firstValues, specOf } from './definition.ts';
+import { checkValues, classOf, firstValues, specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
 import { frameOf, inScope } from './nesting.ts';
 import type { CloseOptions, ClosedReport, CreateArguments, RepositoryOptions, UseOptions } from './options.ts';
 import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepository } from './rules.ts';
 import { Session } from './session.ts';
-import type { ChangeIdOptions } from './session.ts';
+import type { ChangeIdOptions, SessionContext } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
 import { readBack, verifyBackups } from './verification.ts';
@@ -44,11 +43,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   readonly #claims: Claims;
   readonly #definition: SessionDefinition<object, object>;
   readonly #engineAsked: boolean;
-  readonly #saveMode: SaveMode;
-  readonly #tombstoneTtlMs: number;
-  readonly #leaseMs: number;
   readonly #autosave: AutosaveOptions | undefined;
   readonly #unclosed: UnclosedSessions;
+  readonly #context: SessionContext;
   readonly backups: Backups;
 
   constructor(options: RepositoryOptions<S, V>) {
@@ -89,11 +86,18 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     this.#engineAsked = (options.engine ?? (process.env['HOLDFAST_ENGINE'] || undefined)) !== undefined;
     this.#definition = options.definition;
     this.#claims = new Claims(this.#line, options.store, options.lock ?? {}, options.cacheBytes ?? 64 * 1024 * 1024);
-    this.#leaseMs = options.lock?.leaseMs ?? DEFAULT_LEASE_MS;
     this.#autosave = options.autosave;
-    this.#saveMode = options.saveMode ?? 'write';
-    this.#tombstoneTtlMs = options.tombstoneTtlMs ?? 24 * 3_600_000;
-    this.#unclosed = new UnclosedSessions(observers, clock === systemClock);
+    this.#unclosed = new UnclosedSessions(observers, clock === systemClock ? clock : undefined);
+    this.#context = {
+      line: this.#line,
+      definition: this.#definition,
+      classOf: (name) => classOf(this.#definition, name),
+      saveMode: options.saveMode ?? 'write',
+      tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
+      leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
+      claimNew: (id, given) => this.#claims.claimNew(id, given),
+      unclosed: this.#unclosed,
+    };
     this.#tellEngine(); // to who listens by way of diagnostics_channel
   }
 
@@ -132,7 +136,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   ): Promise<R> {
     if (typeof use !== 'function')
       throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
-    const session = await this.#open(id, options);
+    const session = await this.#open(id, options, this.scope);
     const frame = frameOf(this.#place, session);
     try {
       const result = await inScope(frame, () => use(session.state, session));
@@ -151,11 +155,11 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    * sends is no reason to. Close it.
    */
   async open(id: string, options: UseOptions<V> = {}): Promise<Session<S, V>> {
-    return this.#saved(await this.#open(id, options));
+    return this.#saved(await this.#open(id, options, this.open));
   }
 
-  async #open(id: string, options: UseOptions<V>): Promise<Session<S, V>> {
-    const place = this.#unclosed.place();
+  async #open(id: string, options: UseOptions<V>, method: (...given: never[]) => unknown): Promise<Session<S, V>> {
+    const place = this.#unclosed.place(method);
     checkOptions('open', options, USE_RULES);
     const values = this.#checkCreate(options.create);
     const claimed = await this.#claims.claim(id, options, values === undefined);
@@ -184,7 +188,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
   async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
-    const place = this.#unclosed.place();
+    const place = this.#unclosed.place(this.find);
     checkOptions('find', options, ACQUIRE_RULES);
     const claimed = await this.#claims.claim(id, options, true);
     if (claimed.replica.exists) return this.#saved(this.#session(claimed, false, place));
@@ -197,7 +201,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    * it exists.
    */
   async create(...[values, options = {}]: CreateArguments<V>): Promise<Session<S, V>> {
-    const place = this.#unclosed.place();
+    const place = this.#unclosed.place(this.create);
     const first = values === undefined ? ({} as V) : values;
     checkValues(this.#definition, 'create', first, () => true);
     checkOptions('create', options, CREATE_RULES);
@@ -301,7 +305,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const { clock, call, unsettled } = this.#line;
     const until = clock.monotonic() + (options.timeoutMs ?? call.timeoutMs);
     const inTime = (work: Promise<unknown>): Promise<unknown> =>
-      within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', work).catch(() => undefined);
+      within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', () => work).catch(() => undefined);
     this.backups.close();
     await inTime(this.#claims.close());
     await inTime(this.#claims.idle());
@@ -325,22 +329,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   #session(claimed: Claimed, create: boolean, place: string | undefined): Session<S, V> {
-    const { replica } = claimed;
-    return new Session<S, V>({
-      line: this.#line,
-      definition: this.#definition,
-      saveMode: this.#saveMode,
-      tombstoneTtlMs: this.#tombstoneTtlMs,
-      claimed,
-      slots:
-        (create ? undefined : this.#claims.takeSlots(replica)) ??
-        new Slots(replica.image, this.#line.codec, this.#definition, create),
-      create,
-      claimNew: (id, options) => this.#claims.claimNew(id, options),
-      leaseMs: this.#leaseMs,
-      unclosed: this.#unclosed,
-      place,
-    });
+    const kept = create ? undefined : this.#claims.takeSlots(claimed.replica);
+    const slots = kept ?? new Slots(claimed.replica.image, this.#line.codec, this.#definition, create);
+    return new Session<S, V>(this.#context, { claimed, slots, create, place });
   }
 }
 

@@ -9,7 +9,7 @@ import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker } from '../tracking/tracker.ts';
-import type { SaveMode } from '../tracking/classes.ts';
+import type { AttributeClass, SaveMode } from '../tracking/classes.ts';
 import type { Claimed } from './claims.ts';
 import { checkValues, classOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
@@ -29,22 +29,27 @@ export interface Saved {
   readonly kind: 'delta' | 'snapshot' | 'nothing';
 }
 
-/** What a session needs from the repository that opened it. */
+/** What is one session's own. */
 export interface SessionParts {
-  readonly line: Line;
-  readonly definition: SessionDefinition<object, object>;
-  readonly saveMode: SaveMode;
-  readonly tombstoneTtlMs: number;
   readonly claimed: Claimed;
   readonly slots: Slots;
   /** Save it even if it has no attributes. */
   readonly create: boolean;
+  /** Where it was opened, as `UnclosedSessions` notes it. */
+  readonly place: string | undefined;
+}
+
+/** What all sessions of a repository share. */
+export interface SessionContext {
+  readonly line: Line;
+  readonly definition: SessionDefinition<object, object>;
+  readonly saveMode: SaveMode;
+  readonly tombstoneTtlMs: number;
   /** Takes another id that nothing is under yet, for `changeId`. */
   readonly claimNew: (id: string, options: AcquireOptions) => Promise<Claimed>;
   readonly leaseMs: number;
   readonly unclosed: UnclosedSessions;
-  /** Where it was opened, as `UnclosedSessions` notes it. */
-  readonly place: string | undefined;
+  readonly classOf: (name: string) => AttributeClass | undefined;
 }
 
 export interface ChangeIdOptions extends AcquireOptions {
@@ -60,25 +65,31 @@ export interface ChangeIdOptions extends AcquireOptions {
  * Close it when done (`close` discards what was not saved), or use `SessionRepository.scope`, which does.
  */
 export class Session<S extends object, V extends object = Partial<S>> {
-  readonly #parts: SessionParts;
+  readonly #context: SessionContext;
+  readonly #slots: Slots;
+  readonly #create: boolean;
   readonly #tracker: Tracker;
   /** False when the state was never saved before this session was opened. */
   readonly isNew: boolean;
   readonly #opened: Opened;
-  #queue: Promise<unknown> = Promise.resolve();
-  #ended: Promise<void> | undefined;
+  /** The last call that was made; undefined: all have come to an end. */
+  #queue: Promise<void> | undefined;
+  #ended = false;
+  /** What is still to be told to the store at its end. */
+  #ending: Promise<void> | undefined;
   /** Closed, or in its last save. */
   #closed = false;
   /** A save of this session of which it has told that its outcome is unknown. */
   #doubt: Unsettled | undefined;
 
-  constructor(parts: SessionParts) {
-    this.#parts = parts;
-    this.#opened = { claimed: parts.claimed, place: parts.place };
-    this.isNew = !this.#replica.exists;
-    const { slots, saveMode, definition } = parts;
-    this.#tracker = new Tracker({ slots, saveMode, classOf: (name) => classOf(definition, name) });
-    parts.unclosed.watch(this.#tracker, this.#opened);
+  constructor(context: SessionContext, { claimed, slots, create, place }: SessionParts) {
+    this.#context = context;
+    this.#slots = slots;
+    this.#create = create;
+    this.#opened = { claimed, place };
+    this.isNew = !claimed.replica.exists;
+    this.#tracker = new Tracker(slots, context);
+    context.unclosed.watch(this.#tracker, this.#opened);
   }
 
   get id(): string {
@@ -120,7 +131,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** Gives several attributes their values; the way to give immutable ones their first. */
   assign(values: Partial<V>): void {
-    checkValues(this.#parts.definition, 'assign', values, () => false);
+    checkValues(this.#context.definition, 'assign', values, () => false);
     Object.assign(this.#tracker.state, values);
   }
 
@@ -130,7 +141,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
    */
   replace(values: V): void {
     const { state } = this.#tracker;
-    const { definition, slots } = this.#parts;
+    const { definition } = this.#context;
+    const slots = this.#slots;
     const stays = (name: string): boolean =>
       (classOf(definition, name) === 'immutable' && slots.has(name)) || slots.readOnly(name) !== undefined;
     checkValues(definition, 'replace', values, (name) => !stays(name));
@@ -154,14 +166,14 @@ export class Session<S extends object, V extends object = Partial<S>> {
     try {
       return await this.#alone(() => this.#push(true));
     } finally {
-      await this.close();
+      if (!this.#ended) await this.close();
     }
   }
 
   /** Destroys the session, everywhere and for good, and ends it. */
   delete(): Promise<void> {
     return this.#alone(async () => {
-      const { line, tombstoneTtlMs } = this.#parts;
+      const { line, tombstoneTtlMs } = this.#context;
       const unsettled = this.#doubt ?? this.#replica.unsettled;
       if (unsettled !== undefined) await this.#settled(unsettled);
       this.#shut();
@@ -202,24 +214,24 @@ export class Session<S extends object, V extends object = Partial<S>> {
           { session: this.id },
         );
       const old = this.#claimed;
-      await this.#moveTo(await this.#parts.claimNew(newId, { ...options, holdMs: options.holdMs ?? old.holdMs }));
+      await this.#moveTo(await this.#context.claimNew(newId, { ...options, holdMs: options.holdMs ?? old.holdMs }));
       await this.#leave(old, newId, graceMs);
     });
   }
 
   async #moveTo(to: Claimed): Promise<void> {
     try {
-      await pushCopy(this.#parts.line, this.#replica, to.replica, to.hold.token);
+      await pushCopy(this.#context.line, this.#replica, to.replica, to.hold.token);
     } catch (error) {
       await to.end(endAfter(error), undefined);
       throw error;
     }
     this.#opened.claimed = to;
-    this.#parts.slots.rebase(to.replica.image);
+    this.#slots.rebase(to.replica.image);
   }
 
   async #leave(old: Claimed, newId: string, graceMs: number): Promise<void> {
-    const { line, tombstoneTtlMs } = this.#parts;
+    const { line, tombstoneTtlMs } = this.#context;
     const alias = graceMs > 0 ? { id: newId, until: Math.round(line.time.now() + graceMs) } : undefined;
     let how: EndOfHold = 'released';
     old.hold.leave();
@@ -239,7 +251,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
    */
   expire(ttlMs: number | undefined): Promise<void> {
     return this.#alone(async () => {
-      const { line, leaseMs } = this.#parts;
+      const { line, leaseMs } = this.#context;
       if (ttlMs !== undefined) checkIdle('expire: ttlMs', ttlMs, leaseMs);
       line.backups.checkCurrent();
       const unsettled = this.#doubt ?? this.#replica.unsettled;
@@ -270,8 +282,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
   /** Ends the session; what was not saved is discarded. Harmless when it has ended. */
   async close(): Promise<void> {
     await this.#queue;
+    if (this.#ended) return this.#ending;
     const clean = !this.#closed && this.#tracker.tracked().length === 0;
-    await this.#end('keep', clean ? this.#parts.slots : undefined);
+    await this.#end('keep', clean ? this.#slots : undefined);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -280,22 +293,27 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** Calls run one after the other. */
   #alone<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(() => {
-      if (this.#closed)
-        throw new HoldfastError('ERR_CLOSED', `session '${shortId(this.id)}' has been closed; open it again`, {
-          session: this.id,
-        });
-      return run();
-    });
-    this.#queue = result.catch(() => undefined);
+    const result = this.#queue === undefined ? this.#begin(run) : this.#queue.then(() => this.#begin(run));
+    const done = (): void => {
+      if (this.#queue === last) this.#queue = undefined;
+    };
+    const last = result.then(done, done);
+    this.#queue = last;
     return result;
+  }
+
+  #begin<T>(run: () => Promise<T>): Promise<T> {
+    if (!this.#closed) return run();
+    const message = `session '${shortId(this.id)}' has been closed; open it again`;
+    return Promise.reject(new HoldfastError('ERR_CLOSED', message, { session: this.id }));
   }
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
   async #push(last: boolean): Promise<Saved> {
     const unsettled = this.#doubt ?? this.#replica.unsettled;
     if (unsettled !== undefined) await this.#settled(unsettled);
-    const { line, slots, create } = this.#parts;
+    const { line } = this.#context;
+    const slots = this.#slots;
     const { hold } = this.#claimed;
     const capture = this.#tracker.capture();
     const { touched } = capture;
@@ -310,7 +328,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const pushing = push(line, this.#replica, tracked, {
       token: hold.token,
       lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew',
-      create,
+      create: this.#create,
     });
     slots.settle(touched);
     const sound = !last || this.#shut();
@@ -336,12 +354,12 @@ export class Session<S extends object, V extends object = Partial<S>> {
    * that it is not.
    */
   async #settled(unsettled: Unsettled): Promise<void> {
-    const { clock, call } = this.#parts.line;
+    const { clock, call } = this.#context.line;
     const how = await within(
       clock,
       call.timeoutMs,
       `what became of the save before of session '${shortId(this.id)}' is not known yet: the primary`,
-      unsettled.done,
+      () => unsettled.done,
     );
     this.#doubt = undefined;
     if (how !== 'unknown') return;
@@ -356,7 +374,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   #shut(): boolean {
     this.#closed = true;
     try {
-      this.#parts.slots.unload(this.#tracker.detach());
+      this.#slots.unload(this.#tracker.detach());
       return true;
     } catch {
       return false; // e.g. bytes whose buffer the application has transferred
@@ -365,12 +383,12 @@ export class Session<S extends object, V extends object = Partial<S>> {
     }
   }
 
-  #end(how: EndOfHold, slots: Slots | undefined): Promise<void> {
-    if (this.#ended === undefined) {
-      this.#parts.unclosed.unwatch(this.#tracker);
-      this.#ended = this.#claimed.end(how, this.#shut() ? slots : undefined);
-    }
-    return this.#ended;
+  /** Undefined: it is done. */
+  #end(how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined {
+    if (this.#ended) return this.#ending;
+    this.#ended = true;
+    this.#context.unclosed.unwatch(this.#tracker);
+    return (this.#ending = this.#claimed.end(how, this.#shut() ? slots : undefined));
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { shortId } from '../errors.ts';
 import type { Observers } from '../observe.ts';
 import type { Claimed } from './claims.ts';
@@ -9,8 +10,8 @@ export interface Opened {
   readonly place: string | undefined;
 }
 
-/** In stacks as a URL or as a path. */
-const HERE = new URL('.', import.meta.url).pathname;
+/** A session is kept from being collected for so long at least. */
+const LOOK_MS = 500;
 
 /**
  * Sessions that are dropped without having been closed. Their locks are given back once nothing leads to their state
@@ -19,31 +20,46 @@ const HERE = new URL('.', import.meta.url).pathname;
  */
 export class UnclosedSessions {
   readonly #observers: Observers;
-  readonly #watches: boolean;
+  readonly #clock: Clock | undefined;
+  /** Opened since the last look. Most are closed before the next, and never registered: that costs 1 µs. */
+  #young = new Map<object, Opened>();
+  #looking = false;
   readonly #registry: FinalizationRegistry<Opened> = new FinalizationRegistry((opened) => this.#tell(opened));
   #lost = false;
   #warnings = 0;
 
-  /** `watches` false: nothing is. Garbage is collected at no time that a simulation could repeat. */
-  constructor(observers: Observers, watches: boolean) {
+  /** Without a clock nothing is watched: garbage is collected at no time that a simulation could repeat. */
+  constructor(observers: Observers, clock: Clock | undefined) {
     this.#observers = observers;
-    this.#watches = watches;
+    this.#clock = clock;
   }
 
-  /** Where the code is that called this package. */
-  place(): string | undefined {
+  /** Where `method` was called: found by the function, as in a bundle all code is in one file. */
+  place(method: (...given: never[]) => unknown): string | undefined {
     if (!this.#lost) return undefined;
-    const lines = (new Error().stack ?? '').split('\n').slice(1);
-    return (lines.find((line) => !line.includes(HERE)) ?? lines.at(-1))?.trim().replace(/^at /, '');
+    const trace = { stack: '' };
+    Error.captureStackTrace(trace, method);
+    return trace.stack.split('\n', 2)[1]?.trim().replace(/^at /, '') ?? 'an unknown place';
   }
 
   watch(state: object, opened: Opened): void {
-    if (this.#watches) this.#registry.register(state, opened, state);
+    if (this.#clock === undefined) return;
+    this.#young.set(state, opened);
+    if (this.#looking) return;
+    this.#looking = true;
+    this.#clock.after(LOOK_MS, () => this.#look(), true);
+  }
+
+  /** Those that are still open can be dropped from now on. */
+  #look(): void {
+    this.#looking = false;
+    for (const [state, opened] of this.#young) this.#registry.register(state, opened, state);
+    this.#young.clear();
   }
 
   /** It was closed. */
   unwatch(state: object): void {
-    this.#registry.unregister(state);
+    if (!this.#young.delete(state)) this.#registry.unregister(state);
   }
 
   #tell({ claimed, place }: Opened): void {

@@ -11,9 +11,8 @@ const MARGIN = 1.1;
  */
 export function bounded(store: Store, clock: Clock, timeoutMs: number, what: string): Store {
   const whole: CallOptions = { timeoutMs };
-  /** Async, so that what throws at once rejects too. */
-  const ask = async <T>(options: CallOptions = whole, call: (options: CallOptions) => Promise<T>): Promise<T> =>
-    within(clock, MARGIN * Math.min(timeoutMs, options.timeoutMs ?? Infinity), what, call(options));
+  const ask = <T>(options: CallOptions = whole, call: (options: CallOptions) => Promise<T>): Promise<T> =>
+    within(clock, MARGIN * Math.min(timeoutMs, options.timeoutMs ?? Infinity), what, () => call(options));
   return {
     address: store.address,
     can: store.can,

@@ -162,12 +162,23 @@ function socketFolder(dir: string): string {
   return folder;
 }
 
-/** Nobody else may write hints: a folder of that name that is another's is not used. */
+/**
+ * Nobody else may write hints, or read them: what is there already under that name, which others can foretell in the
+ * temporary folder, is used only if it is a folder of this user, and no link.
+ */
 function makeFolder(folder: string): void {
   if (process.platform === 'win32') return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const found = lstatSync(folder);
-  if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`'${folder}' belongs to another user`);
+  const fault = !found.isDirectory()
+    ? 'is a link, and no folder'
+    : found.uid === process.getuid?.()
+      ? undefined
+      : 'belongs to another user';
+  if (fault !== undefined)
+    throw new Error(
+      `'${folder}' ${fault}: remove it, or give the store a shorter path, in whose folder the sockets fit`,
+    );
   chmodSync(folder, 0o700);
 }
 

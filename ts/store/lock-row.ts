@@ -44,7 +44,7 @@ export interface LockOutcome {
   readonly notices: Notice[];
 }
 
-export const emptyLock = (token: Token): LockRow => ({ token, queue: [] });
+export const emptyLock = (token: Token): LockRow => ({ token, holder: undefined, queue: [] });
 
 /**
  * A recall may take this long before a lapsed lease is taken: the holder may be at work and only has not been asked
@@ -71,7 +71,7 @@ const isFar = (until: number, leaseMs: number, now: number): boolean => until > 
 export function settleLock(row: LockRow, floor: Token, now: number): void {
   if (row.token < floor) {
     row.token = floor;
-    delete row.holder;
+    row.holder = undefined;
   }
   if (row.holder !== undefined) {
     const { leaseUntil, leaseMs, recalledAt } = row.holder;
@@ -109,7 +109,7 @@ function confirm(row: LockRow, holder: Holder, request: Acquire, now: number): L
 function contend(row: LockRow, request: Acquire, now: number): LockOutcome {
   const { member, wait } = request;
   const notices: Notice[] = [];
-  if (row.holder !== undefined && isTakeable(row.holder, now)) delete row.holder;
+  if (row.holder !== undefined && isTakeable(row.holder, now)) row.holder = undefined;
   const free = row.holder === undefined;
   // Who only tries gets no place: it takes a free lock that nobody waits for.
   if (wait || (free && (row.queue.length === 0 || placeOf(row, member) !== undefined))) seat(row, request, now);
@@ -139,7 +139,8 @@ function seat(row: LockRow, { member, ticket, leaseMs }: Acquire, now: number): 
 /** Who is granted a lock that others want learns so from `wanted`: it counts as recalled. */
 function grant(row: LockRow, { member, ticket, leaseMs }: LockOwner & { readonly leaseMs: number }, now: number): void {
   row.token += 1;
-  row.holder = { member, ticket, leaseMs, leaseUntil: now + leaseMs, ...(row.queue.length > 0 && { recalledAt: now }) };
+  const recalledAt = row.queue.length > 0 ? now : undefined;
+  row.holder = { member, ticket, leaseMs, leaseUntil: now + leaseMs, recalledAt };
 }
 
 /** Grants to the first waiter. The one that asked (`self`) needs no hint. */
@@ -158,7 +159,7 @@ export function renewLock(row: LockRow, now: number): void {
 
 /** Ends the grant, if there is one, and outdates its token; the next in the queue gets the lock. */
 export function releaseLock(row: LockRow, now: number): Notice[] {
-  delete row.holder;
+  row.holder = undefined;
   row.token += 1;
   const notices: Notice[] = [];
   grantNext(row, now, notices);
@@ -204,5 +205,14 @@ export function lockView({ holder, queue }: LockRow, now: number): LockView {
 }
 
 export function copyLock({ token, holder, queue }: LockRow): LockRow {
-  return { token, ...(holder && { holder: { ...holder } }), queue: queue.map((waiter) => ({ ...waiter })) };
+  return { token, holder: holder && copyHolder(holder), queue: queue.map((waiter) => ({ ...waiter })) };
 }
+
+/** Named one by one, as in `copyRow`. */
+const copyHolder = ({ member, ticket, leaseMs, leaseUntil, recalledAt }: Holder): Holder => ({
+  member,
+  ticket,
+  leaseMs,
+  leaseUntil,
+  recalledAt,
+});

@@ -27,9 +27,9 @@ export function rowAt(view: View, id: string, moment: Moment): Row | undefined {
   const row = view.row(id);
   if (row === undefined) return undefined;
   if (row.boot !== moment.boot) {
-    delete row.lock.holder;
+    row.lock.holder = undefined;
     row.lock.queue = [];
-    delete row.lookedAt;
+    row.lookedAt = undefined;
   }
   settleLock(row.lock, floorOf(view.marks().epoch), moment.monotonic);
   return row;
@@ -38,6 +38,6 @@ export function rowAt(view: View, id: string, moment: Moment): Row | undefined {
 /** Whoever writes a row has a use for it: the sweep looks twice again. */
 export function putUsed(draft: Draft, row: Row, { boot }: Moment): void {
   row.boot = boot;
-  delete row.lookedAt;
+  row.lookedAt = undefined;
   draft.putRow(row);
 }

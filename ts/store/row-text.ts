@@ -12,7 +12,8 @@ const ENTRIES = 18;
  * ageMs, terms, token, holder (member, ticket, leaseMs, leaseUntil, recalledAt), queue (of member, ticket, leaseMs,
  * until), boot, lookedAt. What is absent is null.
  */
-export function writeRow({ lock: { token, holder, queue }, ...row }: Row): string {
+export function writeRow(row: Row): string {
+  const { token, holder, queue } = row.lock;
   return JSON.stringify([
     FORMAT,
     row.revision,

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { HoldfastError } from '../errors.ts';
+import { requireLate } from '../package.ts';
 
 export type SqlValue = number | bigint | string | Uint8Array;
 /** Whole numbers come as bigint. */
@@ -21,7 +21,6 @@ export interface SqliteModule {
 
 /** Before it, closing any handle of the database in the process let others delete the log of a live writer. */
 const LEAST = [3, 51];
-const require = createRequire(import.meta.url);
 
 interface Statement {
   run(...values: SqlValue[]): unknown;
@@ -91,9 +90,12 @@ function openBetter(Database: BetterModule, path: string): SqliteDriver {
 }
 
 const MODULES: readonly SqliteModule[] = [
-  { name: 'node:sqlite', open: (path) => openSync(require('node:sqlite') as SyncModule, path) },
-  { name: '@photostructure/sqlite', open: (path) => openSync(require('@photostructure/sqlite') as SyncModule, path) },
-  { name: 'better-sqlite3', open: (path) => openBetter(require('better-sqlite3') as BetterModule, path) },
+  { name: 'node:sqlite', open: (path) => openSync(requireLate('node:sqlite') as SyncModule, path) },
+  {
+    name: '@photostructure/sqlite',
+    open: (path) => openSync(requireLate('@photostructure/sqlite') as SyncModule, path),
+  },
+  { name: 'better-sqlite3', open: (path) => openBetter(requireLate('better-sqlite3') as BetterModule, path) },
 ];
 
 /** Why it cannot be used; undefined: it can. */
@@ -163,9 +165,21 @@ const TEXTS: readonly (readonly [string, number])[] = [
   ['unable to open database file', 14],
 ];
 
+interface SqliteError {
+  readonly errcode?: unknown;
+  readonly sqliteExtendedCode?: unknown;
+  readonly code?: unknown;
+  readonly message?: unknown;
+}
+
+/** SQLITE_IOERR_SHMSIZE: there is no room for the index of the log. */
+const isRoomless = ({ errcode, sqliteExtendedCode, code }: SqliteError): boolean =>
+  errcode === 4874 || sqliteExtendedCode === 4874 || code === 'SQLITE_IOERR_SHMSIZE';
+
 /** SQLite's primary result code; undefined: the error is not SQLite's. */
 export function resultCode(error: unknown): number | undefined {
-  const { errcode, code, message } = error as { errcode?: unknown; code?: unknown; message?: unknown };
+  const { errcode, code, message } = error as SqliteError;
+  if (isRoomless(error as SqliteError)) return CODES['SQLITE_FULL'];
   if (typeof errcode === 'number') return errcode & 0xff;
   if (typeof code !== 'string' || !code.includes('SQLITE_')) return undefined;
   if (code.startsWith('SQLITE_')) return CODES[code.split('_', 2).join('_')] ?? 1;

@@ -3,6 +3,7 @@ import {
   constants,
   copyFileSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -21,6 +22,8 @@ import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { xxh3 } from '../xxh3.ts';
+import { refused } from './sqlite-error.ts';
+import { failure } from './sqlite-wire.ts';
 
 /** Types of file systems that other machines write to as well: as in `crates/sqlite` (a test compares them). */
 export const REMOTE: readonly number[] = [
@@ -59,28 +62,34 @@ export class SqliteFiles {
   readonly #markFile: number;
   #known: readonly string[] = [];
 
-  /** Makes what is missing, and says that the folder is in use. */
+  /** Makes what is missing, and says that the folder is in use. Fails with the words of the addon. */
   constructor(dir: string) {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    this.#dir = realpathSync(dir);
+    this.#dir = reaching(dir, () => {
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      return realpathSync(dir);
+    });
     this.path = join(this.#dir, STORE);
     this.mark = join(this.#dir, MARK);
-    if (process.platform === 'linux' && REMOTE.includes(statfsSync(this.#dir).type >>> 0)) {
-      throw new HoldfastError(
-        'ERR_INVALID',
-        `'${this.#dir}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk`,
-      );
-    }
+    checkPlace(this.#dir);
+    this.#markFile = openMark(this.mark);
     this.#presence = join(this.#dir, `${THREAD}${process.pid}-${pidSpace()}-${randomBytes(4).toString('hex')}`);
-    writeFileSync(this.#presence, '', { mode: 0o600 });
     try {
-      checkNeighbours(this.#dir);
-      makeStore(this.#dir, this.path);
-      this.#markFile = openSync(this.mark, constants.O_RDWR | constants.O_CREAT, 0o600);
+      reaching(this.#presence, () => writeFileSync(this.#presence, '', { mode: 0o600, flag: 'wx' }));
+      reaching(this.#dir, () => checkNeighbours(this.#dir));
+      reaching(this.path, () => makeStore(this.#dir, this.path));
     } catch (error) {
-      unlinkQuietly(this.#presence);
+      this.close();
       throw error;
     }
+  }
+
+  /** There is no database, or an empty one, whose log SQLite deletes. */
+  get isEmpty(): boolean {
+    return (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  }
+
+  get logBytes(): number {
+    return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
 
   /** What was acknowledged: to be read before the count of the store itself. Undefined: the mark is damaged. */
@@ -88,7 +97,8 @@ export class SqliteFiles {
     const bytes = Buffer.alloc(MARK_BYTES);
     // Another process may be just writing it.
     for (let tries = 0; tries < 3; tries += 1) {
-      const found = bytes.subarray(0, readSync(this.#markFile, bytes, 0, MARK_BYTES, 0));
+      const found = readQuietly(this.#markFile, bytes);
+      if (found === undefined) continue;
       // What is new, or was never flushed before a power cut, is empty or zeros.
       if (found.every((byte) => byte === 0)) return { commits: 0, epoch: 0 };
       if (found.length < MARK_BYTES) continue;
@@ -113,12 +123,20 @@ export class SqliteFiles {
     }
   }
 
-  /** A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer. */
+  /**
+   * A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer, and
+   * here SQLite deletes the log when a database is closed that was refused.
+   */
   keepLog(known: number): void {
     const log = `${this.path}-wal`;
+    const kept = `${log}.${known}.kept`;
     if (!existsSync(log)) return;
-    copyFileSync(log, `${log}.${known}.kept`);
-    flush(`${log}.${known}.kept`);
+    try {
+      copyFileSync(log, kept);
+      flush(kept);
+    } catch (error) {
+      throw failure('ERR_UNAVAILABLE', `the log cannot be kept as '${kept}': ${textOf(error)}`, 'none');
+    }
   }
 
   /** Notes which files are open. */
@@ -126,12 +144,13 @@ export class SqliteFiles {
     this.#known = this.#identities();
   }
 
-  check(): void {
+  /** `outcome`: of the call that finds one moved. */
+  check(outcome: 'none' | 'unknown' = 'none'): void {
     const found = this.#identities();
     const moved = FILES.find((_, index) => found[index] !== this.#known[index]);
     if (moved === undefined) return;
     const message = `'${join(this.#dir, moved)}' was moved, replaced or deleted while it was open: open the store again`;
-    throw new HoldfastError('ERR_UNAVAILABLE', message, { outcome: 'unknown' });
+    throw failure('ERR_UNAVAILABLE', message, outcome);
   }
 
   close(): void {
@@ -140,10 +159,74 @@ export class SqliteFiles {
   }
 
   #identities(): string[] {
-    return FILES.map((name) => {
-      const found = statSync(join(this.#dir, name), { throwIfNoEntry: false });
-      return found === undefined ? '' : `${found.dev}:${found.ino}`;
-    });
+    return FILES.map((name) => identityOf(join(this.#dir, name)));
+  }
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** What the system does not let be opened. */
+function reaching<T>(path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof HoldfastError) throw error;
+    throw failure('ERR_UNAVAILABLE', `'${path}' cannot be opened: ${textOf(error)}`, 'none');
+  }
+}
+
+/** SQLite would follow a link, or take whatever lies there for its own. */
+function checkPlace(dir: string): void {
+  const isRemote = process.platform === 'linux' && REMOTE.includes(reaching(dir, () => statfsSync(dir)).type >>> 0);
+  if (isRemote)
+    throw refused(
+      `'${dir}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk`,
+    );
+  for (const name of FILES.filter((each) => each !== MARK)) {
+    const path = join(dir, name);
+    const found = reaching(path, () => lstatSync(path, { throwIfNoEntry: false }));
+    if (found !== undefined && !found.isFile()) throw refused(`'${path}' is no plain file: move it away`);
+  }
+}
+
+function openMark(path: string): number {
+  return reaching(path, () => {
+    const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    try {
+      const found = fstatSync(file);
+      if (!found.isFile()) throw new Error('it is no plain file');
+      if (found.size === 0) takeRoom(file);
+      return file;
+    } catch (error) {
+      closeSync(file);
+      throw error;
+    }
+  });
+}
+
+/** Before the disk is full. */
+function takeRoom(file: number): void {
+  try {
+    writeSync(file, Buffer.alloc(ASKED_BYTES), 0, ASKED_BYTES, MARK_BYTES);
+  } catch {
+    // it is taken when something is written
+  }
+}
+
+function readQuietly(file: number, bytes: Buffer): Buffer | undefined {
+  try {
+    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0));
+  } catch {
+    return undefined;
+  }
+}
+
+function identityOf(path: string): string {
+  try {
+    const found = statSync(path);
+    return `${found.dev}:${found.ino}`;
+  } catch {
+    return '';
   }
 }
 
@@ -205,7 +288,7 @@ function checkNeighbours(dir: string): void {
     if (name.startsWith(THREAD) && !isAlive(name, THREAD)) unlinkQuietly(path);
     if (!name.startsWith(ADDON) || !isAlive(name, ADDON)) continue;
     const message = `'${dir}' is open through Holdfast's addon, which this process does without: use the addon in all processes or in none ('${path}' says who, and may be deleted if that is not so)`;
-    throw new HoldfastError('ERR_INVALID', message);
+    throw refused(message);
   }
 }
 

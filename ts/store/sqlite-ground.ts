@@ -1,31 +1,21 @@
-import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
-import { xxh3 } from '../xxh3.ts';
 import { raised } from './backend.ts';
 import type { Marks } from './backend.ts';
 import type { RecordChange } from './draft.ts';
-import type { StoredRecord } from './row.ts';
-import { resultCode } from './sqlite-driver.ts';
-import type { SqliteDriver, SqliteModule, SqlRow } from './sqlite-driver.ts';
+import { LOG_KEPT } from './log-watch.ts';
+import { connect, leftMs, makeTables, marksOf, meta, whole } from './sqlite-connection.ts';
+import type { SqliteDriver, SqliteModule } from './sqlite-driver.ts';
+import { isBusy, isFull, refused, translate, wentBack } from './sqlite-error.ts';
 import { SqliteFiles, beginCopy, dropCopy, endCopy } from './sqlite-files.ts';
 import type { Known } from './sqlite-files.ts';
-import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, MOST_ROWS, PRAGMAS, SQL } from './sqlite-sql.ts';
+import { fetchPage, fetchRow, look } from './sqlite-read.ts';
+import { seal } from './sqlite-seal.ts';
+import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, SQL } from './sqlite-sql.ts';
 import { failure } from './sqlite-wire.ts';
-import type {
-  Answer,
-  Checked,
-  DraftRequest,
-  FetchRequest,
-  Found,
-  FoundRow,
-  PageRequest,
-  Reading,
-  Writing,
-} from './sqlite-wire.ts';
+import type { Answer, DraftRequest, Reading, Writing } from './sqlite-wire.ts';
 
-const BUSY = [5, 6, 15];
-const FULL = 13;
-const NO_ACCESS = [8, 14];
+/** For tidying the log up beside what waits. */
+const TEND_MS = 50;
 
 /** `known`: what is to be known of it, where the batch was flushed. */
 interface Batch {
@@ -50,47 +40,62 @@ export class SqliteGround {
     this.#module = module;
     this.#files = new SqliteFiles(dir);
     try {
+      const known = this.#expect(acceptOlder);
       this.#driver = connect(module, this.#files.path, dueMs);
+      try {
+        this.#prepare(known, acceptOlder, dueMs);
+      } catch (error) {
+        this.#driver.close();
+        throw error;
+      }
     } catch (error) {
       this.#files.close();
       throw translate(error);
     }
-    try {
-      this.#prepare(acceptOlder, dueMs);
-    } catch (error) {
-      this.close();
-      throw translate(error);
-    }
   }
 
-  #prepare(acceptOlder: boolean, dueMs: number): void {
+  /** What was acknowledged; undefined: nobody can tell. */
+  #expect(acceptOlder: boolean): Known | undefined {
     const known = this.#files.known();
+    const isGone = known !== undefined && known.commits > 0 && this.#files.isEmpty;
+    if (known !== undefined && !isGone) return known;
+    if (!acceptOlder) throw known === undefined ? this.#markDamaged() : wentBack(known.commits, 0);
+    // SQLite deletes the log of an empty database as it opens that.
+    this.#files.keepLog(known?.commits ?? 0);
+    return known;
+  }
+
+  #prepare(known: Known | undefined, acceptOlder: boolean, dueMs: number): void {
+    // Where something was acknowledged, tables that are missing were lost, and making them writes over what is left.
+    const isLost = known?.commits !== 0 && whole(this.#driver.all(SQL.countTables)[0]) === 0;
+    if (isLost) this.#checkAccepted(acceptOlder, known, 0);
     makeTables(this.#driver, dueMs);
     if (whole(this.#driver.all(SQL.countMeta)[0]) === 0)
-      throw new HoldfastError(
-        'ERR_INVALID',
-        `'${this.#files.path}' is a database of something else: name another folder`,
-      );
-    const format = this.#meta(FORMAT_KEY);
+      throw refused(`'${this.#files.path}' is a database of something else: name another folder`);
+    const format = meta(this.#driver, FORMAT_KEY);
     if (format !== FORMAT)
-      throw new HoldfastError(
-        'ERR_INVALID',
+      throw refused(
         `'${this.#files.path}' has layout ${format}, this version of Holdfast reads ${FORMAT}: name another folder`,
       );
-    const found = this.#meta(COMMITS_KEY);
-    if (known === undefined && !acceptOlder) throw this.#markDamaged();
-    if (known === undefined || found < known.commits)
-      this.#accept(acceptOlder, known ?? { commits: 0, epoch: 0 }, found);
+    const found = meta(this.#driver, COMMITS_KEY);
+    if (known === undefined || found < known.commits) {
+      if (!isLost) this.#checkAccepted(acceptOlder, known, found);
+      this.#accept(known ?? { commits: 0, epoch: 0 }, found);
+    }
     this.#files.note();
   }
 
+  /** Either way the log is written over or deleted: by what comes next, or by SQLite when a refused database is closed. */
+  #checkAccepted(acceptOlder: boolean, known: Known | undefined, found: number): void {
+    this.#files.keepLog(known?.commits ?? 0);
+    if (!acceptOlder) throw wentBack(known?.commits ?? 0, found);
+  }
+
   /** A new epoch outdates all that was known of the newer state, whose epoch it may not have heard of. */
-  #accept(accepted: boolean, known: Known, found: number): void {
-    if (!accepted) throw wentBack(known.commits, found);
-    this.#files.keepLog(known.commits);
+  #accept(known: Known, found: number): void {
     const next = {
       commits: Math.max(known.commits, found) + 1,
-      epoch: Math.max(known.epoch, this.#meta(EPOCH_KEY)) + 1,
+      epoch: Math.max(known.epoch, meta(this.#driver, EPOCH_KEY)) + 1,
     };
     this.#transaction('IMMEDIATE', () => {
       this.#driver.run(SQL.setMeta, EPOCH_KEY, next.epoch);
@@ -104,9 +109,9 @@ export class SqliteGround {
     const known = request.kind === 'check' ? this.#known().commits : 0;
     return this.#guarded(dueMs, () =>
       this.#transaction('DEFERRED', () => {
-        if (request.kind === 'fetch') return { kind: 'found', found: this.#fetch(request) };
-        if (request.kind === 'page') return { kind: 'page', page: this.#page(request) };
-        return { kind: 'checked', checked: this.#check(known) };
+        if (request.kind === 'fetch') return { kind: 'found', found: fetchRow(this.#driver, request) };
+        if (request.kind === 'page') return { kind: 'page', page: fetchPage(this.#driver, request) };
+        return { kind: 'checked', checked: look(this.#driver, known) };
       }),
     );
   }
@@ -159,9 +164,19 @@ export class SqliteGround {
     this.#checkUsable();
     const done = this.#guarded(dueMs, () => this.#tryTwice(batch));
     if (done === undefined) return undefined;
-    this.#files.check();
+    this.#files.check('unknown');
     if (done.known !== undefined) this.#files.raise(done.known);
     return done.written;
+  }
+
+  /** The log's length, after it was made short where that goes within a moment. */
+  tendLog(): number {
+    if (this.#files.logBytes > LOG_KEPT) {
+      this.#checkUsable();
+      this.#driver.exec(`PRAGMA busy_timeout=${TEND_MS}`);
+      this.#shortenLog();
+    }
+    return this.#files.logBytes;
   }
 
   #checkUsable(): void {
@@ -171,7 +186,7 @@ export class SqliteGround {
 
   /** In a transaction that may write: nobody else commits meanwhile. */
   #checkCommits(): void {
-    const [{ commits }, found] = [this.#known(), this.#meta(COMMITS_KEY)];
+    const [{ commits }, found] = [this.#known(), meta(this.#driver, COMMITS_KEY)];
     if (found < commits) throw (this.#refused = wentBack(commits, found));
   }
 
@@ -197,8 +212,8 @@ export class SqliteGround {
     try {
       return this.#commit(batch);
     } catch (error) {
-      if (BUSY.includes(resultCode(error) ?? 0)) return undefined;
-      if (resultCode(error) !== FULL) throw error;
+      if (isBusy(error)) return undefined;
+      if (!isFull(error)) throw error;
       this.#shortenLog();
       return this.#commit(batch);
     }
@@ -218,7 +233,7 @@ export class SqliteGround {
     this.#flushes = flush;
     return this.#transaction('IMMEDIATE', () => {
       this.#checkCommits();
-      let now = this.#marks();
+      let now = marksOf(this.#driver);
       const written = batch.map((request) => {
         if (request.kind === 'draft') return this.#draft(request, now);
         if (!sameMarks(now, request.expected)) return false;
@@ -228,7 +243,7 @@ export class SqliteGround {
         return true;
       });
       // Only what was flushed counts: the mark must never be ahead of the disk.
-      const commits = flush && written.includes(true) ? this.#meta(COMMITS_KEY) + 1 : undefined;
+      const commits = flush && written.includes(true) ? meta(this.#driver, COMMITS_KEY) + 1 : undefined;
       if (commits !== undefined) this.#driver.run(SQL.setMeta, COMMITS_KEY, commits);
       return { written, known: commits === undefined ? undefined : { commits, epoch: now.epoch } };
     });
@@ -265,56 +280,6 @@ export class SqliteGround {
     );
   }
 
-  #fetch({ id, from, limitBytes }: FetchRequest): Found {
-    const marks = this.#marks();
-    const key = Buffer.from(id);
-    const [row] = id === '' ? [] : this.#driver.all(SQL.row, key);
-    const records = new Map<number, StoredRecord>();
-    const found = { marks, row: row && foundRow(key, row), records, more: false, damaged: undefined };
-    let bytes = 0;
-    for (const stored of from === undefined || id === '' ? [] : this.#driver.all(SQL.records, key, from)) {
-      const [revision, nonce, body] = [
-        stored['revision'] as bigint,
-        stored['nonce'] as bigint,
-        stored['body'] as Uint8Array,
-      ];
-      bytes += body.length;
-      if (records.size > 0 && bytes > limitBytes) return { ...found, more: true };
-      if (seal(key, revision, nonce, body) !== stored['sum']) return { ...found, damaged: Number(revision) };
-      records.set(Number(revision), { nonce: Number(nonce), bytes: body });
-    }
-    return found;
-  }
-
-  #page({ query: { term = '', cursor = '', limit } }: PageRequest): Extract<Answer, { kind: 'page' }>['page'] {
-    const most = Math.min(limit, MOST_ROWS);
-    const after = Buffer.from(cursor);
-    const found =
-      term === ''
-        ? this.#driver.all(SQL.page, after, most + 1)
-        : this.#driver.all(SQL.pageOfTerm, after, most + 1, Buffer.from(term));
-    const rows = new Map<string, FoundRow>();
-    for (const row of found.slice(0, most)) {
-      const id = Buffer.from(row['id'] as Uint8Array);
-      rows.set(id.toString(), foundRow(id, row));
-    }
-    return { marks: this.#marks(), rows, more: found.length > most };
-  }
-
-  #check(known: number): Checked {
-    const lines = this.#driver.all('PRAGMA quick_check').map((row) => String(Object.values(row)[0]));
-    return { faults: lines.filter((line) => line !== 'ok'), commits: this.#meta(COMMITS_KEY), known };
-  }
-
-  #marks(): Marks {
-    const [epoch, births] = this.#driver.all(SQL.metas, EPOCH_KEY, COMMITS_KEY).map(whole);
-    return { epoch: epoch as number, births: births as number };
-  }
-
-  #meta(key: number): number {
-    return whole(this.#driver.all(SQL.meta, key)[0]);
-  }
-
   /** SQLite waits for others until then, and no longer. */
   #guarded<T>(dueMs: number, run: () => T): T {
     try {
@@ -336,8 +301,7 @@ export class SqliteGround {
       return result;
     } catch (error) {
       this.#rollBack();
-      const code = resultCode(error);
-      if (!committing || code === FULL || BUSY.includes(code ?? 0)) throw error;
+      if (!committing || isFull(error) || isBusy(error)) throw error;
       throw failure('ERR_UNAVAILABLE', `the commit failed (${String(error)})`, 'unknown');
     }
   }
@@ -351,89 +315,4 @@ export class SqliteGround {
   }
 }
 
-function wentBack(known: number, found: number): HoldfastError {
-  const remedy = 'put the newer files back, or open it once with `acceptOlder` to go on from this state';
-  return failure(
-    'ERR_CORRUPT',
-    `the store went back: ${known} commits were acknowledged, ${found} are there; ${remedy}`,
-    'none',
-  );
-}
-
-const leftMs = (dueMs: number): number => Math.max(0, Math.floor(dueMs - systemClock.monotonic()));
-
 const sameMarks = (a: Marks, b: Marks): boolean => a.epoch === b.epoch && a.births === b.births;
-
-/** The first column, a whole number. */
-const whole = (row: SqlRow | undefined): number => Number(Object.values(row ?? {})[0]);
-
-function connect(module: SqliteModule, path: string, dueMs: number): SqliteDriver {
-  const driver = module.open(path);
-  try {
-    driver.exec(`PRAGMA busy_timeout=${leftMs(dueMs)}`);
-    untilFree(dueMs, () => driver.exec('PRAGMA journal_mode=WAL'));
-    for (const [name, value] of PRAGMAS) driver.exec(`PRAGMA ${name}=${value}`);
-    return driver;
-  } catch (error) {
-    driver.close();
-    throw error;
-  }
-}
-
-function makeTables(driver: SqliteDriver, dueMs: number): void {
-  untilFree(dueMs, () => {
-    if (whole(driver.all(SQL.countTables)[0]) === 0) driver.exec(SQL.schema);
-  });
-}
-
-/** Switching a new file to WAL answers "busy" without waiting. */
-function untilFree(dueMs: number, run: () => void): void {
-  for (;;) {
-    try {
-      return run();
-    } catch (error) {
-      if (!BUSY.includes(resultCode(error) ?? 0) || leftMs(dueMs) === 0) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-    }
-  }
-}
-
-function foundRow(id: Buffer, row: SqlRow): FoundRow {
-  const [version, body] = [row['version'] as bigint, row['row'] as Uint8Array];
-  return {
-    version: Number(version),
-    body: seal(id, -1n, version, body) === row['sum'] ? Buffer.from(body).toString() : undefined,
-  };
-}
-
-const hash = new Uint32Array(2);
-
-/** As in the addon: over the key and its length, the two numbers, and the bytes. */
-function seal(id: Buffer, first: bigint, second: bigint, body: Uint8Array): bigint {
-  const bytes = Buffer.allocUnsafe(id.length + 24 + body.length);
-  bytes.writeBigUInt64LE(BigInt(id.length), 0);
-  id.copy(bytes, 8);
-  bytes.writeBigUInt64LE(BigInt.asUintN(64, first), 8 + id.length);
-  bytes.writeBigUInt64LE(second, 16 + id.length);
-  bytes.set(body, 24 + id.length);
-  xxh3(bytes, 0, bytes.length, hash, 0);
-  return BigInt.asIntN(64, (BigInt(hash[1] as number) << 32n) | BigInt(hash[0] as number));
-}
-
-/** An error of SQLite, by what it means to the caller. */
-function translate(error: unknown): unknown {
-  if (error instanceof HoldfastError) return error;
-  const code = resultCode(error);
-  const text = error instanceof Error ? error.message : String(error);
-  // the system's, most often, which names the path
-  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none');
-  if (BUSY.includes(code))
-    return failure(
-      'ERR_UNAVAILABLE',
-      'another process kept the store busy until the time of the call was over',
-      'none',
-    );
-  if (code === FULL) return failure('ERR_UNAVAILABLE', 'the disk is full: make room', 'none');
-  if (NO_ACCESS.includes(code)) return failure('ERR_UNAVAILABLE', text, 'none');
-  return failure('ERR_CORRUPT', `the store is damaged (${text}): restore it from a backup`, 'none');
-}

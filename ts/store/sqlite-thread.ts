@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
+import { LogWatch } from './log-watch.ts';
 import { findModule } from './sqlite-driver.ts';
 import { SqliteGround } from './sqlite-ground.ts';
 import type { Answer, Request, Writing } from './sqlite-wire.ts';
@@ -41,6 +42,8 @@ const port = parentPort as MessagePort;
 const { module, dir, acceptOlder, dueMs, ticket } = workerData as Opening;
 let ground: SqliteGround | undefined;
 let waiting: Question[] = [];
+const watch = new LogWatch();
+let nextLook: NodeJS.Timeout | undefined;
 
 const failedBy = (error: unknown): Failed => {
   if (!(error instanceof HoldfastError))
@@ -91,7 +94,28 @@ function work(): void {
   if (closing !== undefined && waiting.length > 0) waiting.push(closing);
   else if (closing !== undefined) replies.push(...close(open, closing.ticket));
   port.postMessage(replies);
+  if (closing === undefined || waiting.length > 0) lookAtLog(true);
   if (waiting.length > 0) setImmediate(work);
+}
+
+/**
+ * Now and then, and while the log is long: whoever reads on and on, or was stopped while it read, keeps it from being
+ * shortened.
+ */
+function lookAtLog(writing: boolean): void {
+  clearTimeout(nextLook);
+  if (watch.isDue(writing)) tendLog();
+  const { patienceMs } = watch;
+  nextLook = patienceMs === undefined ? undefined : setTimeout(lookAtLog, patienceMs, false).unref();
+}
+
+function tendLog(): void {
+  try {
+    const bytes = watch.note((ground as SqliteGround).tendLog());
+    if (bytes !== undefined) port.postMessage([{ ticket: 0, answer: { kind: 'log', bytes } }] satisfies Reply[]);
+  } catch {
+    watch.rest(); // what is wrong is said to whoever calls next
+  }
 }
 
 /** Those whose time is not over wait on when others are in the way. */
@@ -122,6 +146,7 @@ function close(open: SqliteGround, closing: number): Reply[] {
     open.close();
     return [{ kind: 'closed' }];
   });
+  clearTimeout(nextLook);
   port.unref(); // nothing more is asked: the thread ends
   return replies;
 }

@@ -80,56 +80,56 @@ export class TransactionalStore implements Store {
     const moment = this.#moment();
     const owned = { ...request, since: { ...request.since } };
     return this.#read(
-      aboutTail(id, owned),
+      { id, whole: asksForAll(owned) },
       (view) => tailOf(view, id, rowAt(view, id, moment), owned, moment),
       deadline,
     );
   }
 
-  async append(id: string, request: Append, options?: CallOptions): Promise<Appended> {
-    const deadline = this.#beginFor(id, options);
-    checkAppend(id, request, this.can);
-    const owned = ownedAppend(request);
-    return this.#change({ id }, (draft) => append(draft, id, owned, this.#moment()), deadline);
+  append(id: string, request: Append, options?: CallOptions): Promise<Appended> {
+    return this.#change(id, options, () => {
+      checkAppend(id, request, this.can);
+      const owned = ownedAppend(request);
+      return { run: (draft) => append(draft, id, owned, this.#moment()) };
+    });
   }
 
-  async replace(
-    id: string,
-    image: SessionImage,
-    expected: Position | undefined,
-    options?: CallOptions,
-  ): Promise<Appended> {
-    const deadline = this.#beginFor(id, options);
-    checkImage(id, image, expected);
-    const records = image.records.map((record) => ({
-      ...record,
-      position: { ...record.position },
-      bytes: new Uint8Array(record.bytes),
-    }));
-    const owned = { ...image, records, expiry: { ...image.expiry }, terms: image.terms && [...image.terms] };
-    const place = expected && { ...expected };
-    return this.#change({ id }, (draft) => replace(draft, id, owned, place, this.#moment()), deadline);
+  replace(id: string, image: SessionImage, expected: Position | undefined, options?: CallOptions): Promise<Appended> {
+    return this.#change(id, options, () => {
+      checkImage(id, image, expected);
+      const records = image.records.map((record) => ({
+        ...record,
+        position: { ...record.position },
+        bytes: new Uint8Array(record.bytes),
+      }));
+      const owned = { ...image, records, expiry: { ...image.expiry }, terms: image.terms && [...image.terms] };
+      const place = expected && { ...expected };
+      return { run: (draft) => replace(draft, id, owned, place, this.#moment()) };
+    });
   }
 
-  async lock(id: string, request: LockRequest, options?: CallOptions): Promise<LockReply> {
-    const deadline = this.#beginFor(id, options);
-    checkLock(request);
-    const owned = { ...request, since: { ...request.since } };
-    return this.#change(aboutTail(id, owned), (draft) => lock(draft, id, owned, this.#moment()), deadline);
+  lock(id: string, request: LockRequest, options?: CallOptions): Promise<LockReply> {
+    return this.#change(id, options, () => {
+      checkLock(request);
+      const owned = { ...request, since: { ...request.since } };
+      return { run: (draft) => lock(draft, id, owned, this.#moment()), whole: asksForAll(owned) };
+    });
   }
 
-  async unlock(id: string, who: { readonly token: Token } | LockOwner, options?: CallOptions): Promise<void> {
-    const deadline = this.#beginFor(id, options);
-    checkUnlock(who);
-    const owned = { ...who };
-    return this.#change({ id }, (draft) => unlock(draft, id, owned, this.#moment()), deadline);
+  unlock(id: string, who: { readonly token: Token } | LockOwner, options?: CallOptions): Promise<void> {
+    return this.#change(id, options, () => {
+      checkUnlock(who);
+      const owned = { ...who };
+      return { run: (draft) => unlock(draft, id, owned, this.#moment()) };
+    });
   }
 
-  async touch(id: string, use: Touch, options?: CallOptions): Promise<Touched> {
-    const deadline = this.#beginFor(id, options);
-    checkTouch(use);
-    const owned = { ...use, expiry: use.expiry && { ...use.expiry } };
-    return this.#change({ id }, (draft) => touch(draft, id, owned, this.#moment()), deadline);
+  touch(id: string, use: Touch, options?: CallOptions): Promise<Touched> {
+    return this.#change(id, options, () => {
+      checkTouch(use);
+      const owned = { ...use, expiry: use.expiry && { ...use.expiry } };
+      return { run: (draft) => touch(draft, id, owned, this.#moment()) };
+    });
   }
 
   async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
@@ -235,11 +235,13 @@ export class TransactionalStore implements Store {
     await this.#backend.close();
   }
 
-  async #change<Reply>(about: About, run: (draft: Draft) => Outcome<Reply>, deadline: Deadline): Promise<Reply> {
+  /** `begin` checks the request and makes a copy of it, within the call. */
+  async #change<Reply>(id: string, options: CallOptions | undefined, begin: () => Change<Reply>): Promise<Reply> {
+    const deadline = this.#beginFor(id, options);
+    const { run, whole } = begin();
     this.#underWay += 1;
-    const { id } = about;
     try {
-      const { reply, notices, written } = await this.#backend.write(about, run, deadline);
+      const { reply, notices, written } = await this.#backend.write({ id, whole }, run, deadline);
       for (const { kind, member, token } of notices) this.#backend.send(member, { kind, id, token });
       if (written === true && this.can.watch) this.#backend.changed(id);
       return reply;
@@ -267,7 +269,8 @@ export class TransactionalStore implements Store {
   }
 
   #moment(): Moment {
-    return { monotonic: this.#clock.monotonic(), wall: this.#time.now(), stamp: this.#time.stamp(), boot: this.#boot };
+    const { monotonic, wall, stamp } = this.#time.look();
+    return { monotonic, wall, stamp, boot: this.#boot };
   }
 
   /** A call about one session. */
@@ -287,22 +290,32 @@ export class TransactionalStore implements Store {
 }
 
 /** Who knows nothing of it wants all of it. */
-const aboutTail = (id: string, { since, limitBytes }: ReadRequest): About => ({
-  id,
-  whole: since.revision === 0 && limitBytes !== 0,
-});
+const asksForAll = ({ since, limitBytes }: ReadRequest): boolean => since.revision === 0 && limitBytes !== 0;
+
+/** What a call that writes is to do, once. */
+interface Change<Reply> {
+  readonly run: (draft: Draft) => Outcome<Reply>;
+  /** See `About`. */
+  readonly whole?: boolean | undefined;
+}
 
 /** What the caller makes of its objects after the call is no business of the store's. */
 function ownedAppend(request: Append): Append {
   const { parent, position, under, expiry, terms } = request;
   return {
-    ...request,
-    parent: { ...parent },
-    position: { ...position },
+    parent: { revision: parent.revision, nonce: parent.nonce },
+    position: { revision: position.revision, nonce: position.nonce },
+    kind: request.kind,
+    bytes: new Uint8Array(request.bytes),
     under: typeof under === 'object' ? { ...under } : under,
     expiry: expiry && { ...expiry },
+    begins: request.begins,
+    createdAt: request.createdAt,
+    first: request.first,
     terms: terms && [...terms],
-    bytes: new Uint8Array(request.bytes),
+    lock: request.lock,
+    durability: request.durability,
+    version: request.version,
   };
 }
 

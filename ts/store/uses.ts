@@ -117,7 +117,7 @@ export function look(draft: Draft, id: string, graceMs: number, moment: Moment):
 /** It came back without a use: the clock that it had expired by was wrong. */
 function dropLook(draft: Draft, row: Row): false {
   if (row.lookedAt === undefined) return false;
-  delete row.lookedAt;
+  row.lookedAt = undefined;
   draft.putRow(row);
   return false;
 }

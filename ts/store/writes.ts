@@ -80,12 +80,10 @@ function write(draft: Draft, row: Row, request: Append, token: Token, moment: Mo
     beginAnew(draft, row, request, moment);
   if (kind === 'delta') row.deltaBytes += bytes.length;
   else Object.assign(row, { snapshot: position.revision, snapshotBytes: bytes.length, deltaBytes: 0 });
-  Object.assign(row, {
-    revision: position.revision,
-    nonce: position.nonce,
-    ended: kind === 'end',
-    usedAt: moment.stamp,
-  });
+  row.revision = position.revision;
+  row.nonce = position.nonce;
+  row.ended = kind === 'end';
+  row.usedAt = moment.stamp;
   if (request.expiry !== undefined) row.expiry = ruleOf(request.expiry);
   if (request.terms !== undefined) row.terms = [...new Set(request.terms)];
   const oldest = Math.max(
@@ -110,7 +108,7 @@ function beginAnew(draft: Draft, row: Row, { position, createdAt }: Append, { st
 function settleGrant({ lock }: Row, { kind, under, lock: then }: Append, token: Token, now: number): Notice[] {
   if (token > lock.token) {
     lock.token = token;
-    delete lock.holder;
+    lock.holder = undefined;
   }
   if (kind === 'end') return releaseLock(lock, now);
   const does = then ?? (typeof under === 'number' ? 'renew' : 'release');

@@ -1,22 +1,11 @@
 import { HoldfastError, shortId } from '../errors.ts';
 import type { Staged } from '../log/image.ts';
-import type { RecordParent } from '../log/record.ts';
 import type { Append, Appended } from '../store/store.ts';
-import type { Token } from '../token.ts';
 import type { Line } from './line.ts';
 import type { Replica } from './replica.ts';
 import { Unsettled, offer } from './unsettled.ts';
 import type { Settled } from './unsettled.ts';
-
-/** A record that is ready to be appended, and the head that it yields. */
-export interface Written {
-  readonly append: Append & { readonly under: Token };
-  readonly head: RecordParent;
-  /** See `compactionDue`. */
-  readonly weight: number;
-  /** Backups must have this session first. */
-  readonly after?: string | undefined;
-}
+import type { Written } from './written.ts';
 
 /**
  * Appends the record to the primary, makes it the replica's own, and feeds the backups. `staged` undefined: the session

@@ -116,12 +116,15 @@ function baseFor(line: Line, image: Image, name: string, target: Uint8Array): Ui
 }
 
 const DELTA_OVERHEAD = 16;
+/** Larger ones are made for one save alone: a large session is no reason to keep as much memory for good. */
+const KEPT_BYTES = 1 << 20;
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** The differ's output, reused by every save: it is copied into the record before anything else runs. */
+/** The differ's output, reused by the next save: it is copied into the record before anything else runs. */
 function scratchFor(targets: readonly Uint8Array[], directory: Directory | undefined): Buffer {
   let need = directory === undefined ? 0 : directory.bytes.length + DELTA_OVERHEAD;
   for (const target of targets) need += target.length + DELTA_OVERHEAD;
-  if (need > scratch.length) scratch = Buffer.allocUnsafeSlow(2 * need);
+  if (need > KEPT_BYTES) return Buffer.allocUnsafeSlow(need);
+  if (need > scratch.length) scratch = Buffer.allocUnsafeSlow(Math.min(2 * need, KEPT_BYTES));
   return scratch;
 }

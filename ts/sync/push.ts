@@ -3,16 +3,13 @@ import { encodeAliasBody, encodeDeltaBody, encodeSnapshotBody } from '../log/bod
 import type { Alias } from '../log/body.ts';
 import { compactionDue, weightOf } from '../log/compaction.ts';
 import type { Value } from '../log/image.ts';
-import { encodeRecord } from '../log/record.ts';
-import type { LogRecord, RecordParent } from '../log/record.ts';
-import type { Append, Expiry } from '../store/store.ts';
 import type { Token } from '../token.ts';
 import { commit } from './commit.ts';
-import type { Written } from './commit.ts';
 import { NOTHING, compare } from './compare.ts';
 import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
 import type { Replica } from './replica.ts';
+import { write } from './written.ts';
 
 export interface PushOptions {
   /** The fencing token under which to append. */
@@ -104,41 +101,6 @@ export async function pushEnd(
   const written = write(line, replica, { ...content, digest: { low: 0, high: 0 } }, token, 'release', more);
   await commit(line, replica, { ...written, after: movedTo }, undefined);
 }
-
-function write(
-  line: Line,
-  replica: Replica,
-  content: Pick<LogRecord, 'kind' | 'body' | 'digest'>,
-  token: Token,
-  lock: PushOptions['lock'],
-  more?: Pick<Append, 'expiry' | 'createdAt'>,
-): Written {
-  const parent = replica.head;
-  const head = { revision: parent.revision + 1, nonce: line.draws.nonce(), time: Math.round(line.time.stamp()), token };
-  const bytes = encodeRecord(replica.id, { ...content, ...head, parentNonce: parent.nonce }, parent, line.compress);
-  const kind = content.kind === 'delta' || content.kind === 'snapshot' ? content.kind : 'end';
-  const append: Written['append'] = {
-    parent: place(parent),
-    position: place(head),
-    kind,
-    bytes,
-    begins: !replica.exists,
-    under: token,
-    expiry: newRule(line, replica),
-    lock,
-    ...more,
-  };
-  return { append, head, weight: weightOf(content.body.length) };
-}
-
-/** The rule travels when it is new: a store keeps what it was told. */
-const newRule = ({ expiry }: Line, replica: Replica): Expiry | undefined =>
-  expiry === undefined ||
-  (replica.exists && expiry.idleMs === replica.expiry.idleMs && expiry.ageMs === replica.expiry.ageMs)
-    ? undefined
-    : expiry;
-
-const place = ({ revision, nonce }: RecordParent): Append['position'] => ({ revision, nonce });
 
 function tooLarge(line: Line, id: string, bytes: number): HoldfastError {
   return new HoldfastError(

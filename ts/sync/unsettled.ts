@@ -30,13 +30,14 @@ export async function offer(
   const until = clock.monotonic() + call.timeoutMs;
   let unknown: HoldfastError | undefined;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    const answer = await store
-      .append(id, append, { ...call, timeoutMs: Math.max(1, until - clock.monotonic()) })
-      .catch((error: unknown) => {
-        // Whatever the store says to a later offer: what the first one did is not known.
-        unknown ??= asUnknown(error);
-        return undefined;
-      });
+    let answer: Appended | undefined;
+    try {
+      const timeoutMs = Math.max(1, until - clock.monotonic());
+      answer = await store.append(id, append, { timeoutMs, signal: call.signal });
+    } catch (error) {
+      // Whatever the store says to a later offer: what the first one did is not known.
+      unknown ??= asUnknown(error);
+    }
     if (answer !== undefined && (unknown === undefined || !isHidden(answer, append, madeAt))) return answer;
     if (answer !== undefined || clock.monotonic() + pauseMs >= until) throw unknown as HoldfastError;
     await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));

@@ -279,6 +279,7 @@ export class Attribute {
    * `aliased` stays.
    */
   detach(): void {
+    if (this.#guests.length === 0) return;
     for (const { parent, key, raw } of this.#guests.splice(0)) {
       if ((parent instanceof Map ? parent.get(key) : parent[key as string]) === raw) this.#put(parent, key, plain(raw));
       else this.aliased = true;

@@ -1,11 +1,7 @@
-import { inspect } from 'node:util';
 import { HoldfastError } from '../errors.ts';
-import { formatPath } from '../path.ts';
 import { Attribute, type Host } from './attribute.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
-import { isObject } from './kinds.ts';
-import { NODE, STATE } from './nodes.ts';
-import { plain } from './plain.ts';
+import { stateOf } from './state.ts';
 
 export { unwrap } from './nodes.ts';
 export { plain } from './plain.ts';
@@ -32,7 +28,6 @@ export interface AttributeSlots {
 }
 
 export interface TrackerOptions {
-  readonly slots: AttributeSlots;
   readonly saveMode: SaveMode;
   /** Undefined: not declared, and so not allowed. */
   classOf(name: string): AttributeClass | undefined;
@@ -52,29 +47,21 @@ export interface Capture {
  * A save goes `capture` → encode and append → `settle`; when it fails, nothing is lost by not calling `settle`. What
  * both cost follows what was touched, not how many attributes there are (but in the save mode `all`).
  */
-export class Tracker {
+export class Tracker implements Host {
   readonly state: Record<string, unknown>;
+  readonly slots: AttributeSlots;
   readonly #options: TrackerOptions;
   readonly #attributes = new Map<string, Attribute>();
   /** Read, written, or with opaque values in the application's hands; in the order in which that began. */
   readonly #touched = new Set<Attribute>();
-  readonly #host: Host;
   #closed = false;
   /** Marks are made in generations, so that `settle` takes back only what was captured. */
   #generation = 1;
 
-  constructor(options: TrackerOptions) {
+  constructor(slots: AttributeSlots, options: TrackerOptions) {
+    this.slots = slots;
     this.#options = options;
-    this.#host = {
-      isClosed: () => this.#closed,
-      markRead: (attribute) => this.#markRead(attribute),
-      markWritten: (attribute) => this.#markWritten(attribute),
-      rootOf: (name) => options.slots.get(name),
-      replaceRoot: (name, value) => options.slots.set(name, value),
-    };
-    // What `console.log` prints: it looks at a Proxy's target.
-    const target: Record<PropertyKey, unknown> = { [inspect.custom]: () => plain(this.state) };
-    this.state = new Proxy<Record<string, unknown>>(target, this.#handler());
+    this.state = stateOf(this);
   }
 
   /** Names of the attributes read since the last save, at any depth. */
@@ -98,7 +85,7 @@ export class Tracker {
 
   #withAll(names: readonly string[]): string[] {
     const isCompared = (name: string): boolean => !['immutable', undefined].includes(this.#options.classOf(name));
-    return [...new Set([...this.#options.slots.names().filter(isCompared), ...names])];
+    return [...new Set([...this.slots.names().filter(isCompared), ...names])];
   }
 
   /** `tracked`, as the start of a save. */
@@ -127,8 +114,12 @@ export class Tracker {
    * their values must be decoded again.
    */
   detach(): string[] {
-    for (const attribute of this.#attributes.values()) attribute.detach();
-    return [...this.#attributes.values()].filter(({ aliased }) => aliased).map(({ name }) => name);
+    const aliased: string[] = [];
+    for (const attribute of this.#attributes.values()) {
+      attribute.detach();
+      if (attribute.aliased) aliased.push(attribute.name);
+    }
+    return aliased;
   }
 
   /** From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`. */
@@ -148,137 +139,46 @@ export class Tracker {
     );
   }
 
-  #markRead(attribute: Attribute): void {
-    this.#checkOpen();
+  markRead(attribute: Attribute): void {
+    this.checkOpen();
     attribute.reading = true;
     attribute.readIn = this.#generation;
     this.#touched.add(attribute);
   }
 
-  #markWritten(attribute: Attribute): void {
-    this.#checkOpen();
+  markWritten(attribute: Attribute): void {
+    this.checkOpen();
     attribute.writing = true;
     attribute.writtenIn = this.#generation;
     this.#touched.add(attribute);
   }
 
-  #checkOpen(): void {
+  rootOf(name: string): unknown {
+    return this.slots.get(name);
+  }
+
+  replaceRoot(name: string, value: unknown): void {
+    this.slots.set(name, value);
+  }
+
+  isClosed(): boolean {
+    return this.#closed;
+  }
+
+  checkOpen(): void {
     if (this.#closed)
       throw new HoldfastError('ERR_CLOSED', 'The session is closed: open it again and use its new state.');
   }
 
   /** Undefined: not declared. */
-  #attribute(name: string): Attribute | undefined {
+  attribute(name: string): Attribute | undefined {
     const known = this.#attributes.get(name);
     if (known !== undefined) return known;
     const attributeClass = this.#options.classOf(name);
     if (attributeClass === undefined) return undefined;
-    const attribute = new Attribute(
-      this.#host,
-      name,
-      attributeClass,
-      this.#options.slots.owner?.(name) ?? {},
-      this.#options.slots.readOnly?.(name),
-    );
+    const { slots } = this;
+    const attribute = new Attribute(this, name, attributeClass, slots.owner?.(name) ?? {}, slots.readOnly?.(name));
     this.#attributes.set(name, attribute);
     return attribute;
   }
-
-  #has(key: string | symbol): key is string {
-    this.#checkOpen();
-    return typeof key === 'string' && this.#options.slots.has(key) && this.#attribute(key) !== undefined;
-  }
-
-  #get(key: string | symbol): unknown {
-    if (key === 'then' && this.#closed) return undefined; // see Attribute.isAwaited
-    // What every object has: also keeps `await`, JSON and inspection from taking an attribute for a hook.
-    if (!this.#has(key)) return Reflect.get(Object.prototype, key, this.state);
-    const attribute = this.#attributes.get(key)!;
-    attribute.noteRead();
-    const value = this.#options.slots.get(key);
-    return isObject(value) ? attribute.reach(value, attribute, key) : value;
-  }
-
-  #set(key: string | symbol, value: unknown): boolean {
-    this.#checkOpen();
-    const name = String(key);
-    const attribute = typeof key === 'string' ? this.#attribute(key) : undefined;
-    if (attribute === undefined) throw notDeclared(name);
-    attribute.checkAssignable();
-    const immutable = attribute.class === 'immutable';
-    if (immutable && this.#options.slots.has(name))
-      throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
-    // A copy, so that whoever still holds the value cannot change it.
-    const adopted = attribute.adopt(immutable ? plain(value) : value);
-    this.#markWritten(attribute);
-    // The mark is for the root only: what lies inside stays read-only.
-    if (immutable) attribute.writing = false;
-    this.#options.slots.set(name, adopted);
-    return true;
-  }
-
-  #delete(key: string | symbol): boolean {
-    if (!this.#has(key)) return true;
-    const attribute = this.#attributes.get(key)!;
-    attribute.checkAssignable();
-    if (attribute.class === 'immutable') throw invalid(`${formatPath([key])} is immutable: it cannot be deleted`, key);
-    this.#markWritten(attribute);
-    this.#options.slots.delete(key);
-    return true;
-  }
-
-  #names(): string[] {
-    this.#checkOpen();
-    return this.#options.slots.names().filter((name) => this.#attribute(name) !== undefined);
-  }
-
-  /** An accessor: listing the names of attributes must not decode and read them all. */
-  #describe(key: string | symbol): PropertyDescriptor | undefined {
-    if (!this.#has(key)) return undefined;
-    return {
-      get: () => this.#get(key),
-      set: (value: unknown) => void this.#set(key, value),
-      enumerable: true,
-      configurable: true,
-    };
-  }
-
-  #define(key: string | symbol, descriptor: PropertyDescriptor): boolean {
-    const flags = { writable: this.#has(key), enumerable: this.#has(key), configurable: this.#has(key), ...descriptor };
-    if (!('value' in descriptor) || !flags.writable || !flags.enumerable || !flags.configurable) {
-      throw invalid(`attribute ${JSON.stringify(String(key))} is an ordinary property: assign a value`, String(key));
-    }
-    return this.#set(key, descriptor.value);
-  }
-
-  #handler(): ProxyHandler<Record<string, unknown>> {
-    return {
-      get: (_target, key) => (key === NODE ? STATE : this.#get(key)),
-      set: (target, key, value, receiver) =>
-        receiver === this.state ? this.#set(key, value) : Reflect.set(target, key, value, receiver),
-      has: (_target, key) => this.#has(key) || key in Object.prototype,
-      deleteProperty: (_target, key) => this.#delete(key),
-      ownKeys: () => this.#names(),
-      getOwnPropertyDescriptor: (_target, key) => this.#describe(key),
-      defineProperty: (_target, key, descriptor) => this.#define(key, descriptor),
-      setPrototypeOf: () => {
-        throw invalid('The state of a session has no other prototype: store plain data');
-      },
-      preventExtensions: () => {
-        throw invalid('The state of a session cannot be frozen');
-      },
-    };
-  }
-}
-
-export function notDeclared(name: string): HoldfastError {
-  return invalid(
-    `attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``,
-    name,
-  );
-}
-
-/** `name`: of the attribute at fault, if it is one. */
-function invalid(message: string, name?: string): HoldfastError {
-  return new HoldfastError('ERR_INVALID', `${message}.`, name === undefined ? {} : { paths: [[name]] });
 }

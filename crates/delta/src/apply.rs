@@ -179,13 +179,13 @@ impl<'a> Plan<'a> {
         }
         let added = match l {
             _ if d == SPLICE_DELETE => 0,
-            SPLICE_L_VARINT => reader.number()?,
+            SPLICE_L_VARINT => reader.number()? as usize,
             _ => usize::from(l) + 1,
         };
         let removed = match d {
             SPLICE_D_SAME => added,
             SPLICE_D_NONE => 0,
-            _ => reader.number()?,
+            _ => reader.number()? as usize,
         };
         let added = reader.take(added)?;
         reader.end()?;
@@ -267,10 +267,10 @@ impl<'a> Plan<'a> {
 /// Checks the sequences from `start` on; the length of the target.
 fn ops_length(body: &[u8], start: usize, base: usize, tail: bool, limit: usize) -> Result<usize, ApplyError> {
     let mut sequences = Sequences::new(body, start, base);
-    let mut length = 0;
+    let mut length = 0usize;
     let mut offset = start;
     while let Some(sequence) = sequences.next()? {
-        length += sequence.copied + sequence.added.length();
+        length = length.saturating_add(sequence.copied).saturating_add(sequence.added.length());
         if length > limit {
             return Err(ApplyError::OverLimit { offset, limit });
         }

@@ -1,4 +1,5 @@
-//! Takes the body of a delta apart: sequences of a copy and an addition, each checked as it is read.
+//! Takes the body of a delta apart: sequences of a copy and an addition, each checked as it is read. Lengths are claims: where
+//! `usize` has 32 bits they saturate, and are then refused as on any other machine.
 
 use crate::error::ApplyError;
 use crate::format::{
@@ -45,11 +46,12 @@ impl<'a> Sequences<'a> {
         self.reader.at += 1;
         let mut copied = usize::from(token & ((1 << TOKEN_COPY_BITS) - 1));
         if token & TOKEN_COPY_MORE != 0 {
-            copied |= self.reader.number()? << TOKEN_COPY_BITS;
+            let more = u64::from(self.reader.number()?) << TOKEN_COPY_BITS;
+            copied = usize::try_from(more).map_or(usize::MAX, |more| copied | more);
         }
         let mut source = self.expected;
         if token & TOKEN_OFFSET != 0 {
-            let zigzag = self.reader.number()? as i64;
+            let zigzag = i64::from(self.reader.number()?);
             let moved = source as i64 + (zigzag >> 1 ^ -(zigzag & 1));
             source = usize::try_from(moved).map_err(|_| ApplyError::OutOfBase { offset })?;
         }
@@ -57,16 +59,16 @@ impl<'a> Sequences<'a> {
             return Err(ApplyError::OutOfBase { offset });
         }
         let added = self.added(token >> TOKEN_ADD_SHIFT & 7)?;
-        self.expected = (source + copied + added.length()).min(self.base);
+        self.expected = (source + copied).saturating_add(added.length()).min(self.base);
         Ok(Some(Sequence { source, copied, added }))
     }
 
     #[inline]
     fn added(&mut self, code: u8) -> Result<Added<'a>, ApplyError> {
         match code {
-            TOKEN_ADD_RUN => Ok(Added::Run(self.reader.number()?, self.reader.take(1)?[0])),
+            TOKEN_ADD_RUN => Ok(Added::Run(self.reader.number()? as usize, self.reader.take(1)?[0])),
             TOKEN_ADD_LONG => {
-                let length = self.reader.number()? + TOKEN_ADD_DIRECT + 1;
+                let length = (self.reader.number()? as usize).saturating_add(TOKEN_ADD_DIRECT + 1);
                 Ok(Added::Bytes(self.reader.take(length)?))
             }
             _ => Ok(Added::Bytes(self.reader.take(usize::from(code))?)),
@@ -88,7 +90,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub fn number(&mut self) -> Result<usize, ApplyError> {
+    pub fn number(&mut self) -> Result<u32, ApplyError> {
         let offset = self.at;
         let mut value = 0u64;
         for shift in [0u32, 7, 14, 21, 28] {
@@ -97,8 +99,8 @@ impl<'a> Reader<'a> {
             value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 let shortest = shift == 0 || byte != 0;
-                let fits = value <= u64::from(u32::MAX);
-                return if shortest && fits { Ok(value as usize) } else { Err(ApplyError::BadNumber { offset }) };
+                let number = u32::try_from(value).ok().filter(|_| shortest);
+                return number.ok_or(ApplyError::BadNumber { offset });
             }
         }
         Err(ApplyError::BadNumber { offset })

@@ -1,6 +1,8 @@
 //! Deltas that nobody should have made: each is refused, with the right error.
 
-use holdfast_delta::{ApplyError, apply, apply_chain, apply_in_place, apply_into, diff, seal_length, seal_value};
+use holdfast_delta::{
+    ApplyError, MAX_LEN, apply, apply_chain, apply_in_place, apply_into, diff, seal_length, seal_value,
+};
 
 const LIMIT: usize = 1 << 20;
 
@@ -52,6 +54,21 @@ fn claims_of_gigabytes_fail_before_anything_is_allocated() {
     let whole = sealed(&base(), &[&[1][..], &[0; 5000]].concat());
     assert_eq!(apply(&base(), &whole, 4999), Err(ApplyError::OverLimit { offset: 0, limit: 4999 }));
     assert_eq!(apply(&base(), &[0], 999), Err(ApplyError::OverLimit { offset: 0, limit: 999 }));
+}
+
+/// Cut to 32 bits each of these claims would be a small length, that fits.
+#[test]
+fn claims_beyond_32_bits_are_no_small_ones() {
+    // Copies of 2^32 + 8 and 2^32 + 15 bytes; 2^32 + 2 added bytes; 1 byte and a run of 2^32 - 1.
+    assert_eq!(refused(&[0x80, 0x08, 0x81, 0x80, 0x80, 0x80, 0x02]), ApplyError::OutOfBase { offset: 1 });
+    assert_eq!(refused(&[0x80, 0x0f, 0x81, 0x80, 0x80, 0x80, 0x02]), ApplyError::OutOfBase { offset: 1 });
+    assert_eq!(refused(&[0x80, 0x70, 0xfc, 0xff, 0xff, 0xff, 0x0f, 1, 2]), ApplyError::Truncated { offset: 7 });
+    let run = [0x80, 0x61, 0xff, 0xff, 0xff, 0xff, 0x0f, 7];
+    assert_eq!(refused(&run), ApplyError::OverLimit { offset: 1, limit: LIMIT });
+    // 2^31 - 1 bytes, which the longest limit allows, and as many again and 3.
+    let most = [0x60, 0xff, 0xff, 0xff, 0xff, 0x07, 7];
+    let body = sealed(&base(), &[&[0x80][..], &most, &[0x60, 0x81, 0x80, 0x80, 0x80, 0x08, 7]].concat());
+    assert_eq!(apply(&base(), &body, MAX_LEN), Err(ApplyError::OverLimit { offset: 8, limit: MAX_LEN }));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod memory;
 mod store;
 
 use holdfast_delta::{ApplyError, DiffError, SignatureError};
-use memory::{Bytes, BytesList, OptionalBytesList, Words, apart};
+use memory::{Bytes, BytesList, OptionalBytesList, Word, Words, apart};
 use napi::{Error, Result, Status};
 use napi_derive::napi;
 
@@ -84,7 +84,8 @@ pub fn chunks_into(bytes: Bytes, average_bits: u8, results: Words) -> Result<u32
     let mut count = 0;
     let chunks = holdfast_delta::chunks(bytes, average_bits);
     for (chunk, result) in chunks.zip(results.chunks_exact_mut(CHUNK_STRIDE)) {
-        result.copy_from_slice(&[chunk.length as u32, chunk.hash as u32, (chunk.hash >> 32) as u32]);
+        result[0] = (chunk.length as u32).to_ne_bytes();
+        put_hash(chunk.hash, result);
         count += 1;
     }
     Ok(count)
@@ -124,7 +125,7 @@ pub fn diff_batch(bases: OptionalBytesList, targets: BytesList, out: Bytes, resu
     for ((base, target), result) in pairs.zip(results.chunks_exact_mut(BATCH_STRIDE)) {
         // SAFETY: as above.
         let target = unsafe { target.read() };
-        result[0] = 0;
+        result[0] = 0u32.to_ne_bytes();
         if let Some(base) = base {
             // SAFETY: as above.
             let base = unsafe { base.read() };
@@ -132,10 +133,10 @@ pub fn diff_batch(bases: OptionalBytesList, targets: BytesList, out: Bytes, resu
             if out[at] == holdfast_delta::format::SAME {
                 continue;
             }
-            result[0] = length as u32;
+            result[0] = (length as u32).to_ne_bytes();
             at += length;
         }
-        put_hash(target, result);
+        put_hash(holdfast_delta::hash64(target), result);
     }
     Ok(at as u32)
 }
@@ -150,15 +151,14 @@ pub fn hash_batch(values: BytesList, results: Words) -> Result<()> {
     let results = unsafe { results.write() };
     for (value, result) in values.items().iter().zip(results.chunks_exact_mut(BATCH_STRIDE)) {
         // SAFETY: as above.
-        put_hash(unsafe { value.read() }, result);
+        put_hash(holdfast_delta::hash64(unsafe { value.read() }), result);
     }
     Ok(())
 }
 
-fn put_hash(value: &[u8], result: &mut [u32]) {
-    let hash = holdfast_delta::hash64(value);
-    result[1] = hash as u32;
-    result[2] = (hash >> 32) as u32;
+fn put_hash(hash: u64, result: &mut [Word]) {
+    result[1] = (hash as u32).to_ne_bytes();
+    result[2] = ((hash >> 32) as u32).to_ne_bytes();
 }
 
 fn diff_error(error: DiffError) -> Error {

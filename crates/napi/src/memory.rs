@@ -49,6 +49,11 @@ impl Bytes {
     }
 }
 
+/// Four bytes of a `Uint32Array`, in the machine's order. Memory that is not JavaScript's own may begin at any address: a `u32`
+/// there would have to be aligned.
+pub type Word = [u8; 4];
+const _: () = assert!(align_of::<Word>() == 1);
+
 /// A `Uint32Array`.
 #[derive(Clone, Copy)]
 pub struct Words(Region);
@@ -60,11 +65,11 @@ impl Words {
 
     /// # Safety
     /// As `Bytes::write`.
-    pub unsafe fn write<'a>(self) -> &'a mut [u32] {
+    pub unsafe fn write<'a>(self) -> &'a mut [Word] {
         if self.0.length == 0 {
             return &mut [];
         }
-        // SAFETY: as in `Bytes::read`; a `Uint32Array` starts at a multiple of 4.
+        // SAFETY: as in `Bytes::read`; a `Word` may lie anywhere.
         unsafe { core::slice::from_raw_parts_mut(self.0.start.cast(), self.0.length / 4) }
     }
 }

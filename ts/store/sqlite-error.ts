@@ -1,0 +1,46 @@
+import { HoldfastError } from '../errors.ts';
+import { resultCode } from './sqlite-driver.ts';
+import { failure } from './sqlite-wire.ts';
+
+const BUSY: readonly number[] = [5, 6, 15];
+const FULL = 13;
+const NO_ACCESS: readonly number[] = [8, 14];
+
+/** Others were in the way, and nothing happened. */
+export const isBusy = (error: unknown): boolean => BUSY.includes(resultCode(error) ?? 0);
+/** The disk is full, and nothing happened. */
+export const isFull = (error: unknown): boolean => resultCode(error) === FULL;
+
+export function wentBack(known: number, found: number): HoldfastError {
+  const remedy = 'put the newer files back, or open it once with `acceptOlder` to go on from this state';
+  return failure(
+    'ERR_CORRUPT',
+    `the store went back: ${known} commits were acknowledged, ${found} are there; ${remedy}`,
+    'none',
+  );
+}
+
+/** The folder is none that may be opened. */
+export const refused = (message: string): HoldfastError => failure('ERR_INVALID', message, 'none');
+
+export function damaged(what: string): HoldfastError {
+  return failure('ERR_CORRUPT', `the store is damaged (${what}): restore it from a backup`, 'none');
+}
+
+/** An error of SQLite, by what it means to the caller. */
+export function translate(error: unknown): unknown {
+  if (error instanceof HoldfastError) return error;
+  const code = resultCode(error);
+  const text = error instanceof Error ? error.message : String(error);
+  // the system's, most often, which names the path
+  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none');
+  if (isBusy(error))
+    return failure(
+      'ERR_UNAVAILABLE',
+      'another process kept the store busy until the time of the call was over',
+      'none',
+    );
+  if (isFull(error)) return failure('ERR_UNAVAILABLE', 'the disk is full: make room', 'none');
+  if (NO_ACCESS.includes(code)) return failure('ERR_UNAVAILABLE', text, 'none');
+  return damaged(text);
+}

@@ -1,0 +1,128 @@
+import { inspect } from 'node:util';
+import { HoldfastError } from '../errors.ts';
+import { formatPath } from '../path.ts';
+import { isObject } from './kinds.ts';
+import { NODE, STATE } from './nodes.ts';
+import { plain } from './plain.ts';
+import type { AttributeSlots, Tracker } from './tracker.ts';
+
+/** What every state is a Proxy of; `console.log` looks at it, with the state as `this`. */
+const TARGET: Record<PropertyKey, unknown> = {
+  [inspect.custom](this: object) {
+    return plain(this);
+  },
+};
+
+/** A session's attributes as one ordinary object, over what `tracker` notes. */
+export function stateOf(tracker: Tracker): Record<string, unknown> {
+  const handler = new StateHandler(tracker);
+  return (handler.state = new Proxy<Record<string, unknown>>(TARGET, handler));
+}
+
+/** The traps. One object a session: a scope's fixed cost is made of such things. */
+class StateHandler implements ProxyHandler<Record<string, unknown>> {
+  state: Record<string, unknown> = TARGET;
+  readonly #tracker: Tracker;
+  readonly #slots: AttributeSlots;
+
+  constructor(tracker: Tracker) {
+    this.#tracker = tracker;
+    this.#slots = tracker.slots;
+  }
+
+  #has(key: string | symbol): key is string {
+    this.#tracker.checkOpen();
+    return typeof key === 'string' && this.#slots.has(key) && this.#tracker.attribute(key) !== undefined;
+  }
+
+  has(_target: object, key: string | symbol): boolean {
+    return this.#has(key) || key in Object.prototype;
+  }
+
+  get(_target: object, key: string | symbol): unknown {
+    if (key === NODE) return STATE;
+    if (key === 'then' && this.#tracker.isClosed()) return undefined; // see Attribute.isAwaited
+    // What every object has: also keeps `await`, JSON and inspection from taking an attribute for a hook.
+    if (!this.#has(key)) return Reflect.get(Object.prototype, key, this.state);
+    const attribute = this.#tracker.attribute(key)!;
+    attribute.noteRead();
+    const value = this.#slots.get(key);
+    return isObject(value) ? attribute.reach(value, attribute, key) : value;
+  }
+
+  set(target: object, key: string | symbol, value: unknown, receiver: unknown): boolean {
+    return receiver === this.state ? this.#set(key, value) : Reflect.set(target, key, value, receiver);
+  }
+
+  #set(key: string | symbol, value: unknown): boolean {
+    this.#tracker.checkOpen();
+    const name = String(key);
+    const attribute = typeof key === 'string' ? this.#tracker.attribute(key) : undefined;
+    if (attribute === undefined) throw notDeclared(name);
+    attribute.checkAssignable();
+    const immutable = attribute.class === 'immutable';
+    if (immutable && this.#slots.has(name))
+      throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
+    // A copy, so that whoever still holds the value cannot change it.
+    const adopted = attribute.adopt(immutable ? plain(value) : value);
+    this.#tracker.markWritten(attribute);
+    // The mark is for the root only: what lies inside stays read-only.
+    if (immutable) attribute.writing = false;
+    this.#slots.set(name, adopted);
+    return true;
+  }
+
+  deleteProperty(_target: object, key: string | symbol): boolean {
+    if (!this.#has(key)) return true;
+    const attribute = this.#tracker.attribute(key)!;
+    attribute.checkAssignable();
+    if (attribute.class === 'immutable') throw invalid(`${formatPath([key])} is immutable: it cannot be deleted`, key);
+    this.#tracker.markWritten(attribute);
+    this.#slots.delete(key);
+    return true;
+  }
+
+  ownKeys(): string[] {
+    this.#tracker.checkOpen();
+    return this.#slots.names().filter((name) => this.#tracker.attribute(name) !== undefined);
+  }
+
+  /** An accessor: listing the names of attributes must not decode and read them all. */
+  getOwnPropertyDescriptor(target: object, key: string | symbol): PropertyDescriptor | undefined {
+    if (!this.#has(key)) return undefined;
+    return {
+      get: () => this.get(target, key),
+      set: (value: unknown) => void this.#set(key, value),
+      enumerable: true,
+      configurable: true,
+    };
+  }
+
+  defineProperty(_target: object, key: string | symbol, descriptor: PropertyDescriptor): boolean {
+    const flags = { writable: this.#has(key), enumerable: this.#has(key), configurable: this.#has(key), ...descriptor };
+    if (!('value' in descriptor) || !flags.writable || !flags.enumerable || !flags.configurable) {
+      throw invalid(`attribute ${JSON.stringify(String(key))} is an ordinary property: assign a value`, String(key));
+    }
+    return this.#set(key, descriptor.value);
+  }
+
+  setPrototypeOf(): never {
+    throw invalid('The state of a session has no other prototype: store plain data');
+  }
+
+  preventExtensions(): never {
+    throw invalid('The state of a session cannot be frozen');
+  }
+}
+
+export function notDeclared(name: string): HoldfastError {
+  return invalid(
+    `attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``,
+    name,
+  );
+}
+
+/** `name`: of the attribute at fault, if it is one. */
+function invalid(message: string, name?: string): HoldfastError {
+  return new HoldfastError('ERR_INVALID', `${message}.`, name === undefined ? {} : { paths: [[name]] });
+}
