@@ -95,7 +95,7 @@ const FAULTS: readonly Backward[] = [
   {
     fault: 'leases run on the wall clock, without a bound',
     edits: [
-      ['store/transactional.js', 'monotonic: this.#clock.monotonic()', 'monotonic: this.#clock.now()'],
+      ['store/transactional.js', 'return { monotonic, wall', 'return { monotonic: this.#clock.now(), wall'],
       ['lock/member-lock.js', 'Math.min(grant.leaseLeftMs, leaseMs)', 'grant.leaseLeftMs'],
       ['store/lock-row.js', 'row.holder.leaseUntil = Math.min(leaseUntil, now + leaseMs);', ''],
     ],
@@ -119,7 +119,7 @@ const FAULTS: readonly Backward[] = [
   },
   {
     fault: 'a wall clock that is set back brings an expired session back',
-    edits: [['clock.js', 'this.#jumped ? steady : wall', 'this.#jumped ? Math.min(wall, steady) : wall']],
+    edits: [['clock.js', 'wall: steady,', 'wall: Math.min(told, steady),']],
     kind: 'resurrected session',
     climate: 'store',
     knobs: { storeJumps: 3, expiry: 'near' },
