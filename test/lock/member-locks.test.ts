@@ -384,9 +384,8 @@ describe('a use that begins when the lease is nearly over', () => {
     const hold = await locks.acquire('s', since);
     expect(hold.granted).toBeUndefined(); // its lease had not ended
     await settle();
-    clock.pass(0.2 * LONG_MS);
     expect((await store.lock('s', other)).granted).toBe(false);
-    clock.pass(250);
+    clock.pass(0.155 * LONG_MS); // past the end of the lease that it began with, and before the next look at it
     expect((await store.lock('s', other)).granted).toBe(false);
     expect(await store.touch('s', { token: hold.token, renew: true })).toMatchObject({ why: 'gone', wanted: true });
     await hold.end('keep');
@@ -509,7 +508,7 @@ describe('a renewal that is refused', () => {
     const hold = await locks.acquire('s', since);
     await store.unlock('s', { token: hold.token }); // as if this process had slept, and others had taken it
     await store.lock('s', { member: 'other', ticket: 1, leaseMs: 60_000, wait: true, since: ORIGIN });
-    clock.pass(451); // the first look after a third of the lease
+    clock.pass(500); // past the time of a renewal
     await vi.waitFor(() => expect(events).toEqual(['grant', 'lock-lost']));
     await hold.end('keep');
     expect(await codeOf(locks.acquire('s', since, { timeoutMs: 0 }))).toBe('ERR_LOCK_TIMEOUT');

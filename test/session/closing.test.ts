@@ -5,6 +5,7 @@ import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import { newFolder } from '../folders.ts';
+import { through } from '../store/through.ts';
 
 const definition = defineSession({ n: mutable<number>(() => 0) });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -115,5 +116,42 @@ describe('closing a repository', () => {
     });
     await expect(sessions.close({ timeout: 5 } as object)).rejects.toMatchObject({ code: 'ERR_INVALID' });
     expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: [] });
+  });
+});
+
+describe('a session that is closed, and not waited for', () => {
+  type Asked = (session: Awaited<ReturnType<typeof opened>>) => Promise<unknown>;
+  const opened = (sessions: SessionRepository<{ n: number }, { n?: number }>) => sessions.open('s');
+  const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+    promise.then(
+      () => 'done',
+      (error: { code?: unknown }) => error.code ?? error,
+    );
+
+  it.each<[string, Asked]>([
+    ['save', (session) => session.save()],
+    ['saveAndClose', (session) => session.saveAndClose()],
+    ['delete', (session) => session.delete()],
+    ['changeId', (session) => session.changeId('t')],
+    ['expire', (session) => session.expire(50_000)],
+  ])('does nothing that is asked of it after that, for its lock is on its way back: %s', async (_, ask) => {
+    const slow = through(new MemoryStore(), { append: (call) => pause(10).then(call) });
+    const sessions = new SessionRepository({ store: slow, definition });
+    await sessions.scope('s', (state) => void (state.n = 1), { create: true });
+    const use = async (late: (session: Awaited<ReturnType<typeof opened>>) => Promise<unknown>): Promise<void> => {
+      const session = await opened(sessions);
+      session.state.n = 1;
+      const asked = late(session);
+      const next = codeOf(sessions.scope('s', (state) => void (state.n = 7), { timeoutMs: 1000 }));
+      expect(await Promise.all([asked, next])).toEqual(['ERR_CLOSED', 'done']);
+      await session.close();
+      expect((await sessions.read('s'))?.n).toBe(7);
+    };
+    await use((session) => (void session.close(), codeOf(ask(session))));
+    await use((session) => {
+      const saved = session.save();
+      void session.close();
+      return saved.then(() => codeOf(ask(session))); // the moment that the save has ended, before the close goes on
+    });
   });
 });

@@ -6,6 +6,7 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import type { RepositoryOptions } from '../../ts/session/options.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Append, Store } from '../../ts/store/store.ts';
+import { VirtualClock } from '../../ts/testing/index.ts';
 import { through } from '../store/through.ts';
 
 interface Item {
@@ -446,6 +447,51 @@ describe('a fenced holder', () => {
     expect(await two.read('s')).toMatchObject({ visits: 2 });
     await one.scope('s', (state) => void (state.visits += 1), { create: true });
     expect(await two.read('s')).toMatchObject({ visits: 3 });
+  });
+});
+
+describe('a holder whose lock went to another', () => {
+  it('sets no other expiry for what is the other\u2019s now', async () => {
+    const store = new MemoryStore();
+    const one = repository(store, { lock: { leaseMs: 40, maxHoldMs: 1 } });
+    const two = repository(store);
+    await one.scope('s', (state) => void (state.visits = 1), { create: true });
+    const slow = await one.open('s');
+    await two.scope('s', (_state, session) => session.expire(90_000), { timeoutMs: 5000 });
+    expect(await codeOf(slow.expire(50))).toBe('ERR_FENCED');
+    expect(await codeOf(slow.expire(undefined))).toBe('ERR_FENCED');
+    await slow.close();
+    expect((await store.inspect('s')).head?.expiry).toEqual({ idleMs: 90_000 });
+  });
+});
+
+describe('a lock that was kept', () => {
+  it('is asked for again once its lease is over, for another may have written', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const deaf = through(store, { join: () => store.join(() => undefined) }); // recalls are lost
+    const [one, two] = [repository(deaf, { clock }), repository(store, { clock })];
+    await one.scope('s', (state) => void (state.visits = 1), { create: true });
+    const inTime = async <T>(call: Promise<T>): Promise<T> => {
+      let done = false;
+      void call.finally(() => (done = true)).catch(() => undefined);
+      while (!done) {
+        await new Promise((resolve) => setImmediate(resolve));
+        clock.pass(100);
+      }
+      return call;
+    };
+    await inTime(two.scope('s', (state) => void (state.visits = 2)));
+    expect(await inTime(one.scope('s', (state) => state.visits))).toBe(2);
+  });
+
+  it('is of no use to a call that was given up before it began', async () => {
+    const sessions = repository(new MemoryStore());
+    await sessions.scope('s', (state) => void (state.visits = 1), { create: true });
+    const gone = new Error('the client has gone');
+    const used = sessions.scope('s', (state) => (state.visits += 1), { signal: AbortSignal.abort(gone) });
+    await expect(used).rejects.toBe(gone);
+    expect(await sessions.scope('s', (state) => state.visits)).toBe(1);
   });
 });
 

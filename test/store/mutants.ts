@@ -483,7 +483,7 @@ const locks: Mutants = {
   'gives one member many places': [
     lock('if (place === undefined) row.queue.push', 'if (place === undefined || row.queue.length > 0) row.queue.push'),
   ],
-  'keeps the places of the dead': [lock('row.queue = row.queue.filter(({ until }) => until > now);', '')],
+  'keeps the places of the dead': [lock('until > now && !isFar(until, leaseMs, now)', '!isFar(until, leaseMs, now)')],
   'forgets to keep a place': [
     lock('return wait ? Math.min(takeableMs, leaseMs / 2) : takeableMs;', 'return takeableMs;'),
   ],
@@ -609,9 +609,7 @@ const locks: Mutants = {
   'hands back a lease of which nothing is left': [
     lock('request.ticket === holder.ticket && leftMs > 0', 'request.ticket === holder.ticket && leftMs >= 0'),
   ],
-  'keeps a place of which nothing is left': [
-    lock('filter(({ until }) => until > now)', 'filter(({ until }) => until >= now)'),
-  ],
+  'keeps a place of which nothing is left': [lock('until > now && !isFar(', 'until >= now && !isFar(')],
   'takes each new grant for a recalled one': [
     lock('if (row.holder?.recalledAt !== undefined) row', 'if (row.holder !== undefined) row'),
   ],

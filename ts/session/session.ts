@@ -74,6 +74,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
   readonly #opened: Opened;
   /** The last call that was made; undefined: all have come to an end. */
   #queue: Promise<void> | undefined;
+  /** `close` was called: it comes after what was asked for before, and nothing after it. */
+  #closing = false;
   #ended = false;
   /** What is still to be told to the store at its end. */
   #ending: Promise<void> | undefined;
@@ -281,7 +283,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** Ends the session; what was not saved is discarded. Harmless when it has ended. */
   async close(): Promise<void> {
-    await this.#queue;
+    this.#closing = true;
+    if (this.#queue !== undefined) await this.#queue;
     if (this.#ended) return this.#ending;
     const clean = !this.#closed && this.#tracker.tracked().length === 0;
     await this.#end('keep', clean ? this.#slots : undefined);
@@ -293,6 +296,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** Calls run one after the other. */
   #alone<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#closing) return Promise.reject(this.#isClosed());
     const result = this.#queue === undefined ? this.#begin(run) : this.#queue.then(() => this.#begin(run));
     const done = (): void => {
       if (this.#queue === last) this.#queue = undefined;
@@ -303,9 +307,12 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   #begin<T>(run: () => Promise<T>): Promise<T> {
-    if (!this.#closed) return run();
+    return this.#closed ? Promise.reject(this.#isClosed()) : run();
+  }
+
+  #isClosed(): HoldfastError {
     const message = `session '${shortId(this.id)}' has been closed; open it again`;
-    return Promise.reject(new HoldfastError('ERR_CLOSED', message, { session: this.id }));
+    return new HoldfastError('ERR_CLOSED', message, { session: this.id });
   }
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
