@@ -13,30 +13,9 @@ export interface Clock {
 /** Timers of Node are cut off at 2^31 - 1 ms, and fire at once beyond. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/**
- * What `performance.now()` lacks of the machine's own monotonic clock: both tick alike, and to read it makes no BigInt.
- * On a busy machine a process may wait for long between two reads: the closest of several counts, for leases are
- * measured by this in all processes alike.
- */
-function startedMs(): number {
-  const hrtimeMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
-  let best = { offMs: Infinity, startedMs: 0 };
-  for (let i = 0; i < MOST_READS && best.offMs > CLOSE_MS; i += 1) {
-    const before = hrtimeMs();
-    const own = performance.now();
-    const offMs = hrtimeMs() - before;
-    if (offMs < best.offMs) best = { offMs, startedMs: before + offMs / 2 - own };
-  }
-  return best.startedMs;
-}
-
-const CLOSE_MS = 0.01;
-const MOST_READS = 50;
-const STARTED_MS = startedMs();
-
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => STARTED_MS + performance.now(),
+  monotonic: () => Number(process.hrtime.bigint() / 1000n) / 1000,
   after(delayMs, run, background = false) {
     const timer = setTimeout(run, Math.min(delayMs, LONGEST_TIMER_MS));
     if (background) timer.unref();

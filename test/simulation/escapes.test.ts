@@ -32,7 +32,7 @@ describe('the watch over real time and chance', () => {
     });
     expect(seen.map((line) => line.replace(/:.*/, ''))).toEqual([
       'Date.now by clock.ts',
-      'performance.now by clock.ts',
+      'process.hrtime.bigint by clock.ts',
       'setTimeout by clock.ts',
       'crypto.randomFillSync by entropy.ts',
     ]);
