@@ -4,11 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { newFolder } from '../folders.ts';
+import { HAS_ADDON, MODULE } from './drivers.ts';
 
-const HAS_ADDON = await import('../../ts/addon.ts')
-  .then(({ loadAddon }) => loadAddon() !== undefined)
-  .catch(() => false);
-const MODULE = process.env['HOLDFAST_SQLITE'] || '@photostructure/sqlite';
 const MB = 1 << 20;
 
 interface Report {

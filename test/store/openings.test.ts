@@ -16,13 +16,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { newFolder } from '../folders.ts';
+import { HAS_ADDON, MODULE, saidBy } from './drivers.ts';
 import { onSmallDisk } from './small-disk.ts';
 
 /** Each way to a SQLite: what it says of an opening that fails is the same. */
-const HAS_ADDON = await import('../../ts/addon.ts')
-  .then(({ loadAddon }) => loadAddon() !== undefined)
-  .catch(() => false);
-const MODULE = process.env['HOLDFAST_SQLITE'] || '@photostructure/sqlite';
 const DRIVERS = HAS_ADDON ? [MODULE, 'addon'] : [MODULE];
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -47,7 +44,7 @@ function open(driver: string, dirs: readonly string[], uid?: number): readonly (
     timeout: 60_000,
     env: { ...process.env, HOLDFAST_SQLITE: driver },
   });
-  expect(ran.stderr.replaceAll(/^.*(?:ExperimentalWarning|--trace-warnings).*\n/gm, '')).toBe('');
+  expect(saidBy(ran.stderr)).toBe('');
   return JSON.parse(ran.stdout) as readonly (Failure | null)[];
 }
 

@@ -16,6 +16,8 @@ export interface SqliteDriver {
 /** `name`: the module that it comes from. */
 export interface SqliteModule {
   readonly name: string;
+  /** It ends the process when its thread is terminated in the middle of a call. */
+  readonly abortsWithThread: boolean;
   open(path: string): SqliteDriver;
 }
 
@@ -90,12 +92,21 @@ function openBetter(Database: BetterModule, path: string): SqliteDriver {
 }
 
 const MODULES: readonly SqliteModule[] = [
-  { name: 'node:sqlite', open: (path) => openSync(requireLate('node:sqlite') as SyncModule, path) },
+  {
+    name: 'node:sqlite',
+    abortsWithThread: false,
+    open: (path) => openSync(requireLate('node:sqlite') as SyncModule, path),
+  },
   {
     name: '@photostructure/sqlite',
+    abortsWithThread: true,
     open: (path) => openSync(requireLate('@photostructure/sqlite') as SyncModule, path),
   },
-  { name: 'better-sqlite3', open: (path) => openBetter(requireLate('better-sqlite3') as BetterModule, path) },
+  {
+    name: 'better-sqlite3',
+    abortsWithThread: false,
+    open: (path) => openBetter(requireLate('better-sqlite3') as BetterModule, path),
+  },
 ];
 
 /** Why it cannot be used; undefined: it can. */

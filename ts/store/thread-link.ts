@@ -1,16 +1,14 @@
-import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { setTimeout as pause } from 'node:timers/promises';
+import { isMainThread } from 'node:worker_threads';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
-import { packageFolder } from '../package.ts';
+import { startProcess, startThread } from './sidecar.ts';
+import type { Sidecar } from './sidecar.ts';
 import { findModule } from './sqlite-driver.ts';
 import { Tickets, withGrace } from './sqlite-link.ts';
 import type { Patience, SqliteLink } from './sqlite-link.ts';
-import type { Opening, Question, Reply } from './sqlite-thread.ts';
+import type { Opening, Question, Reply } from './sqlite-server.ts';
 import type { Answer, Request } from './sqlite-wire.ts';
-
-/** The file that the thread begins with; sources too run it as it is built: Node 20 reads no TypeScript. */
-const ENTRY = 'dist/store/sqlite-thread.js';
 
 export interface ThreadOptions {
   /** Of the module; default: the first that can be used. */
@@ -19,20 +17,21 @@ export interface ThreadOptions {
   readonly onLog?: (bytes: number) => void;
 }
 
-/** The way through a helper thread, where there is no addon. A commit that hangs holds up the end of the process. */
+/** How long to wait for the end of a helper that has nothing more to do. */
+const END_MS = 2000;
+
+/** The way through a helper, where there is no addon: a thread, or a process where a thread would be too dangerous. */
 export class ThreadLink implements SqliteLink {
   readonly #tickets = new Tickets();
-  readonly #worker: Worker;
+  readonly #sidecar: Sidecar;
   readonly #onLog: (bytes: number) => void;
 
-  private constructor(entry: string, opening: Opening, onLog: (bytes: number) => void) {
+  private constructor(opening: Opening, onLog: (bytes: number) => void, start: typeof startThread) {
     this.#onLog = onLog;
-    // Without the process's own flags: some, as of `node -e`, are refused in a thread.
-    this.#worker = new Worker(entry, { workerData: opening, execArgv: [] });
-    this.#worker.unref();
-    this.#worker.on('message', (replies: readonly Reply[]) => replies.forEach((reply) => this.#take(reply)));
-    this.#worker.on('error', (cause) => this.#fail(cause));
-    this.#worker.on('exit', () => this.#fail(undefined));
+    this.#sidecar = start(opening, {
+      onReplies: (replies) => replies.forEach((reply) => this.#take(reply)),
+      onEnd: (cause) => this.#fail(cause),
+    });
   }
 
   /** Opens `dir`, which is made when missing. */
@@ -42,12 +41,17 @@ export class ThreadLink implements SqliteLink {
     boundMs: number,
     { name, onLog = () => undefined }: ThreadOptions = {},
   ): Promise<ThreadLink> {
-    const entry = join(packageFolder(), ENTRY);
-    const module = findModule(name).name;
+    const { name: module, abortsWithThread } = findModule(name);
     const opening = { module, dir, acceptOlder, dueMs: systemClock.monotonic() + boundMs, ticket: 1 };
-    const link = new ThreadLink(entry, opening, onLog);
-    await link.#tickets.ask(withGrace(boundMs), () => undefined);
-    return link;
+    // A worker takes its own threads along when it is terminated; the main thread does so with the process only.
+    const link = new ThreadLink(opening, onLog, abortsWithThread && !isMainThread ? startProcess : startThread);
+    try {
+      await link.#tickets.ask(withGrace(boundMs), () => undefined);
+      return link;
+    } catch (error) {
+      await link.#end();
+      throw error;
+    }
   }
 
   ask(request: Request, patience: Patience): Promise<Answer> {
@@ -56,17 +60,21 @@ export class ThreadLink implements SqliteLink {
     );
   }
 
-  /** Some modules let go of the files with their thread only. */
   async close(boundMs: number): Promise<void> {
     await this.#tickets.ask(withGrace(boundMs), (ticket) =>
       this.#post({ ticket, request: undefined, dueMs: Infinity }),
     );
     this.#tickets.close();
-    await this.#worker.terminate();
+    await this.#end();
+  }
+
+  /** Until then some modules have the files open, behind which SQLite tidies up. */
+  async #end(): Promise<void> {
+    await Promise.race([this.#sidecar.end(), pause(END_MS, undefined, { ref: false })]);
   }
 
   #post(question: Question): void {
-    this.#worker.postMessage(question);
+    this.#sidecar.post(question);
   }
 
   #take({ ticket, answer, failed }: Reply): void {

@@ -1,0 +1,13 @@
+/** Whether the addon is built. */
+export const HAS_ADDON: boolean = await import('../../ts/addon.ts')
+  .then(({ loadAddon }) => loadAddon() !== undefined)
+  .catch(() => false);
+
+const asked = process.env['HOLDFAST_SQLITE'];
+/** The SQLite that stands in for the addon in these tests: the environment may name another. */
+export const MODULE: string =
+  asked === undefined || asked === '' || asked === 'addon' ? '@photostructure/sqlite' : asked;
+
+/** What was said beside Node's warning that its own SQLite is new. */
+export const saidBy = (stderr: string): string =>
+  stderr.replaceAll(/^.*(?:ExperimentalWarning: SQLite|--trace-warnings).*\n/gm, '');

@@ -1,0 +1,58 @@
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { packageFolder } from '../package.ts';
+import type { Opening, Question, Reply } from './sqlite-server.ts';
+
+/** Built files, also where sources run: Node 20 reads no TypeScript. */
+const entry = (name: string): string => join(packageFolder(), 'dist/store', name);
+
+/** Where a store is open without the addon, beside the caller. It keeps no process alive. */
+export interface Sidecar {
+  post(question: Question): void;
+  /** Resolves when it has ended. */
+  end(): Promise<unknown>;
+}
+
+export interface Hearer {
+  onReplies(replies: readonly Reply[]): void;
+  /** `cause`: undefined where none is known. */
+  onEnd(cause: unknown): void;
+}
+
+/** A commit that hangs holds up the end of the caller. */
+export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sidecar {
+  // Without the process's own flags: some, as of `node -e`, are refused in a thread.
+  const worker = new Worker(entry('sqlite-thread.js'), { workerData: opening, execArgv: [] });
+  worker.unref();
+  worker.on('message', onReplies);
+  worker.on('error', onEnd);
+  worker.on('exit', () => onEnd(undefined));
+  return { post: (question) => worker.postMessage(question), end: () => worker.terminate() };
+}
+
+/** Hears no signal that is meant for the caller, and ends when that has gone. */
+export function startProcess(opening: Opening, { onReplies, onEnd }: Hearer): Sidecar {
+  const child = fork(entry('sqlite-process.js'), [], {
+    execArgv: [],
+    serialization: 'advanced',
+    detached: true,
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.unref();
+  child.channel?.unref();
+  child.on('message', (replies) => onReplies(replies as readonly Reply[]));
+  child.on('error', onEnd);
+  child.on('exit', () => onEnd(undefined));
+  const post = (message: Opening | Question): void => void child.send(message, () => undefined); // its end tells
+  post(opening);
+  return {
+    post,
+    end: () => {
+      child.ref();
+      if (child.connected) child.disconnect();
+      return ended;
+    },
+  };
+}
