@@ -1,7 +1,11 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { systemClock } from '../clock.ts';
 import { packageFolder } from '../package.ts';
+import { newGate, shut, shutAndWait } from './gate.ts';
+import type { Gate } from './gate.ts';
 import type { Opening, Question, Reply } from './sqlite-server.ts';
 
 /** Built files, also where sources run: Node 20 reads no TypeScript. */
@@ -20,15 +24,38 @@ export interface Hearer {
   onEnd(cause: unknown): void;
 }
 
+/** Of all threads. Some modules abort the process when it ends while a thread of it is inside them. */
+const gates = new Set<Gate>();
+let listens = false;
+const POLL_MS = 5;
+/** The process cannot end before its threads have come back from a commit, whatever is done here. */
+const MOST_WAIT_MS = 10_000;
+
+function shutAll(): void {
+  const end = systemClock.monotonic() + MOST_WAIT_MS;
+  for (const gate of gates) shutAndWait(gate, Math.max(0, end - systemClock.monotonic()));
+}
+
 /** A commit that hangs holds up the end of the caller. */
 export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sidecar {
   // Without the process's own flags: some, as of `node -e`, are refused in a thread.
-  const worker = new Worker(entry('sqlite-thread.js'), { workerData: opening, execArgv: [] });
+  const gate = newGate();
+  const worker = new Worker(entry('sqlite-thread.js'), { workerData: { opening, gate }, execArgv: [] });
+  if (!listens) process.once('exit', shutAll);
+  listens = true;
+  gates.add(gate);
   worker.unref();
   worker.on('message', onReplies);
   worker.on('error', onEnd);
-  worker.on('exit', () => onEnd(undefined));
-  return { post: (question) => worker.postMessage(question), end: () => worker.terminate() };
+  worker.on('exit', () => {
+    gates.delete(gate);
+    onEnd(undefined);
+  });
+  const end = async (): Promise<void> => {
+    while (!shut(gate)) await pause(POLL_MS, undefined, { ref: false });
+    await worker.terminate();
+  };
+  return { post: (question) => worker.postMessage(question), end };
 }
 
 /** Hears no signal that is meant for the caller, and ends when that has gone. */

@@ -67,20 +67,29 @@ function timely(questions: readonly Question[], replies: Reply[]): Question[] {
 export class SqliteServer {
   readonly #ground: SqliteGround | undefined;
   readonly #send: (replies: readonly Reply[]) => void;
+  readonly #pass: (run: () => void) => void;
   readonly #watch = new LogWatch();
   #waiting: Question[] = [];
   #nextLook: NodeJS.Timeout | undefined;
 
-  /** Whether it is open is sent too. */
-  constructor({ module, dir, acceptOlder, dueMs, ticket }: Opening, send: (replies: readonly Reply[]) => void) {
+  /** Whether it is open is sent too. `pass` runs what calls the module. */
+  constructor(
+    { module, dir, acceptOlder, dueMs, ticket }: Opening,
+    send: (replies: readonly Reply[]) => void,
+    pass: (run: () => void) => void = (run) => run(),
+  ) {
     this.#send = send;
+    this.#pass = pass;
     let ground: SqliteGround | undefined;
-    const opened = attempt([ticket], () => {
-      ground = new SqliteGround(findModule(module), dir, acceptOlder, dueMs);
-      return [{ kind: 'opened' }];
-    });
+    pass(() =>
+      send(
+        attempt([ticket], () => {
+          ground = new SqliteGround(findModule(module), dir, acceptOlder, dueMs);
+          return [{ kind: 'opened' }];
+        }),
+      ),
+    );
     this.#ground = ground;
-    send(opened);
   }
 
   get isOpen(): boolean {
@@ -89,13 +98,17 @@ export class SqliteServer {
 
   take(question: Question): void {
     this.#waiting.push(question);
-    if (this.#waiting.length === 1) setImmediate(() => this.#work());
+    if (this.#waiting.length === 1) this.#workSoon();
   }
 
   /** For whoever is gone: nothing more is asked. */
   end(): void {
     clearTimeout(this.#nextLook);
     if (this.#ground !== undefined) attempt([], () => (this.#ground?.close(), []));
+  }
+
+  #workSoon(): void {
+    setImmediate(() => this.#pass(() => this.#work()));
   }
 
   /** What came together is written together, then read. */
@@ -121,7 +134,7 @@ export class SqliteServer {
     else if (closing !== undefined) this.#waiting.push(closing);
     this.#send(replies);
     if (!isLast) this.#lookAtLog(true);
-    if (this.#waiting.length > 0) setImmediate(() => this.#work());
+    if (this.#waiting.length > 0) this.#workSoon();
   }
 
   /** Those whose time is not over wait on when others are in the way. */
@@ -164,7 +177,9 @@ export class SqliteServer {
     if (this.#watch.isDue(writing)) this.#tendLog();
     const { patienceMs } = this.#watch;
     this.#nextLook =
-      patienceMs === undefined ? undefined : setTimeout(() => this.#lookAtLog(false), patienceMs).unref();
+      patienceMs === undefined
+        ? undefined
+        : setTimeout(() => this.#pass(() => this.#lookAtLog(false)), patienceMs).unref();
   }
 
   #tendLog(): void {

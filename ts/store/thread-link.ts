@@ -70,7 +70,9 @@ export class ThreadLink implements SqliteLink {
 
   /** Until then some modules have the files open, behind which SQLite tidies up. */
   async #end(): Promise<void> {
-    await Promise.race([this.#sidecar.end(), pause(END_MS, undefined, { ref: false })]);
+    const late = new AbortController();
+    await Promise.race([this.#sidecar.end(), pause(END_MS, undefined, { signal: late.signal })]);
+    late.abort();
   }
 
   #post(question: Question): void {
