@@ -7,6 +7,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -193,6 +194,12 @@ const HARMED: readonly Case[] = [
     harm: (dir) => truncateSync(join(dir, 'store.sqlite'), 5000),
     code: 'ERR_CORRUPT',
     says: /the store is damaged .*malformed/,
+  },
+  {
+    what: 'a database that lacks half a page',
+    harm: (dir) => truncateSync(join(dir, 'store.sqlite'), statSync(join(dir, 'store.sqlite')).size - 2048),
+    code: 'ERR_CORRUPT',
+    says: /the store is damaged \(it ends in the middle of a page\)/,
   },
   {
     what: 'a database that was emptied',

@@ -38,6 +38,7 @@ const MARK_BYTES = 24;
 const SUM_AT = 16;
 /** Behind them: where those with the addon say that they wait. */
 const ASKED_BYTES = 8;
+const PAGE_BYTES = 4096;
 const PART = `${STORE}.part`;
 const FILES = [STORE, `${STORE}-wal`, `${STORE}-shm`, MARK];
 /** Of those who have it open through the addon, and through a thread like this one. */
@@ -86,6 +87,14 @@ export class SqliteFiles {
   /** There is no database, or an empty one, whose log SQLite deletes. */
   get isEmpty(): boolean {
     return (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  }
+
+  /**
+   * The database ends in the middle of a page that no log has: SQLite would read zeros there. To be asked before it is
+   * opened.
+   */
+  get isCut(): boolean {
+    return this.logBytes === 0 && (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) % PAGE_BYTES !== 0;
   }
 
   get logBytes(): number {

@@ -5,7 +5,7 @@ import type { RecordChange } from './draft.ts';
 import { LOG_KEPT } from './log-watch.ts';
 import { connect, leftMs, makeTables, marksOf, meta, whole } from './sqlite-connection.ts';
 import type { SqliteDriver, SqliteModule } from './sqlite-driver.ts';
-import { isBusy, isFull, refused, translate, wentBack } from './sqlite-error.ts';
+import { damaged, isBusy, isFull, refused, translate, wentBack } from './sqlite-error.ts';
 import { SqliteFiles, beginCopy, dropCopy, endCopy } from './sqlite-files.ts';
 import type { Known } from './sqlite-files.ts';
 import { fetchPage, fetchRow, look } from './sqlite-read.ts';
@@ -41,9 +41,11 @@ export class SqliteGround {
     this.#files = new SqliteFiles(dir);
     try {
       const known = this.#expect(acceptOlder);
+      const { isCut } = this.#files;
       this.#driver = connect(module, this.#files.path, dueMs);
       try {
         this.#prepare(known, acceptOlder, dueMs);
+        if (isCut) throw damaged('it ends in the middle of a page');
       } catch (error) {
         this.#driver.close();
         throw error;

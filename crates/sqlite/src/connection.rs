@@ -2,7 +2,7 @@
 
 use crate::deadline;
 use crate::error::Error;
-use crate::place::STORE;
+use crate::place::{LOG, STORE};
 use crate::wire::Marks;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
@@ -18,6 +18,8 @@ pub const COMMITS_KEY: i64 = 4;
 
 /// Frames of the log after which it is copied into the database: 2 MB at a time, also what damage to the log can roll back.
 const CHECKPOINT_PAGES: i64 = 500;
+/// SQLite's own default.
+const PAGE_BYTES: u64 = 4096;
 pub const LOG_BYTES_KEPT: i64 = 8 << 20;
 
 /// More than there are, so that each is prepared once.
@@ -40,14 +42,28 @@ pub fn open(dir: &Path, known: u64) -> Result<Connection, Error> {
     if known > 0 && dir.join(STORE).metadata().is_ok_and(|found| found.len() == 0) {
         return Err(Error::WentBack { known, found: 0 });
     }
+    let is_cut = is_cut(dir);
     // Switching a new file to WAL answers "busy" without asking the busy handler.
     loop {
         match connect(dir).and_then(|connection| make_tables(&connection, known).map(|()| connection)) {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && deadline::nap(0) => {}
             Err(error) => return Err(error.into()),
-            Ok(connection) => return check(&connection, known).map(|()| connection),
+            Ok(connection) => {
+                check(&connection, known)?;
+                return if is_cut {
+                    Err(Error::Damaged("it ends in the middle of a page".into()))
+                } else {
+                    Ok(connection)
+                };
+            }
         }
     }
+}
+
+/// The database ends in the middle of a page that no log has: SQLite would read zeros there.
+fn is_cut(dir: &Path) -> bool {
+    let length = |name: &str| dir.join(name).metadata().map_or(0, |found| found.len());
+    length(LOG) == 0 && !length(STORE).is_multiple_of(PAGE_BYTES)
 }
 
 /// The last who closes the database copies its log into it and deletes that: never before both are known to be whole.

@@ -291,6 +291,19 @@ fn no_cut_goes_unseen() {
     }
 }
 
+/// SQLite counts pages that were begun, and reads zeros for the rest.
+#[test]
+fn a_database_that_lacks_half_a_page_is_damaged() {
+    let folder = Folder::new();
+    made("base", &folder);
+    let path = folder.store().join("store.sqlite");
+    let whole = fs::metadata(&path).unwrap().len();
+    for missing in [1, 2048, 4095] {
+        File::options().write(true).open(&path).unwrap().set_len(whole - missing).unwrap();
+        assert!(matches!(User::open(&folder.store()).map(|_| ()), Err(Error::Damaged(_))), "{missing} bytes");
+    }
+}
+
 #[test]
 fn a_log_that_is_gone_and_an_older_copy_are_refused_until_accepted() {
     let folder = Folder::new();
