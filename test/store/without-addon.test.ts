@@ -27,6 +27,9 @@ import { HAS_ADDON, MODULE, saidBy } from './drivers.ts';
 const BOTH = HAS_ADDON ? '' : ' (skipped: the addon is not built)';
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
+// What is opened in this process is opened by the addon.
+if (HAS_ADDON) process.env['HOLDFAST_SQLITE'] = 'addon';
+
 /** Who may read everything shows nothing: as root, another user visits. */
 const NOBODY = process.getuid?.() === 0 ? 65534 : undefined;
 const CAN_BE_NOBODY =

@@ -31,7 +31,7 @@ export async function append(store, name, revision, { size = SIZE, timeoutMs, tr
   }
 }
 
-export const read = async (store, name) => (await store.read(name, { since: ORIGIN })).records.map(Buffer.from);
+const read = async (store, name) => (await store.read(name, { since: ORIGIN })).records.map(Buffer.from);
 
 /** By session: the last revision that was acknowledged. What came after it is the one that was under way at most. */
 export async function examine(store, acknowledged) {

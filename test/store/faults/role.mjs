@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Worker, isMainThread, parentPort, threadId, workerData } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
 import { SqliteStore } from 'holdfast/sqlite';
-import { append, bodyOf, examine, isPassing, read } from './entries.mjs';
+import { append, bodyOf, examine, isPassing } from './entries.mjs';
 
 const LANES = 4;
 /** Revisions of a session, before the next is begun. */
@@ -73,6 +73,16 @@ async function base() {
   await store.close();
 }
 
+/** A gap is told by the records themselves: each names the one before it, and the head the last. */
+async function judgeOne(store, session) {
+  const { head, records } = await store.read(`s${session}`, { since: { revision: 0, nonce: 0 } });
+  if (head === undefined) return 'missing';
+  const all = Array.from({ length: REVISIONS }, (_, at) => bodyOf(`s${session}`, at + 1, sizeOf(session)));
+  const found = records.map((record) => all.findIndex((body) => body.equals(record)));
+  if (found.some((at, index) => at < 0 || at <= (found[index - 1] ?? -1))) return 'wrong';
+  return records.length === REVISIONS ? 'right' : 'said';
+}
+
 /** What is told of each folder: see `damage.mjs`. */
 async function judge(folder) {
   let store;
@@ -84,9 +94,7 @@ async function judge(folder) {
   const seen = new Set();
   for (let session = 0; session < SESSIONS; session += 1) {
     try {
-      const bodies = await read(store, `s${session}`);
-      const right = bodies.every((body, at) => body.equals(bodyOf(`s${session}`, at + 1, sizeOf(session))));
-      seen.add(!right ? 'wrong' : bodies.length === REVISIONS ? 'right' : 'missing');
+      seen.add(await judgeOne(store, session));
     } catch (error) {
       seen.add(error.code === 'ERR_CORRUPT' ? 'said' : `${error.code}: ${error.message}`);
     }
