@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import { packageFolder } from '../package.ts';
 import { startProcess, startThread } from './sidecar.ts';
 import type { Sidecar } from './sidecar.ts';
 import { findModule } from './sqlite-driver.ts';
@@ -41,6 +42,7 @@ export class ThreadLink implements SqliteLink {
     boundMs: number,
     { name, onLog = () => undefined }: ThreadOptions = {},
   ): Promise<ThreadLink> {
+    packageFolder(); // a bundle that is alone has no helper's file: that is said first
     const { name: module, abortsWithThread } = findModule(name);
     const opening = { module, dir, acceptOlder, dueMs: systemClock.monotonic() + boundMs, ticket: 1 };
     // A worker takes its own threads along when it is terminated; the main thread does so with the process only.
