@@ -9,11 +9,13 @@ export class Deadline {
   readonly #boundMs: number;
   readonly #end: number;
 
+  /** Throws where nothing is to be begun. */
   constructor(clock: Clock, { timeoutMs, signal }: CallOptions, defaultMs: number) {
     this.#clock = clock;
     this.#signal = signal;
     this.#boundMs = timeoutMs ?? defaultMs;
     this.#end = this.#boundMs === Infinity ? Infinity : clock.monotonic() + this.#boundMs;
+    if (this.#boundMs <= 0 || signal?.aborted === true) this.check();
   }
 
   /** Throws where the call is to begin nothing any more. */

@@ -283,9 +283,7 @@ export class TransactionalStore implements Store {
   #begin(options?: CallOptions): Deadline {
     if (this.#closed) throw new HoldfastError('ERR_CLOSED', `the ${this.#backend.name} store is closed: open another`);
     if (options !== undefined) checkCall(options);
-    const deadline = new Deadline(this.#clock, options ?? {}, this.#boundMs);
-    deadline.check();
-    return deadline;
+    return new Deadline(this.#clock, options ?? {}, this.#boundMs);
   }
 }
 
