@@ -55,6 +55,10 @@ export const VIEWS: readonly ViewConstructor[] = [
   BigUint64Array,
 ];
 
+/** Kinds of what is no typed array. */
+export const ARRAY_BUFFER = 0x10;
+export const DATA_VIEW = 0x11;
+
 const BYTE_ORDER_MARK = 0xfeff;
 
 /** Text that UTF-8 cannot hold, or whose first character the reader's TextDecoder would take for a mark and drop. */
@@ -67,5 +71,20 @@ export function needsString16(text: string): boolean {
  */
 export const DEPTH_LIMIT: number = 1_000;
 
-/** Of msgpackr's scratch area, several times a long string's size: past it the engine writes strings as empty. */
+/** Of the scratch area, three times a long string's size. */
 export const SCRATCH_LIMIT: number = 2 ** 31 - 1;
+
+/**
+ * Of msgpackr, fixed: with records or shared structures the bytes would depend on what was encoded before, with float32 numbers
+ * would change.
+ */
+export const OPTIONS = {
+  useRecords: false,
+  variableMapSize: true,
+  moreTypes: true,
+  useToJSON: false,
+  structuredClone: false,
+  bundleStrings: false,
+  useFloat32: 0,
+  copyBuffers: true,
+} as const;

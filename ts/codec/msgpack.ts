@@ -1,54 +1,31 @@
-import { Packr, RESET_BUFFER_MODE, Unpackr } from 'msgpackr/index-no-eval';
+import { Unpackr } from 'msgpackr/index-no-eval';
 import { HoldfastError } from '../errors.ts';
 import type { Codec } from './codec.ts';
-import { SCRATCH_LIMIT } from './format.ts';
-import { Fault, prepare, refusal } from './prepare.ts';
+import { Encoder } from './encoder.ts';
+import { refusal } from './fault.ts';
+import { OPTIONS } from './format.ts';
+import './readers.ts';
 import { scan } from './scan.ts';
 
-const FIRST_BYTES = 8_192;
-/** A scratch area larger than this is not kept between calls. */
-const KEPT_BYTES = 16 * 1_048_576;
+const unpackr = new Unpackr({ ...OPTIONS });
+const encoder = new Encoder();
+/** Calls under way: a getter inside a value may encode another. */
+let running = 0;
+
 /** Nor are decoded bytes that are more than this. */
 const KEPT_READ_BYTES = 1_048_576;
 const NIL = Buffer.from([0xc0]);
 
-/**
- * Fixed: with records or shared structures the bytes would depend on what was encoded before, with float32 numbers
- * would change.
- */
-const OPTIONS = {
-  useRecords: false,
-  variableMapSize: true,
-  moreTypes: true,
-  useToJSON: false,
-  structuredClone: false,
-  bundleStrings: false,
-  useFloat32: 0,
-  copyBuffers: true,
-} as const;
-
-const packr = new Packr({ ...OPTIONS });
-const unpackr = new Unpackr({ ...OPTIONS });
-/** Calls under way: a getter inside a value may encode another. */
-let running = 0;
-
-/** Canonical MessagePack by `msgpackr`; the bytes are drawn in `format.ts`. */
+/** Canonical MessagePack; the bytes are drawn in `format.ts`. */
 export const msgpackCodec: Codec = {
   encode(value: unknown, name: string): Uint8Array {
-    const prepared = prepare(value, name);
-    let scratch = SCRATCH_LIMIT;
-    running++;
+    running += 1;
     try {
-      const bytes = packr.encode(prepared, RESET_BUFFER_MODE);
-      scratch = bytes.buffer.byteLength;
-      if (scratch > SCRATCH_LIMIT)
-        throw new Fault('is too large to encode: split the attribute', { code: 'ERR_LIMIT' });
-      return new Uint8Array(bytes);
+      return (running === 1 ? encoder : new Encoder()).encode(value);
     } catch (cause) {
       throw refusal(cause, value, name);
     } finally {
-      running--;
-      if (running === 0 && scratch > KEPT_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(FIRST_BYTES));
+      running -= 1;
     }
   },
 

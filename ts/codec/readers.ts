@@ -10,33 +10,7 @@ import {
   needsString16,
 } from './format.ts';
 
-/**
- * Stand-ins, by which msgpackr keeps what it would lose; `format.ts` draws their bytes. What they hold is prepared
- * already.
- */
-export class NegativeZero {}
-
-export class String16 {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
-
-class Content<T> {
-  readonly content: T;
-  constructor(content: T) {
-    this.content = content;
-  }
-}
-
-/** [key, value, …] of a Map. */
-export class MapBox extends Content<unknown[]> {}
-/** [key, value, …] of a plain object. */
-export class EntriesBox extends Content<unknown[]> {}
-/** [length, index, value, …]. */
-export class SparseBox extends Content<unknown[]> {}
-export class NullPrototypeBox extends Content<unknown> {}
+/** What msgpackr is to make of what it would not read, or read as something else; `format.ts` draws the bytes. */
 
 function require(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(what);
@@ -112,18 +86,10 @@ function readString16(data: Uint8Array): string {
   return text;
 }
 
-const ZERO = new Uint8Array(1);
-const writeContent = (box: Content<unknown>): unknown => box.content;
-
-addExtension({ Class: NegativeZero, type: EXT_NEGATIVE_ZERO, pack: () => ZERO, unpack: () => -0 });
-addExtension({
-  Class: String16,
-  type: EXT_STRING16,
-  pack: (box: String16) => Buffer.from(box.text, 'utf16le'),
-  unpack: readString16,
-});
-addExtension({ Class: Set, type: EXT_SET, write: (set: ReadonlySet<unknown>) => Array.from(set), read: readSet });
-addExtension({ Class: MapBox, type: EXT_MAP, write: writeContent, read: readMap });
-addExtension({ Class: EntriesBox, type: EXT_ENTRIES, write: writeContent, read: readEntries });
-addExtension({ Class: SparseBox, type: EXT_SPARSE, write: writeContent, read: readSparse });
-addExtension({ Class: NullPrototypeBox, type: EXT_NULL_PROTOTYPE, write: writeContent, read: readNullPrototype });
+addExtension({ type: EXT_NEGATIVE_ZERO, unpack: () => -0 });
+addExtension({ type: EXT_STRING16, unpack: readString16 });
+addExtension({ type: EXT_SET, read: readSet });
+addExtension({ type: EXT_MAP, read: readMap });
+addExtension({ type: EXT_ENTRIES, read: readEntries });
+addExtension({ type: EXT_SPARSE, read: readSparse });
+addExtension({ type: EXT_NULL_PROTOTYPE, read: readNullPrototype });

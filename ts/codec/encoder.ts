@@ -1,0 +1,436 @@
+import { Packr, RESET_BUFFER_MODE } from 'msgpackr/index-no-eval';
+import { mapValue, type PathStep } from '../path.ts';
+import { Fault, refuse, refuseDepth } from './fault.ts';
+import {
+  DEPTH_LIMIT,
+  EXT_ENTRIES,
+  EXT_MAP,
+  EXT_NEGATIVE_ZERO,
+  EXT_NULL_PROTOTYPE,
+  EXT_SET,
+  EXT_SPARSE,
+  EXT_STRING16,
+  EXT_UNDEFINED,
+  EXT_VIEW,
+  OPTIONS,
+  SCRATCH_LIMIT,
+  needsString16,
+} from './format.ts';
+import { KnownKeys } from './known-keys.ts';
+import { LEAVES, checkedLeaf, isForeignPlain, refuseInstance, refuseProperties, viewKind } from './kinds.ts';
+
+const FIRST_BYTES = 8_192;
+/** A scratch area larger than this is not kept between calls. */
+const KEPT_BYTES = 16 * 1_048_576;
+/** Every header, number and known key fits in; whoever writes more asks for room. */
+const MARGIN = 32;
+/** Up to this length a loop in JavaScript writes ASCII faster than a call into the engine. */
+const SHORT_TEXT = 24;
+/** More objects are forgotten by a new set: to clear a large one takes longer. */
+const SMALL_SET = 64;
+
+/** First bytes of MessagePack's families of headers; the next lengths follow each. */
+const MAP = 0x80;
+const ARRAY = 0x90;
+const TEXT = 0xa0;
+
+const hasOwn = Object.prototype.hasOwnProperty;
+const packr = new Packr({ ...OPTIONS });
+
+/**
+ * Writes values as `format.ts` draws them, in one pass that also finds what cannot be kept: `Fault`. Each part of a
+ * value is read once. One value at a time: whoever encodes another meanwhile (a getter may) takes another encoder.
+ */
+export class Encoder {
+  private bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  private view: DataView = new DataView(this.bytes.buffer);
+  private at = 0;
+  private last: number = FIRST_BYTES - MARGIN;
+  /** Objects of this value: none may come twice. */
+  private seen = new Set<object>();
+  private objects = 0;
+  private readonly keys = new KnownKeys();
+
+  /** Bytes of their own. */
+  encode(value: unknown): Uint8Array {
+    try {
+      this.value(value, 0);
+      return new Uint8Array(this.bytes.subarray(0, this.at));
+    } finally {
+      this.reset();
+    }
+  }
+
+  private reset(): void {
+    this.at = 0;
+    if (this.objects > SMALL_SET) this.seen = new Set();
+    else if (this.objects > 0) this.seen.clear();
+    this.objects = 0;
+    if (this.bytes.length > KEPT_BYTES) this.take(Buffer.allocUnsafeSlow(FIRST_BYTES));
+  }
+
+  private take(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+    this.last = bytes.length - MARGIN;
+  }
+
+  /** Makes sure of so many bytes beside the margin. */
+  private room(more: number): void {
+    if (this.at + more > this.last) this.grow(more);
+  }
+
+  private grow(more: number): void {
+    const needed = this.at + more + MARGIN;
+    if (needed > SCRATCH_LIMIT) throw new Fault('is too large to encode: split the attribute', { code: 'ERR_LIMIT' });
+    const larger = Buffer.allocUnsafeSlow(Math.min(SCRATCH_LIMIT, Math.max(2 * this.bytes.length, needed)));
+    this.bytes.copy(larger, 0, 0, this.at);
+    this.take(larger);
+  }
+
+  private value(value: unknown, depth: number): void {
+    this.room(0);
+    switch (typeof value) {
+      case 'string':
+        return this.text(value);
+      case 'number':
+        return this.number(value);
+      case 'object':
+        if (value !== null) return this.object(value, depth);
+        this.bytes[this.at++] = 0xc0;
+        return;
+      case 'boolean':
+        this.bytes[this.at++] = value ? 0xc3 : 0xc2;
+        return;
+      case 'undefined':
+        return this.prefix(EXT_UNDEFINED);
+      case 'bigint':
+        return this.packed(value);
+      case 'function':
+        return refuse('a function', 'keep data only, and attach behaviour outside the session');
+      default:
+        return refuse('a symbol', 'use a string');
+    }
+  }
+
+  private number(value: number): void {
+    const { bytes, view, at } = this;
+    if ((value | 0) === value) {
+      if (value >= 0) return value === 0 && 1 / value < 0 ? this.prefix(EXT_NEGATIVE_ZERO) : this.natural(value);
+      if (value >= -0x20) bytes[this.at++] = value;
+      else if (value >= -0x80) {
+        bytes[at] = 0xd0;
+        bytes[at + 1] = value;
+        this.at = at + 2;
+      } else if (value >= -0x8000) {
+        bytes[at] = 0xd1;
+        view.setInt16(at + 1, value);
+        this.at = at + 3;
+      } else {
+        bytes[at] = 0xd2;
+        view.setInt32(at + 1, value);
+        this.at = at + 5;
+      }
+    } else if (value >>> 0 === value) this.natural(value);
+    else {
+      bytes[at] = 0xcb;
+      // The engine may hold any of NaN's bit patterns.
+      if (value === value) view.setFloat64(at + 1, value);
+      else {
+        view.setUint32(at + 1, 0x7ff80000);
+        view.setUint32(at + 5, 0);
+      }
+      this.at = at + 9;
+    }
+  }
+
+  /** Below 2^32. */
+  private natural(value: number): void {
+    if (value < 0x80) this.bytes[this.at++] = value;
+    else this.sized(value, 0xcc);
+  }
+
+  /** A length or number behind the first of three headers, for 8, 16 and 32 bits. */
+  private sized(value: number, first: number): void {
+    const { bytes, at } = this;
+    if (value < 0x100) {
+      bytes[at] = first;
+      bytes[at + 1] = value;
+      this.at = at + 2;
+    } else if (value < 0x10000) {
+      bytes[at] = first + 1;
+      bytes[at + 1] = value >> 8;
+      bytes[at + 2] = value;
+      this.at = at + 3;
+    } else {
+      bytes[at] = first + 2;
+      this.view.setUint32(at + 1, value);
+      this.at = at + 5;
+    }
+  }
+
+  /** Announces that what follows is to be read as something else. */
+  private prefix(type: number): void {
+    const { bytes, at } = this;
+    bytes[at] = 0xd4;
+    bytes[at + 1] = type;
+    bytes[at + 2] = 0;
+    this.at = at + 3;
+  }
+
+  /** Of an array; MessagePack has none of 8 bits for it. */
+  private list(length: number): void {
+    if (length < 16) this.bytes[this.at++] = ARRAY | length;
+    else this.counted(this.at, length, 0xdc);
+  }
+
+  /** A header of 16 or 32 bits at `at`, behind which writing goes on. */
+  private counted(at: number, count: number, first: number): void {
+    this.bytes[at] = count < 0x10000 ? first : first + 1;
+    if (count < 0x10000) this.view.setUint16(at + 1, count);
+    else this.view.setUint32(at + 1, count);
+    this.at = at + (count < 0x10000 ? 3 : 5);
+  }
+
+  private text(text: string): void {
+    const { length } = text;
+    this.room(3 * length);
+    if (length >= SHORT_TEXT) return this.longText(text);
+    const { bytes } = this;
+    let at = this.at + 1;
+    for (let i = 0; i < length; i += 1) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return this.longText(text);
+      bytes[at++] = code;
+    }
+    bytes[this.at] = TEXT | length;
+    this.at = at;
+  }
+
+  /** Behind a header as ASCII would need it; what is not ASCII moves where it needs a longer one. */
+  private longText(text: string): void {
+    const guessed = textHeader(text.length);
+    const from = this.at + guessed;
+    const length = this.bytes.write(text, from, 3 * text.length, 'utf8');
+    // Text that needs another form takes more bytes than it has characters.
+    if (length !== text.length && needsString16(text)) return this.text16(text);
+    const header = textHeader(length);
+    if (header !== guessed) this.bytes.copyWithin(this.at + header, from, from + length);
+    if (header === 1) this.bytes[this.at++] = TEXT | length;
+    else this.sized(length, 0xd9);
+    this.at += length;
+  }
+
+  private text16(text: string): void {
+    const length = 2 * text.length;
+    this.extension(EXT_STRING16, length, true);
+    this.at += this.bytes.write(text, this.at, length, 'utf16le');
+  }
+
+  /** `fixed`: lengths of 2, 4, 8 and 16 have headers of their own. */
+  private extension(type: number, length: number, fixed: boolean): void {
+    this.room(length);
+    const fix = fixed ? [2, 4, 8, 16].indexOf(length) : -1;
+    if (fix >= 0) this.bytes[this.at++] = 0xd5 + fix;
+    else this.sized(length, 0xc7);
+    this.bytes[this.at++] = type;
+  }
+
+  private object(value: object, depth: number): void {
+    this.seen.add(value);
+    if (this.seen.size !== ++this.objects) {
+      throw new Fault('a session keeps values, not references. Copy it before storing it twice', { shared: value });
+    }
+    if (depth >= DEPTH_LIMIT) refuseDepth();
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype) return this.properties(value as Record<string, unknown>, depth + 1);
+    if (Array.isArray(value)) return this.array(value, prototype, depth + 1);
+    if (LEAVES.has(prototype)) return this.leaf(checkedLeaf(value));
+    if (isForeignPlain(prototype)) return this.properties(value as Record<string, unknown>, depth + 1);
+    if (depth + 1 >= DEPTH_LIMIT) refuseDepth();
+    if (prototype === null) {
+      this.prefix(EXT_NULL_PROTOTYPE);
+      return this.properties(value as Record<string, unknown>, depth + 2);
+    }
+    if (prototype === Map.prototype) return this.map(value as ReadonlyMap<unknown, unknown>, depth + 2);
+    if (prototype === Set.prototype) return this.set(value as ReadonlySet<unknown>, depth + 2);
+    return refuseInstance(value);
+  }
+
+  /** The count is known at the end: a byte is kept for the header, and what follows moves where it needs more. */
+  private properties(value: Record<string, unknown>, depth: number): void {
+    if (Object.getOwnPropertySymbols(value).length > 0) refuse('an object with a symbol as key', 'use string keys');
+    const start = this.at++;
+    const objects = this.objects;
+    let count = 0;
+    let known = this.keys.first;
+    let key: string | undefined;
+    try {
+      for (key in value) {
+        // In this form the engine makes the check free.
+        if (!hasOwn.call(value, key)) continue;
+        const child = value[key];
+        this.room(0);
+        const next = this.keys.after(known, key, count);
+        if (next !== undefined) {
+          this.at = next.write(this.view, this.at);
+          known = next;
+        } else if (key === '__proto__' || needsString16(key)) return this.entries(value, depth, start, objects);
+        else this.text(key);
+        if (++count === 16) this.shift(start + 1, 2);
+        else if (count === 0x10000) this.shift(start + 3, 2);
+        this.value(child, depth);
+      }
+    } catch (cause) {
+      throw Fault.at(key, cause);
+    }
+    if (count < 16) this.bytes[start] = MAP | count;
+    else {
+      const end = this.at;
+      this.counted(start, count, 0xde);
+      this.at = end;
+    }
+  }
+
+  /** Moves all from `from` on, to make room for a longer header before it. */
+  private shift(from: number, by: number): void {
+    this.bytes.copyWithin(from + by, from, this.at);
+    this.at += by;
+  }
+
+  /** Of an object with a key that no map has: from its beginning again, as a list. */
+  private entries(value: Record<string, unknown>, depth: number, start: number, objects: number): void {
+    this.at = start;
+    this.seen = new Set([...this.seen].slice(0, objects));
+    this.objects = objects;
+    const keys = Object.keys(value);
+    this.prefix(EXT_ENTRIES);
+    this.list(2 * keys.length);
+    let at: string | undefined;
+    try {
+      for (const key of keys) {
+        at = key;
+        this.room(0);
+        this.text(key);
+        this.value(value[key], depth);
+      }
+    } catch (cause) {
+      throw Fault.at(at, cause);
+    }
+  }
+
+  private array(value: readonly unknown[], prototype: unknown, depth: number): void {
+    // An instance of a subclass has an ordinary object as prototype; Array.prototype, of any realm, is an array.
+    if (prototype !== Array.prototype && !Array.isArray(prototype)) refuseInstance(value);
+    const { length } = value;
+    for (let i = 0; i < length; i += 1)
+      if (value[i] === undefined && !Object.hasOwn(value, i)) return this.sparse(value, depth);
+    this.list(length);
+    let i = 0;
+    try {
+      for (; i < length; i += 1) this.value(value[i], depth);
+    } catch (cause) {
+      throw Fault.at(i, cause);
+    }
+  }
+
+  private sparse(value: readonly unknown[], depth: number): void {
+    if (depth >= DEPTH_LIMIT) refuseDepth();
+    const keys = Object.keys(value);
+    for (const key of keys) {
+      if (String(Number(key) >>> 0) !== key)
+        refuse(`an array with a property ${JSON.stringify(key)}`, 'use an object beside it');
+    }
+    this.prefix(EXT_SPARSE);
+    this.list(1 + 2 * keys.length);
+    this.natural(value.length);
+    let index: number | undefined;
+    try {
+      for (const key of keys) {
+        index = Number(key);
+        this.room(0);
+        this.natural(index);
+        this.value(value[index], depth + 1);
+      }
+    } catch (cause) {
+      throw Fault.at(index, cause);
+    }
+  }
+
+  private map(value: ReadonlyMap<unknown, unknown>, depth: number): void {
+    refuseProperties(value);
+    const { size } = value;
+    this.prefix(EXT_MAP);
+    this.list(2 * size);
+    let step: PathStep | undefined;
+    let index = 0;
+    try {
+      for (const [key, element] of value) {
+        step = { kind: 'map key', index };
+        this.value(key, depth);
+        step = mapValue(key, index++);
+        this.value(element, depth);
+      }
+    } catch (cause) {
+      throw Fault.at(step, cause);
+    }
+    if (index !== size) refuseChange();
+  }
+
+  private set(value: ReadonlySet<unknown>, depth: number): void {
+    refuseProperties(value);
+    const { size } = value;
+    this.prefix(EXT_SET);
+    this.list(size);
+    let index = 0;
+    try {
+      for (const element of value) {
+        this.value(element, depth);
+        index += 1;
+      }
+    } catch (cause) {
+      throw Fault.at({ kind: 'set element', index }, cause);
+    }
+    if (index !== size) refuseChange();
+  }
+
+  private leaf(value: object): void {
+    if (ArrayBuffer.isView(value)) {
+      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      return Buffer.isBuffer(value) ? this.binary(bytes) : this.kept(viewKind(value), bytes);
+    }
+    return value instanceof ArrayBuffer ? this.kept(viewKind(value), new Uint8Array(value)) : this.packed(value);
+  }
+
+  private binary(bytes: Uint8Array): void {
+    this.room(bytes.length);
+    this.sized(bytes.length, 0xc4);
+    this.copy(bytes);
+  }
+
+  /** A typed array and the like: its kind, and its bytes. */
+  private kept(kind: number, bytes: Uint8Array): void {
+    this.extension(EXT_VIEW, 1 + bytes.length, false);
+    this.bytes[this.at++] = kind;
+    this.copy(bytes);
+  }
+
+  private copy(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.at);
+    this.at += bytes.length;
+  }
+
+  /** Dates and large integers, whose forms are msgpackr's. */
+  private packed(value: object | bigint): void {
+    const bytes = packr.encode(value, RESET_BUFFER_MODE);
+    this.room(bytes.length);
+    this.copy(bytes);
+    if (bytes.buffer.byteLength > KEPT_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(FIRST_BYTES));
+  }
+}
+
+const textHeader = (length: number): number => (length < 32 ? 1 : length < 0x100 ? 2 : length < 0x10000 ? 3 : 5);
+
+function refuseChange(): never {
+  return refuse('a collection that changed while it was read', 'change nothing in a getter');
+}

@@ -1,0 +1,71 @@
+import { HoldfastError } from '../errors.ts';
+import { findSteps, formatPath, type Path, type PathStep } from '../path.ts';
+import { DEPTH_LIMIT } from './format.ts';
+
+/**
+ * Whatever stopped the encoder, as the caller is to see it. `root` is the value of the attribute
+ * `name`.
+ */
+export function refusal(cause: unknown, root: unknown, name: string): HoldfastError {
+  const fault = Fault.from(cause);
+  if (fault.cause instanceof HoldfastError) return fault.cause;
+  const path: Path = [name, ...fault.steps.toReversed()];
+  if (fault.shared === undefined) {
+    return new HoldfastError(fault.code, `${formatPath(path)} ${fault.message}.`, {
+      paths: [path],
+      cause: fault.cause,
+    });
+  }
+  const first: Path = [name, ...(findSteps(root, fault.shared) ?? [])];
+  return new HoldfastError(
+    fault.code,
+    `${formatPath(path)} is the same object as ${formatPath(first)}: ${fault.message}.`,
+    { paths: [path, first] },
+  );
+}
+
+interface FaultDetails {
+  readonly code?: 'ERR_INVALID' | 'ERR_LIMIT';
+  readonly cause?: unknown;
+  readonly shared?: object;
+}
+
+/** On its way up each container adds the step that led to it: the walk itself keeps no path. */
+export class Fault extends Error {
+  readonly code: 'ERR_INVALID' | 'ERR_LIMIT';
+  readonly shared: object | undefined;
+  readonly steps: PathStep[] = [];
+
+  constructor(message: string, { code = 'ERR_INVALID', cause, shared }: FaultDetails = {}) {
+    super(message, { cause });
+    this.code = code;
+    this.shared = shared;
+  }
+
+  /** A getter or a Proxy threw, a built-in method met an impostor, or the caller's stack was nearly used up. */
+  static from(cause: unknown): Fault {
+    if (cause instanceof Fault) return cause;
+    if (cause instanceof RangeError)
+      return new Fault('is nested too deeply for the stack, or too large: keep it flatter or smaller', {
+        code: 'ERR_LIMIT',
+        cause,
+      });
+    return new Fault(`could not be read: ${cause instanceof Error ? cause.message : String(cause)}. Store plain data`, {
+      cause,
+    });
+  }
+
+  static at(step: PathStep | undefined, cause: unknown): Fault {
+    const fault = Fault.from(cause);
+    if (step !== undefined) fault.steps.push(step);
+    return fault;
+  }
+}
+
+export function refuse(what: string, remedy: string): never {
+  throw new Fault(`is ${what}, which cannot be kept: ${remedy}`);
+}
+
+export function refuseDepth(): never {
+  throw new Fault(`is nested deeper than ${DEPTH_LIMIT}: keep it flatter`, { code: 'ERR_LIMIT' });
+}

@@ -1,0 +1,45 @@
+import { ARRAY_BUFFER, DATA_VIEW, VIEWS } from './format.ts';
+import { refuse } from './fault.ts';
+
+/** By prototype, so that instances of subclasses are not taken for the class. */
+export const LEAVES: ReadonlySet<unknown> = new Set<unknown>(
+  [Date, Buffer, ArrayBuffer, DataView, ...VIEWS].map((constructor): unknown => constructor.prototype),
+);
+
+const KINDS: ReadonlyMap<unknown, number> = new Map<unknown, number>([
+  ...VIEWS.map(({ prototype }, index): [unknown, number] => [prototype, index]),
+  [ArrayBuffer.prototype, ARRAY_BUFFER],
+  [DataView.prototype, DATA_VIEW],
+]);
+
+/** Of a typed array, ArrayBuffer or DataView, as it is written. */
+export const viewKind = (value: object): number => KINDS.get(Object.getPrototypeOf(value)) as number;
+
+/** Asks what only the real thing answers; a Proxy or an object that merely has the prototype throws. */
+export function checkedLeaf(value: object): object {
+  if (Object.hasOwn(value, 'constructor')) refuseInstance(value);
+  if (ArrayBuffer.isView(value)) void new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  else if (Object.getPrototypeOf(value) === Date.prototype) Date.prototype.getTime.call(value);
+  else void (value as ArrayBufferView).byteLength;
+  return value;
+}
+
+/** Plain objects of another realm (`node:vm`, test runners): their prototype is that realm's Object.prototype. */
+export function isForeignPlain(prototype: unknown): boolean {
+  return (
+    typeof prototype === 'object' &&
+    prototype !== null &&
+    Object.getPrototypeOf(prototype) === null &&
+    Object.hasOwn(prototype, 'isPrototypeOf')
+  );
+}
+
+export function refuseProperties(value: object): void {
+  if (Object.keys(value).length > 0) refuse('a Map or Set with own properties', 'keep them in an attribute beside it');
+}
+
+export function refuseInstance(value: object): never {
+  const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
+  const of = typeof name === 'string' && name !== '' ? name : 'an unknown class';
+  return refuse(`an instance of ${of}`, 'store a plain object with its data');
+}
