@@ -1,6 +1,6 @@
 import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import type { EndOfHold } from '../lock/member-lock.ts';
+import type { EndOfHold } from '../lock/hold.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import { checkOptions } from '../options.ts';
 import type { Line } from '../sync/line.ts';
