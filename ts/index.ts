@@ -20,8 +20,15 @@ export type {
   WithUndeclared,
 } from './session/definition.ts';
 export { SessionRepository } from './session/repository.ts';
-export type { CloseOptions, ClosedReport, CreateOptions, RepositoryOptions, UseOptions } from './session/options.ts';
-export type { ChangeIdOptions, Saved, Session } from './session/session.ts';
+export type {
+  ChangeIdOptions,
+  CloseOptions,
+  ClosedReport,
+  CreateOptions,
+  RepositoryOptions,
+  UseOptions,
+} from './session/options.ts';
+export type { Saved, Session } from './session/session.ts';
 export type { BackupVerdict } from './session/verification.ts';
 export type { LockOptions } from './lock/member-lock.ts';
 export type { AcquireOptions } from './lock/member-locks.ts';
