@@ -40,24 +40,21 @@ export { MemoryStore } from './store/memory.ts';
 export type { MemoryStoreOptions } from './store/memory.ts';
 export { openStore } from './store/open.ts';
 export type { OpenOptions } from './store/open.ts';
+export type { Acquire, Grant, LockOwner, LockView } from './store/lock.ts';
 export type {
-  Acquire,
   Append,
   Appended,
   CallOptions,
   Capabilities,
   Durability,
   Expiry,
-  Grant,
   Head,
   HeadState,
   Hint,
   ImageRecord,
   ListQuery,
-  LockOwner,
   LockReply,
   LockRequest,
-  LockView,
   Membership,
   Page,
   ReadRequest,

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Observers } from '../observe.ts';
-import type { CallOptions, Grant, LockOwner, Membership, Store } from '../store/store.ts';
+import type { Grant, LockOwner } from '../store/lock.ts';
+import type { CallOptions, Membership, Store } from '../store/store.ts';
 import type { Token } from '../token.ts';
 import { Absence } from './hold.ts';
 import type { EndOfHold, Granted, Hold, Waiter } from './hold.ts';
