@@ -20,8 +20,15 @@ export type {
   WithUndeclared,
 } from './session/definition.ts';
 export { SessionRepository } from './session/repository.ts';
-export type { CloseOptions, ClosedReport, CreateOptions, RepositoryOptions, UseOptions } from './session/options.ts';
-export type { ChangeIdOptions, Saved, Session } from './session/session.ts';
+export type {
+  ChangeIdOptions,
+  CloseOptions,
+  ClosedReport,
+  CreateOptions,
+  RepositoryOptions,
+  UseOptions,
+} from './session/options.ts';
+export type { Saved, Session } from './session/session.ts';
 export type { BackupVerdict } from './session/verification.ts';
 export type { LockOptions } from './lock/member-lock.ts';
 export type { AcquireOptions } from './lock/member-locks.ts';
@@ -33,24 +40,21 @@ export { MemoryStore } from './store/memory.ts';
 export type { MemoryStoreOptions } from './store/memory.ts';
 export { openStore } from './store/open.ts';
 export type { OpenOptions } from './store/open.ts';
+export type { Acquire, Grant, LockOwner, LockView } from './store/lock.ts';
 export type {
-  Acquire,
   Append,
   Appended,
   CallOptions,
   Capabilities,
   Durability,
   Expiry,
-  Grant,
   Head,
   HeadState,
   Hint,
   ImageRecord,
   ListQuery,
-  LockOwner,
   LockReply,
   LockRequest,
-  LockView,
   Membership,
   Page,
   ReadRequest,

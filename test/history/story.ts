@@ -11,7 +11,8 @@ import type {
 } from '../../ts/history/mark.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import type { Position } from '../../ts/position.ts';
-import type { Acquire, Expiry } from '../../ts/store/store.ts';
+import type { Acquire } from '../../ts/store/lock.ts';
+import type { Expiry } from '../../ts/store/store.ts';
 
 export const WALL = 1_700_000_000_000;
 export const ID = 'session';

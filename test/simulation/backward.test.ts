@@ -112,7 +112,7 @@ const FAULTS: readonly Backward[] = [
   },
   {
     fault: 'an outdated primary that is ahead cannot become a backup',
-    edits: [['backup/backup.js', '!outdated && how', 'how']],
+    edits: [['backup/copy.js', '!outdated && how', 'how']],
     kind: 'backup astray',
     climate: 'promotion',
     seeds: 400,

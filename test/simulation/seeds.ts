@@ -25,7 +25,7 @@ export const FAILED: readonly FailedSeed[] = [
     climate: 'jumps',
   },
   {
-    fault: 'an outdated primary could not become a backup of the promoted one where it was ahead (backup/backup)',
+    fault: 'an outdated primary could not become a backup of the promoted one where it was ahead (backup/copy)',
     seed: 60,
     climate: 'promotion',
   },

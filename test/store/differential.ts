@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../../ts/position.ts';
 import type { Position } from '../../ts/position.ts';
-import type { Acquire, Append, Expiry, Membership, RecordKind, Store, Tail } from '../../ts/store/store.ts';
+import type { Acquire } from '../../ts/store/lock.ts';
+import type { Append, Expiry, Membership, RecordKind, Store, Tail } from '../../ts/store/store.ts';
 import { VirtualClock } from '../../ts/testing/index.ts';
 import { Model } from './model.ts';
 import type { Told } from './model.ts';

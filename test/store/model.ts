@@ -1,20 +1,17 @@
 import { SteadyTime } from '../../ts/clock.ts';
 import type { Clock } from '../../ts/clock.ts';
 import type { Position } from '../../ts/position.ts';
+import type { Acquire, Grant, LockOwner, LockView } from '../../ts/store/lock.ts';
 import type {
-  Acquire,
   Append,
   Appended,
   Expiry,
-  Grant,
   Head,
   HeadState,
   Hint,
   ImageRecord,
-  LockOwner,
   LockReply,
   LockRequest,
-  LockView,
   ReadRequest,
   SessionImage,
   Tail,

@@ -6,7 +6,8 @@ import type { Head, Store, Touch } from '../store/store.ts';
 import { readTail } from '../store/tail.ts';
 import { epochOf, floorOf } from '../token.ts';
 import { Backup } from './backup.ts';
-import type { BackupContext, BackupOptions, CatchUp, Fed } from './backup.ts';
+import type { BackupOptions } from './backup.ts';
+import type { BackupContext, CatchUp, Fed } from './copy.ts';
 
 function checkId(what: string, id: string): void {
   if (typeof id !== 'string' || id === '') throw new HoldfastError('ERR_INVALID', `${what} takes the id of a session`);

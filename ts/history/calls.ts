@@ -1,5 +1,5 @@
 import { floorOf } from '../token.ts';
-import type { LockOwner } from '../store/store.ts';
+import type { LockOwner } from '../store/lock.ts';
 import type { Token } from '../token.ts';
 import {
   checkAppended,

@@ -1,4 +1,4 @@
-import type { LockOwner } from '../store/store.ts';
+import type { LockOwner } from '../store/lock.ts';
 import { epochOf } from '../token.ts';
 import type { Token } from '../token.ts';
 import type { Findings } from './finding.ts';

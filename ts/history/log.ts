@@ -1,6 +1,6 @@
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
-import type { LockOwner } from '../store/store.ts';
+import type { LockOwner } from '../store/lock.ts';
 import type { Token } from '../token.ts';
 import type { Findings } from './finding.ts';
 import { Leases } from './lease.ts';

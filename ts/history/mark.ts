@@ -1,5 +1,6 @@
 import type { Position } from '../position.ts';
-import type { Acquire, Expiry, Head, LockOwner, LockRequest, ReadRequest, RecordKind } from '../store/store.ts';
+import type { Acquire, LockOwner } from '../store/lock.ts';
+import type { Expiry, Head, LockRequest, ReadRequest, RecordKind } from '../store/store.ts';
 import type { Token } from '../token.ts';
 
 /**

@@ -5,8 +5,9 @@ import type { Position } from '../position.ts';
 import type { CallOptions, Hint, Membership, Store } from '../store/store.ts';
 import { epochOf } from '../token.ts';
 import type { Token } from '../token.ts';
+import type { Hold, Waiter } from './hold.ts';
 import { MemberLock } from './member-lock.ts';
-import type { Hold, LockContext, LockOptions, Waiter } from './member-lock.ts';
+import type { LockContext, LockOptions } from './member-lock.ts';
 import { Renewals } from './renewals.ts';
 
 export interface AcquireOptions {

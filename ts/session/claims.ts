@@ -1,6 +1,7 @@
 import { HoldfastError, shortId } from '../errors.ts';
-import { Absence } from '../lock/member-lock.ts';
-import type { EndOfHold, Hold, LockOptions } from '../lock/member-lock.ts';
+import { Absence } from '../lock/hold.ts';
+import type { EndOfHold, Hold } from '../lock/hold.ts';
+import type { LockOptions } from '../lock/member-lock.ts';
 import { MemberLocks } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import { ORIGIN, samePosition } from '../position.ts';

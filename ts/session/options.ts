@@ -79,6 +79,14 @@ export interface CreateOptions extends AcquireOptions {
   readonly id?: string | undefined;
 }
 
+export interface ChangeIdOptions extends AcquireOptions {
+  /**
+   * For this long the old id leads to the new one: for requests that were sent before the client knew it. At most
+   * 60000. Default 0: it has ended at once, as it must at a login.
+   */
+  readonly graceMs?: number | undefined;
+}
+
 /** `Yes` where no value must be given. */
 type NoneRequired<V, Yes, No> = Record<never, never> extends V ? Yes : No;
 export type CreateArguments<V> = NoneRequired<

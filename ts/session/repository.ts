@@ -20,13 +20,20 @@ import { autosave } from './autosave.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import { Claims, MOST_ALIASES } from './claims.ts';
 import type { Claimed } from './claims.ts';
+import type { SessionContext } from './context.ts';
 import { checkValues, classOf, firstValues, specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
 import { frameOf, inScope } from './nesting.ts';
-import type { CloseOptions, ClosedReport, CreateArguments, RepositoryOptions, UseOptions } from './options.ts';
+import type {
+  ChangeIdOptions,
+  CloseOptions,
+  ClosedReport,
+  CreateArguments,
+  RepositoryOptions,
+  UseOptions,
+} from './options.ts';
 import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepository } from './rules.ts';
 import { Session } from './session.ts';
-import type { ChangeIdOptions, SessionContext } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
 import { readBack, verifyBackups } from './verification.ts';

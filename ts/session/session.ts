@@ -1,21 +1,20 @@
 import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import type { EndOfHold } from '../lock/member-lock.ts';
-import type { AcquireOptions } from '../lock/member-locks.ts';
+import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
-import type { Line } from '../sync/line.ts';
 import { push, pushCopy, pushEnd } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker } from '../tracking/tracker.ts';
-import type { AttributeClass, SaveMode } from '../tracking/classes.ts';
 import type { Claimed } from './claims.ts';
+import type { SessionContext, SessionParts } from './context.ts';
 import { checkValues, classOf } from './definition.ts';
-import type { SessionDefinition } from './definition.ts';
+import { endAfter, isOver } from './endings.ts';
+import type { ChangeIdOptions } from './options.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import type { Slots } from './slots.ts';
-import type { Opened, UnclosedSessions } from './unclosed.ts';
+import type { Opened } from './unclosed.ts';
 
 /** What a save did. */
 export interface Saved {
@@ -27,37 +26,6 @@ export interface Saved {
   readonly bytes: number;
   /** `snapshot`: the log was compacted by this save. */
   readonly kind: 'delta' | 'snapshot' | 'nothing';
-}
-
-/** What is one session's own. */
-export interface SessionParts {
-  readonly claimed: Claimed;
-  readonly slots: Slots;
-  /** Save it even if it has no attributes. */
-  readonly create: boolean;
-  /** Where it was opened, as `UnclosedSessions` notes it. */
-  readonly place: string | undefined;
-}
-
-/** What all sessions of a repository share. */
-export interface SessionContext {
-  readonly line: Line;
-  readonly definition: SessionDefinition<object, object>;
-  readonly saveMode: SaveMode;
-  readonly tombstoneTtlMs: number;
-  /** Takes another id that nothing is under yet, for `changeId`. */
-  readonly claimNew: (id: string, options: AcquireOptions) => Promise<Claimed>;
-  readonly leaseMs: number;
-  readonly unclosed: UnclosedSessions;
-  readonly classOf: (name: string) => AttributeClass | undefined;
-}
-
-export interface ChangeIdOptions extends AcquireOptions {
-  /**
-   * For this long the old id leads to the new one: for requests that were sent before the client knew it. At most
-   * 60000. Default 0: it has ended at once, as it must at a login.
-   */
-  readonly graceMs?: number | undefined;
 }
 
 /**
@@ -400,13 +368,3 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return (this.#ending = this.#claimed.end(how, this.#shut() ? slots : undefined));
   }
 }
-
-/** Only the primary's own word for it makes a lock a lost one; that a backup was promoted does not. */
-const endAfter = (error: unknown): EndOfHold =>
-  error instanceof HoldfastError && error.code === 'ERR_FENCED' && error.outcome === 'none' && error.cause === undefined
-    ? 'lost'
-    : 'keep';
-
-/** The primary has moved on without this session, or has outdated it. */
-const isOver = (error: unknown): error is HoldfastError =>
-  error instanceof HoldfastError && ['ERR_FENCED', 'ERR_CONFLICT', 'ERR_NOT_FOUND'].includes(error.code);

@@ -1,35 +1,13 @@
 import { Draws } from '../entropy.ts';
 import { HoldfastError } from '../errors.ts';
 import type { RecordedUse, Recorder, UseStart } from '../history/record.ts';
-import { ORIGIN, samePosition } from '../position.ts';
+import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
-import type { Append, Appended, Expiry, Grant, Head, Membership, RecordKind, Store, Tail } from '../store/store.ts';
+import type { Grant } from '../store/lock.ts';
+import type { Append, Appended, Expiry, Head, Membership, Store, Tail } from '../store/store.ts';
 import type { Token } from '../token.ts';
+import { Copies, decode, place } from './copies.ts';
 import type { Actor, World } from './world.ts';
-
-/** What a client's record says: readable, and with its parent, as every record has it. */
-interface Note {
-  readonly parent: number;
-  readonly position: Position;
-  readonly kind: RecordKind;
-  /** Of a delta those that it adds, of a snapshot all. */
-  readonly keys: readonly string[];
-}
-
-const encode = (note: Note): Uint8Array => Buffer.from(JSON.stringify(note));
-const place = ({ position, kind }: Note): { readonly position: Position; readonly kind: RecordKind } => ({
-  position,
-  kind,
-});
-const decode = (bytes: Uint8Array): Note => JSON.parse(Buffer.from(bytes).toString()) as Note;
-
-/** A session as a client knows it. */
-interface Copy {
-  position: Position;
-  keys: string[];
-  token: Token;
-  state: 'none' | 'live' | 'expired' | 'ended';
-}
 
 /** A lock that was granted: until when, on the client's monotonic clock, is less than the store's. */
 interface Held {
@@ -55,8 +33,6 @@ export interface ClientSettings {
 /** Part of a lease that is not used: the answer was under way for so long at most. */
 const MARGIN = 0.05;
 const OFFERS = 6;
-/** A session's deltas before the next snapshot. */
-const DELTAS = 5;
 
 /**
  * Speaks the store's contract as a repository does, with as little as that takes: one use at a time, records of text.
@@ -68,9 +44,8 @@ export class Client {
   readonly #actor: Actor;
   readonly #store: Store;
   readonly #recorder: Recorder;
-  readonly #draws: Draws;
   readonly #settings: ClientSettings;
-  readonly #copies = new Map<string, Copy>();
+  readonly #copies: Copies;
   readonly #held = new Map<string, Held>();
   readonly #recalled = new Map<string, Token>();
   #wake: () => void = () => undefined;
@@ -85,14 +60,15 @@ export class Client {
     this.#store = store;
     this.#recorder = recorder;
     this.#settings = settings;
-    this.#draws = new Draws(world.entropy);
+    const find = (how: string): void => world.find('broken chain', `${how}, seen by ${actor.name}`);
+    this.#copies = new Copies(new Draws(world.entropy), settings.expiry, find);
   }
 
   /** Adds a key under the lock, which it may keep for later uses. */
   async write(id: string, lingersMs: number, keeps: boolean): Promise<void> {
     await this.#use(id, {}, async (use) => {
       const held = await this.#acquire(id);
-      const copy = this.#copy(id);
+      const copy = this.#copies.of(id);
       if (copy.state === 'ended') {
         await this.#release(id, held);
         throw new HoldfastError('ERR_CLOSED', `'${id}' has ended`);
@@ -101,7 +77,7 @@ export class Client {
       await this.#world.sleep(this.#actor, lingersMs);
       const key = this.#key();
       use.put([key]);
-      const append = this.#next(copy, key, held.token, keeps ? 'renew' : 'release');
+      const append = this.#copies.next(copy, key, held.token, keeps ? 'renew' : 'release');
       const sentMs = this.#world.timeMs;
       const outcome = await this.#settle(id, append, [key], use);
       if (outcome !== 'appended' || !keeps) this.#held.delete(id);
@@ -115,7 +91,7 @@ export class Client {
   async optimistic(id: string, lingersMs: number): Promise<void> {
     await this.#use(id, {}, async (use) => {
       await this.#pull(id);
-      const copy = this.#copy(id);
+      const copy = this.#copies.of(id);
       if (copy.state === 'ended') throw new HoldfastError('ERR_CLOSED', `'${id}' has ended`);
       use.saw(copy.state === 'live' ? copy.keys : undefined);
       await this.#world.sleep(this.#actor, lingersMs);
@@ -128,12 +104,12 @@ export class Client {
         leaseMs: this.#settings.leaseMs,
         wait: true,
       };
-      let outcome = await this.#settle(id, this.#next(copy, key, owner, 'release'), [key], use, 'again');
+      let outcome = await this.#settle(id, this.#copies.next(copy, key, owner, 'release'), [key], use, 'again');
       const held = this.#held.get(id);
       if (outcome === 'conflict' && held !== undefined) {
         this.#held.delete(id);
-        if (this.#copy(id).state !== 'ended')
-          outcome = await this.#settle(id, this.#next(copy, key, held.token, 'release'), [key], use);
+        if (this.#copies.of(id).state !== 'ended')
+          outcome = await this.#settle(id, this.#copies.next(copy, key, held.token, 'release'), [key], use);
       }
       if (outcome === 'locked') await this.#leave(id, owner);
       if (outcome !== 'appended') throw new HoldfastError('ERR_CONFLICT', `'${id}': ${outcome}`);
@@ -144,7 +120,7 @@ export class Client {
     await this.#use(id, {}, async (use) => {
       this.#held.delete(id);
       await this.#pull(id);
-      const copy = this.#copy(id);
+      const copy = this.#copies.of(id);
       use.saw(copy.state === 'live' ? copy.keys : undefined);
     });
   }
@@ -152,7 +128,7 @@ export class Client {
   /** Says that the session is in use: of any reader, or as the lock's holder. */
   async touch(id: string, renew: boolean): Promise<void> {
     const held = this.#held.get(id);
-    const token = held?.token ?? this.#copies.get(id)?.token;
+    const token = held?.token ?? this.#copies.tokenOf(id);
     if (token === undefined) return;
     const sentMs = this.#world.timeMs;
     const renews = renew && held !== undefined;
@@ -190,14 +166,14 @@ export class Client {
   async look(id: string): Promise<{ readonly head: Head | undefined; readonly keys: readonly string[] | undefined }> {
     const { head } = await this.#store.read(id, { since: ORIGIN, limitBytes: 0 });
     await this.#pull(id);
-    const copy = this.#copy(id);
+    const copy = this.#copies.of(id);
     return { head, keys: copy.state === 'live' ? copy.keys : undefined };
   }
 
   /** The keys as this client sees them under the lock. */
   async sees(id: string): Promise<readonly string[] | undefined> {
     const held = await this.#acquire(id);
-    const { state, keys } = this.#copy(id);
+    const { state, keys } = this.#copies.of(id);
     await this.#release(id, held);
     return state === 'live' ? keys : undefined;
   }
@@ -205,19 +181,10 @@ export class Client {
   async end(id: string): Promise<void> {
     await this.#use(id, { ends: 'delete' }, async (use) => {
       const held = await this.#acquire(id);
-      const copy = this.#copy(id);
+      const copy = this.#copies.of(id);
       this.#held.delete(id);
       if (copy.state !== 'live') return this.#release(id, held);
-      const position = { revision: copy.position.revision + 1, nonce: this.#draws.nonce() };
-      const note: Note = { parent: copy.position.nonce, position, kind: 'end', keys: [] };
-      const end: Append = {
-        parent: copy.position,
-        position,
-        kind: 'end',
-        bytes: encode(note),
-        under: held.token,
-        lock: 'release',
-      };
+      const end = this.#copies.end(copy, held.token);
       const outcome = await this.#settle(id, end, [], use);
       if (outcome !== 'appended') throw new HoldfastError('ERR_CONFLICT', `'${id}': ${outcome}`);
     });
@@ -277,13 +244,13 @@ export class Client {
         this.#wake = resolve;
       });
       const sentMs = this.#world.timeMs;
-      const since = this.#copy(id).position;
+      const since = this.#copies.of(id).position;
       const reply = await this.#store
         .lock(id, { ...owner, since, leaseMs: this.#settings.leaseMs, wait: true })
         .catch(unlessUnavailable);
       if (reply?.granted === true) {
         const held = this.#hold(id, reply, sentMs);
-        this.#replay(id, since, reply.tail);
+        this.#copies.replay(id, since, reply.tail);
         if (this.#world.timeMs < held.untilMs) return held;
       } else await this.#sleepOr(woken, reply?.retryMs ?? 20);
     }
@@ -306,61 +273,13 @@ export class Client {
     await this.#store.unlock(id, { member: owner.member, ticket: owner.ticket }).catch(unlessUnavailable);
   }
 
-  #copy(id: string): Copy {
-    let copy = this.#copies.get(id);
-    if (copy === undefined) this.#copies.set(id, (copy = { position: ORIGIN, keys: [], token: 0, state: 'none' }));
-    return copy;
-  }
-
   async #pull(id: string): Promise<void> {
     const { limitBytes } = this.#settings;
-    for (let since: Position | undefined = this.#copy(id).position; since !== undefined;) {
+    for (let since: Position | undefined = this.#copies.of(id).position; since !== undefined;) {
       const tail: Tail = await this.#store.read(id, { since, limitBytes });
-      this.#replay(id, since, tail);
+      this.#copies.replay(id, since, tail);
       since = tail.next;
     }
-  }
-
-  /** Takes in what the store answered to a request since `since`. */
-  #replay(id: string, since: Position, { head, records, whole, next }: Tail): void {
-    const copy = this.#copy(id);
-    if (whole) Object.assign(copy, { position: ORIGIN, keys: [] });
-    else if (!samePosition(since, copy.position)) throw new Error(`'${id}' was asked for since another position`);
-    records.map(decode).forEach((note, i) => {
-      const begins = whole && i === 0;
-      if (begins ? note.kind === 'delta' : note.parent !== copy.position.nonce)
-        this.#broken(id, `${note.position.revision} stands after ${copy.position.revision}`);
-      copy.keys = note.kind === 'delta' ? [...copy.keys, ...note.keys] : [...note.keys];
-      copy.position = note.position;
-    });
-    copy.state = head?.state ?? 'none';
-    copy.token = Math.max(copy.token, head?.token ?? 0);
-    if (head?.state === 'expired') Object.assign(copy, { position: head.position, keys: [] });
-    else if (next === undefined && !samePosition(head?.position ?? ORIGIN, copy.position))
-      this.#broken(id, 'the tail does not lead to its head');
-  }
-
-  #broken(id: string, how: string): void {
-    this.#world.find('broken chain', `'${id}': ${how}, seen by ${this.#actor.name}`);
-  }
-
-  #next(copy: Copy, key: string, under: Append['under'], lock: Append['lock']): Append {
-    const { position: parent } = copy;
-    const position = { revision: parent.revision + 1, nonce: this.#draws.nonce() };
-    const snapshot = copy.state !== 'live' || position.revision % DELTAS === 0;
-    const keys = copy.state !== 'live' ? [key] : snapshot ? [...copy.keys, key] : [key];
-    const kind = snapshot ? 'snapshot' : 'delta';
-    const bytes = encode({ parent: parent.nonce, position, kind, keys });
-    return {
-      parent,
-      position,
-      kind,
-      bytes,
-      begins: copy.state !== 'live',
-      under,
-      lock,
-      ...(copy.state !== 'live' && { expiry: this.#settings.expiry }),
-    };
   }
 
   /**
@@ -374,26 +293,19 @@ export class Client {
     use: RecordedUse,
     again?: 'again',
   ): Promise<Settled> {
-    const copy = this.#copy(id);
     const { answer, unsure } = await this.#offer(
       () => this.#store.append(id, append),
       (grant, sentMs) => this.#hold(id, grant, sentMs),
     );
     if (answer?.appended === true) {
-      const { keys: added } = decode(append.bytes);
-      copy.keys = append.kind === 'delta' ? [...copy.keys, ...added] : [...added];
-      Object.assign(copy, {
-        position: append.position,
-        state: append.kind === 'end' ? 'ended' : 'live',
-        token: Math.max(copy.token, answer.token),
-      });
+      const copy = this.#copies.take(id, append, answer.token);
       use.kept(keys, 'ok', copy.keys.length);
       return 'appended';
     }
     const refused = answer !== undefined && answer.why !== 'locked';
     // What was compacted out of sight may have been appended all the same.
     const unknown = unsure && (!refused || (answer.tail.head?.first ?? 0) > append.position.revision);
-    if (refused) this.#replay(id, append.parent, answer.tail);
+    if (refused) this.#copies.replay(id, append.parent, answer.tail);
     if (unknown)
       throw new HoldfastError('ERR_UNAVAILABLE', `'${id}': nobody knows whether it was appended`, {
         outcome: 'unknown',

@@ -3,19 +3,10 @@ import { checkOptions, describe, flag, func, milliseconds, signal, text } from '
 import type { Rules } from '../options.ts';
 import type { Position } from '../position.ts';
 import { isToken } from '../token.ts';
+import type { Acquire, LockOwner } from './lock.ts';
 import { shortId } from './row.ts';
-import type {
-  Acquire,
-  Append,
-  CallOptions,
-  Capabilities,
-  Durability,
-  Expiry,
-  Hint,
-  ImageRecord,
-  ListQuery,
-} from './store.ts';
-import type { LockOwner, LockRequest, ReadRequest, RecordKind, SessionImage, SweepRequest, Touch } from './store.ts';
+import type { Append, CallOptions, Capabilities, Durability, Expiry, Hint, ImageRecord, ListQuery } from './store.ts';
+import type { LockRequest, ReadRequest, RecordKind, SessionImage, SweepRequest, Touch } from './store.ts';
 
 /** The faults of a caller: each check throws `ERR_INVALID` that names what is wrong. */
 function invalid(what: string): never {

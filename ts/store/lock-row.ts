@@ -1,5 +1,5 @@
 import type { Token } from '../token.ts';
-import type { Acquire, Grant, LockOwner, LockView } from './store.ts';
+import type { Acquire, Grant, LockOwner, LockView } from './lock.ts';
 
 /**
  * A session's member lock as a store keeps it. Transitions are pure, so that every store locks alike. Times are of the

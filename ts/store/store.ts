@@ -1,5 +1,6 @@
 import type { Position } from '../position.ts';
 import type { Token } from '../token.ts';
+import type { Acquire, Grant, LockOwner, LockView } from './lock.ts';
 
 /**
  * `delta` needs the record before it, `snapshot` stands alone, `end` is the last of an id (a tombstone or an alias: the
@@ -91,39 +92,12 @@ export interface ReadRequest {
   readonly limitBytes?: number | undefined;
 }
 
-/** Who asks for a lock. */
-export interface LockOwner {
-  /** As named by `join`. */
-  readonly member: string;
-  /**
-   * Grows with every new request of this member for this session; asking again for the same one repeats it. A late
-   * request or leaving with an older ticket changes nothing newer.
-   */
-  readonly ticket: number;
-}
-
-export interface Acquire extends LockOwner {
-  readonly leaseMs: number;
-  /** Join the queue and recall the holder, or (false) only try. */
-  readonly wait: boolean;
-}
-
 export interface LockRequest extends Acquire, ReadRequest {
   /**
    * Only a living session is locked: where there is none, nothing is granted, queued or written, so that ids which
    * clients make up leave no trace. Default false.
    */
   readonly existing?: boolean | undefined;
-}
-
-/**
- * A lock that was given: its lease ends `leaseLeftMs` after the answer was made. `wanted`: others queue already, as if
- * recalled.
- */
-export interface Grant {
-  readonly token: Token;
-  readonly leaseLeftMs: number;
-  readonly wanted: boolean;
 }
 
 export type LockReply =
@@ -295,11 +269,6 @@ export interface SweepRequest {
   readonly limit: number;
   /** Least time between the two looks, on the store's monotonic clock. */
   readonly graceMs: number;
-}
-
-export interface LockView {
-  readonly holder?: { readonly member: string; readonly leaseLeftMs: number; readonly recalled: boolean } | undefined;
-  readonly queue: readonly { readonly member: string; readonly leftMs: number }[];
 }
 
 export interface Capabilities {

@@ -8,23 +8,14 @@ import { checkAbove, checkAppend, checkCall, checkId, checkIds, checkImage, chec
 import { checkListener, checkLock, checkRead, checkSweep, checkTouch, checkUnlock } from './arguments.ts';
 import type { About, Backend, Draft, View } from './backend.ts';
 import { Deadline } from './deadline.ts';
+import type { LockOwner } from './lock.ts';
 import { lockView } from './lock-row.ts';
 import { rowAt } from './moment.ts';
 import type { Moment } from './moment.ts';
 import { headOf, tailOf } from './reads.ts';
 import { Sweeper } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
-import type {
-  Append,
-  Appended,
-  CallOptions,
-  Capabilities,
-  Hint,
-  ListQuery,
-  LockOwner,
-  LockReply,
-  LockRequest,
-} from './store.ts';
+import type { Append, Appended, CallOptions, Capabilities, Hint, ListQuery, LockReply, LockRequest } from './store.ts';
 import type {
   Membership,
   Page,

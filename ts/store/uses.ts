@@ -2,6 +2,7 @@ import { floorOf } from '../token.ts';
 import type { Token } from '../token.ts';
 import type { Draft, View } from './backend.ts';
 import { leftMs, ruleOf, stateOf } from './expiry.ts';
+import type { LockOwner } from './lock.ts';
 import { grantOf, isHeldUnder, isIdle, isWanted, leaveLock, releaseLock, renewLock, requestLock } from './lock-row.ts';
 import type { Notice } from './lock-row.ts';
 import { birthToken, putUsed, rowAt } from './moment.ts';
@@ -9,7 +10,7 @@ import type { Moment } from './moment.ts';
 import { headOf, tailOf } from './reads.ts';
 import { newRow } from './row.ts';
 import type { Row } from './row.ts';
-import type { LockOwner, LockReply, LockRequest, Touch, Touched } from './store.ts';
+import type { LockReply, LockRequest, Touch, Touched } from './store.ts';
 import type { Outcome } from './writes.ts';
 
 export function lock(draft: Draft, id: string, request: LockRequest, moment: Moment): Outcome<LockReply> {

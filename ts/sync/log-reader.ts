@@ -1,4 +1,4 @@
-import type { LogReader } from '../backup/backup.ts';
+import type { LogReader } from '../backup/copy.ts';
 import { NO_PARENT, corrupt, decodeRecord } from '../log/record.ts';
 import type { LogRecord, RecordParent } from '../log/record.ts';
 import { samePosition } from '../position.ts';

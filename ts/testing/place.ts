@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
+import type { Acquire, Grant } from '../store/lock.ts';
 import type {
-  Acquire,
   Append,
   Appended,
   CallOptions,
-  Grant,
   Hint,
   LockReply,
   LockRequest,

@@ -1,0 +1,30 @@
+import type { AcquireOptions } from '../lock/member-locks.ts';
+import type { Line } from '../sync/line.ts';
+import type { AttributeClass, SaveMode } from '../tracking/classes.ts';
+import type { Claimed } from './claims.ts';
+import type { SessionDefinition } from './definition.ts';
+import type { Slots } from './slots.ts';
+import type { UnclosedSessions } from './unclosed.ts';
+
+/** What is one session's own. */
+export interface SessionParts {
+  readonly claimed: Claimed;
+  readonly slots: Slots;
+  /** Save it even if it has no attributes. */
+  readonly create: boolean;
+  /** Where it was opened, as `UnclosedSessions` notes it. */
+  readonly place: string | undefined;
+}
+
+/** What all sessions of a repository share. */
+export interface SessionContext {
+  readonly line: Line;
+  readonly definition: SessionDefinition<object, object>;
+  readonly saveMode: SaveMode;
+  readonly tombstoneTtlMs: number;
+  /** Takes another id that nothing is under yet, for `changeId`. */
+  readonly claimNew: (id: string, options: AcquireOptions) => Promise<Claimed>;
+  readonly leaseMs: number;
+  readonly unclosed: UnclosedSessions;
+  readonly classOf: (name: string) => AttributeClass | undefined;
+}
