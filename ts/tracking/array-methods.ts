@@ -64,6 +64,74 @@ function searching(name: 'indexOf' | 'lastIndexOf' | 'includes'): [unknown, Meth
   });
 }
 
+function elementAt({ attribute, raw }: Call<unknown[]>, value: unknown, index: number): unknown {
+  if (!attribute.reading) attribute.noteRead(); // throws once the session has ended
+  return isObject(value) ? attribute.reach(value, raw, index) : value;
+}
+
+/** What `values` and `for…of` give: one call an element, where a Proxy answers two. */
+class Elements implements Iterator<unknown, undefined> {
+  readonly #call: Call<unknown[]>;
+  #next = 0;
+
+  constructor(call: Call<unknown[]>) {
+    this.#call = call;
+  }
+
+  next(): IteratorResult<unknown, undefined> {
+    const { raw } = this.#call;
+    const index = this.#next;
+    if (index >= raw.length) {
+      this.#next = Infinity; // also if it grows again
+      return { value: undefined, done: true };
+    }
+    this.#next = index + 1;
+    return { value: elementAt(this.#call, raw[index], index), done: false };
+  }
+}
+
+/** The prototype of what `values` returns: an iterator like any other. */
+export const ARRAY_ITERATOR: object = Object.setPrototypeOf(
+  Object.defineProperty(Elements.prototype, Symbol.toStringTag, { value: 'Array Iterator', configurable: true }),
+  Object.getPrototypeOf(Object.getPrototypeOf([].values()) as object) as object,
+) as object;
+
+type Visit = (this: unknown, value: unknown, index: number, array: unknown) => unknown;
+/** As the application sees the element, and what it makes of that. */
+type Visited = (shown: unknown, index: number) => unknown;
+
+/** On the array itself, with each element as the application sees it. */
+function visiting(
+  name: keyof unknown[],
+  run: (raw: unknown[], show: (value: unknown, index: number) => unknown, visit: Visited) => unknown,
+): [unknown, Method] {
+  return standIn<unknown[]>(Array.prototype, name as string, (call, args) => {
+    const [visit, self] = args as [Visit, unknown];
+    call.attribute.noteRead();
+    if (typeof visit !== 'function') return apply(call.raw, name, args); // it says what is wrong
+    return run(
+      call.raw,
+      (value, index) => elementAt(call, value, index),
+      (shown, index) => visit.call(self, shown, index, call.proxy),
+    );
+  });
+}
+
+type Search = 'findIndex' | 'findLastIndex';
+type Searchable = { readonly [name in Search]: (test: (value: unknown, index: number) => boolean) => number };
+
+const place = (search: Search) =>
+  visiting(search as keyof unknown[], (raw, show, visit) =>
+    (raw as unknown as Searchable)[search]((value, index) => Boolean(visit(show(value, index), index))),
+  );
+
+const taken = (name: string, search: Search) =>
+  visiting(name as keyof unknown[], (raw, show, visit) => {
+    let shown: unknown;
+    const index = (raw as unknown as Searchable)[search]((value, at) => Boolean(visit((shown = show(value, at)), at)));
+    return index < 0 ? undefined : shown;
+  });
+
 /** Every other method runs through the proxy, so that the elements that it hands to callbacks are tracked. */
 export const ARRAY_METHODS: readonly [unknown, Method][] = [
   standIn(Array.prototype, 'push', push),
@@ -78,4 +146,24 @@ export const ARRAY_METHODS: readonly [unknown, Method][] = [
   searching('indexOf'),
   searching('lastIndexOf'),
   searching('includes'),
+  standIn<unknown[]>(Array.prototype, 'values', (call) => {
+    call.attribute.noteRead();
+    return new Elements(call);
+  }),
+  visiting('forEach', (raw, show, visit) => raw.forEach((value, index) => visit(show(value, index), index))),
+  visiting('map', (raw, show, visit) => raw.map((value, index) => visit(show(value, index), index))),
+  visiting('some', (raw, show, visit) => raw.some((value, index) => visit(show(value, index), index))),
+  visiting('every', (raw, show, visit) => raw.every((value, index) => visit(show(value, index), index))),
+  visiting('filter', (raw, show, visit) => {
+    const kept: unknown[] = [];
+    raw.forEach((value, index) => {
+      const shown = show(value, index);
+      if (visit(shown, index)) kept.push(shown);
+    });
+    return kept;
+  }),
+  place('findIndex'),
+  place('findLastIndex'),
+  taken('find', 'findIndex'),
+  taken('findLast', 'findLastIndex'),
 ];

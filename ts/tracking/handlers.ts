@@ -1,6 +1,6 @@
 import type { Attribute } from './attribute.ts';
 import { ARRAY_METHODS } from './array-methods.ts';
-import type { Tree } from './kinds.ts';
+import { isObject, type Tree } from './kinds.ts';
 import type { Method } from './method.ts';
 import { NODE, nodeOfRaw } from './nodes.ts';
 
@@ -34,7 +34,8 @@ export class TreeHandler implements ProxyHandler<Tree> {
     // An object that inherits from the proxy gets a property of its own, as usual.
     if (receiver !== nodeOfRaw(target)?.proxy) return Reflect.set(target, key, value, receiver);
     this.#checkWritable(target, key);
-    return Reflect.set(target, key, attribute.place(target, key, value));
+    target[key] = isObject(value) ? attribute.place(target, key, value) : value;
+    return true;
   }
 
   defineProperty(target: Tree, key: string | symbol, descriptor: PropertyDescriptor): boolean {
@@ -101,7 +102,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
 
   /** Notes the write, and refuses what an encoding would lose. */
   #checkWritable(target: Tree, key: string | symbol): string {
-    this.#attribute.noteWrite(target, stepOf(target, key));
+    if (!this.#attribute.writing) this.#attribute.noteWrite(target, stepOf(target, key));
     if (typeof key === 'symbol')
       return this.#attribute.refuse(target, undefined, 'cannot keep a symbol as key: use a string');
     if (key === '__proto__' && !Object.hasOwn(target, key)) {

@@ -1,3 +1,4 @@
+import { ARRAY_ITERATOR } from './array-methods.ts';
 import { DEPTH_LIMIT, isObject, kindOf } from './kinds.ts';
 import { MAP_ITERATOR } from './map-methods.ts';
 import { isState, nodeOf } from './nodes.ts';
@@ -18,6 +19,7 @@ const isTracked = (value: object): boolean => nodeOf(value)?.proxy === value || 
 /** Of built-in collections, tracked or not: what they yield is known only once they are used up. */
 const ITERATORS: ReadonlySet<unknown> = new Set<unknown>([
   ...[[], new Map(), new Set()].map((collection): unknown => Object.getPrototypeOf(collection.values())),
+  ARRAY_ITERATOR,
   MAP_ITERATOR,
   SET_ITERATOR,
 ]);
