@@ -1,7 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../ts/clock.ts';
 import type { Clock } from '../ts/clock.ts';
 import { within } from '../ts/deadline.ts';
 import type { HoldfastError } from '../ts/errors.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 const codeOf = (wait: Promise<unknown>): Promise<unknown> =>
   wait.then(
@@ -103,5 +109,45 @@ describe('within', () => {
     clock.pass(110, 1e-9);
     expect(await wait).toBe('ERR_UNAVAILABLE');
     expect(clock.set).toBeLessThan(5);
+  });
+
+  it('goes on when the fake timers of a test have taken its timer with them', async () => {
+    vi.useFakeTimers();
+    await within(systemClock, 5000, 'it', async () => 1);
+    vi.useRealTimers();
+    const hung = codeOf(within(systemClock, 20, 'it', never));
+    const late = new Promise((resolve) => setTimeout(resolve, 2000, 'hangs'));
+    expect(await Promise.race([hung, late])).toBe('ERR_UNAVAILABLE');
+  });
+
+  it('keeps nothing of what a call was made with, also where that hangs for good', async () => {
+    const hanging: (() => void)[] = [];
+    const begin = (): WeakRef<object> => {
+      const given = { bytes: new Uint8Array(1000) };
+      const call = (_given: object): Promise<void> => new Promise((resolve) => void hanging.push(resolve));
+      void codeOf(within(new HandClock(), 50, 'it', () => call(given)));
+      return new WeakRef(given);
+    };
+    const given = begin();
+    for (let i = 0; i < 50 && given.deref() !== undefined; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      collect();
+    }
+    expect(given.deref()).toBeUndefined();
+    expect(hanging).toHaveLength(1);
+  });
+
+  it('looks less often at very many that wait: each look goes through them all', async () => {
+    const clock = new HandClock();
+    for (let i = 0; i < 50_000; i += 1) void codeOf(within(clock, 5000, 'it', never));
+    const before = clock.set;
+    for (let i = 0; i < 1000; i += 1) {
+      await within(clock, 5000, 'it', async () => i);
+      clock.pass(1);
+    }
+    expect(clock.set - before).toBeLessThan(2 * (1000 / 50) + 2);
+    expect(await Promise.race([codeOf(within(clock, 10, 'it', never)), (clock.pass(61), new Promise(() => 0))])).toBe(
+      'ERR_UNAVAILABLE',
+    );
   });
 });

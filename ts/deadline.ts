@@ -21,6 +21,12 @@ interface Waiting {
 
 /** What has not come back by then gets a timer: most calls never need one. */
 const FIRST_LOOK_MS = 1;
+/** A look goes through all that waits: with more than this, one is a millisecond later for each time as many. */
+const LOOKED_AT_A_MS = 1000;
+/** At the most so much later. */
+const LATEST_MS = 500;
+/** A timer that is off by so much never comes: it was one of a test's fake timers, and went with them. */
+const LOST_MS = 1000;
 
 /** All that waits by one clock, with one timer. It keeps the process alive for as long as something waits. */
 class Deadlines {
@@ -29,17 +35,30 @@ class Deadlines {
   /** Of the timer, if it is set; it ends a wait of its own accord only when it is the first look. */
   #stop: (() => void) | undefined;
   #looksSoon = false;
+  /** When the timer is to fire; monotonic. */
+  #due = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   within<T>(ms: number, what: string, begin: () => Promise<T>): Promise<T> {
+    let work: Promise<T>;
+    try {
+      work = Promise.resolve(begin());
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    return this.#wait(ms, what, work);
+  }
+
+  /** Does not see `begin`: what hangs leads here, and would keep what it was called with. */
+  #wait<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const work = Promise.resolve(begin());
-      const waiting = { what, ms, until: this.#clock.monotonic() + ms, reject };
+      const now = this.#clock.monotonic();
+      const waiting = { what, ms, until: now + ms, reject };
       this.#waiting.add(waiting);
-      if (!this.#looksSoon) this.#set(FIRST_LOOK_MS, true);
+      if (!this.#looksSoon || Math.abs(now - this.#due) > LOST_MS) this.#set(now, FIRST_LOOK_MS, true);
       work.then(
         (value) => (this.#end(waiting), resolve(value)),
         (error: unknown) => (this.#end(waiting), reject(error as Error)),
@@ -54,10 +73,12 @@ class Deadlines {
     this.#stop = undefined;
   }
 
-  #set(ms: number, soon: boolean): void {
+  #set(now: number, ms: number, soon: boolean): void {
     this.#stop?.();
     this.#looksSoon = soon;
-    this.#stop = this.#clock.after(ms, () => this.#look());
+    const delayMs = Math.max(ms, Math.min(LATEST_MS, this.#waiting.size / LOOKED_AT_A_MS));
+    this.#due = now + delayMs;
+    this.#stop = this.#clock.after(delayMs, () => this.#look());
   }
 
   #look(): void {
@@ -70,7 +91,7 @@ class Deadlines {
       else next = Math.min(next, waiting.until);
     }
     // A timer that fires a rounding error too early must not be set for what is left of that.
-    if (next < Infinity) this.#set(Math.max(FIRST_LOOK_MS, next - now), false);
+    if (next < Infinity) this.#set(now, Math.max(FIRST_LOOK_MS, next - now), false);
   }
 
   #giveUp(waiting: Waiting): void {
