@@ -5,6 +5,7 @@ import type { CallOptions, Membership, Store } from '../store/store.ts';
 import type { Token } from '../token.ts';
 import { Absence } from './hold.ts';
 import type { EndOfHold, Granted, Hold, Waiter } from './hold.ts';
+import { RENEWED_AFTER } from './renewals.ts';
 import type { Renewals } from './renewals.ts';
 
 export interface LockOptions {
@@ -81,7 +82,7 @@ const ASK_AGAIN = 0.25;
 /** A lease with less than this left is renewed when a use begins. */
 const FRESH = 0.5;
 /** And with less than this left, while it goes on. */
-const DUE = 1 - LEASE_MARGIN - 1 / 3;
+const DUE = 1 - LEASE_MARGIN - RENEWED_AFTER;
 
 /**
  * The lock of one session, as one member sees it: a queue of this process's uses in front of the store's queue of
@@ -264,7 +265,7 @@ export class MemberLock {
   #use(held: Held, holdMs: number | undefined, granted: Granted | undefined): Hold {
     held.holdMs = holdMs ?? this.#context.options.maxHoldMs;
     this.#state = { is: 'used', held };
-    this.#context.renewals.add(this);
+    this.#context.renewals.add(this, this.#now());
     if (this.#leftOf(held) < FRESH) void this.#renew(held);
     let ended = false;
     return {
@@ -316,7 +317,7 @@ export class MemberLock {
     await this.#context.store.unlock(this.id, who, this.#context.call).catch(() => undefined);
   }
 
-  /** While a use goes on, its lease is renewed when a third has passed; not for ever, if others wait. */
+  /** While a use goes on, its lease is renewed before a third has passed; not for ever, if others wait. */
   renewDue(): void {
     if (this.#state.is === 'used' && this.#leftOf(this.#state.held) < DUE) void this.#renew(this.#state.held);
   }

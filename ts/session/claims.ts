@@ -2,7 +2,7 @@ import { HoldfastError, shortId } from '../errors.ts';
 import { Absence } from '../lock/hold.ts';
 import type { EndOfHold, Hold } from '../lock/hold.ts';
 import type { LockOptions } from '../lock/member-lock.ts';
-import { MemberLocks } from '../lock/member-locks.ts';
+import { DEFAULT_LEASE_MS, MemberLocks } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import { ORIGIN, samePosition } from '../position.ts';
 import type { Position } from '../position.ts';
@@ -44,6 +44,9 @@ const NO_HOLD: Hold = {
 /** Aliases of aliases are followed so far. */
 export const MOST_ALIASES = 8;
 
+/** Of a lease: a use that lasts renews it within a third, and with it the session's idle time; and the call takes time. */
+const UNTIL_RENEWED = 0.4;
+
 /** The sessions that a repository has in use or keeps: locked and brought up to date for a use, let go after it. */
 export class Claims {
   readonly #line: Line;
@@ -51,6 +54,7 @@ export class Claims {
   readonly #place: Store;
   readonly #locks: MemberLocks;
   readonly #kept: KeptSessions;
+  readonly #untilRenewedMs: number;
   /**
    * Uses of this process that have the lock: by their holds, for the next use of a session has begun before the one
    * before is struck off.
@@ -64,6 +68,7 @@ export class Claims {
     this.#locks = new MemberLocks(line.store, line.clock, lock, line.call, line.observers, (id, token) =>
       this.#passOnRenewal(id, token),
     );
+    this.#untilRenewedMs = UNTIL_RENEWED * (lock.leaseMs ?? DEFAULT_LEASE_MS);
     this.#kept = new KeptSessions(cacheBytes, (id) => void this.#locks.giveUp(id));
   }
 
@@ -215,10 +220,12 @@ export class Claims {
     if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
   }
 
-  /** A use counts as one for the expiry once less than half of its time is left. */
+  /** A use counts as one for the expiry once less than half of its time is left, or too little for a use that lasts. */
   #mustTouch(replica: Replica): boolean {
     const { idleMs } = this.#line.expiry ?? replica.expiry;
-    return replica.exists && idleMs !== undefined && replica.expiresAt - this.#line.clock.monotonic() <= idleMs / 2;
+    if (idleMs === undefined || !replica.exists) return false;
+    const enoughMs = Math.max(idleMs / 2, this.#untilRenewedMs);
+    return replica.expiresAt - this.#line.clock.monotonic() <= enoughMs;
   }
 
   async #touch(kept: Kept, hold: Hold): Promise<void> {

@@ -101,7 +101,7 @@ function checkBackup(others: readonly Store[], { store }: BackupOptions, index: 
 }
 
 /**
- * While a use goes on, its session's idle time is renewed with its lease, every third of that: it must not expire in
+ * While a use goes on, its session's idle time is renewed with its lease, within a third of that: it must not expire in
  * between.
  */
 export function checkIdle(name: string, idleMs: unknown, leaseMs: number): void {

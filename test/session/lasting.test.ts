@@ -1,0 +1,74 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { defineSession, mutable } from '../../ts/session/definition.ts';
+import { SessionRepository } from '../../ts/session/repository.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+import { VirtualClock } from '../../ts/testing/index.ts';
+
+const LEASE_MS = 2000;
+const definition = defineSession({ n: mutable<number>(() => 0) });
+
+/** Time goes by as in life: who has something to do does it in between. */
+async function pass(clock: VirtualClock, ms: number): Promise<void> {
+  for (let i = 0; i < ms; i += 10) {
+    clock.pass(10);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** What becomes of a use of three leases that begins `idleMs` after another process has saved the session. */
+async function longUse(ttlMs: number, idleMs: number, phaseMs: number): Promise<unknown> {
+  const clock = new VirtualClock();
+  const store = new MemoryStore({ clock });
+  const make = (): SessionRepository<{ n: number }> =>
+    new SessionRepository({ store, definition, clock, ttlMs, lock: { leaseMs: LEASE_MS, release: 'access' } });
+  const [one, two] = [make(), make()];
+  const before = await two.create({}, { id: 'other' }); // a use of this process may have begun at any time before
+  await one.scope('s', (state) => void (state.n = 1), { create: true });
+  await pass(clock, idleMs - phaseMs);
+  await before.close();
+  const another = await two.create({}, { id: 'another' });
+  await pass(clock, phaseMs);
+  const used = two.scope('s', async (state) => {
+    await pass(clock, 3 * LEASE_MS);
+    state.n += 1;
+  });
+  const outcome = await used.then(
+    () => 'saved',
+    (error: { code?: string }) => error.code,
+  );
+  await another.close();
+  return outcome;
+}
+
+describe('a use that lasts', () => {
+  it('keeps its session from expiring, however little of its time was left', { timeout: 60_000 }, async () => {
+    const failed: unknown[] = [];
+    for (const part of [0.5, 0.6, 0.7, 0.8, 0.9, 1])
+      for (const idle of [0, 0.3, 0.48])
+        for (const phase of [0, 10, 60, 110, 160, 210, 260, 320]) {
+          const ttlMs = part * LEASE_MS;
+          const outcome = await longUse(ttlMs, Math.max(phase, Math.round((idle * ttlMs) / 10) * 10), phase);
+          if (outcome !== 'saved') failed.push(JSON.stringify([part, idle, phase, outcome]));
+        }
+    expect(failed).toEqual([]);
+  });
+
+  it('keeps it also when the fake timers of a test before have taken the timer of renewals with them', async () => {
+    const options = { store: new MemoryStore(), definition, ttlMs: 200, lock: { leaseMs: 200 } };
+    const sessions = new SessionRepository(options);
+    vi.useFakeTimers();
+    await sessions.scope('s', (state) => void (state.n = 1), { create: true });
+    vi.useRealTimers();
+    await sessions.scope(
+      's',
+      async (state) => {
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        state.n = 2;
+      },
+      { create: true },
+    );
+    expect(await sessions.read('s')).toEqual({ n: 2 });
+  });
+});
+
+afterEach(() => void vi.useRealTimers());
