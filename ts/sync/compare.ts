@@ -35,20 +35,44 @@ export const NOTHING: Difference = {
   values: new Map(),
 };
 
+/** A touched attribute whose bytes are no longer those of the image. */
+interface Changed {
+  readonly name: string;
+  /** Undefined: it is new, or is to travel whole. */
+  readonly base: Uint8Array | undefined;
+  readonly target: Uint8Array;
+}
+
 /**
- * Encodes what was touched and compares it with the image, in one call of the differ, or none. Undefined: nothing
- * differs.
+ * Encodes what was touched, and compares what differs from the image in one call of the differ, or none. Undefined:
+ * nothing differs.
  */
 export function compare(line: Line, image: Image, tracked: Tracked): Difference | undefined {
-  const names = touchedNames(image, tracked);
   const directory =
     tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
-  if (names.length === 0 && directory === undefined) return undefined;
-  const targets = names.map((name) => line.codec.encode(tracked.value(name), name));
-  const only = targets[0];
-  if (only !== undefined && targets.length === 1 && directory === undefined && only.length <= TINY_BYTES)
-    return compareTiny(image, names[0] as string, only);
-  return compareAll(line, image, names, targets, directory);
+  const changed: Changed[] = [];
+  for (const name of touchedNames(image, tracked)) {
+    const target = line.codec.encode(tracked.value(name), name);
+    const base = image.value(name)?.bytes;
+    if (base !== undefined && sameBytes(base, target)) continue;
+    changed.push({ name, base: line.differencing === 'binary' ? base : undefined, target });
+  }
+  const [first] = changed;
+  if (directory === undefined) {
+    if (first === undefined) return undefined;
+    if (changed.length === 1 && first.target.length <= TINY_BYTES) return wholeOf(first);
+  }
+  return differenceOf(line, image, changed, directory);
+}
+
+/** Up to this length a loop takes less time than a call into the engine. */
+const SHORT_BYTES = 64;
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  if (a.length > SHORT_BYTES) return Buffer.compare(a, b) === 0;
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** No delta is shorter. */
@@ -56,70 +80,57 @@ const TINY_BYTES = 4;
 const tinyHash = new Uint32Array(2);
 
 /** One number, flag or short text, as most saves are: the call of the differ would take longer than all else here. */
-function compareTiny(image: Image, name: string, target: Uint8Array): Difference | undefined {
-  const base = image.value(name)?.bytes;
-  if (base?.length === target.length && base.every((byte, at) => byte === target[at])) return undefined;
+function wholeOf({ name, target }: Changed): Difference {
   xxh3(target, 0, target.length, tinyHash, 0);
   const [low, high] = tinyHash as unknown as [number, number];
-  const values = new Map([[name, { bytes: target, low, high }]]);
   return {
     directory: undefined,
     directoryDelta: NOTHING.directoryDelta,
     changes: [{ name, op: 'put', bytes: target }],
-    values,
+    values: new Map([[name, { bytes: target, low, high }]]),
   };
 }
 
-function compareAll(
+function differenceOf(
   line: Line,
   image: Image,
-  names: readonly string[],
-  targets: readonly Uint8Array[],
+  changed: readonly Changed[],
   directory: Directory | undefined,
-): Difference | undefined {
-  const bases = names.map((name, index) => baseFor(line, image, name, targets[index] as Uint8Array));
-  const out = scratchFor(targets, directory);
-  const results = new Uint32Array(BATCH_STRIDE * (names.length + 1));
-  if (directory === undefined) line.differ.diffBatch(bases, targets, out, results);
-  else line.differ.diffBatch([...bases, image.directory.bytes], [...targets, directory.bytes], out, results);
+): Difference {
+  const bases = changed.map(({ base }) => base);
+  const targets = changed.map(({ target }) => target);
+  if (directory !== undefined) {
+    bases.push(image.directory.bytes);
+    targets.push(directory.bytes);
+  }
+  const out = scratchFor(targets);
+  const results = new Uint32Array(BATCH_STRIDE * targets.length);
+  line.differ.diffBatch(bases, targets, out, results);
 
-  const changes: AttributeChange[] = [];
-  const changed: number[] = [];
   let offset = 0;
-  names.forEach((name, index) => {
-    const target = targets[index] as Uint8Array;
-    const length = results[BATCH_STRIDE * index] as number;
-    const delta = out.subarray(offset, (offset += length));
-    if (bases[index] !== undefined && length === 0) return; // equal
-    changes.push(
-      length === 0 || length > target.length
-        ? { name, op: 'put', bytes: target }
-        : { name, op: 'binary', bytes: delta },
-    );
-    changed.push(index);
+  const delta = (index: number): Buffer => out.subarray(offset, (offset += results[BATCH_STRIDE * index] as number));
+  const changes = changed.map(({ name, base, target }, index): AttributeChange => {
+    const bytes = delta(index);
+    return base === undefined || bytes.length > target.length
+      ? { name, op: 'put', bytes: target }
+      : { name, op: 'binary', bytes };
   });
-  if (changed.length === 0 && directory === undefined) return undefined;
-  const directoryDelta =
-    directory === undefined
-      ? NOTHING.directoryDelta
-      : out.subarray(offset, offset + (results[BATCH_STRIDE * names.length] as number));
-  return { directory, directoryDelta, changes, values: valuesOf(changed, names, targets, results) };
+  const directoryDelta = directory === undefined ? NOTHING.directoryDelta : delta(changed.length);
+  return { directory, directoryDelta, changes, values: valuesOf(changed, results) };
 }
 
-/** The values at these indices, as the image is to keep them. */
-function valuesOf(
-  changed: readonly number[],
-  names: readonly string[],
-  targets: readonly Uint8Array[],
-  results: Uint32Array,
-): Map<string, Value> {
-  const owned = ownedBytes(changed.map((index) => targets[index] as Uint8Array));
-  const halves = (index: number): Omit<Value, 'bytes'> => ({
-    low: results[BATCH_STRIDE * index + 1] as number,
-    high: results[BATCH_STRIDE * index + 2] as number,
-  });
+/** As the image is to keep them. */
+function valuesOf(changed: readonly Changed[], results: Uint32Array): Map<string, Value> {
+  const owned = ownedBytes(changed.map(({ target }) => target));
   return new Map(
-    changed.map((index, i) => [names[index] as string, { bytes: owned[i] as Uint8Array, ...halves(index) }]),
+    changed.map(({ name }, index) => [
+      name,
+      {
+        bytes: owned[index] as Uint8Array,
+        low: results[BATCH_STRIDE * index + 1] as number,
+        high: results[BATCH_STRIDE * index + 2] as number,
+      },
+    ]),
   );
 }
 
@@ -143,21 +154,14 @@ function changedDirectory(
   return encodeDirectory(names, versions);
 }
 
-/** Undefined where the value is to travel whole. */
-function baseFor(line: Line, image: Image, name: string, target: Uint8Array): Uint8Array | undefined {
-  const base = image.value(name)?.bytes;
-  if (line.differencing === 'binary' || base === undefined) return base;
-  return Buffer.compare(base, target) === 0 ? base : undefined;
-}
-
 const DELTA_OVERHEAD = 16;
 /** Larger ones are made for one save alone: a large session is no reason to keep as much memory for good. */
 const KEPT_BYTES = 1 << 20;
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** The differ's output, reused by the next save: it is copied into the record before anything else runs. */
-function scratchFor(targets: readonly Uint8Array[], directory: Directory | undefined): Buffer {
-  let need = directory === undefined ? 0 : directory.bytes.length + DELTA_OVERHEAD;
+function scratchFor(targets: readonly Uint8Array[]): Buffer {
+  let need = 0;
   for (const target of targets) need += target.length + DELTA_OVERHEAD;
   if (need > KEPT_BYTES) return Buffer.allocUnsafeSlow(need);
   if (need > scratch.length) scratch = Buffer.allocUnsafeSlow(Math.min(2 * need, KEPT_BYTES));

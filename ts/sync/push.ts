@@ -54,8 +54,7 @@ export async function push(
   const body = kind === 'delta' ? delta : encodeSnapshotBody(image, staged);
   const written = write(line, replica, { kind, body, digest: staged.digest }, options.token, options.lock);
 
-  const deleted =
-    directory === undefined ? [] : image.directory.names.filter((name) => !directory.names.includes(name));
+  const deleted = directory === undefined ? [] : withoutAll(image.directory.names, directory.names);
   const { wanted } = await commit(line, replica, written, staged);
   return {
     revision: written.head.revision,
@@ -74,6 +73,11 @@ export async function pushCopy(line: Line, from: Replica, to: Replica, token: To
   const content = { kind: 'snapshot', body: encodeSnapshotBody(to.image, staged), digest: staged.digest } as const;
   const more = { expiry: line.expiry ?? from.expiry, createdAt: from.createdAt };
   await commit(line, to, write(line, to, content, token, 'renew', more), staged);
+}
+
+function withoutAll(names: readonly string[], others: readonly string[]): string[] {
+  const present = new Set(others);
+  return names.filter((name) => !present.has(name));
 }
 
 export interface EndOptions {
