@@ -321,6 +321,13 @@ describe('what is refused', () => {
 });
 
 describe('bytes', () => {
+  it('that are only looked at are overwritten by the next call, and the same until then', () => {
+    const seen = msgpackCodec.look({ a: 1 }, 'x');
+    expect(Buffer.from(seen)).toEqual(Buffer.from(msgpackCodec.encode({ a: 1 }, 'x')));
+    msgpackCodec.look('another', 'x');
+    expect(Buffer.from(seen)).not.toEqual(Buffer.from(msgpackCodec.encode({ a: 1 }, 'x')));
+  });
+
   it('are not overwritten by later calls, and share nothing with what is decoded', () => {
     const first = encode({ a: 'first', b: Buffer.from('abc') }, 'v');
     const copy = first.slice();

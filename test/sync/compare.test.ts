@@ -16,7 +16,7 @@ function watched(differencing: 'binary' | 'off'): { line: Line; encoded: string[
   const calls: number[] = [];
   const codec = {
     ...msgpackCodec,
-    encode: (value: unknown, name: string) => (encoded.push(name), msgpackCodec.encode(value, name)),
+    look: (value: unknown, name: string) => (encoded.push(name), msgpackCodec.look(value, name)),
   };
   const differ: typeof jsDiffer = {
     ...jsDiffer,

@@ -7,6 +7,9 @@ export interface Codec {
    */
   encode(value: unknown, name: string): Uint8Array;
 
+  /** As `encode`, but the bytes are overwritten by the next call: for who only looks at them. */
+  look(value: unknown, name: string): Uint8Array;
+
   /** A fresh value, sharing no memory with `bytes`. `ERR_CORRUPT` when the bytes are no encoding. */
   decode(bytes: Uint8Array): unknown;
 }

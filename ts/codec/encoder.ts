@@ -51,11 +51,11 @@ export class Encoder {
   private objects = 0;
   private readonly keys = new KnownKeys();
 
-  /** Bytes of their own. */
+  /** A view of the scratch area, which the next call overwrites. */
   encode(value: unknown): Uint8Array {
     try {
       this.value(value, 0);
-      return new Uint8Array(this.bytes.subarray(0, this.at));
+      return this.bytes.subarray(0, this.at);
     } finally {
       this.reset();
     }

@@ -16,18 +16,24 @@ let running = 0;
 const KEPT_READ_BYTES = 1_048_576;
 const NIL = Buffer.from([0xc0]);
 
+function look(value: unknown, name: string): Uint8Array {
+  running += 1;
+  try {
+    return (running === 1 ? encoder : new Encoder()).encode(value);
+  } catch (cause) {
+    throw refusal(cause, value, name);
+  } finally {
+    running -= 1;
+  }
+}
+
 /** Canonical MessagePack; the bytes are drawn in `format.ts`. */
 export const msgpackCodec: Codec = {
   encode(value: unknown, name: string): Uint8Array {
-    running += 1;
-    try {
-      return (running === 1 ? encoder : new Encoder()).encode(value);
-    } catch (cause) {
-      throw refusal(cause, value, name);
-    } finally {
-      running -= 1;
-    }
+    return new Uint8Array(look(value, name));
   },
+
+  look,
 
   decode(bytes: Uint8Array): unknown {
     if (!(bytes instanceof Uint8Array)) throw new HoldfastError('ERR_INVALID', 'decode takes a Uint8Array.');

@@ -52,10 +52,10 @@ export function compare(line: Line, image: Image, tracked: Tracked): Difference 
     tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
   const changed: Changed[] = [];
   for (const name of touchedNames(image, tracked)) {
-    const target = line.codec.encode(tracked.value(name), name);
+    const seen = line.codec.look(tracked.value(name), name);
     const base = image.value(name)?.bytes;
-    if (base !== undefined && sameBytes(base, target)) continue;
-    changed.push({ name, base: line.differencing === 'binary' ? base : undefined, target });
+    if (base !== undefined && sameBytes(base, seen)) continue;
+    changed.push({ name, base: line.differencing === 'binary' ? base : undefined, target: new Uint8Array(seen) });
   }
   const [first] = changed;
   if (directory === undefined) {
