@@ -476,6 +476,7 @@ async function change(dir: string, id: string, alter: (row: Row) => Row): Promis
     row,
     lostTerms: [],
     newTerms: [],
+    allTerms: false,
     flush: true,
   } as const;
   expect(await link.ask(request, withGrace(5000))).toEqual({ kind: 'committed', written: true });

@@ -151,7 +151,8 @@ describe('without the addon', () => {
   );
 
   it('a store that goes back while it is open is refused from then on', async () => {
-    const dir = newFolder();
+    const [dir, fresh] = [newFolder(), newFolder()];
+    new SqliteGround(findModule(MODULE), fresh, false, systemClock.monotonic() + 10_000).close();
     const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, HOLDFAST_SQLITE: MODULE },
@@ -162,7 +163,8 @@ describe('without the addon', () => {
       DatabaseSync: new (path: string) => { exec(sql: string): void; close(): void };
     };
     const database = new DatabaseSync(join(dir, 'store.sqlite'));
-    database.exec('UPDATE meta SET value=0 WHERE key=4');
+    database.exec(`ATTACH '${join(fresh, 'store.sqlite')}' AS fresh`);
+    database.exec('INSERT OR REPLACE INTO main.meta SELECT * FROM fresh.meta');
     database.close();
     const mark = readFileSync(join(dir, 'mark'));
     for (let i = 0; i < 2; i += 1) {

@@ -3,7 +3,8 @@ import type { StoreLink } from '../addon.ts';
 import type { HoldfastError } from '../errors.ts';
 import { Tickets, withGrace } from './sqlite-link.ts';
 import type { Patience, SqliteLink } from './sqlite-link.ts';
-import { Outbox, decodeAnswers } from './sqlite-wire.ts';
+import { decodeAnswers } from './sqlite-answers.ts';
+import { Outbox } from './sqlite-wire.ts';
 import type { Answer, Request } from './sqlite-wire.ts';
 
 const ROOM = 1 << 16;

@@ -1,27 +1,18 @@
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
-import { xxh3 } from '../xxh3.ts';
 import { raised } from './backend.ts';
 import type { Marks } from './backend.ts';
 import type { RecordChange } from './draft.ts';
-import type { StoredRecord } from './row.ts';
 import { resultCode } from './sqlite-driver.ts';
 import type { SqliteDriver, SqliteModule, SqlRow } from './sqlite-driver.ts';
 import { SqliteFiles, beginCopy, dropCopy, endCopy } from './sqlite-files.ts';
 import type { Known } from './sqlite-files.ts';
-import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, MOST_ROWS, PRAGMAS, SQL } from './sqlite-sql.ts';
+import { checkLayout, damaged, marksAndCommits, setMeta } from './sqlite-meta.ts';
+import { check, fetch, lookUp, page } from './sqlite-read.ts';
+import { sealMeta, sealRecord, sealRow, sealTerm } from './sqlite-seal.ts';
+import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FIRST, PRAGMAS, SQL } from './sqlite-sql.ts';
 import { failure } from './sqlite-wire.ts';
-import type {
-  Answer,
-  Checked,
-  DraftRequest,
-  FetchRequest,
-  Found,
-  FoundRow,
-  PageRequest,
-  Reading,
-  Writing,
-} from './sqlite-wire.ts';
+import type { Answer, DraftRequest, Reading, Writing } from './sqlite-wire.ts';
 
 const BUSY = [5, 6, 15];
 const FULL = 13;
@@ -71,30 +62,22 @@ export class SqliteGround {
         'ERR_INVALID',
         `'${this.#files.path}' is a database of something else: name another folder`,
       );
-    const format = this.#meta(FORMAT_KEY);
-    if (format !== FORMAT)
-      throw new HoldfastError(
-        'ERR_INVALID',
-        `'${this.#files.path}' has layout ${format}, this version of Holdfast reads ${FORMAT}: name another folder`,
-      );
-    const found = this.#meta(COMMITS_KEY);
+    checkLayout(this.#driver, this.#files.path);
+    const found = marksAndCommits(this.#driver);
     if (known === undefined && !acceptOlder) throw this.#markDamaged();
-    if (known === undefined || found < known.commits)
+    if (known === undefined || found.commits < known.commits)
       this.#accept(acceptOlder, known ?? { commits: 0, epoch: 0 }, found);
     this.#files.note();
   }
 
   /** A new epoch outdates all that was known of the newer state, whose epoch it may not have heard of. */
-  #accept(accepted: boolean, known: Known, found: number): void {
-    if (!accepted) throw wentBack(known.commits, found);
+  #accept(accepted: boolean, known: Known, found: Known): void {
+    if (!accepted) throw wentBack(known.commits, found.commits);
     this.#files.keepLog(known.commits);
-    const next = {
-      commits: Math.max(known.commits, found) + 1,
-      epoch: Math.max(known.epoch, this.#meta(EPOCH_KEY)) + 1,
-    };
+    const next = { commits: Math.max(known.commits, found.commits) + 1, epoch: Math.max(known.epoch, found.epoch) + 1 };
     this.#transaction('IMMEDIATE', () => {
-      this.#driver.run(SQL.setMeta, EPOCH_KEY, next.epoch);
-      this.#driver.run(SQL.setMeta, COMMITS_KEY, next.commits);
+      setMeta(this.#driver, EPOCH_KEY, next.epoch);
+      setMeta(this.#driver, COMMITS_KEY, next.commits);
     });
     this.#files.write(next);
   }
@@ -104,9 +87,10 @@ export class SqliteGround {
     const known = request.kind === 'check' ? this.#known().commits : 0;
     return this.#guarded(dueMs, () =>
       this.#transaction('DEFERRED', () => {
-        if (request.kind === 'fetch') return { kind: 'found', found: this.#fetch(request) };
-        if (request.kind === 'page') return { kind: 'page', page: this.#page(request) };
-        return { kind: 'checked', checked: this.#check(known) };
+        if (request.kind === 'fetch') return { kind: 'found', found: fetch(this.#driver, request) };
+        if (request.kind === 'page') return { kind: 'page', page: page(this.#driver, request) };
+        if (request.kind === 'lookUp') return { kind: 'lookedUp', lookedUp: lookUp(this.#driver, request) };
+        return { kind: 'checked', checked: check(this.#driver, this.#files.path, known) };
       }),
     );
   }
@@ -144,8 +128,7 @@ export class SqliteGround {
   #knownOf(path: string): Known {
     const copied = this.#module.open(path);
     try {
-      const [epoch, , commits] = copied.all(SQL.metas, EPOCH_KEY, COMMITS_KEY).map(whole);
-      return { epoch: epoch as number, commits: commits as number };
+      return marksAndCommits(copied);
     } finally {
       copied.close();
     }
@@ -170,9 +153,11 @@ export class SqliteGround {
   }
 
   /** In a transaction that may write: nobody else commits meanwhile. */
-  #checkCommits(): void {
-    const [{ commits }, found] = [this.#known(), this.#meta(COMMITS_KEY)];
-    if (found < commits) throw (this.#refused = wentBack(commits, found));
+  #checkCommits(): Marks & Known {
+    const { commits } = this.#known();
+    const found = marksAndCommits(this.#driver);
+    if (found.commits < commits) throw (this.#refused = wentBack(commits, found.commits));
+    return found;
   }
 
   #known(): Known {
@@ -217,19 +202,19 @@ export class SqliteGround {
     if (flush !== this.#flushes) this.#driver.exec(`PRAGMA synchronous=${flush ? 'FULL' : 'NORMAL'}`);
     this.#flushes = flush;
     return this.#transaction('IMMEDIATE', () => {
-      this.#checkCommits();
-      let now = this.#marks();
+      const before = this.#checkCommits();
+      let now: Marks = { epoch: before.epoch, births: before.births };
       const written = batch.map((request) => {
         if (request.kind === 'draft') return this.#draft(request, now);
         if (!sameMarks(now, request.expected)) return false;
         now = raised(now, request.next);
-        this.#driver.run(SQL.setMeta, EPOCH_KEY, now.epoch);
-        this.#driver.run(SQL.setMeta, BIRTHS_KEY, now.births);
+        setMeta(this.#driver, EPOCH_KEY, now.epoch);
+        setMeta(this.#driver, BIRTHS_KEY, now.births);
         return true;
       });
       // Only what was flushed counts: the mark must never be ahead of the disk.
-      const commits = flush && written.includes(true) ? this.#meta(COMMITS_KEY) + 1 : undefined;
-      if (commits !== undefined) this.#driver.run(SQL.setMeta, COMMITS_KEY, commits);
+      const commits = flush && written.includes(true) ? before.commits + 1 : undefined;
+      if (commits !== undefined) setMeta(this.#driver, COMMITS_KEY, commits);
       return { written, known: commits === undefined ? undefined : { commits, epoch: now.epoch } };
     });
   }
@@ -243,13 +228,21 @@ export class SqliteGround {
     for (const change of request.changes) this.#change(id, change);
     if (request.row !== undefined) this.#putRow(id, request.next, Buffer.from(request.row));
     else if (request.cleared) this.#driver.run(SQL.deleteRow, id);
-    for (const term of request.lostTerms) this.#driver.run(SQL.deleteTerm, Buffer.from(term), id);
-    for (const term of request.newTerms) this.#driver.run(SQL.putTerm, Buffer.from(term), id);
+    this.#putTerms(id, request);
     return true;
   }
 
   #putRow(id: Buffer, version: number, row: Buffer): void {
-    this.#driver.run(SQL.putRow, id, version, row, seal(id, -1n, BigInt(version), row));
+    this.#driver.run(SQL.putRow, id, version, row, sealRow(id, BigInt(version), row));
+  }
+
+  #putTerms(id: Buffer, { allTerms, lostTerms, newTerms }: DraftRequest): void {
+    if (allTerms) this.#driver.run(SQL.deleteAllTerms, id);
+    for (const term of lostTerms) this.#driver.run(SQL.deleteTerm, Buffer.from(term), id);
+    for (const text of newTerms) {
+      const term = Buffer.from(text);
+      this.#driver.run(SQL.putTerm, term, id, sealTerm(term, id));
+    }
   }
 
   #change(id: Buffer, change: RecordChange): void {
@@ -261,58 +254,8 @@ export class SqliteGround {
       revision,
       record.nonce,
       record.bytes,
-      seal(id, BigInt(revision), BigInt(record.nonce), record.bytes),
+      sealRecord(id, BigInt(revision), BigInt(record.nonce), record.bytes),
     );
-  }
-
-  #fetch({ id, from, limitBytes }: FetchRequest): Found {
-    const marks = this.#marks();
-    const key = Buffer.from(id);
-    const [row] = id === '' ? [] : this.#driver.all(SQL.row, key);
-    const records = new Map<number, StoredRecord>();
-    const found = { marks, row: row && foundRow(key, row), records, more: false, damaged: undefined };
-    let bytes = 0;
-    for (const stored of from === undefined || id === '' ? [] : this.#driver.all(SQL.records, key, from)) {
-      const [revision, nonce, body] = [
-        stored['revision'] as bigint,
-        stored['nonce'] as bigint,
-        stored['body'] as Uint8Array,
-      ];
-      bytes += body.length;
-      if (records.size > 0 && bytes > limitBytes) return { ...found, more: true };
-      if (seal(key, revision, nonce, body) !== stored['sum']) return { ...found, damaged: Number(revision) };
-      records.set(Number(revision), { nonce: Number(nonce), bytes: body });
-    }
-    return found;
-  }
-
-  #page({ query: { term = '', cursor = '', limit } }: PageRequest): Extract<Answer, { kind: 'page' }>['page'] {
-    const most = Math.min(limit, MOST_ROWS);
-    const after = Buffer.from(cursor);
-    const found =
-      term === ''
-        ? this.#driver.all(SQL.page, after, most + 1)
-        : this.#driver.all(SQL.pageOfTerm, after, most + 1, Buffer.from(term));
-    const rows = new Map<string, FoundRow>();
-    for (const row of found.slice(0, most)) {
-      const id = Buffer.from(row['id'] as Uint8Array);
-      rows.set(id.toString(), foundRow(id, row));
-    }
-    return { marks: this.#marks(), rows, more: found.length > most };
-  }
-
-  #check(known: number): Checked {
-    const lines = this.#driver.all('PRAGMA quick_check').map((row) => String(Object.values(row)[0]));
-    return { faults: lines.filter((line) => line !== 'ok'), commits: this.#meta(COMMITS_KEY), known };
-  }
-
-  #marks(): Marks {
-    const [epoch, births] = this.#driver.all(SQL.metas, EPOCH_KEY, COMMITS_KEY).map(whole);
-    return { epoch: epoch as number, births: births as number };
-  }
-
-  #meta(key: number): number {
-    return whole(this.#driver.all(SQL.meta, key)[0]);
   }
 
   /** SQLite waits for others until then, and no longer. */
@@ -335,18 +278,10 @@ export class SqliteGround {
       this.#driver.exec('COMMIT');
       return result;
     } catch (error) {
-      this.#rollBack();
+      rollBack(this.#driver);
       const code = resultCode(error);
       if (!committing || code === FULL || BUSY.includes(code ?? 0)) throw error;
       throw failure('ERR_UNAVAILABLE', `the commit failed (${String(error)})`, 'unknown');
-    }
-  }
-
-  #rollBack(): void {
-    try {
-      this.#driver.exec('ROLLBACK');
-    } catch {
-      // was rolled back already
     }
   }
 }
@@ -382,8 +317,29 @@ function connect(module: SqliteModule, path: string, dueMs: number): SqliteDrive
 
 function makeTables(driver: SqliteDriver, dueMs: number): void {
   untilFree(dueMs, () => {
-    if (whole(driver.all(SQL.countTables)[0]) === 0) driver.exec(SQL.schema);
+    if (whole(driver.all(SQL.countTables)[0]) === 0) makeAll(driver);
   });
+}
+
+/** As one, so that two who open first do not see half of it. */
+function makeAll(driver: SqliteDriver): void {
+  driver.exec('BEGIN IMMEDIATE');
+  try {
+    driver.exec(SQL.schema);
+    for (const [key, value] of FIRST) driver.run(SQL.firstMeta, key, value, sealMeta(BigInt(key), BigInt(value)));
+    driver.exec('COMMIT');
+  } catch (error) {
+    rollBack(driver);
+    throw error;
+  }
+}
+
+function rollBack(driver: SqliteDriver): void {
+  try {
+    driver.exec('ROLLBACK');
+  } catch {
+    // was rolled back already
+  }
 }
 
 /** Switching a new file to WAL answers "busy" without waiting. */
@@ -396,28 +352,6 @@ function untilFree(dueMs: number, run: () => void): void {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }
   }
-}
-
-function foundRow(id: Buffer, row: SqlRow): FoundRow {
-  const [version, body] = [row['version'] as bigint, row['row'] as Uint8Array];
-  return {
-    version: Number(version),
-    body: seal(id, -1n, version, body) === row['sum'] ? Buffer.from(body).toString() : undefined,
-  };
-}
-
-const hash = new Uint32Array(2);
-
-/** As in the addon: over the key and its length, the two numbers, and the bytes. */
-function seal(id: Buffer, first: bigint, second: bigint, body: Uint8Array): bigint {
-  const bytes = Buffer.allocUnsafe(id.length + 24 + body.length);
-  bytes.writeBigUInt64LE(BigInt(id.length), 0);
-  id.copy(bytes, 8);
-  bytes.writeBigUInt64LE(BigInt.asUintN(64, first), 8 + id.length);
-  bytes.writeBigUInt64LE(second, 16 + id.length);
-  bytes.set(body, 24 + id.length);
-  xxh3(bytes, 0, bytes.length, hash, 0);
-  return BigInt.asIntN(64, (BigInt(hash[1] as number) << 32n) | BigInt(hash[0] as number));
 }
 
 /** An error of SQLite, by what it means to the caller. */
@@ -435,5 +369,5 @@ function translate(error: unknown): unknown {
     );
   if (code === FULL) return failure('ERR_UNAVAILABLE', 'the disk is full: make room', 'none');
   if (NO_ACCESS.includes(code)) return failure('ERR_UNAVAILABLE', text, 'none');
-  return failure('ERR_CORRUPT', `the store is damaged (${text}): restore it from a backup`, 'none');
+  return damaged(text);
 }

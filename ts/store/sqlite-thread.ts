@@ -6,7 +6,7 @@ import { HoldfastError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { findModule } from './sqlite-driver.ts';
 import { SqliteGround } from './sqlite-ground.ts';
-import type { Answer, Request, Writing } from './sqlite-wire.ts';
+import type { Answer, Reading, Request, Writing } from './sqlite-wire.ts';
 
 export interface Opening {
   readonly module: string;
@@ -70,6 +70,10 @@ function timely(questions: readonly Question[], replies: Reply[]): Question[] {
   return questions.filter(({ dueMs: due }) => due > now);
 }
 
+const READS: readonly Request['kind'][] = ['fetch', 'page', 'lookUp', 'check'];
+const isReading = (request: Request | undefined): request is Reading =>
+  request !== undefined && READS.includes(request.kind);
+
 /** What came together is written together, then read. */
 function work(): void {
   const open = ground as SqliteGround;
@@ -82,8 +86,7 @@ function work(): void {
     replies,
   );
   for (const { ticket: each, request, dueMs: due } of questions) {
-    if (request?.kind === 'fetch' || request?.kind === 'page' || request?.kind === 'check')
-      replies.push(...attempt([each], () => [open.read(request, due)]));
+    if (isReading(request)) replies.push(...attempt([each], () => [open.read(request, due)]));
     if (request?.kind === 'copy') replies.push(...attempt([each], () => [open.copy(request.to, due)]));
     if (request?.kind === 'compact') replies.push(...attempt([each], () => [open.compact(due)]));
   }

@@ -13,10 +13,12 @@ import { bootId } from './boot.ts';
 import { Deadline } from './deadline.ts';
 import { NotedDraft } from './draft.ts';
 import { SocketInbox } from './inbox.ts';
-import { damagedRow, shortId } from './row.ts';
+import { shortId } from './row.ts';
 import type { Row } from './row.ts';
 import { writeRow } from './row-text.ts';
 import { AddonLink } from './addon-link.ts';
+import { lookThrough } from './sqlite-check.ts';
+import type { StoreCheck } from './sqlite-check.ts';
 import { withGrace } from './sqlite-link.ts';
 import type { SqliteLink } from './sqlite-link.ts';
 import { RowMemory } from './sqlite-memory.ts';
@@ -128,18 +130,8 @@ export class SqliteStore extends TransactionalStore {
   }
 }
 
-/** Of looking through a store, or compacting it, in one go. */
-const LONGEST_LOOK_MS = 3_600_000;
-const PAGE = 200;
-
-/** What a look through a store found; `faults`: none, or one line each. */
-export interface StoreCheck {
-  readonly sessions: number;
-  readonly records: number;
-  /** Of the records. */
-  readonly bytes: number;
-  readonly faults: readonly string[];
-}
+/** Of compacting a store, or copying it, in one go. */
+const LONGEST_WORK_MS = 3_600_000;
 
 /**
  * Through the addon; where there is none through a thread and another SQLite. The environment's `HOLDFAST_SQLITE`
@@ -235,42 +227,18 @@ class SqliteBackend implements Backend {
     throw outrun('the epoch');
   }
 
-  async check(onSession: (done: number) => void): Promise<StoreCheck> {
-    const answer = await this.#link.ask({ kind: 'check' }, withGrace(LONGEST_LOOK_MS));
-    const {
-      faults: found,
-      commits,
-      known,
-    } = answer.kind === 'checked' ? answer.checked : { faults: [], commits: 0, known: 0 };
-    const faults = found.map((fault) => `structure: ${fault}`);
-    if (commits < known) faults.push(`${known} commits were acknowledged, ${commits} are there`);
-    const counts = { sessions: 0, records: 0, bytes: 0 };
-    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
-      const query = { limit: PAGE, ...(cursor !== undefined && { cursor }) };
-      const page = await this.read(query, (view) => view.page(query), this.#unhurried());
-      for (const id of page.ids) {
-        const fault = await this.read({ id, whole: true }, (view) => lookThrough(view, id), this.#unhurried()).then(
-          (seen) => void add(counts, seen),
-          faultOf,
-        );
-        if (fault !== undefined) faults.push(fault);
-        onSession((counts.sessions += 1));
-      }
-      cursor = page.cursor;
-    }
-    return { ...counts, faults };
+  check(onSession: (done: number) => void): Promise<StoreCheck> {
+    const read = async <T>(about: About | ListQuery, run: (view: SqliteSight) => T): Promise<T> =>
+      resultOf((await this.#see(about, run, new Deadline(systemClock, {}, LONGEST_MS))).seen);
+    return lookThrough(this.#link, read, onSession);
   }
 
   async compact(): Promise<void> {
-    await this.#link.ask({ kind: 'compact' }, withGrace(LONGEST_LOOK_MS));
+    await this.#link.ask({ kind: 'compact' }, withGrace(LONGEST_WORK_MS));
   }
 
   async copy(to: string): Promise<void> {
-    await this.#link.ask({ kind: 'copy', to }, withGrace(LONGEST_LOOK_MS));
-  }
-
-  #unhurried(): Deadline {
-    return new Deadline(systemClock, {}, LONGEST_MS);
+    await this.#link.ask({ kind: 'copy', to }, withGrace(LONGEST_WORK_MS));
   }
 
   /** Fetches and runs, until all that `run` asked for was there, of one moment. */
@@ -332,8 +300,10 @@ class SqliteBackend implements Backend {
       cleared: draft.cleared,
       changes: draft.records,
       row: after && writeRow(after),
+      allTerms: before === undefined && sight.version(id) !== undefined && (draft.cleared || after !== undefined),
       lostTerms: (before?.terms ?? []).filter((term) => !terms.includes(term)),
-      newTerms: terms.filter((term) => before?.terms.includes(term) !== true),
+      // What takes the place of all that was there mends its entries too.
+      newTerms: terms.filter((term) => draft.cleared || before?.terms.includes(term) !== true),
       flush: draft.cleared || draft.records.length > 0 || settled(before) !== settled(after),
     };
     this.#rows.forget(id);
@@ -413,38 +383,6 @@ function readable(sight: SqliteSight, id: string): Row | undefined {
 function settled(row: Row | undefined): string {
   if (row === undefined || row.revision === 0) return '';
   return JSON.stringify({ ...row, lock: undefined, boot: undefined, lookedAt: undefined });
-}
-
-interface Content {
-  readonly records: number;
-  readonly bytes: number;
-}
-
-function add(counts: { records: number; bytes: number }, { records, bytes }: Content): void {
-  counts.records += records;
-  counts.bytes += bytes;
-}
-
-/** Damage is what is looked for; all else ends the look. */
-function faultOf(error: unknown): string {
-  if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return error.message;
-  throw error;
-}
-
-/** Throws where row and records are not what one of them says of the other. */
-function lookThrough(view: View, id: string): Content {
-  const row = view.row(id);
-  const seen = { records: 0, bytes: 0 };
-  if (row === undefined) return seen; // gone meanwhile
-  let nonce = 0;
-  for (let revision = row.first; revision <= row.revision; revision += 1) {
-    const record = view.record(id, revision);
-    if (record === undefined) throw damagedRow(id, `record ${revision} of ${row.first} to ${row.revision} is missing`);
-    nonce = record.nonce;
-    add(seen, { records: 1, bytes: record.bytes.length });
-  }
-  if (nonce !== row.nonce) throw damagedRow(id, 'its last record is another than the one there');
-  return seen;
 }
 
 const isWritten = (answer: Answer): boolean => answer.kind === 'committed' && answer.written;

@@ -1,7 +1,7 @@
 //! What waits for a thread, and how its answers get back.
 
 use crate::error::Error;
-use crate::wire::{Checked, Found, FoundPage, Request};
+use crate::wire::{Checked, Found, FoundPage, LookedUp, Request};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ pub enum Reply {
     Committed(bool),
     Read(Found),
     Page(FoundPage),
+    LookedUp(LookedUp),
     Checked(Checked),
     /// The log has outgrown what it should be, or (as it should be) no longer has: its bytes. For all users, under no ticket.
     Log(u64),

@@ -223,7 +223,7 @@ impl Handle {
         let (mut reading, mut writing) = (Vec::new(), Vec::new());
         for job in jobs {
             match job.work {
-                Work::Do(Request::Fetch(_) | Request::Page(_)) => reading.push(job),
+                Work::Do(Request::Fetch(_) | Request::Page(_) | Request::LookUp(_)) => reading.push(job),
                 Work::Do(Request::Check | Request::Copy(_)) => {
                     let (sink, ticket) = (job.sink.clone(), job.ticket);
                     if let Err(error) = self.shared.look_long(job) {

@@ -1,6 +1,8 @@
 //! A directory of its own, and a user of it that waits for its answers.
 #![allow(dead_code)] // each test file uses a part
 
+pub mod other;
+
 use holdfast_sqlite::*;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
