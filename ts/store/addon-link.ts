@@ -12,7 +12,10 @@ const ROOM = 1 << 16;
 /** The way through our addon, whose own threads read and write: the usual one. */
 export class AddonLink implements SqliteLink {
   readonly #native: StoreLink;
-  readonly #tickets: Tickets = new Tickets(() => this.#drain());
+  readonly #tickets: Tickets = new Tickets(
+    () => this.#drain(),
+    (tickets) => this.#native.withdraw(tickets),
+  );
   readonly #outbox = new Outbox();
   readonly #send = (): void => this.#sendAll();
   #room = Buffer.allocUnsafeSlow(ROOM);

@@ -17,6 +17,8 @@ import type { Answer, DraftRequest, Reading, Writing } from './sqlite-wire.ts';
 const BUSY = [5, 6, 15];
 const FULL = 13;
 const NO_ACCESS = [8, 14];
+/** How long compacting waits for other processes: others wait behind it. */
+const COMPACT_WAIT_MS = 2000;
 
 /** `known`: what is to be known of it, where the batch was flushed. */
 interface Batch {
@@ -97,12 +99,17 @@ export class SqliteGround {
 
   compact(dueMs: number): Answer {
     this.#checkUsable();
-    this.#guarded(dueMs, () => {
+    this.#guarded(Math.min(dueMs, systemClock.monotonic() + COMPACT_WAIT_MS), () => {
       this.#transaction('IMMEDIATE', () => this.#checkCommits());
       this.#driver.exec('PRAGMA synchronous=FULL');
       this.#flushes = true;
       // The copy that is made meanwhile may be larger than memory.
-      this.#driver.exec('PRAGMA temp_store=FILE; VACUUM; PRAGMA temp_store=MEMORY');
+      this.#driver.exec('PRAGMA temp_store=FILE');
+      try {
+        this.#driver.exec('VACUUM');
+      } finally {
+        this.#driver.exec('PRAGMA temp_store=MEMORY');
+      }
       this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     });
     this.#files.check();

@@ -14,6 +14,8 @@ export interface Opening {
   readonly acceptOlder: boolean;
   readonly dueMs: number;
   readonly ticket: number;
+  /** How many questions were begun that the other side has no answer to, by the remainder of their tickets. */
+  readonly begun: Int32Array;
 }
 
 export interface Question {
@@ -38,7 +40,7 @@ export interface Reply {
 }
 
 const port = parentPort as MessagePort;
-const { module, dir, acceptOlder, dueMs, ticket } = workerData as Opening;
+const { module, dir, acceptOlder, dueMs, ticket, begun } = workerData as Opening;
 let ground: SqliteGround | undefined;
 let waiting: Question[] = [];
 
@@ -74,12 +76,26 @@ const READS: readonly Request['kind'][] = ['fetch', 'page', 'lookUp', 'check'];
 const isReading = (request: Request | undefined): request is Reading =>
   request !== undefined && READS.includes(request.kind);
 
+const count = (each: number, change: number): void => void Atomics.add(begun, each % begun.length, change);
+
+/** Before anybody looks at the clock: what is given up when its time is over, and does not count here, never happens. */
+function takeAll(): readonly Question[] {
+  const taken = waiting;
+  waiting = [];
+  for (const { ticket: each } of taken) count(each, 1);
+  return taken;
+}
+
+function putBack(questions: readonly Question[]): void {
+  waiting.push(...questions);
+  for (const { ticket: each } of questions) count(each, -1);
+}
+
 /** What came together is written together, then read. */
 function work(): void {
   const open = ground as SqliteGround;
   const replies: Reply[] = [];
-  const questions = timely(waiting, replies);
-  waiting = [];
+  const questions = timely(takeAll(), replies);
   write(
     open,
     questions.filter(({ request }) => request?.kind === 'draft' || request?.kind === 'raise'),
@@ -87,13 +103,17 @@ function work(): void {
   );
   for (const { ticket: each, request, dueMs: due } of questions) {
     if (isReading(request)) replies.push(...attempt([each], () => [open.read(request, due)]));
+  }
+  // What is done need not wait for what takes long.
+  port.postMessage(replies.splice(0));
+  for (const { ticket: each, request, dueMs: due } of questions) {
     if (request?.kind === 'copy') replies.push(...attempt([each], () => [open.copy(request.to, due)]));
     if (request?.kind === 'compact') replies.push(...attempt([each], () => [open.compact(due)]));
   }
   const closing = questions.find(({ request }) => request === undefined);
-  if (closing !== undefined && waiting.length > 0) waiting.push(closing);
+  if (closing !== undefined && waiting.length > 0) putBack([closing]);
   else if (closing !== undefined) replies.push(...close(open, closing.ticket));
-  port.postMessage(replies);
+  if (replies.length > 0) port.postMessage(replies);
   if (waiting.length > 0) setImmediate(work);
 }
 
@@ -113,7 +133,7 @@ function write(open: SqliteGround, drafts: readonly Question[], replies: Reply[]
       return (done ?? []).map((each) => ({ kind: 'committed', written: each }));
     },
   );
-  if (busy) waiting.push(...timely(drafts, replies));
+  if (busy) putBack(timely(drafts, replies));
   // What is wrong with one, lies on a damaged page or is too large for the disk, is no reason to refuse the rest.
   else if (drafts.length > 1 && written[0]?.failed?.outcome === 'none')
     for (const draft of drafts) write(open, timely([draft], replies), replies);
@@ -134,6 +154,7 @@ port.on('message', (question: Question) => {
   if (waiting.length === 1) setImmediate(work);
 });
 
+count(ticket, 1);
 const opened = attempt([ticket], () => {
   ground = new SqliteGround(findModule(module), dir, acceptOlder, dueMs);
   return [{ kind: 'opened' }];

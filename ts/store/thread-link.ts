@@ -8,12 +8,22 @@ import type { Opening, Question, Reply } from './sqlite-thread.ts';
 import type { Answer, Request } from './sqlite-wire.ts';
 import { threadEntry } from './thread-entry.ts';
 
+/** Counts of what was begun and not answered, by the remainder of the ticket. */
+const BEGUN = 1024;
+
 /** The way through a helper thread, where there is no addon. A commit that hangs holds up the end of the process. */
 export class ThreadLink implements SqliteLink {
-  readonly #tickets = new Tickets();
+  readonly #tickets: Tickets;
   readonly #worker: Worker;
+  readonly #begun: Int32Array;
 
   private constructor(opening: Opening) {
+    this.#begun = opening.begun;
+    // The thread begins nothing whose time is over.
+    this.#tickets = new Tickets(
+      () => undefined,
+      (tickets) => tickets.filter((ticket) => Atomics.load(this.#begun, ticket % BEGUN) === 0),
+    );
     // Without the process's own flags: some, as of `node -e`, are refused in a thread.
     this.#worker = new Worker(threadEntry, { workerData: opening, execArgv: [] });
     this.#worker.unref();
@@ -25,16 +35,15 @@ export class ThreadLink implements SqliteLink {
   /** Opens `dir`, which is made when missing, by the module of this name or the first that can be used. */
   static async open(dir: string, acceptOlder: boolean, boundMs: number, name?: string): Promise<ThreadLink> {
     const module = findModule(name).name;
-    const opening = { module, dir, acceptOlder, dueMs: systemClock.monotonic() + boundMs, ticket: 1 };
+    const begun = new Int32Array(new SharedArrayBuffer(4 * BEGUN));
+    const opening = { module, dir, acceptOlder, dueMs: systemClock.monotonic() + boundMs, ticket: 1, begun };
     const link = new ThreadLink(opening);
     await link.#tickets.ask(withGrace(boundMs), () => undefined);
     return link;
   }
 
   ask(request: Request, patience: Patience): Promise<Answer> {
-    return this.#tickets.ask(patience, (ticket) =>
-      this.#post({ ticket, request, dueMs: systemClock.monotonic() + patience.boundMs }),
-    );
+    return this.#tickets.ask(patience, (ticket, dueMs) => this.#post({ ticket, request, dueMs }));
   }
 
   /** Some modules let go of the files with their thread only. */
@@ -51,6 +60,7 @@ export class ThreadLink implements SqliteLink {
   }
 
   #take({ ticket, answer, failed }: Reply): void {
+    Atomics.sub(this.#begun, ticket % BEGUN, 1);
     if (answer !== undefined) this.#tickets.settle(ticket, answer);
     else if (failed !== undefined)
       this.#tickets.settle(ticket, new HoldfastError(failed.code, failed.message, { outcome: failed.outcome }));

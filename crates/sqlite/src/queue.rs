@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::wire::{Checked, Found, FoundPage, LookedUp, Request};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -126,6 +126,23 @@ impl Queue {
         let jobs: Vec<Job> = waiting.jobs.drain(..count).collect();
         waiting.bytes -= jobs.iter().map(|job| job.bytes).sum::<usize>();
         Some(jobs)
+    }
+
+    /// Takes back what still waits here of one user; the tickets of what that was. It never happens, and gets no answer.
+    pub fn withdraw(&self, tickets: &BTreeSet<u32>, sink: &Arc<dyn Sink>) -> Vec<u32> {
+        let is_meant = |job: &Job| tickets.contains(&job.ticket) && Arc::ptr_eq(&job.sink, sink);
+        let mut waiting = self.lock();
+        let Waiting { jobs, bytes, .. } = &mut *waiting;
+        let mut withdrawn = Vec::new();
+        jobs.retain(|job| {
+            let stays = !is_meant(job);
+            if !stays {
+                *bytes -= job.bytes;
+                withdrawn.push(job.ticket);
+            }
+            stays
+        });
+        withdrawn
     }
 
     /// What waits is still done; nothing more is taken in.

@@ -81,6 +81,10 @@ impl User {
         ticket
     }
 
+    pub fn withdraw(&self, tickets: &[u32]) -> Vec<u32> {
+        self.handle.withdraw(tickets, &self.sink)
+    }
+
     pub fn receive(&self) -> Answer {
         self.answers.recv_timeout(PATIENCE).expect("an answer")
     }
