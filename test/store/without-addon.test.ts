@@ -150,6 +150,60 @@ describe('without the addon', () => {
     60_000,
   );
 
+  const KINDS = HAS_ADDON ? [MODULE, 'addon'] : [MODULE];
+
+  it.skipIf(!CAN_BE_NOBODY).each(KINDS)(
+    `a folder that this user may not make says so${CAN_BE_NOBODY ? '' : ' (skipped: nobody cannot read this clone)'}: %s`,
+    (module) => {
+      const above = join(newFolder(), 'above');
+      mkdirSync(join(above, 'there'), { recursive: true });
+      chmodSync(above, 0o555);
+      chmodSync(dirname(above), 0o755);
+      for (const dir of ['new', 'new/deep'])
+        expect(visit(join(above, dir), module, '', NOBODY)).toMatch(
+          /^ERR_UNAVAILABLE .*new.*' cannot be made in '[^']*above': .*permission denied.*give this user the right/i,
+        );
+      expect(visit(join(above, 'there'), module, '', NOBODY)).toMatch(
+        /^ERR_UNAVAILABLE (?=.*above\/there\/).*permission denied.*give this user the right/i,
+      );
+      chmodSync(above, 0o700);
+    },
+    60_000,
+  );
+
+  it.skipIf(process.platform !== 'linux').each(KINDS)(
+    'a folder where none can be made says so: %s (skipped: where there is no /proc)',
+    (module) =>
+      expect(visit('/proc/nothing/store', module)).toMatch(
+        /^ERR_UNAVAILABLE .*'\/proc\/nothing\/store' cannot be made in '\/proc': it takes no folders/,
+      ),
+    60_000,
+  );
+
+  it.for(KINDS)(
+    'a disk that is read-only says so, with a folder there and without: %s',
+    { timeout: 60_000 },
+    (module, { skip }) => {
+      const disk = newFolder();
+      mkdirSync(join(disk, 'there'));
+      const mount = (...options: string[]): number | null =>
+        spawnSync('mount', [...options, disk], { stdio: 'ignore' }).status;
+      if (mount('-t', 'tmpfs', '-o', 'size=1m', 'tmpfs') !== 0) skip('no disk can be mounted here (that needs root)');
+      try {
+        mkdirSync(join(disk, 'there'));
+        expect(mount('-o', 'remount,ro')).toBe(0);
+        expect(visit(join(disk, 'new/deep'), module)).toMatch(
+          /^ERR_UNAVAILABLE .*new\/deep' cannot be made in '[^']*': .*read-only file system.*can be written to/i,
+        );
+        expect(visit(join(disk, 'there'), module)).toMatch(
+          /^ERR_UNAVAILABLE (?=.*\/there\/).*read-only file system.*can be written to/i,
+        );
+      } finally {
+        spawnSync('umount', ['-l', disk]);
+      }
+    },
+  );
+
   it('a store that goes back while it is open is refused from then on', async () => {
     const [dir, fresh] = [newFolder(), newFolder()];
     new SqliteGround(findModule(MODULE), fresh, false, systemClock.monotonic() + 10_000).close();

@@ -18,15 +18,48 @@ import {
   writeSync,
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { xxh3 } from '../xxh3.ts';
+import { failure } from './sqlite-wire.ts';
 
 /** Types of file systems that other machines write to as well: as in `crates/sqlite` (a test compares them). */
 export const REMOTE: readonly number[] = [
   0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x564c, 0x00c36400, 0x5346414f, 0x6b414653, 0x73757245, 0x0bd00bd0,
   0x7461636f, 0x01161970,
 ];
+
+/** For its owner alone, with those above it that are missing. Node's own way misnames what fails, and in /proc never ends. */
+function makeFolder(dir: string): void {
+  const missing: string[] = [];
+  let above = resolve(dir);
+  for (; statSync(above, { throwIfNoEntry: false }) === undefined; above = dirname(above)) missing.unshift(above);
+  for (const path of missing) {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unmade(dir, above, error);
+    }
+  }
+}
+
+function unmade(dir: string, above: string, error: unknown): HoldfastError {
+  const what = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it takes no folders; name another' : reason(error);
+  return failure('ERR_UNAVAILABLE', `'${dir}' cannot be made in '${above}': ${what}`, 'none');
+}
+
+/** What the system says, and what to do. */
+export function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return `${error.message}${REMEDIES[(error as NodeJS.ErrnoException).code ?? ''] ?? ''}`;
+}
+
+const NO_RIGHT = '; give this user the right to read and write there, or name another folder';
+const REMEDIES: Readonly<Record<string, string>> = {
+  EROFS: '; name a folder that can be written to, or mount its disk for writing',
+  EACCES: NO_RIGHT,
+  EPERM: NO_RIGHT,
+};
 
 const STORE = 'store.sqlite';
 const MARK = 'mark';
@@ -61,7 +94,7 @@ export class SqliteFiles {
 
   /** Makes what is missing, and says that the folder is in use. */
   constructor(dir: string) {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir);
     this.#dir = realpathSync(dir);
     this.path = join(this.#dir, STORE);
     this.mark = join(this.#dir, MARK);
@@ -157,7 +190,7 @@ function markOf({ commits, epoch }: Known): Buffer {
 
 /** An empty file for a copy, in a folder without a store; what was begun and not finished there is begun anew. */
 export function beginCopy(to: string): string {
-  mkdirSync(to, { recursive: true, mode: 0o700 });
+  makeFolder(to);
   if ([STORE, MARK].some((name) => lstatSync(join(to, name), { throwIfNoEntry: false }) !== undefined))
     throw new HoldfastError('ERR_INVALID', `'${to}' holds a store already: name a new folder`);
   const part = join(realpathSync(to), PART);

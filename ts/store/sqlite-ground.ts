@@ -5,7 +5,7 @@ import type { Marks } from './backend.ts';
 import type { RecordChange } from './draft.ts';
 import { resultCode } from './sqlite-driver.ts';
 import type { SqliteDriver, SqliteModule, SqlRow } from './sqlite-driver.ts';
-import { SqliteFiles, beginCopy, dropCopy, endCopy } from './sqlite-files.ts';
+import { SqliteFiles, beginCopy, dropCopy, endCopy, reason } from './sqlite-files.ts';
 import type { Known } from './sqlite-files.ts';
 import { checkLayout, damaged, marksAndCommits, setMeta } from './sqlite-meta.ts';
 import { check, fetch, lookUp, page } from './sqlite-read.ts';
@@ -41,7 +41,11 @@ export class SqliteGround {
   /** Times are of the system's monotonic clock. */
   constructor(module: SqliteModule, dir: string, acceptOlder: boolean, dueMs: number) {
     this.#module = module;
-    this.#files = new SqliteFiles(dir);
+    try {
+      this.#files = new SqliteFiles(dir);
+    } catch (error) {
+      throw translate(error);
+    }
     try {
       this.#driver = connect(module, this.#files.path, dueMs);
     } catch (error) {
@@ -367,7 +371,7 @@ function translate(error: unknown): unknown {
   const code = resultCode(error);
   const text = error instanceof Error ? error.message : String(error);
   // the system's, most often, which names the path
-  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none');
+  if (code === undefined) return failure('ERR_UNAVAILABLE', reason(error), 'none');
   if (BUSY.includes(code))
     return failure(
       'ERR_UNAVAILABLE',
