@@ -275,6 +275,28 @@ fn stop_all(dir: &Path) -> File {
     mark
 }
 
+/// A commit is a flush: what waited meanwhile shares the next.
+#[test]
+fn all_that_waits_is_committed_together() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    let none = user.read("s").unwrap();
+    user.append("first", b"x").unwrap();
+    let before = marked(&folder.store());
+    let stopped = stop_all(&folder.store());
+    let begun = user.send(Request::Draft(Draft { flush: true, ..draft_on(&none, "begun", b"row") }));
+    std::thread::sleep(Duration::from_millis(50));
+    let waiting: Vec<u32> = (0..100)
+        .map(|n| user.send(Request::Draft(Draft { flush: true, ..draft_on(&none, &format!("s{n}"), b"row") })))
+        .collect();
+    drop(stopped);
+    for ticket in [begun].into_iter().chain(waiting) {
+        assert_eq!(user.receive(), Answer { ticket, result: Ok(Reply::Committed(true)) });
+    }
+    assert_eq!(marked(&folder.store()), before + 2);
+    user.close();
+}
+
 #[test]
 fn what_was_not_begun_can_be_withdrawn_and_never_happens() {
     let folder = Folder::new();

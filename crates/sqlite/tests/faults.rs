@@ -29,6 +29,13 @@ fn role() {
             println!("again {:?}", user.append("s", b"other"));
             user.close();
         }
+        "limited" => meet_an_error_of_the_disk(&dir),
+        "read" => {
+            let database = rusqlite::Connection::open(dir.join("store.sqlite")).unwrap();
+            database.execute_batch("BEGIN; SELECT * FROM session").unwrap();
+            println!("reading");
+            let _ = std::io::stdin().read_line(&mut String::new());
+        }
         other => panic!("role {other}"),
     }
 }
@@ -41,6 +48,31 @@ fn append_for_ever(dir: &Path) {
         let revision = user.append(&name, &[9; 300]).unwrap();
         println!("acknowledged {name} {revision}");
     }
+}
+
+/// In a process of its own, for the bound on the lengths of files holds for all of it.
+fn meet_an_error_of_the_disk(dir: &Path) {
+    let mut user = User::open(dir).unwrap();
+    user.append("s", b"one").unwrap();
+    let none = user.read("t").unwrap();
+    let log = fs::metadata(dir.join("store.sqlite-wal")).unwrap().len();
+    let bound = |bytes| {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: `limit` is whole; the signal would end the process.
+        let status = unsafe {
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+            libc::setrlimit(libc::RLIMIT_FSIZE, &limit)
+        };
+        assert_eq!(status, 0);
+    };
+    bound(log);
+    let met = user.write(Draft { flush: true, ..draft_on(&none, "t", &[7; 9000]) });
+    println!("met {met:?}");
+    assert_eq!(user.bodies("s"), [b"one"], "reads go on");
+    bound(libc::RLIM_INFINITY);
+    println!("then {:?}", user.append("s", b"two"));
+    println!("found {} {}", user.bodies("s").len(), user.read("t").unwrap().row.is_some());
+    user.close();
 }
 
 fn reopen_for_ever(dir: &Path) {
@@ -239,6 +271,42 @@ fn fill(disk: &Path) {
     for session in 0..acknowledged {
         assert_eq!(user.bodies(&format!("s{session}")).len(), 1);
     }
+    user.close();
+}
+
+#[test]
+fn an_error_of_the_disk_is_said_and_gone_on_from() {
+    let folder = Folder::new();
+    let mut other = Other::start("limited", &folder.store());
+    let met = other.hear("met").unwrap();
+    assert!(met.starts_with("Err(") && met.contains("disk I/O error"), "{met}");
+    assert_eq!(other.hear("then").as_deref(), Some("Ok(2)"));
+    assert_eq!(other.hear("found").as_deref(), Some("2 false"));
+    let mut user = User::open(&folder.store()).unwrap();
+    assert_eq!(user.bodies("s").len(), 2);
+    user.close();
+}
+
+/// Those who die while they read leave nothing behind that keeps the log from being shortened.
+#[test]
+fn dead_readers_hold_nothing_back() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    let readers = amount("HOLDFAST_READERS", 20);
+    for round in 0..readers {
+        user.append(&format!("s{}", round % 7), &[7; 30_000]).unwrap();
+        let mut reader = Other::start("read", &folder.store());
+        reader.hear("reading").unwrap();
+        user.append("s", b"beside it").unwrap();
+        reader.kill();
+    }
+    for _ in 0..100 {
+        user.append("after", &[7; 30_000]).unwrap();
+    }
+    let log = fs::metadata(folder.store().join("store.sqlite-wal")).unwrap().len();
+    println!("{readers} dead readers, the log has {log} bytes");
+    assert!(log < 4 << 20, "{log}");
+    assert_eq!(user.bodies("s").len() as u64, readers);
     user.close();
 }
 
