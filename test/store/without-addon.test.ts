@@ -9,6 +9,8 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -148,6 +150,30 @@ describe('without the addon', () => {
       chmodSync(above, 0o700);
     },
     60_000,
+  );
+
+  it('only the owner may read its files, while it is open too', () => {
+    const dir = join(newFolder(), 'store');
+    const ground = new SqliteGround(findModule(MODULE), dir, false, systemClock.monotonic() + 10_000);
+    const modes = readdirSync(dir).map((name) => [name.replace(/-.*/, ''), statSync(join(dir, name)).mode & 0o777]);
+    expect([statSync(dir).mode & 0o777, new Set(modes.map(([, mode]) => mode))]).toEqual([0o700, new Set([0o600])]);
+    expect(modes.map(([name]) => name)).toEqual(expect.arrayContaining(['mark', 'store.sqlite', 'thread']));
+    ground.close();
+  });
+
+  it.each(['store.sqlite', 'store.sqlite-wal', 'store.sqlite-shm', 'mark'])(
+    'what lies in the place of %s and is no plain file is neither followed nor taken for it',
+    (name) => {
+      const [dir, elsewhere] = [newFolder(), join(newFolder(), 'elsewhere')];
+      writeFileSync(elsewhere, '');
+      symlinkSync(elsewhere, join(dir, name));
+      const open = (): unknown => new SqliteGround(findModule(MODULE), dir, false, systemClock.monotonic() + 10_000);
+      expect(thrownBy(open)).toMatchObject({
+        code: expect.stringMatching(/^ERR_INVALID$/) as string,
+        message: expect.stringContaining(`${name}' is no plain file: move it away`) as string,
+      });
+      expect([readFileSync(elsewhere, 'utf8'), readdirSync(dir)]).toEqual(['', [name]]);
+    },
   );
 
   const KINDS = HAS_ADDON ? [MODULE, 'addon'] : [MODULE];

@@ -104,6 +104,7 @@ export class SqliteFiles {
         `'${this.#dir}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk`,
       );
     }
+    checkPlain(this.#dir);
     this.#presence = join(this.#dir, `${THREAD}${process.pid}-${pidSpace()}-${randomBytes(4).toString('hex')}`);
     writeFileSync(this.#presence, '', { mode: 0o600 });
     try {
@@ -224,6 +225,15 @@ function sumOf(mark: Buffer): Buffer {
   sum.writeUInt32LE(hash[0] as number, 0);
   sum.writeUInt32LE(hash[1] as number, 4);
   return sum;
+}
+
+/** SQLite would follow a link, or take whatever lies there for its own. */
+function checkPlain(dir: string): void {
+  for (const path of FILES.map((name) => join(dir, name))) {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found !== undefined && !found.isFile())
+      throw new HoldfastError('ERR_INVALID', `'${path}' is no plain file: move it away`);
+  }
 }
 
 /** Process ids are only different within one namespace. */

@@ -103,7 +103,7 @@ pub fn flush_names(dir: &Path) -> io::Result<()> {
 
 /// SQLite would follow a link, or take whatever lies there for its own.
 pub fn check_files(dir: &Path) -> Result<(), Error> {
-    for name in [STORE, LOG, INDEX] {
+    for name in [STORE, LOG, INDEX, mark::NAME] {
         let path = dir.join(name);
         match path.symlink_metadata() {
             Ok(found) if found.is_file() => {}

@@ -344,7 +344,12 @@ fn what_cannot_be_opened_says_why() {
     }
     assert!(matches!(refusal("lmdb"), Error::Refused(what) if what.contains("LMDB")));
     assert!(matches!(refusal("text"), Error::Damaged(_)));
-    std::os::unix::fs::symlink(folder.0.join("file"), folder.0.join("linked/store.sqlite")).unwrap();
-    assert!(matches!(refusal("linked"), Error::Refused(what) if what.contains("plain file")));
+    for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "mark"] {
+        let link = folder.0.join("linked").join(name);
+        std::os::unix::fs::symlink(folder.0.join("file"), &link).unwrap();
+        assert!(matches!(refusal("linked"), Error::Refused(what) if what.contains("plain file")), "{name}");
+        std::fs::remove_file(link).unwrap();
+    }
+    assert_eq!(std::fs::read(folder.0.join("file")).unwrap(), b"", "nothing was followed");
     assert!(matches!(refusal("lmdb"), Error::Refused(_)), "and again");
 }
