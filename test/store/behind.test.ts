@@ -80,6 +80,30 @@ describe.each(KINDS)('what waits behind a neighbour that is stopped in the middl
     await store.close();
   }, 30_000);
 
+  it.runIf(kind === 'addon')(
+    'holds up no read',
+    async () => {
+      const dir = newFolder();
+      const store = await open(dir);
+      await store.append('s', snapshot);
+      const release = await holdUp(dir);
+      const order: string[] = [];
+      const note = (what: string) => (): void => void order.push(what);
+      const writing = failure(store.append('a', snapshot, { timeoutMs: 1500 })).then(note('write'));
+      const compacting = failure(store.compact()).then(note('compact'));
+      for (let i = 0; i < 20; i += 1) {
+        expect((await store.read('s', { since: ORIGIN })).records.length).toBe(1);
+        expect((await store.list({ limit: 10 })).ids).toEqual(['s']);
+      }
+      note('reads')();
+      await Promise.all([writing, compacting]);
+      expect(order[0]).toBe('reads');
+      await release();
+      await store.close();
+    },
+    30_000,
+  );
+
   it('is written once it goes on', async () => {
     const dir = newFolder();
     const store = await open(dir);
