@@ -73,11 +73,20 @@ async function entriesOf(dir: string): Promise<Entry[]> {
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return checkLinks(dir);
-    throw new HoldfastError('ERR_UNAVAILABLE', `the folder '${dir}' cannot be read: ${textOf(cause)}`, {
-      cause,
-      outcome: 'none',
-    });
+    throw unreadable(dir, cause);
   }
+}
+
+function unreadable(dir: string, cause: unknown): HoldfastError {
+  const remedies: Readonly<Record<string, string>> = {
+    EACCES: '; give this user the right to read and write there, or name another folder',
+    ENOTDIR: '; what lies above it is a file: name another folder',
+  };
+  const remedy = remedies[(cause as NodeJS.ErrnoException).code ?? ''] ?? '';
+  return new HoldfastError('ERR_UNAVAILABLE', `the folder '${dir}' cannot be read: ${textOf(cause)}${remedy}`, {
+    cause,
+    outcome: 'none',
+  });
 }
 
 /** Of a path that leads to nothing: a link on it would be said to exist by who makes the folder. */

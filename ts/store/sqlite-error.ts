@@ -27,13 +27,26 @@ export function damaged(what: string): HoldfastError {
   return failure('ERR_CORRUPT', `the store is damaged (${what}): restore it from a backup`, 'none');
 }
 
+const NO_RIGHT = '; give this user the right to read and write there, or name another folder';
+const REMEDIES: Readonly<Record<string, string>> = {
+  EROFS: '; name a folder that can be written to, or mount its disk for writing',
+  EACCES: NO_RIGHT,
+  EPERM: NO_RIGHT,
+};
+
+/** What the system says, and what to do. */
+export function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return `${error.message}${REMEDIES[(error as NodeJS.ErrnoException).code ?? ''] ?? ''}`;
+}
+
 /** An error of SQLite, by what it means to the caller. */
 export function translate(error: unknown): unknown {
   if (error instanceof HoldfastError) return error;
   const code = resultCode(error);
   const text = error instanceof Error ? error.message : String(error);
   // the system's, most often, which names the path
-  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none');
+  if (code === undefined) return failure('ERR_UNAVAILABLE', reason(error), 'none');
   if (isBusy(error))
     return failure(
       'ERR_UNAVAILABLE',
