@@ -1,6 +1,7 @@
 import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
+import { reason } from './system-error.ts';
 
 /** Files of the embedded store. The second alone: another process is just making the first. */
 const OURS = ['store.sqlite', 'mark'];
@@ -73,20 +74,11 @@ async function entriesOf(dir: string): Promise<Entry[]> {
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return checkLinks(dir);
-    throw unreadable(dir, cause);
+    throw new HoldfastError('ERR_UNAVAILABLE', `the folder '${dir}' cannot be read: ${reason(cause)}`, {
+      cause,
+      outcome: 'none',
+    });
   }
-}
-
-function unreadable(dir: string, cause: unknown): HoldfastError {
-  const remedies: Readonly<Record<string, string>> = {
-    EACCES: '; give this user the right to read and write there, or name another folder',
-    ENOTDIR: '; what lies above it is a file: name another folder',
-  };
-  const remedy = remedies[(cause as NodeJS.ErrnoException).code ?? ''] ?? '';
-  return new HoldfastError('ERR_UNAVAILABLE', `the folder '${dir}' cannot be read: ${textOf(cause)}${remedy}`, {
-    cause,
-    outcome: 'none',
-  });
 }
 
 /** Of a path that leads to nothing: a link on it would be said to exist by who makes the folder. */
@@ -127,5 +119,3 @@ async function isSqlite(path: string): Promise<boolean> {
     return false;
   }
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { resultCode } from './sqlite-driver.ts';
 import { failure } from './sqlite-wire.ts';
+import { reason } from './system-error.ts';
 
 const BUSY: readonly number[] = [5, 6, 15];
 const FULL = 13;
@@ -25,19 +26,6 @@ export const refused = (message: string): HoldfastError => failure('ERR_INVALID'
 
 export function damaged(what: string): HoldfastError {
   return failure('ERR_CORRUPT', `the store is damaged (${what}): restore it from a backup`, 'none');
-}
-
-const NO_RIGHT = '; give this user the right to read and write there, or name another folder';
-const REMEDIES: Readonly<Record<string, string>> = {
-  EROFS: '; name a folder that can be written to, or mount its disk for writing',
-  EACCES: NO_RIGHT,
-  EPERM: NO_RIGHT,
-};
-
-/** What the system says, and what to do. */
-export function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return `${error.message}${REMEDIES[(error as NodeJS.ErrnoException).code ?? ''] ?? ''}`;
 }
 
 /** An error of SQLite, by what it means to the caller. */

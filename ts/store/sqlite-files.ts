@@ -22,8 +22,9 @@ import { randomBytes } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { xxh3 } from '../xxh3.ts';
-import { reason, refused } from './sqlite-error.ts';
+import { refused } from './sqlite-error.ts';
 import { failure } from './sqlite-wire.ts';
+import { reason } from './system-error.ts';
 
 /** Types of file systems that other machines write to as well: as in `crates/sqlite` (a test compares them). */
 export const REMOTE: readonly number[] = [
