@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +51,10 @@ const file = (): string =>
   `holdfast.${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}.node`;
 
 describe('the addon', () => {
+  it.skipIf(built === undefined)('takes 2 MB at the most', () => {
+    expect(statSync(join(root, 'native', built as string)).size).toBeLessThanOrEqual(2 * 2 ** 20);
+  });
+
   it('that is missing is said to be, with what can be done there', () => {
     expect(load()).toMatch(
       /^ERR_UNAVAILABLE none there is no addon for \w+-\w+[-\w]*: install the package for this machine$/,

@@ -23,6 +23,8 @@ export interface StoreLink {
   open(dir: string, acceptOlder: boolean, ticket: number, boundMs: number): void;
   /** Several requests, as an `Outbox` gathers them; copied. */
   submit(requests: Uint8Array): void;
+  /** Gives writes up; those of them that were not begun, and now never will be. */
+  withdraw(tickets: readonly number[]): readonly number[];
   /** Bytes moved to `out`; negative: so many are needed, and none was moved. */
   drain(out: Uint8Array): number;
   close(ticket: number): void;

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -7,6 +8,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ORIGIN } from '../../ts/position.ts';
 import { openStore } from '../../ts/store/open.ts';
 
+const MODULE = '@photostructure/sqlite';
+const { DatabaseSync } = createRequire(import.meta.url)(MODULE) as {
+  DatabaseSync: new (path: string) => { exec(sql: string): void; close(): void };
+};
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const folders: string[] = [];
 afterAll(() => {
@@ -29,6 +34,7 @@ async function made(): Promise<string> {
       kind: 'snapshot',
       bytes: Buffer.alloc(2000, `text ${i};`),
       under: 0,
+      terms: [`fifth ${i % 5}`],
     });
     await store.append(`session ${i}`, {
       parent: first,
@@ -78,6 +84,30 @@ describe('holdfast check', () => {
       code: 1,
       out: expect.stringMatching(/ERR_CORRUPT.*mark', which says what was acknowledged, is damaged/) as string,
     });
+  });
+
+  it.each(['', MODULE])('names the session that its terms no longer find %s', async (module) => {
+    const dir = await made();
+    const database = new DatabaseSync(join(dir, 'store.sqlite'));
+    database.exec(`DELETE FROM term WHERE id=CAST('session 17' AS BLOB)`);
+    process.env['HOLDFAST_SQLITE'] = module;
+    try {
+      expect(holdfast('check', dir).out).toMatch(
+        /1 fault\n {4}session 'session …': its row in the store is damaged \(the lookup has 1 of its 1 terms not/,
+      );
+      database.exec(`UPDATE term SET sum=sum+1 WHERE id=CAST('session 18' AS BLOB)`);
+      expect(holdfast('check', dir).out).toMatch(
+        /3 faults\n {4}structure: an entry of its lookup fails its checksum\n/,
+      );
+      database.exec(`UPDATE meta SET value=value+1 WHERE key=4`);
+      expect(holdfast('check', dir)).toMatchObject({
+        code: 1,
+        out: expect.stringMatching(/ERR_CORRUPT.*its count of commits fails its checksum/) as string,
+      });
+    } finally {
+      database.close();
+      delete process.env['HOLDFAST_SQLITE'];
+    }
   });
 
   it('takes the addresses of a folder that openStore takes', async () => {

@@ -1,6 +1,18 @@
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { loadAddon } from '../../ts/addon.ts';
+import { newFolder } from '../folders.ts';
+
+const KINDS = ((): string[] => {
+  try {
+    loadAddon();
+    return ['addon', '@photostructure/sqlite'];
+  } catch {
+    return ['@photostructure/sqlite']; // the addon is not built
+  }
+})();
 
 const script = fileURLToPath(new URL('processes.mjs', import.meta.url));
 
@@ -14,8 +26,13 @@ interface Report {
 }
 
 function run(...args: string[]): Promise<Report> {
+  return runWith({}, ...args);
+}
+
+function runWith(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Report> {
+  const options = { timeout: 85_000, env: { ...process.env, ...env } };
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [script, ...args], { timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [script, ...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : Number(error.code);
       if (code === 0 || code === 1) resolve({ code, ...(JSON.parse(stdout) as Omit<Report, 'code'>) });
       else reject(new Error(`${String(error)}\n${stdout}${stderr}`));
@@ -28,6 +45,15 @@ describe('four processes, of which some are killed and some are stopped', { time
     const report = await run('--steps', '1200', '--kill-every', '250', '--stop-every', '400');
     expect(report).toMatchObject({ code: 0, killed: 4, stopped: 2, found: {}, wrong: [] });
     expect(report.acknowledged).toBeGreaterThan(1000);
+  });
+
+  it.each(KINDS)('lose, double and mix up nothing on an embedded store (%s)', async (kind) => {
+    const store = join(newFolder(), 'store');
+    const rates = ['--steps', '200', '--kill-every', '60', '--stop-every', '50'];
+    const report = await runWith({ HOLDFAST_SQLITE: kind }, '--store', store, ...rates);
+    expect(report).toMatchObject({ code: 0, found: {}, wrong: [] });
+    expect([report.killed > 2, report.stopped > 2]).toEqual([true, true]);
+    expect(report.acknowledged).toBeGreaterThan(120);
   });
 
   // Shows that the verdict can be another one.

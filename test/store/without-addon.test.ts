@@ -9,6 +9,8 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -151,8 +153,87 @@ describe('without the addon', () => {
     60_000,
   );
 
+  it('only the owner may read its files, while it is open too', () => {
+    const dir = join(newFolder(), 'store');
+    const ground = new SqliteGround(findModule(MODULE), dir, false, systemClock.monotonic() + 10_000);
+    const modes = readdirSync(dir).map((name) => [name.replace(/-.*/, ''), statSync(join(dir, name)).mode & 0o777]);
+    expect([statSync(dir).mode & 0o777, new Set(modes.map(([, mode]) => mode))]).toEqual([0o700, new Set([0o600])]);
+    expect(modes.map(([name]) => name)).toEqual(expect.arrayContaining(['mark', 'store.sqlite', 'thread']));
+    ground.close();
+  });
+
+  it.each(['store.sqlite', 'store.sqlite-wal', 'store.sqlite-shm', 'mark'])(
+    'what lies in the place of %s and is no plain file is neither followed nor taken for it',
+    (name) => {
+      const [dir, elsewhere] = [newFolder(), join(newFolder(), 'elsewhere')];
+      writeFileSync(elsewhere, '');
+      symlinkSync(elsewhere, join(dir, name));
+      const open = (): unknown => new SqliteGround(findModule(MODULE), dir, false, systemClock.monotonic() + 10_000);
+      expect(thrownBy(open)).toMatchObject({
+        code: expect.stringMatching(/^ERR_INVALID$/) as string,
+        message: expect.stringContaining(`${name}' is no plain file: move it away`) as string,
+      });
+      expect([readFileSync(elsewhere, 'utf8'), readdirSync(dir)]).toEqual(['', [name]]);
+    },
+  );
+
+  const KINDS = HAS_ADDON ? [MODULE, 'addon'] : [MODULE];
+
+  it.skipIf(!CAN_BE_NOBODY).each(KINDS)(
+    `a folder that this user may not make says so${CAN_BE_NOBODY ? '' : ' (skipped: nobody cannot read this clone)'}: %s`,
+    (module) => {
+      const above = join(newFolder(), 'above');
+      mkdirSync(join(above, 'there'), { recursive: true });
+      chmodSync(above, 0o555);
+      chmodSync(dirname(above), 0o755);
+      for (const dir of ['new', 'new/deep'])
+        expect(visit(join(above, dir), module, '', NOBODY)).toMatch(
+          /^ERR_UNAVAILABLE .*new.*' cannot be made in '[^']*above': .*permission denied.*give this user the right/i,
+        );
+      expect(visit(join(above, 'there'), module, '', NOBODY)).toMatch(
+        /^ERR_UNAVAILABLE (?=.*above\/there\/).*permission denied.*give this user the right/i,
+      );
+      chmodSync(above, 0o700);
+    },
+    60_000,
+  );
+
+  it.skipIf(process.platform !== 'linux').each(KINDS)(
+    'a folder where none can be made says so: %s (skipped: where there is no /proc)',
+    (module) =>
+      expect(visit('/proc/nothing/store', module)).toMatch(
+        /^ERR_UNAVAILABLE .*'\/proc\/nothing\/store' cannot be made in '\/proc': it takes no folders/,
+      ),
+    60_000,
+  );
+
+  it.for(KINDS)(
+    'a disk that is read-only says so, with a folder there and without: %s',
+    { timeout: 60_000 },
+    (module, { skip }) => {
+      const disk = newFolder();
+      mkdirSync(join(disk, 'there'));
+      const mount = (...options: string[]): number | null =>
+        spawnSync('mount', [...options, disk], { stdio: 'ignore' }).status;
+      if (mount('-t', 'tmpfs', '-o', 'size=1m', 'tmpfs') !== 0) skip('no disk can be mounted here (that needs root)');
+      try {
+        mkdirSync(join(disk, 'there'));
+        expect(mount('-o', 'remount,ro')).toBe(0);
+        expect(visit(join(disk, 'new/deep'), module)).toMatch(
+          /^ERR_UNAVAILABLE .*new\/deep' cannot be made in '[^']*': .*read-only file system.*can be written to/i,
+        );
+        expect(visit(join(disk, 'there'), module)).toMatch(
+          /^ERR_UNAVAILABLE (?=.*\/there\/).*read-only file system.*can be written to/i,
+        );
+      } finally {
+        spawnSync('umount', ['-l', disk]);
+      }
+    },
+  );
+
   it('a store that goes back while it is open is refused from then on', async () => {
-    const dir = newFolder();
+    const [dir, fresh] = [newFolder(), newFolder()];
+    new SqliteGround(findModule(MODULE), fresh, false, systemClock.monotonic() + 10_000).close();
     const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, HOLDFAST_SQLITE: MODULE },
@@ -163,7 +244,8 @@ describe('without the addon', () => {
       DatabaseSync: new (path: string) => { exec(sql: string): void; close(): void };
     };
     const database = new DatabaseSync(join(dir, 'store.sqlite'));
-    database.exec('UPDATE meta SET value=0 WHERE key=4');
+    database.exec(`ATTACH '${join(fresh, 'store.sqlite')}' AS fresh`);
+    database.exec('INSERT OR REPLACE INTO main.meta SELECT * FROM fresh.meta');
     database.close();
     const mark = readFileSync(join(dir, 'mark'));
     for (let i = 0; i < 2; i += 1) {

@@ -3,7 +3,8 @@ import type { StoreLink } from '../addon.ts';
 import type { HoldfastError } from '../errors.ts';
 import { Tickets, withGrace } from './sqlite-link.ts';
 import type { Patience, SqliteLink } from './sqlite-link.ts';
-import { Outbox, decodeAnswers } from './sqlite-wire.ts';
+import { decodeAnswers } from './sqlite-answers.ts';
+import { Outbox } from './sqlite-wire.ts';
 import type { Answer, Request } from './sqlite-wire.ts';
 
 const ROOM = 1 << 16;
@@ -11,7 +12,10 @@ const ROOM = 1 << 16;
 /** The way through our addon, whose own threads read and write: the usual one. */
 export class AddonLink implements SqliteLink {
   readonly #native: StoreLink;
-  readonly #tickets: Tickets = new Tickets(() => this.#drain());
+  readonly #tickets: Tickets = new Tickets(
+    () => this.#drain(),
+    (tickets) => this.#native.withdraw(tickets),
+  );
   readonly #outbox = new Outbox();
   readonly #send = (): void => this.#sendAll();
   #room = Buffer.allocUnsafeSlow(ROOM);

@@ -1,6 +1,7 @@
 import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
+import { reason } from './system-error.ts';
 
 /** Files of the embedded store. The second alone: another process is just making the first. */
 const OURS = ['store.sqlite', 'mark'];
@@ -73,7 +74,7 @@ async function entriesOf(dir: string): Promise<Entry[]> {
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return checkLinks(dir);
-    throw new HoldfastError('ERR_UNAVAILABLE', `the folder '${dir}' cannot be read: ${textOf(cause)}`, {
+    throw new HoldfastError('ERR_UNAVAILABLE', `the folder '${dir}' cannot be read: ${reason(cause)}`, {
       cause,
       outcome: 'none',
     });
@@ -118,5 +119,3 @@ async function isSqlite(path: string): Promise<boolean> {
     return false;
   }
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../clock.ts';
 import { packageFolder } from '../package.ts';
+import { count, isBegun, newBegun } from './begun.ts';
 import { newGate, shut, shutAndWait } from './gate.ts';
 import type { Gate } from './gate.ts';
 import type { Opening, Question, Reply } from './sqlite-server.ts';
@@ -14,6 +15,8 @@ const entry = (name: string): string => join(packageFolder(), 'dist/store', name
 /** Where a store is open without the addon, beside the caller. It keeps no process alive. */
 export interface Sidecar {
   post(question: Question): void;
+  /** Of questions whose time is over, those that were not begun and never will be, as far as that can be told. */
+  withdraw(tickets: readonly number[]): readonly number[];
   /** Resolves when it has ended. */
   end(): Promise<unknown>;
 }
@@ -39,13 +42,16 @@ function shutAll(): void {
 /** A commit that hangs holds up the end of the caller. */
 export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sidecar {
   // Without the process's own flags: some, as of `node -e`, are refused in a thread.
-  const gate = newGate();
-  const worker = new Worker(entry('sqlite-thread.js'), { workerData: { opening, gate }, execArgv: [] });
+  const [gate, begun] = [newGate(), newBegun()];
+  const worker = new Worker(entry('sqlite-thread.js'), { workerData: { opening, gate, begun }, execArgv: [] });
   if (!listens) process.once('exit', shutAll);
   listens = true;
   gates.add(gate);
   worker.unref();
-  worker.on('message', onReplies);
+  worker.on('message', (replies: readonly Reply[]) => {
+    for (const { ticket, answer } of replies) if (answer?.kind !== 'log') count(begun, ticket, -1);
+    onReplies(replies);
+  });
   worker.on('error', onEnd);
   worker.on('exit', () => {
     gates.delete(gate);
@@ -55,7 +61,12 @@ export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sid
     while (!shut(gate)) await pause(POLL_MS, undefined, { ref: false });
     await worker.terminate();
   };
-  return { post: (question) => worker.postMessage(question), end };
+  return {
+    post: (question) => worker.postMessage(question),
+    // It begins nothing whose time is over.
+    withdraw: (tickets) => tickets.filter((ticket) => !isBegun(begun, ticket)),
+    end,
+  };
 }
 
 /** Hears no signal that is meant for the caller, and ends when that has gone. */
@@ -76,6 +87,7 @@ export function startProcess(opening: Opening, { onReplies, onEnd }: Hearer): Si
   post(opening);
   return {
     post,
+    withdraw: () => [], // no memory is shared that would tell
     end: () => {
       child.ref();
       if (child.connected) child.disconnect();

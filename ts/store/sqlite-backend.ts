@@ -9,10 +9,10 @@ import type { SocketInbox } from './inbox.ts';
 import { shortId } from './row.ts';
 import type { Row } from './row.ts';
 import { writeRow } from './row-text.ts';
+import { lookThrough } from './sqlite-check.ts';
+import type { StoreCheck } from './sqlite-check.ts';
 import { withGrace } from './sqlite-link.ts';
 import type { SqliteLink } from './sqlite-link.ts';
-import { add, faultOf, lookThrough } from './sqlite-look.ts';
-import type { StoreCheck } from './sqlite-look.ts';
 import { RowMemory } from './sqlite-memory.ts';
 import { SqliteSight } from './sqlite-sight.ts';
 import type { Want } from './sqlite-sight.ts';
@@ -29,9 +29,8 @@ const MARGIN_MS = 50;
 const MOST_TRIES = 1000;
 /** Of records that come at once; doubled each time that more are asked for. */
 const FIRST_BYTES = 1 << 18;
-/** Of looking through a store, or compacting it, in one go. */
-const LONGEST_LOOK_MS = 3_600_000;
-const PAGE = 200;
+/** Of compacting a store, or copying it, in one go. */
+const LONGEST_WORK_MS = 3_600_000;
 
 /**
  * Writes are drafted on what was read and committed if row and marks are still the same, which the store's own thread
@@ -82,42 +81,18 @@ export class SqliteBackend implements Backend {
     throw outrun('the epoch');
   }
 
-  async check(onSession: (done: number) => void): Promise<StoreCheck> {
-    const answer = await this.#link.ask({ kind: 'check' }, withGrace(LONGEST_LOOK_MS));
-    const {
-      faults: found,
-      commits,
-      known,
-    } = answer.kind === 'checked' ? answer.checked : { faults: [], commits: 0, known: 0 };
-    const faults = found.map((fault) => `structure: ${fault}`);
-    if (commits < known) faults.push(`${known} commits were acknowledged, ${commits} are there`);
-    const counts = { sessions: 0, records: 0, bytes: 0 };
-    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
-      const query = { limit: PAGE, ...(cursor !== undefined && { cursor }) };
-      const page = await this.read(query, (view) => view.page(query), this.#unhurried());
-      for (const id of page.ids) {
-        const fault = await this.read({ id, whole: true }, (view) => lookThrough(view, id), this.#unhurried()).then(
-          (seen) => void add(counts, seen),
-          faultOf,
-        );
-        if (fault !== undefined) faults.push(fault);
-        onSession((counts.sessions += 1));
-      }
-      cursor = page.cursor;
-    }
-    return { ...counts, faults };
+  check(onSession: (done: number) => void): Promise<StoreCheck> {
+    const read = async <T>(about: About | ListQuery, run: (view: SqliteSight) => T): Promise<T> =>
+      resultOf((await this.#see(about, run, new Deadline(systemClock, {}, LONGEST_MS))).seen);
+    return lookThrough(this.#link, read, onSession);
   }
 
   async compact(): Promise<void> {
-    await this.#link.ask({ kind: 'compact' }, withGrace(LONGEST_LOOK_MS));
+    await this.#link.ask({ kind: 'compact' }, withGrace(LONGEST_WORK_MS));
   }
 
   async copy(to: string): Promise<void> {
-    await this.#link.ask({ kind: 'copy', to }, withGrace(LONGEST_LOOK_MS));
-  }
-
-  #unhurried(): Deadline {
-    return new Deadline(systemClock, {}, LONGEST_MS);
+    await this.#link.ask({ kind: 'copy', to }, withGrace(LONGEST_WORK_MS));
   }
 
   /** Fetches and runs, until all that `run` asked for was there, of one moment. */
@@ -179,8 +154,10 @@ export class SqliteBackend implements Backend {
       cleared: draft.cleared,
       changes: draft.records,
       row: after && writeRow(after),
+      allTerms: before === undefined && sight.version(id) !== undefined && (draft.cleared || after !== undefined),
       lostTerms: (before?.terms ?? []).filter((term) => !terms.includes(term)),
-      newTerms: terms.filter((term) => before?.terms.includes(term) !== true),
+      // What takes the place of all that was there mends its entries too.
+      newTerms: terms.filter((term) => draft.cleared || before?.terms.includes(term) !== true),
       flush: draft.cleared || draft.records.length > 0 || settled(before) !== settled(after),
     };
     this.#rows.forget(id);

@@ -1,24 +1,11 @@
 import { systemClock } from '../clock.ts';
-import type { Marks } from './backend.ts';
-import type { SqliteDriver, SqliteModule, SqlRow } from './sqlite-driver.ts';
-import { damaged, isBusy } from './sqlite-error.ts';
-import { COMMITS_KEY, EPOCH_KEY, PRAGMAS, SQL } from './sqlite-sql.ts';
+import { single } from './sqlite-column.ts';
+import type { SqliteDriver, SqliteModule } from './sqlite-driver.ts';
+import { isBusy } from './sqlite-error.ts';
+import { sealMeta } from './sqlite-seal.ts';
+import { FIRST, PRAGMAS, SQL } from './sqlite-sql.ts';
 
 export const leftMs = (dueMs: number): number => Math.max(0, Math.floor(dueMs - systemClock.monotonic()));
-
-/** The first column, a whole number. `ERR_CORRUPT`: there is none. */
-export function whole(row: SqlRow | undefined): number {
-  const value = Object.values(row ?? {})[0];
-  if (typeof value === 'bigint') return Number(value);
-  throw damaged(row === undefined ? 'a row of it is missing' : 'a number of it is none');
-}
-
-export const meta = (driver: SqliteDriver, key: number): number => whole(driver.all(SQL.meta, key)[0]);
-
-export function marksOf(driver: SqliteDriver): Marks {
-  const [epoch, births] = driver.all(SQL.metas, EPOCH_KEY, COMMITS_KEY);
-  return { epoch: whole(epoch), births: whole(births) };
-}
 
 export function connect(module: SqliteModule, path: string, dueMs: number): SqliteDriver {
   const driver = module.open(path);
@@ -35,8 +22,29 @@ export function connect(module: SqliteModule, path: string, dueMs: number): Sqli
 
 export function makeTables(driver: SqliteDriver, dueMs: number): void {
   untilFree(dueMs, () => {
-    if (whole(driver.all(SQL.countTables)[0]) === 0) driver.exec(SQL.schema);
+    if (single(driver.all(SQL.countTables)) === 0) makeAll(driver);
   });
+}
+
+/** As one, so that two who open first do not see half of it. */
+function makeAll(driver: SqliteDriver): void {
+  driver.exec('BEGIN IMMEDIATE');
+  try {
+    driver.exec(SQL.schema);
+    for (const [key, value] of FIRST) driver.run(SQL.firstMeta, key, value, sealMeta(BigInt(key), BigInt(value)));
+    driver.exec('COMMIT');
+  } catch (error) {
+    rollBack(driver);
+    throw error;
+  }
+}
+
+export function rollBack(driver: SqliteDriver): void {
+  try {
+    driver.exec('ROLLBACK');
+  } catch {
+    // was rolled back already
+  }
 }
 
 /** Switching a new file to WAL answers "busy" without waiting. */

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { resultCode } from './sqlite-driver.ts';
 import { failure } from './sqlite-wire.ts';
+import { reason } from './system-error.ts';
 
 const BUSY: readonly number[] = [5, 6, 15];
 const FULL = 13;
@@ -33,7 +34,7 @@ export function translate(error: unknown): unknown {
   const code = resultCode(error);
   const text = error instanceof Error ? error.message : String(error);
   // the system's, most often, which names the path
-  if (code === undefined) return failure('ERR_UNAVAILABLE', text, 'none');
+  if (code === undefined) return failure('ERR_UNAVAILABLE', reason(error), 'none');
   if (isBusy(error))
     return failure(
       'ERR_UNAVAILABLE',

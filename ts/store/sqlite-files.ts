@@ -19,11 +19,12 @@ import {
   writeSync,
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { xxh3 } from '../xxh3.ts';
 import { refused } from './sqlite-error.ts';
 import { failure } from './sqlite-wire.ts';
+import { reason } from './system-error.ts';
 
 /** Types of file systems that other machines write to as well: as in `crates/sqlite` (a test compares them). */
 export const REMOTE: readonly number[] = [
@@ -66,7 +67,7 @@ export class SqliteFiles {
   /** Makes what is missing, and says that the folder is in use. Fails with the words of the addon. */
   constructor(dir: string) {
     this.#dir = reaching(dir, () => {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeFolder(dir);
       return realpathSync(dir);
     });
     this.path = join(this.#dir, STORE);
@@ -144,7 +145,7 @@ export class SqliteFiles {
       copyFileSync(log, kept);
       flush(kept);
     } catch (error) {
-      throw failure('ERR_UNAVAILABLE', `the log cannot be kept as '${kept}': ${textOf(error)}`, 'none');
+      throw failure('ERR_UNAVAILABLE', `the log cannot be kept as '${kept}': ${reason(error)}`, 'none');
     }
   }
 
@@ -172,16 +173,33 @@ export class SqliteFiles {
   }
 }
 
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 /** What the system does not let be opened. */
 function reaching<T>(path: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
-    throw failure('ERR_UNAVAILABLE', `'${path}' cannot be opened: ${textOf(error)}`, 'none');
+    throw failure('ERR_UNAVAILABLE', `'${path}' cannot be opened: ${reason(error)}`, 'none');
   }
+}
+
+/** For its owner alone, with those above it that are missing. Node's own way misnames what fails, and in /proc never ends. */
+function makeFolder(dir: string): void {
+  const missing: string[] = [];
+  let above = resolve(dir);
+  for (; statSync(above, { throwIfNoEntry: false }) === undefined; above = dirname(above)) missing.unshift(above);
+  for (const path of missing) {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unmade(dir, above, error);
+    }
+  }
+}
+
+function unmade(dir: string, above: string, error: unknown): HoldfastError {
+  const what = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it takes no folders; name another' : reason(error);
+  return failure('ERR_UNAVAILABLE', `'${dir}' cannot be made in '${above}': ${what}`, 'none');
 }
 
 /** SQLite would follow a link, or take whatever lies there for its own. */
@@ -191,7 +209,7 @@ function checkPlace(dir: string): void {
     throw refused(
       `'${dir}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk`,
     );
-  for (const name of FILES.filter((each) => each !== MARK)) {
+  for (const name of FILES) {
     const path = join(dir, name);
     const found = reaching(path, () => lstatSync(path, { throwIfNoEntry: false }));
     if (found !== undefined && !found.isFile()) throw refused(`'${path}' is no plain file: move it away`);
@@ -249,7 +267,7 @@ function markOf({ commits, epoch }: Known): Buffer {
 
 /** An empty file for a copy, in a folder without a store; what was begun and not finished there is begun anew. */
 export function beginCopy(to: string): string {
-  mkdirSync(to, { recursive: true, mode: 0o700 });
+  makeFolder(to);
   if ([STORE, MARK].some((name) => lstatSync(join(to, name), { throwIfNoEntry: false }) !== undefined))
     throw new HoldfastError('ERR_INVALID', `'${to}' holds a store already: name a new folder`);
   const part = join(realpathSync(to), PART);

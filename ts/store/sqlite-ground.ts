@@ -1,21 +1,26 @@
-import { HoldfastError } from '../errors.ts';
+import { systemClock } from '../clock.ts';
+import type { HoldfastError } from '../errors.ts';
 import { raised } from './backend.ts';
 import type { Marks } from './backend.ts';
 import type { RecordChange } from './draft.ts';
 import { LOG_KEPT } from './log-watch.ts';
-import { connect, leftMs, makeTables, marksOf, meta, whole } from './sqlite-connection.ts';
+import { single, whole } from './sqlite-column.ts';
+import { connect, leftMs, makeTables, rollBack } from './sqlite-connection.ts';
 import type { SqliteDriver, SqliteModule } from './sqlite-driver.ts';
 import { damaged, isBusy, isFull, refused, translate, wentBack } from './sqlite-error.ts';
 import { SqliteFiles, beginCopy, dropCopy, endCopy } from './sqlite-files.ts';
 import type { Known } from './sqlite-files.ts';
-import { fetchPage, fetchRow, look } from './sqlite-read.ts';
-import { seal } from './sqlite-seal.ts';
-import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, SQL } from './sqlite-sql.ts';
+import { checkLayout, marksAndCommits, setMeta } from './sqlite-meta.ts';
+import { check, fetchPage, fetchRow, lookUp } from './sqlite-read.ts';
+import { sealRecord, sealRow, sealTerm } from './sqlite-seal.ts';
+import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, SQL } from './sqlite-sql.ts';
 import { failure } from './sqlite-wire.ts';
 import type { Answer, DraftRequest, Reading, Writing } from './sqlite-wire.ts';
 
 /** For tidying the log up beside what waits. */
 const TEND_MS = 50;
+/** How long compacting waits for other processes: others wait behind it. */
+const COMPACT_WAIT_MS = 2000;
 
 /** `known`: what is to be known of it, where the batch was flushed. */
 interface Batch {
@@ -69,19 +74,15 @@ export class SqliteGround {
 
   #prepare(known: Known | undefined, acceptOlder: boolean, dueMs: number): void {
     // Where something was acknowledged, tables that are missing were lost, and making them writes over what is left.
-    const isLost = known?.commits !== 0 && whole(this.#driver.all(SQL.countTables)[0]) === 0;
+    const isLost = known?.commits !== 0 && single(this.#driver.all(SQL.countTables)) === 0;
     if (isLost) this.#checkAccepted(acceptOlder, known, 0);
     makeTables(this.#driver, dueMs);
-    if (whole(this.#driver.all(SQL.countMeta)[0]) === 0)
+    if (single(this.#driver.all(SQL.countMeta)) === 0)
       throw refused(`'${this.#files.path}' is a database of something else: name another folder`);
-    const format = meta(this.#driver, FORMAT_KEY);
-    if (format !== FORMAT)
-      throw refused(
-        `'${this.#files.path}' has layout ${format}, this version of Holdfast reads ${FORMAT}: name another folder`,
-      );
-    const found = meta(this.#driver, COMMITS_KEY);
-    if (known === undefined || found < known.commits) {
-      if (!isLost) this.#checkAccepted(acceptOlder, known, found);
+    checkLayout(this.#driver, this.#files.path);
+    const found = marksAndCommits(this.#driver);
+    if (known === undefined || found.commits < known.commits) {
+      if (!isLost) this.#checkAccepted(acceptOlder, known, found.commits);
       this.#accept(known ?? { commits: 0, epoch: 0 }, found);
     }
     this.#files.note();
@@ -94,14 +95,11 @@ export class SqliteGround {
   }
 
   /** A new epoch outdates all that was known of the newer state, whose epoch it may not have heard of. */
-  #accept(known: Known, found: number): void {
-    const next = {
-      commits: Math.max(known.commits, found) + 1,
-      epoch: Math.max(known.epoch, meta(this.#driver, EPOCH_KEY)) + 1,
-    };
+  #accept(known: Known, found: Known): void {
+    const next = { commits: Math.max(known.commits, found.commits) + 1, epoch: Math.max(known.epoch, found.epoch) + 1 };
     this.#transaction('IMMEDIATE', () => {
-      this.#driver.run(SQL.setMeta, EPOCH_KEY, next.epoch);
-      this.#driver.run(SQL.setMeta, COMMITS_KEY, next.commits);
+      setMeta(this.#driver, EPOCH_KEY, next.epoch);
+      setMeta(this.#driver, COMMITS_KEY, next.commits);
     });
     this.#files.write(next);
   }
@@ -113,19 +111,25 @@ export class SqliteGround {
       this.#transaction('DEFERRED', () => {
         if (request.kind === 'fetch') return { kind: 'found', found: fetchRow(this.#driver, request) };
         if (request.kind === 'page') return { kind: 'page', page: fetchPage(this.#driver, request) };
-        return { kind: 'checked', checked: look(this.#driver, known) };
+        if (request.kind === 'lookUp') return { kind: 'lookedUp', lookedUp: lookUp(this.#driver, request) };
+        return { kind: 'checked', checked: check(this.#driver, this.#files.path, known) };
       }),
     );
   }
 
   compact(dueMs: number): Answer {
     this.#checkUsable();
-    this.#guarded(dueMs, () => {
+    this.#guarded(Math.min(dueMs, systemClock.monotonic() + COMPACT_WAIT_MS), () => {
       this.#transaction('IMMEDIATE', () => this.#checkCommits());
       this.#driver.exec('PRAGMA synchronous=FULL');
       this.#flushes = true;
       // The copy that is made meanwhile may be larger than memory.
-      this.#driver.exec('PRAGMA temp_store=FILE; VACUUM; PRAGMA temp_store=MEMORY');
+      this.#driver.exec('PRAGMA temp_store=FILE');
+      try {
+        this.#driver.exec('VACUUM');
+      } finally {
+        this.#driver.exec('PRAGMA temp_store=MEMORY');
+      }
       this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     });
     this.#files.check();
@@ -151,8 +155,7 @@ export class SqliteGround {
   #knownOf(path: string): Known {
     const copied = this.#module.open(path);
     try {
-      const [epoch, , commits] = copied.all(SQL.metas, EPOCH_KEY, COMMITS_KEY).map(whole);
-      return { epoch: epoch as number, commits: commits as number };
+      return marksAndCommits(copied);
     } finally {
       copied.close();
     }
@@ -187,9 +190,11 @@ export class SqliteGround {
   }
 
   /** In a transaction that may write: nobody else commits meanwhile. */
-  #checkCommits(): void {
-    const [{ commits }, found] = [this.#known(), meta(this.#driver, COMMITS_KEY)];
-    if (found < commits) throw (this.#refused = wentBack(commits, found));
+  #checkCommits(): Marks & Known {
+    const { commits } = this.#known();
+    const found = marksAndCommits(this.#driver);
+    if (found.commits < commits) throw (this.#refused = wentBack(commits, found.commits));
+    return found;
   }
 
   #known(): Known {
@@ -234,19 +239,19 @@ export class SqliteGround {
     if (flush !== this.#flushes) this.#driver.exec(`PRAGMA synchronous=${flush ? 'FULL' : 'NORMAL'}`);
     this.#flushes = flush;
     return this.#transaction('IMMEDIATE', () => {
-      this.#checkCommits();
-      let now = marksOf(this.#driver);
+      const before = this.#checkCommits();
+      let now: Marks = { epoch: before.epoch, births: before.births };
       const written = batch.map((request) => {
         if (request.kind === 'draft') return this.#draft(request, now);
         if (!sameMarks(now, request.expected)) return false;
         now = raised(now, request.next);
-        this.#driver.run(SQL.setMeta, EPOCH_KEY, now.epoch);
-        this.#driver.run(SQL.setMeta, BIRTHS_KEY, now.births);
+        setMeta(this.#driver, EPOCH_KEY, now.epoch);
+        setMeta(this.#driver, BIRTHS_KEY, now.births);
         return true;
       });
       // Only what was flushed counts: the mark must never be ahead of the disk.
-      const commits = flush && written.includes(true) ? meta(this.#driver, COMMITS_KEY) + 1 : undefined;
-      if (commits !== undefined) this.#driver.run(SQL.setMeta, COMMITS_KEY, commits);
+      const commits = flush && written.includes(true) ? before.commits + 1 : undefined;
+      if (commits !== undefined) setMeta(this.#driver, COMMITS_KEY, commits);
       return { written, known: commits === undefined ? undefined : { commits, epoch: now.epoch } };
     });
   }
@@ -254,19 +259,27 @@ export class SqliteGround {
   #draft(request: DraftRequest, now: Marks): boolean {
     const id = Buffer.from(request.id);
     const [found] = this.#driver.all(SQL.version, id);
-    const version = found === undefined ? undefined : whole(found);
+    const version = found === undefined ? undefined : Number(whole(found['version']));
     if (!sameMarks(now, request.marks) || version !== request.version) return false;
     if (request.cleared) this.#driver.run(SQL.deleteAllRecords, id);
     for (const change of request.changes) this.#change(id, change);
     if (request.row !== undefined) this.#putRow(id, request.next, Buffer.from(request.row));
     else if (request.cleared) this.#driver.run(SQL.deleteRow, id);
-    for (const term of request.lostTerms) this.#driver.run(SQL.deleteTerm, Buffer.from(term), id);
-    for (const term of request.newTerms) this.#driver.run(SQL.putTerm, Buffer.from(term), id);
+    this.#putTerms(id, request);
     return true;
   }
 
   #putRow(id: Buffer, version: number, row: Buffer): void {
-    this.#driver.run(SQL.putRow, id, version, row, seal(id, -1n, BigInt(version), row));
+    this.#driver.run(SQL.putRow, id, version, row, sealRow(id, BigInt(version), row));
+  }
+
+  #putTerms(id: Buffer, { allTerms, lostTerms, newTerms }: DraftRequest): void {
+    if (allTerms) this.#driver.run(SQL.deleteAllTerms, id);
+    for (const term of lostTerms) this.#driver.run(SQL.deleteTerm, Buffer.from(term), id);
+    for (const text of newTerms) {
+      const term = Buffer.from(text);
+      this.#driver.run(SQL.putTerm, term, id, sealTerm(term, id));
+    }
   }
 
   #change(id: Buffer, change: RecordChange): void {
@@ -278,7 +291,7 @@ export class SqliteGround {
       revision,
       record.nonce,
       record.bytes,
-      seal(id, BigInt(revision), BigInt(record.nonce), record.bytes),
+      sealRecord(id, BigInt(revision), BigInt(record.nonce), record.bytes),
     );
   }
 
@@ -302,17 +315,9 @@ export class SqliteGround {
       this.#driver.exec('COMMIT');
       return result;
     } catch (error) {
-      this.#rollBack();
+      rollBack(this.#driver);
       if (!committing || isFull(error) || isBusy(error)) throw error;
       throw failure('ERR_UNAVAILABLE', `the commit failed (${String(error)})`, 'unknown');
-    }
-  }
-
-  #rollBack(): void {
-    try {
-      this.#driver.exec('ROLLBACK');
-    } catch {
-      // was rolled back already
     }
   }
 }

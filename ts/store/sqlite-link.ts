@@ -48,25 +48,31 @@ export class Tickets {
   /** When it runs out. */
   #timerAt = Infinity;
   readonly #fetch: () => void;
+  readonly #withdraw: (tickets: number[]) => readonly number[];
 
-  /** `fetch`: settles what has been answered already. */
-  constructor(fetch: () => void = () => undefined) {
+  /**
+   * `fetch`: settles what has been answered already. `withdraw`: of writes whose time is over, those that were not
+   * begun and never will be.
+   */
+  constructor(fetch: () => void, withdraw: (tickets: number[]) => readonly number[]) {
     this.#fetch = fetch;
+    this.#withdraw = withdraw;
   }
 
-  /** `send` asks, under the ticket that its answer will bear. */
-  ask(patience: Patience, send: (ticket: number) => void): Promise<Answer> {
+  /** `send` asks, under the ticket that its answer will bear, to be begun before a moment of the monotonic clock. */
+  ask(patience: Patience, send: (ticket: number, dueMs: number) => void): Promise<Answer> {
     if (this.#closed)
       return Promise.reject(new HoldfastError('ERR_CLOSED', 'the SQLite store is closed: open another'));
     this.#last = (this.#last + 1) % TICKETS;
     const ticket = this.#last;
     return new Promise((resolve, reject) => {
-      const giveUpAt = systemClock.monotonic() + patience.giveUpMs;
+      const now = systemClock.monotonic();
+      const giveUpAt = now + patience.giveUpMs;
       this.#pending.set(ticket, { resolve, reject, patience, giveUpAt });
       if (giveUpAt < this.#timerAt) this.#watch(giveUpAt);
       else if (this.#pending.size === 1) this.#timer?.ref();
       try {
-        send(ticket);
+        send(ticket, now + patience.boundMs);
       } catch (cause) {
         this.settle(
           ticket,
@@ -113,19 +119,19 @@ export class Tickets {
   #giveUp(): void {
     this.#fetch();
     const now = systemClock.monotonic();
-    for (const [ticket, { patience, giveUpAt }] of this.#pending) {
-      if (giveUpAt <= now)
-        this.settle(
-          ticket,
-          failure(
-            'ERR_UNAVAILABLE',
-            `the disk has not answered within ${Math.round(patience.giveUpMs)} ms`,
-            patience.outcome,
-          ),
-        );
-    }
+    const late = [...this.#pending].filter(([, { giveUpAt }]) => giveUpAt <= now);
+    const unsure = late.filter(([, { patience }]) => patience.outcome === 'unknown').map(([ticket]) => ticket);
+    const withdrawn = new Set(unsure.length > 0 ? this.#withdraw(unsure) : []);
+    for (const [ticket, { patience }] of late) this.settle(ticket, lateFailure(patience, withdrawn.has(ticket)));
     let next = Infinity;
     for (const { giveUpAt } of this.#pending.values()) next = Math.min(next, giveUpAt);
     this.#watch(next);
   }
+}
+
+function lateFailure({ giveUpMs, outcome }: Patience, isWithdrawn: boolean): HoldfastError {
+  const time = `within ${Math.round(giveUpMs)} ms`;
+  return isWithdrawn
+    ? failure('ERR_UNAVAILABLE', `the call was not begun ${time}, for what came before it took as long`, 'none')
+    : failure('ERR_UNAVAILABLE', `the disk has not answered ${time}`, outcome);
 }

@@ -1,10 +1,12 @@
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
+import { count, newBegun } from './begun.ts';
+import type { Begun } from './begun.ts';
 import { LogWatch } from './log-watch.ts';
 import { findModule } from './sqlite-driver.ts';
 import { SqliteGround } from './sqlite-ground.ts';
-import type { Answer, Request, Writing } from './sqlite-wire.ts';
+import type { Answer, Reading, Request, Writing } from './sqlite-wire.ts';
 
 export interface Opening {
   readonly module: string;
@@ -63,23 +65,31 @@ function timely(questions: readonly Question[], replies: Reply[]): Question[] {
   return questions.filter(({ dueMs: due }) => due > now);
 }
 
+const READS: readonly Request['kind'][] = ['fetch', 'page', 'lookUp', 'check'];
+const isReading = (request: Request | undefined): request is Reading =>
+  request !== undefined && READS.includes(request.kind);
+
 /** What a helper does: opens one store, reads and writes as it is asked, and closes. */
 export class SqliteServer {
   readonly #ground: SqliteGround | undefined;
   readonly #send: (replies: readonly Reply[]) => void;
   readonly #pass: (run: () => void) => void;
+  readonly #begun: Begun;
   readonly #watch = new LogWatch();
   #waiting: Question[] = [];
   #nextLook: NodeJS.Timeout | undefined;
 
-  /** Whether it is open is sent too. `pass` runs what calls the module. */
+  /** Whether it is open is sent too. `pass` runs what calls the module; in `begun` it counts up what it begins. */
   constructor(
     { module, dir, acceptOlder, dueMs, ticket }: Opening,
     send: (replies: readonly Reply[]) => void,
     pass: (run: () => void) => void = (run) => run(),
+    begun: Begun = newBegun(),
   ) {
     this.#send = send;
     this.#pass = pass;
+    this.#begun = begun;
+    count(begun, ticket, 1);
     let ground: SqliteGround | undefined;
     pass(() =>
       send(
@@ -111,28 +121,45 @@ export class SqliteServer {
     setImmediate(() => this.#pass(() => this.#work()));
   }
 
+  /** Before anybody looks at the clock: what is given up when its time is over, and does not count here, never happens. */
+  #takeAll(): readonly Question[] {
+    const taken = this.#waiting;
+    this.#waiting = [];
+    for (const { ticket } of taken) count(this.#begun, ticket, 1);
+    return taken;
+  }
+
+  #putBack(questions: readonly Question[]): void {
+    this.#waiting.push(...questions);
+    for (const { ticket } of questions) count(this.#begun, ticket, -1);
+  }
+
+  #sendAll(replies: Reply[]): void {
+    if (replies.length > 0) this.#send(replies.splice(0));
+  }
+
   /** What came together is written together, then read. */
   #work(): void {
     const open = this.#ground as SqliteGround;
     const replies: Reply[] = [];
-    const questions = timely(this.#waiting, replies);
-    this.#waiting = [];
+    const questions = timely(this.#takeAll(), replies);
     this.#write(
       open,
       questions.filter(({ request }) => request?.kind === 'draft' || request?.kind === 'raise'),
       replies,
     );
+    for (const { ticket, request, dueMs } of questions)
+      if (isReading(request)) replies.push(...attempt([ticket], () => [open.read(request, dueMs)]));
+    this.#sendAll(replies); // what is done need not wait for what takes long
     for (const { ticket, request, dueMs } of questions) {
-      if (request?.kind === 'fetch' || request?.kind === 'page' || request?.kind === 'check')
-        replies.push(...attempt([ticket], () => [open.read(request, dueMs)]));
       if (request?.kind === 'copy') replies.push(...attempt([ticket], () => [open.copy(request.to, dueMs)]));
       if (request?.kind === 'compact') replies.push(...attempt([ticket], () => [open.compact(dueMs)]));
     }
     const closing = questions.find(({ request }) => request === undefined);
     const isLast = closing !== undefined && this.#waiting.length === 0;
     if (isLast) replies.push(...this.#close(open, closing.ticket));
-    else if (closing !== undefined) this.#waiting.push(closing);
-    this.#send(replies);
+    else if (closing !== undefined) this.#putBack([closing]);
+    this.#sendAll(replies);
     if (!isLast) this.#lookAtLog(true);
     if (this.#waiting.length > 0) this.#workSoon();
   }
@@ -153,7 +180,7 @@ export class SqliteServer {
         return (done ?? []).map((each) => ({ kind: 'committed', written: each }));
       },
     );
-    if (busy) this.#waiting.push(...timely(drafts, replies));
+    if (busy) this.#putBack(timely(drafts, replies));
     // What is wrong with one, lies on a damaged page or is too large for the disk, is no reason to refuse the rest.
     else if (drafts.length > 1 && written[0]?.failed?.outcome === 'none')
       for (const draft of drafts) this.#write(open, timely([draft], replies), replies);

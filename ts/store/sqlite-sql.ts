@@ -1,11 +1,18 @@
 /** The tables and statements of the embedded store, word for word those of `crates/sqlite` (a test compares them). */
 
 /** Of the tables; what is written in another is refused. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 export const FORMAT_KEY = 1;
 export const EPOCH_KEY = 2;
 export const BIRTHS_KEY = 3;
 export const COMMITS_KEY = 4;
+/** Keys and values of a store that is new. */
+export const FIRST: readonly (readonly [number, number])[] = [
+  [FORMAT_KEY, FORMAT],
+  [EPOCH_KEY, 0],
+  [BIRTHS_KEY, 0],
+  [COMMITS_KEY, 0],
+];
 
 /** Rows of a page at most. */
 export const MOST_ROWS = 1000;
@@ -24,18 +31,16 @@ export const PRAGMAS: readonly (readonly [string, string | number])[] = [
 
 export const SQL = {
   schema: `
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS session(id BLOB PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS record(id BLOB, revision INTEGER, nonce INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(id, revision)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, PRIMARY KEY(term, id)) WITHOUT ROWID;
-INSERT OR IGNORE INTO meta VALUES(1, 1), (2, 0), (3, 0), (4, 0);
-COMMIT;`,
+CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, sum INTEGER NOT NULL, PRIMARY KEY(term, id)) WITHOUT ROWID;`,
+  firstMeta: 'INSERT OR IGNORE INTO meta VALUES(?1, ?2, ?3)',
   countTables: 'SELECT count(*) FROM sqlite_schema',
   countMeta: "SELECT count(*) FROM sqlite_schema WHERE name='meta'",
-  meta: 'SELECT value FROM meta WHERE key=?1',
-  metas: 'SELECT value FROM meta WHERE key BETWEEN ?1 AND ?2 ORDER BY key',
-  setMeta: 'UPDATE meta SET value=?2 WHERE key=?1',
+  layout: 'SELECT * FROM meta WHERE key=?1',
+  metas: 'SELECT key, value, sum FROM meta WHERE key BETWEEN ?1 AND ?2 ORDER BY key',
+  setMeta: 'UPDATE meta SET value=?2, sum=?3 WHERE key=?1',
   row: 'SELECT version, row, sum FROM session WHERE id=?1',
   version: 'SELECT version FROM session WHERE id=?1',
   putRow: 'INSERT INTO session VALUES(?1, ?2, ?3, ?4) ON CONFLICT(id) DO UPDATE SET version=?2, row=?3, sum=?4',
@@ -44,9 +49,13 @@ COMMIT;`,
   putRecord: 'INSERT OR REPLACE INTO record VALUES(?1, ?2, ?3, ?4, ?5)',
   deleteRecords: 'DELETE FROM record WHERE id=?1 AND revision>=?2 AND revision<?3',
   deleteAllRecords: 'DELETE FROM record WHERE id=?1',
-  putTerm: 'INSERT OR IGNORE INTO term VALUES(?1, ?2)',
+  putTerm: 'INSERT OR REPLACE INTO term VALUES(?1, ?2, ?3)',
   deleteTerm: 'DELETE FROM term WHERE term=?1 AND id=?2',
+  deleteAllTerms: 'DELETE FROM term WHERE id=?1',
+  term: 'SELECT sum FROM term WHERE term=?1 AND id=?2',
   page: 'SELECT id, version, row, sum FROM session WHERE id>?1 ORDER BY id LIMIT ?2',
   pageOfTerm:
-    'SELECT s.id, s.version, s.row, s.sum FROM term t CROSS JOIN session s ON s.id=t.id WHERE t.id>?1 AND t.term=?3 ORDER BY t.id LIMIT ?2',
+    'SELECT t.term, t.id, t.sum AS entry, s.version, s.row, s.sum FROM term t LEFT JOIN session s ON s.id=t.id WHERE (t.term, t.id)>(?3, ?1) ORDER BY t.term, t.id LIMIT ?2',
+  lookup:
+    'SELECT t.term, t.id, t.sum AS entry, s.version FROM term t LEFT JOIN session s ON s.id=t.id WHERE (t.term, t.id)>(?1, ?2) ORDER BY t.term, t.id LIMIT ?3',
 } as const;

@@ -29,6 +29,14 @@ export interface FoundPage {
   readonly more: boolean;
 }
 
+/** What the lookup has of a session. */
+export interface LookedUp {
+  /** Of its row; undefined: there is no such session. */
+  readonly version: number | undefined;
+  /** Terms without an entry that is sound. */
+  readonly missing: readonly string[];
+}
+
 /** What a look through the database found; the contents of rows and records are not looked at. */
 export interface Checked {
   readonly faults: readonly string[];
@@ -43,6 +51,7 @@ export type Answer =
   | { readonly kind: 'found'; readonly found: Found }
   | { readonly kind: 'page'; readonly page: FoundPage }
   | { readonly kind: 'checked'; readonly checked: Checked }
+  | { readonly kind: 'lookedUp'; readonly lookedUp: LookedUp }
   /**
    * Told to all, under no ticket: the log's length, once it has outgrown what it should be, and when it no longer has.
    */
@@ -63,6 +72,13 @@ export interface PageRequest {
   readonly query: ListQuery;
 }
 
+/** Whether a session is found by these terms. */
+export interface LookUpRequest {
+  readonly kind: 'lookUp';
+  readonly id: string;
+  readonly terms: readonly string[];
+}
+
 /** A change of one session that is to be made if row and marks are still those that it was drafted on. */
 export interface DraftRequest {
   readonly kind: 'draft';
@@ -79,6 +95,8 @@ export interface DraftRequest {
   readonly row: string | undefined;
   readonly lostTerms: readonly string[];
   readonly newTerms: readonly string[];
+  /** All its entries of the lookup go first, for nobody can read which they were. */
+  readonly allTerms: boolean;
   /** False: a power cut may undo it. */
   readonly flush: boolean;
 }
@@ -90,7 +108,7 @@ export interface RaiseRequest {
   readonly next: Marks;
 }
 
-/** Looks through the structure of the database. */
+/** Looks through the structure of the database, and through its lookup. */
 export interface CheckRequest {
   readonly kind: 'check';
 }
@@ -106,15 +124,25 @@ export interface CopyRequest {
   readonly to: string;
 }
 
-export type Reading = FetchRequest | PageRequest | CheckRequest;
+export type Reading = FetchRequest | PageRequest | LookUpRequest | CheckRequest;
 export type Writing = DraftRequest | RaiseRequest;
 export type Request = Reading | Writing | CompactRequest | CopyRequest;
 
-const KINDS: Record<Request['kind'], number> = { fetch: 1, page: 2, draft: 3, raise: 4, check: 5, compact: 6, copy: 7 };
+const KINDS: Record<Request['kind'], number> = {
+  fetch: 1,
+  page: 2,
+  draft: 3,
+  raise: 4,
+  check: 5,
+  compact: 6,
+  copy: 7,
+  lookUp: 8,
+};
 
 const CLEARED = 1;
 const FLUSH = 2;
 const HAS_ROW = 4;
+const ALL_TERMS = 8;
 const PUT = 0;
 const DELETE = 1;
 
@@ -207,7 +235,10 @@ export class Outbox {
     else if (request.kind === 'page') this.#page(request.query);
     else if (request.kind === 'draft') this.#draft(request);
     else if (request.kind === 'copy') this.#text(request.to);
-    else if (request.kind === 'raise') {
+    else if (request.kind === 'lookUp') {
+      this.#text(request.id);
+      this.#texts(request.terms);
+    } else if (request.kind === 'raise') {
       this.#marks(request.expected);
       this.#marks(request.next);
     }
@@ -225,12 +256,15 @@ export class Outbox {
     this.#number(limit);
   }
 
-  #draft({ id, version, next, marks, cleared, row, lostTerms, newTerms, changes, flush }: DraftRequest): void {
+  #draft(request: DraftRequest): void {
+    const { id, version, next, marks, cleared, row, lostTerms, newTerms, allTerms, changes, flush } = request;
     this.#text(id);
     this.#number(version ?? -1);
     this.#number(next);
     this.#marks(marks);
-    this.#byte((cleared ? CLEARED : 0) | (flush ? FLUSH : 0) | (row === undefined ? 0 : HAS_ROW));
+    this.#byte(
+      (cleared ? CLEARED : 0) | (flush ? FLUSH : 0) | (row === undefined ? 0 : HAS_ROW) | (allTerms ? ALL_TERMS : 0),
+    );
     if (row !== undefined) this.#text(row);
     this.#texts(lostTerms);
     this.#texts(newTerms);
@@ -256,112 +290,4 @@ export function failure(code: ErrorCode, text: string, outcome: 'none' | 'unknow
   const then =
     outcome === 'none' ? 'nothing was written' : 'it may have happened, or may still: offer the identical call again';
   return new HoldfastError(code, `SQLite: ${text}${code === 'ERR_UNAVAILABLE' ? `; ${then}` : ''}`, { outcome });
-}
-
-/** Takes answers apart. What it hands out are copies. */
-class Reader {
-  readonly #bytes: Buffer;
-  at = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  byte(): number {
-    this.at += 1;
-    return this.#bytes[this.at - 1] as number;
-  }
-
-  length(): number {
-    this.at += 4;
-    return this.#bytes.readUInt32LE(this.at - 4);
-  }
-
-  number(): number {
-    this.at += 8;
-    return this.#bytes.readDoubleLE(this.at - 8);
-  }
-
-  bytes(): Buffer {
-    const length = this.length();
-    this.at += length;
-    return Buffer.from(this.#bytes.subarray(this.at - length, this.at));
-  }
-
-  text(): string {
-    const length = this.length();
-    this.at += length;
-    return this.#bytes.toString('utf8', this.at - length, this.at);
-  }
-
-  marks(): Marks {
-    return { epoch: this.number(), births: this.number() };
-  }
-
-  row(state: number): FoundRow {
-    const version = this.number();
-    const body = this.text();
-    return { version, body: state === 1 ? body : undefined };
-  }
-
-  found(): Found {
-    const marks = this.marks();
-    const state = this.byte();
-    const row = state === 0 ? undefined : this.row(state);
-    const records = new Map<number, StoredRecord>();
-    for (let count = this.length(); count > 0; count -= 1)
-      records.set(this.number(), { nonce: this.number(), bytes: this.bytes() });
-    const more = this.byte() === 1;
-    const damaged = this.number();
-    return { marks, row, records, more, damaged: damaged < 0 ? undefined : damaged };
-  }
-
-  page(): FoundPage {
-    const marks = this.marks();
-    const rows = new Map<string, FoundRow>();
-    for (let count = this.length(); count > 0; count -= 1) rows.set(this.text(), this.row(this.byte()));
-    return { marks, rows, more: this.byte() === 1 };
-  }
-
-  checked(): Checked {
-    const faults = Array.from({ length: this.length() }, () => this.text());
-    return { faults, commits: this.number(), known: this.number() };
-  }
-
-  error(): HoldfastError {
-    const code = this.text() as ErrorCode;
-    const outcome = this.byte() === 1 ? 'unknown' : 'none';
-    return failure(code, this.text(), outcome);
-  }
-
-  answer(): Answer | HoldfastError {
-    switch (this.byte()) {
-      case 0:
-        return this.error();
-      case 1:
-        return { kind: 'opened' };
-      case 2:
-        return { kind: 'closed' };
-      case 3:
-        return { kind: 'committed', written: this.byte() === 1 };
-      case 4:
-        return { kind: 'found', found: this.found() };
-      case 5:
-        return { kind: 'page', page: this.page() };
-      case 6:
-        return { kind: 'checked', checked: this.checked() };
-      default:
-        return { kind: 'log', bytes: this.number() };
-    }
-  }
-}
-
-/** Calls `take` with each answer and its ticket. */
-export function decodeAnswers(bytes: Buffer, take: (ticket: number, answer: Answer | HoldfastError) => void): void {
-  const reader = new Reader(bytes);
-  while (reader.at < bytes.length) {
-    const next = reader.length() + reader.at;
-    take(reader.length(), reader.answer());
-    reader.at = next;
-  }
 }

@@ -12,13 +12,13 @@ import { checkFolder } from './folder.ts';
 import { SocketInbox } from './inbox.ts';
 import { LONG_LOG } from './log-watch.ts';
 import { BOUND_MS, SqliteBackend } from './sqlite-backend.ts';
+import type { StoreCheck } from './sqlite-check.ts';
 import type { SqliteLink } from './sqlite-link.ts';
-import type { StoreCheck } from './sqlite-look.ts';
 import { SWEEP_RULES } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
 import { TransactionalStore } from './transactional.ts';
 
-export type { StoreCheck } from './sqlite-look.ts';
+export type { StoreCheck } from './sqlite-check.ts';
 
 export interface SqliteStoreOptions extends SweepOptions {
   /**

@@ -23,7 +23,10 @@ const END_MS = 2000;
 
 /** The way through a helper, where there is no addon: a thread, or a process where a thread would be too dangerous. */
 export class ThreadLink implements SqliteLink {
-  readonly #tickets = new Tickets();
+  readonly #tickets: Tickets = new Tickets(
+    () => undefined,
+    (tickets) => this.#sidecar.withdraw(tickets),
+  );
   readonly #sidecar: Sidecar;
   readonly #onLog: (bytes: number) => void;
 
@@ -57,9 +60,7 @@ export class ThreadLink implements SqliteLink {
   }
 
   ask(request: Request, patience: Patience): Promise<Answer> {
-    return this.#tickets.ask(patience, (ticket) =>
-      this.#post({ ticket, request, dueMs: systemClock.monotonic() + patience.boundMs }),
-    );
+    return this.#tickets.ask(patience, (ticket, dueMs) => this.#post({ ticket, request, dueMs }));
   }
 
   async close(boundMs: number): Promise<void> {

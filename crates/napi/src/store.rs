@@ -171,6 +171,13 @@ impl StoreLink {
         Ok(())
     }
 
+    /// Gives writes up: those of them that were not begun, and now never will be. Nothing of these happened, and no answer to them comes.
+    #[napi(catch_unwind)]
+    pub fn withdraw(&self, tickets: Vec<u32>) -> Vec<u32> {
+        let sink: Arc<dyn Sink> = self.mailbox.clone();
+        self.mailbox.lock().handle.as_ref().map_or_else(Vec::new, |handle| handle.withdraw(&tickets, &sink))
+    }
+
     /// Moves all answers to the start of `out`; their length. Negative: that much room is needed, and nothing was moved.
     #[napi(catch_unwind)]
     pub fn drain(&self, out: Bytes) -> f64 {

@@ -100,13 +100,24 @@ fn apply_draft(transaction: &Transaction<'_>, now: Marks, draft: &Draft) -> rusq
         apply_change(transaction, &draft.id, change)?;
     }
     apply_row(transaction, draft)?;
+    apply_terms(transaction, draft)?;
+    Ok(true)
+}
+
+fn apply_terms(transaction: &Transaction<'_>, draft: &Draft) -> rusqlite::Result<()> {
+    if draft.all_terms {
+        transaction.prepare_cached("DELETE FROM term WHERE id=?1")?.execute([&draft.id])?;
+    }
     for term in &draft.lost_terms {
         transaction.prepare_cached("DELETE FROM term WHERE term=?1 AND id=?2")?.execute([term, &draft.id])?;
     }
     for term in &draft.new_terms {
-        transaction.prepare_cached("INSERT OR IGNORE INTO term VALUES(?1, ?2)")?.execute([term, &draft.id])?;
+        let sum = seal::term(term, &draft.id);
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO term VALUES(?1, ?2, ?3)")?
+            .execute(params![term, draft.id, sum])?;
     }
-    Ok(true)
+    Ok(())
 }
 
 fn apply_row(transaction: &Transaction<'_>, draft: &Draft) -> rusqlite::Result<()> {

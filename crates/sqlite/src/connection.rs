@@ -3,13 +3,14 @@
 use crate::deadline;
 use crate::error::Error;
 use crate::place::{LOG, STORE};
+use crate::seal;
 use crate::wire::Marks;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior};
 use std::path::Path;
 
 /// Of the tables; what is written in another is refused.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const FORMAT_KEY: i64 = 1;
 pub const EPOCH_KEY: i64 = 2;
@@ -25,15 +26,12 @@ pub const LOG_BYTES_KEPT: i64 = 8 << 20;
 /// More than there are, so that each is prepared once.
 const STATEMENTS: usize = 32;
 
-/// In one transaction, so that two who open first do not see half of it.
 const SCHEMA: &str = "
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS session(id BLOB PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS record(id BLOB, revision INTEGER, nonce INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(id, revision)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, PRIMARY KEY(term, id)) WITHOUT ROWID;
-INSERT OR IGNORE INTO meta VALUES(1, 1), (2, 0), (3, 0), (4, 0);
-COMMIT;";
+CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, sum INTEGER NOT NULL, PRIMARY KEY(term, id)) WITHOUT ROWID;";
+const FIRST: [(i64, i64); 4] = [(FORMAT_KEY, FORMAT), (EPOCH_KEY, 0), (BIRTHS_KEY, 0), (COMMITS_KEY, 0)];
 
 /// Opens the database, and makes its tables where `known`, the commits that were acknowledged, is none. To be called under the
 /// outer lock. Closing it keeps the log, until `tidy_when_closed`.
@@ -106,7 +104,16 @@ fn count_tables(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Where something was acknowledged, tables that are missing were lost: to make them would write over what is left of the log.
 fn make_tables(connection: &Connection, known: u64) -> rusqlite::Result<()> {
-    if known == 0 && count_tables(connection)? == 0 { connection.execute_batch(SCHEMA) } else { Ok(()) }
+    if known > 0 || count_tables(connection)? > 0 {
+        return Ok(());
+    }
+    // As one, so that two who open first do not see half of it.
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    transaction.execute_batch(SCHEMA)?;
+    for (key, value) in FIRST {
+        transaction.execute("INSERT OR IGNORE INTO meta VALUES(?1, ?2, ?3)", [key, value, seal::meta(key, value)])?;
+    }
+    transaction.commit()
 }
 
 fn check(connection: &Connection, known: u64) -> Result<(), Error> {
@@ -118,8 +125,13 @@ fn check(connection: &Connection, known: u64) -> Result<(), Error> {
     if tables == 0 {
         return Err(Error::Refused(format!("'{STORE}' is a database of something else: name another folder")));
     }
-    match meta(connection, FORMAT_KEY)? {
-        FORMAT => check_commits(connection, known),
+    check_layout(connection)?;
+    check_commits(connection, known)
+}
+
+pub fn check_layout(connection: &Connection) -> Result<(), Error> {
+    match layout(connection)? {
+        FORMAT => Ok(()),
         found => Err(Error::Refused(format!(
             "'{STORE}' has layout {found}, this version of Holdfast reads {FORMAT}: name another folder"
         ))),
@@ -127,32 +139,58 @@ fn check(connection: &Connection, known: u64) -> Result<(), Error> {
 }
 
 pub fn check_commits(connection: &Connection, known: u64) -> Result<(), Error> {
-    meta(connection, COMMITS_KEY).map_err(Error::from).and_then(|found| check_found(found as u64, known))
+    check_found(marks_and_commits(connection)?.1, known)
 }
 
 pub fn check_found(found: u64, known: u64) -> Result<(), Error> {
     if found < known { Err(Error::WentBack { known, found }) } else { Ok(()) }
 }
 
-pub fn meta(connection: &Connection, key: i64) -> rusqlite::Result<i64> {
-    connection.prepare_cached("SELECT value FROM meta WHERE key=?1")?.query_row([key], |row| row.get(0))
+/// What nobody may rest on.
+fn damaged(key: i64) -> Error {
+    let name = match key {
+        EPOCH_KEY => "epoch",
+        BIRTHS_KEY => "mark of births",
+        COMMITS_KEY => "count of commits",
+        _ => "layout",
+    };
+    Error::Damaged(format!("its {name} fails its checksum"))
+}
+
+/// From columns key, value, sum.
+fn sealed(row: &Row<'_>, key: i64) -> Result<i64, Error> {
+    let (found, value): (i64, i64) = (row.get(0)?, row.get(1)?);
+    if found == key && seal::meta(key, value) == row.get::<_, i64>(2)? { Ok(value) } else { Err(damaged(key)) }
+}
+
+/// Layouts before this one had no checksums there.
+fn layout(connection: &Connection) -> Result<i64, Error> {
+    let mut statement = connection.prepare("SELECT * FROM meta WHERE key=?1")?;
+    let is_sealed = statement.column_count() > 2;
+    let mut rows = statement.query([FORMAT_KEY])?;
+    let row = rows.next()?.ok_or_else(|| damaged(FORMAT_KEY))?;
+    if is_sealed { sealed(row, FORMAT_KEY) } else { Ok(row.get(1)?) }
 }
 
 pub fn set_meta(transaction: &Transaction<'_>, key: i64, value: u64) -> rusqlite::Result<()> {
-    transaction.prepare_cached("UPDATE meta SET value=?2 WHERE key=?1")?.execute([key, value as i64])?;
+    let value = value as i64;
+    let sum = seal::meta(key, value);
+    transaction.prepare_cached("UPDATE meta SET value=?2, sum=?3 WHERE key=?1")?.execute([key, value, sum])?;
     Ok(())
 }
 
-pub fn marks(connection: &Connection) -> rusqlite::Result<Marks> {
+pub fn marks(connection: &Connection) -> Result<Marks, Error> {
     marks_and_commits(connection).map(|(marks, _)| marks)
 }
 
 /// Also the number of commits. In one statement, for each transaction asks.
-pub fn marks_and_commits(connection: &Connection) -> rusqlite::Result<(Marks, u64)> {
-    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE key BETWEEN ?1 AND ?2 ORDER BY key")?;
+pub fn marks_and_commits(connection: &Connection) -> Result<(Marks, u64), Error> {
+    let sql = "SELECT key, value, sum FROM meta WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
+    let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([EPOCH_KEY, COMMITS_KEY])?;
-    let mut next = || -> rusqlite::Result<u64> {
-        rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.get::<_, i64>(0).map(|value| value as u64)
+    let mut next = |key| -> Result<u64, Error> {
+        let row = rows.next()?.ok_or_else(|| damaged(key))?;
+        sealed(row, key).map(|value| value as u64)
     };
-    Ok((Marks { epoch: next()?, births: next()? }, next()?))
+    Ok((Marks { epoch: next(EPOCH_KEY)?, births: next(BIRTHS_KEY)? }, next(COMMITS_KEY)?))
 }

@@ -1,7 +1,7 @@
 //! Requests, from the bytes that `ts/store/sqlite-wire.ts` makes of them: nothing in them is trusted. See `wire`.
 
 use crate::error::Error;
-use crate::wire::{Change, Draft, Fetch, Marks, PageQuery, Raise, Request, StoredRecord};
+use crate::wire::{Change, Draft, Fetch, LookUp, Marks, PageQuery, Raise, Request, StoredRecord};
 
 const FETCH: u8 = 1;
 const PAGE: u8 = 2;
@@ -10,10 +10,12 @@ const RAISE: u8 = 4;
 const CHECK: u8 = 5;
 const COMPACT: u8 = 6;
 const COPY: u8 = 7;
+const LOOK_UP: u8 = 8;
 
 const CLEARED: u8 = 1;
 const FLUSH: u8 = 2;
 const HAS_ROW: u8 = 4;
+const ALL_TERMS: u8 = 8;
 
 /// Takes a request apart, byte by byte in bounds.
 struct Reader<'a>(&'a [u8]);
@@ -95,6 +97,7 @@ impl<'a> Reader<'a> {
             marks,
             cleared: flags & CLEARED != 0,
             flush: flags & FLUSH != 0,
+            all_terms: flags & ALL_TERMS != 0,
             row: if flags & HAS_ROW != 0 { Some(self.bytes()?) } else { None },
             lost_terms: self.list(Self::bytes)?,
             new_terms: self.list(Self::bytes)?,
@@ -139,6 +142,7 @@ fn decode(bytes: &[u8]) -> Result<Request, Error> {
         CHECK => Request::Check,
         COMPACT => Request::Compact,
         COPY => Request::Copy(reader.bytes()?),
+        LOOK_UP => Request::LookUp(LookUp { id: reader.bytes()?, terms: reader.list(Reader::bytes)? }),
         _ => return Err(Error::Request("an unknown kind")),
     };
     if reader.0.is_empty() { Ok(request) } else { Err(Error::Request("it goes on after its end")) }

@@ -114,3 +114,51 @@ impl From<rusqlite::Error> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(extended: i32) -> Error {
+        Error::from(rusqlite::Error::SqliteFailure(ffi::Error::new(extended), None))
+    }
+
+    /// By what the caller may do: call again, make room, look at rights, restore.
+    #[test]
+    fn what_an_error_of_the_engine_means() {
+        for busy in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_SNAPSHOT, ffi::SQLITE_LOCKED, ffi::SQLITE_PROTOCOL] {
+            assert_eq!(of(busy), Error::Busy, "{busy}");
+        }
+        assert_eq!(of(ffi::SQLITE_INTERRUPT), Error::Busy, "its time was over");
+        for full in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_SHMSIZE] {
+            assert_eq!(of(full), Error::Full, "{full}");
+        }
+        for unreachable in [ffi::SQLITE_CANTOPEN, ffi::SQLITE_READONLY, ffi::SQLITE_PERM, ffi::SQLITE_NOMEM] {
+            assert!(matches!(of(unreachable), Error::Unreachable(_)), "{unreachable}");
+        }
+        for damaged in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_FSYNC] {
+            assert!(matches!(of(damaged), Error::Damaged(_)), "{damaged}");
+        }
+        assert!(
+            matches!(Error::from(rusqlite::Error::QueryReturnedNoRows), Error::Damaged(_)),
+            "a row that must be there"
+        );
+    }
+
+    /// Of what COMMIT itself said the log may hold the transaction; of all else nothing happened.
+    #[test]
+    fn an_outcome_is_unknown_only_where_it_may_have_happened() {
+        let moved = || Error::Moved { path: "store".into(), committed: false };
+        for error in
+            [Error::Busy, Error::Full, Error::Closed, of(ffi::SQLITE_IOERR_WRITE), of(ffi::SQLITE_CORRUPT), moved()]
+        {
+            assert!(!error.is_unsure(), "{error:?}");
+        }
+        for error in [of(ffi::SQLITE_IOERR_FSYNC), of(ffi::SQLITE_CANTOPEN), moved()] {
+            assert!(error.at_commit().is_unsure());
+        }
+        for error in [Error::Busy, Error::Full] {
+            assert!(!error.at_commit().is_unsure(), "SQLite has rolled it back");
+        }
+    }
+}

@@ -26,7 +26,8 @@ pub use error::Error;
 pub use queue::{Answer, Answers, Job, Reply, Sink, Work};
 pub use registry::{Handle, OpenOptions};
 pub use wire::{
-    Change, Checked, Draft, Fetch, Found, FoundPage, Marks, PageQuery, Raise, Request, StoredRecord, StoredRow, encode,
+    Change, Checked, Draft, Fetch, Found, FoundPage, LookUp, LookedUp, Marks, PageQuery, Raise, Request, StoredRecord,
+    StoredRow, encode,
 };
 
 /// Of the SQLite that is built in.

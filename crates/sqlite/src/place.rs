@@ -18,13 +18,36 @@ const THREAD: &str = "thread-";
 pub type Key = (u64, u64);
 
 pub fn reason(path: &Path, error: &io::Error) -> String {
-    format!("'{}' cannot be opened: {error}", path.display())
+    format!("'{}' cannot be opened: {error}{}", path.display(), remedy(error))
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => "; name a folder that can be written to, or mount its disk for writing",
+        io::ErrorKind::PermissionDenied => "; give this user the right to read and write there, or name another folder",
+        _ => "",
+    }
+}
+
+/// For its owner alone, with those above it that are missing.
+fn make_dir(dir: &Path) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
+        let there = dir.ancestors().skip(1).find(|above| above.is_dir()).filter(|above| *above != Path::new(""));
+        let there = there.unwrap_or(Path::new(".")).display();
+        let what = match error.kind() {
+            io::ErrorKind::NotFound => "it takes no folders; name another".into(),
+            _ => format!("{error}{}", remedy(&error)),
+        };
+        Error::Unreachable(format!("'{}' cannot be made in '{there}': {what}", dir.display()))
+    })
 }
 
 /// Makes the directory where it is missing, for its owner alone; its real path and identity.
 pub fn prepare(dir: &Path) -> Result<(PathBuf, Key), Error> {
     let unreachable = |error: io::Error| Error::Unreachable(reason(dir, &error));
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unreachable)?;
+    if !dir.is_dir() {
+        make_dir(dir)?;
+    }
     let path = dir.canonicalize().map_err(unreachable)?;
     let found = path.metadata().map_err(unreachable)?;
     if is_remote(&path) {
@@ -80,7 +103,7 @@ pub fn flush_names(dir: &Path) -> io::Result<()> {
 
 /// SQLite would follow a link, or take whatever lies there for its own.
 pub fn check_files(dir: &Path) -> Result<(), Error> {
-    for name in [STORE, LOG, INDEX] {
+    for name in [STORE, LOG, INDEX, mark::NAME] {
         let path = dir.join(name);
         match path.symlink_metadata() {
             Ok(found) if found.is_file() => {}

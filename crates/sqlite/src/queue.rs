@@ -1,8 +1,8 @@
 //! What waits for a thread, and how its answers get back.
 
 use crate::error::Error;
-use crate::wire::{Checked, Found, FoundPage, Request};
-use std::collections::VecDeque;
+use crate::wire::{Checked, Found, FoundPage, LookedUp, Request};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ pub enum Reply {
     Committed(bool),
     Read(Found),
     Page(FoundPage),
+    LookedUp(LookedUp),
     Checked(Checked),
     /// The log has outgrown what it should be, or (as it should be) no longer has: its bytes. For all users, under no ticket.
     Log(u64),
@@ -125,6 +126,23 @@ impl Queue {
         let jobs: Vec<Job> = waiting.jobs.drain(..count).collect();
         waiting.bytes -= jobs.iter().map(|job| job.bytes).sum::<usize>();
         Some(jobs)
+    }
+
+    /// Takes back what still waits here of one user; the tickets of what that was. It never happens, and gets no answer.
+    pub fn withdraw(&self, tickets: &BTreeSet<u32>, sink: &Arc<dyn Sink>) -> Vec<u32> {
+        let is_meant = |job: &Job| tickets.contains(&job.ticket) && Arc::ptr_eq(&job.sink, sink);
+        let mut waiting = self.lock();
+        let Waiting { jobs, bytes, .. } = &mut *waiting;
+        let mut withdrawn = Vec::new();
+        jobs.retain(|job| {
+            let stays = !is_meant(job);
+            if !stays {
+                *bytes -= job.bytes;
+                withdrawn.push(job.ticket);
+            }
+            stays
+        });
+        withdrawn
     }
 
     /// What waits is still done; nothing more is taken in.

@@ -72,6 +72,7 @@ fn read(connection: &Connection, work: &Work) -> Result<Reply, Error> {
     match work {
         Work::Do(Request::Fetch(request)) => Ok(Reply::Read(read::fetch(connection, request)?)),
         Work::Do(Request::Page(query)) => Ok(Reply::Page(read::page(connection, query)?)),
+        Work::Do(Request::LookUp(request)) => Ok(Reply::LookedUp(read::look_up(connection, request)?)),
         _ => Err(Error::Request("it reads nothing")),
     }
 }

@@ -6,7 +6,7 @@ use crate::queue::{Answer, Answers, Job, Queue, Reply, Sink, Work};
 use crate::reader;
 use crate::wire::Request;
 use crate::writer::Writer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -223,7 +223,7 @@ impl Handle {
         let (mut reading, mut writing) = (Vec::new(), Vec::new());
         for job in jobs {
             match job.work {
-                Work::Do(Request::Fetch(_) | Request::Page(_)) => reading.push(job),
+                Work::Do(Request::Fetch(_) | Request::Page(_) | Request::LookUp(_)) => reading.push(job),
                 Work::Do(Request::Check | Request::Copy(_)) => {
                     let (sink, ticket) = (job.sink.clone(), job.ticket);
                     if let Err(error) = self.shared.look_long(job) {
@@ -240,6 +240,11 @@ impl Handle {
             self.shared.writes.push(writing, &mut refused);
         }
         refused
+    }
+
+    /// Of writes that were submitted, those that were not begun and now never will be: nothing of them happened.
+    pub fn withdraw(&self, tickets: &[u32], sink: &Arc<dyn Sink>) -> Vec<u32> {
+        self.shared.writes.withdraw(&BTreeSet::from_iter(tickets.iter().copied()), sink)
     }
 
     /// What was submitted before is still done. The answer to `ticket` comes when this user's share is given back, and with the

@@ -16,6 +16,16 @@ pub fn row(id: &[u8], version: u64, body: &[u8]) -> i64 {
     sum(id, [u64::MAX, version], body)
 }
 
+/// Of a number that holds for the whole store: no session has the empty id.
+pub fn meta(key: i64, value: i64) -> i64 {
+    sum(b"", [key as u64, value as u64], b"")
+}
+
+/// Of an entry of the lookup.
+pub fn term(term: &[u8], id: &[u8]) -> i64 {
+    sum(id, [u64::MAX - 1, term.len() as u64], term)
+}
+
 pub fn record(id: &[u8], revision: u64, nonce: u64, body: &[u8]) -> i64 {
     sum(id, [revision, nonce], body)
 }

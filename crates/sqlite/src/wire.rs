@@ -1,5 +1,6 @@
 //! Requests, and answers as bytes: what crosses the boundary is one buffer each way. Little endian; whole numbers that JavaScript
-//! holds as doubles travel as such. `ts/store/sqlite-wire.ts` is the other end.
+//! holds as doubles travel as such. `ts/store/sqlite-wire.ts` and
+//! `ts/store/sqlite-answers.ts` are the other end.
 
 use crate::error::Error;
 use crate::queue::{Answer, Reply};
@@ -53,6 +54,8 @@ pub struct Draft {
     pub cleared: bool,
     /// False: a power cut may undo it.
     pub flush: bool,
+    /// All its entries of the lookup go first, for nobody can read which they were.
+    pub all_terms: bool,
     pub row: Option<Vec<u8>>,
     pub lost_terms: Vec<Vec<u8>>,
     pub new_terms: Vec<Vec<u8>>,
@@ -65,13 +68,21 @@ pub struct Raise {
     pub next: Marks,
 }
 
+/// Whether a session is found by these terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookUp {
+    pub id: Vec<u8>,
+    pub terms: Vec<Vec<u8>>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     Fetch(Fetch),
     Page(PageQuery),
+    LookUp(LookUp),
     Draft(Draft),
     Raise(Raise),
-    /// Looks through the structure of the whole database.
+    /// Looks through the structure of the whole database, and through its lookup.
     Check,
     /// Gives unused room back to the disk; others wait meanwhile.
     Compact,
@@ -103,6 +114,14 @@ pub struct Found {
     pub more: bool,
     /// Revision of the first record whose checksum does not fit.
     pub damaged: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LookedUp {
+    /// Of the session's row; none: there is no such session.
+    pub version: Option<u64>,
+    /// Terms without an entry that is sound.
+    pub missing: Vec<Vec<u8>>,
 }
 
 /// What a look through the whole database found; the contents of rows and records are not looked at.
@@ -210,6 +229,12 @@ pub fn encode(Answer { ticket, result }: &Answer, out: &mut Vec<u8>) {
         Ok(Reply::Log(bytes)) => {
             out.push(7);
             put_number(out, *bytes);
+        }
+        Ok(Reply::LookedUp(LookedUp { version, missing })) => {
+            out.push(8);
+            out.extend(version.map_or(-1.0, |version| version as f64).to_le_bytes());
+            out.extend((missing.len() as u32).to_le_bytes());
+            missing.iter().for_each(|term| put_bytes(out, term));
         }
     }
     let length = (out.len() - start - 4) as u32;

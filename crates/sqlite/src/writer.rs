@@ -1,7 +1,7 @@
 //! The one thread of the process that writes to a directory. It opens, commits what waits together, and closes.
 
 use crate::commit::{Flushing, commit};
-use crate::connection::{self, COMMITS_KEY, EPOCH_KEY, LOG_BYTES_KEPT, meta, set_meta};
+use crate::connection::{self, COMMITS_KEY, EPOCH_KEY, LOG_BYTES_KEPT, marks_and_commits, set_meta};
 use crate::deadline;
 use crate::error::Error;
 use crate::log_watch::{LogWatch, length_of};
@@ -324,11 +324,11 @@ fn accept(dir: &std::path::Path, mark: &Mark, known: Known) -> Result<Connection
     place::keep_log(dir, known.commits)?;
     let mut connection = connection::open(dir, 0)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let after = |known: u64, key: i64| {
-        let latest = known.max(meta(&transaction, key)? as u64);
-        latest.checked_add(1).ok_or_else(|| Error::Damaged("a number of it is nonsense".into()))
+    let (marks, commits) = marks_and_commits(&transaction)?;
+    let after = |known: u64, found: u64| {
+        known.max(found).checked_add(1).ok_or_else(|| Error::Damaged("a number of it is nonsense".into()))
     };
-    let known = Known { commits: after(known.commits, COMMITS_KEY)?, epoch: after(known.epoch, EPOCH_KEY)? };
+    let known = Known { commits: after(known.commits, commits)?, epoch: after(known.epoch, marks.epoch)? };
     set_meta(&transaction, EPOCH_KEY, known.epoch)?;
     set_meta(&transaction, COMMITS_KEY, known.commits)?;
     transaction.commit().map_err(|error| Error::from(error).at_commit())?;

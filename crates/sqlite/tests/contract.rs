@@ -4,7 +4,10 @@ mod shared;
 
 use holdfast_sqlite::*;
 use shared::{Folder, User, draft_on, marked};
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// As in a directory of others, who let this user make and pass but not list.
@@ -264,6 +267,65 @@ fn a_call_whose_time_is_over_does_nothing() {
     user.close();
 }
 
+/// As a process that was stopped in the middle of a commit: whoever opens the file gets a lock of its own.
+fn stop_all(dir: &Path) -> File {
+    let mark = File::open(dir.join("mark")).unwrap();
+    // SAFETY: the descriptor is open.
+    assert_eq!(unsafe { libc::flock(mark.as_raw_fd(), libc::LOCK_EX) }, 0);
+    mark
+}
+
+/// A commit is a flush: what waited meanwhile shares the next.
+#[test]
+fn all_that_waits_is_committed_together() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    let none = user.read("s").unwrap();
+    user.append("first", b"x").unwrap();
+    let before = marked(&folder.store());
+    let stopped = stop_all(&folder.store());
+    let begun = user.send(Request::Draft(Draft { flush: true, ..draft_on(&none, "begun", b"row") }));
+    std::thread::sleep(Duration::from_millis(50));
+    let waiting: Vec<u32> = (0..100)
+        .map(|n| user.send(Request::Draft(Draft { flush: true, ..draft_on(&none, &format!("s{n}"), b"row") })))
+        .collect();
+    drop(stopped);
+    for ticket in [begun].into_iter().chain(waiting) {
+        assert_eq!(user.receive(), Answer { ticket, result: Ok(Reply::Committed(true)) });
+    }
+    assert_eq!(marked(&folder.store()), before + 2);
+    user.close();
+}
+
+#[test]
+fn what_was_not_begun_can_be_withdrawn_and_never_happens() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    let mut other = User::open(&folder.store()).unwrap();
+    let none = user.read("s").unwrap();
+    let stopped = stop_all(&folder.store());
+    let compacting = user.send(Request::Compact);
+    std::thread::sleep(Duration::from_millis(50)); // it is begun
+    let behind: Vec<u32> =
+        (0..3).map(|n| user.send(Request::Draft(draft_on(&none, &format!("s{n}"), b"row")))).collect();
+    assert_eq!(other.withdraw(&behind), [0; 0], "tickets are each user's own");
+    assert_eq!(user.withdraw(&[compacting, behind[0], behind[2], 99]), [behind[0], behind[2]]);
+    assert_eq!(user.withdraw(&behind[..1]), [0; 0]);
+    drop(stopped);
+    assert_eq!(user.receive(), Answer { ticket: compacting, result: Ok(Reply::Committed(true)) });
+    assert_eq!(user.receive(), Answer { ticket: behind[1], result: Ok(Reply::Committed(true)) });
+    assert_eq!(["s0", "s1", "s2"].map(|id| other.read(id).unwrap().row.is_some()), [false, true, false]);
+
+    let stopped = stop_all(&folder.store());
+    let begun = user.send(Request::Draft(draft_on(&none, "s3", b"row")));
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(user.withdraw(&[begun]), [0; 0]);
+    drop(stopped);
+    assert_eq!(user.receive(), Answer { ticket: begun, result: Ok(Reply::Committed(true)) });
+    user.close();
+    other.close();
+}
+
 #[test]
 fn what_cannot_be_opened_says_why() {
     let folder = Folder::new();
@@ -282,7 +344,12 @@ fn what_cannot_be_opened_says_why() {
     }
     assert!(matches!(refusal("lmdb"), Error::Refused(what) if what.contains("LMDB")));
     assert!(matches!(refusal("text"), Error::Damaged(_)));
-    std::os::unix::fs::symlink(folder.0.join("file"), folder.0.join("linked/store.sqlite")).unwrap();
-    assert!(matches!(refusal("linked"), Error::Refused(what) if what.contains("plain file")));
+    for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "mark"] {
+        let link = folder.0.join("linked").join(name);
+        std::os::unix::fs::symlink(folder.0.join("file"), &link).unwrap();
+        assert!(matches!(refusal("linked"), Error::Refused(what) if what.contains("plain file")), "{name}");
+        std::fs::remove_file(link).unwrap();
+    }
+    assert_eq!(std::fs::read(folder.0.join("file")).unwrap(), b"", "nothing was followed");
     assert!(matches!(refusal("lmdb"), Error::Refused(_)), "and again");
 }

@@ -1,103 +1,22 @@
-//! What becomes of a store when files are damaged or go, the disk is full, or other processes stop or die.
+//! What becomes of a store when files go, the disk is full, or other processes stop or die.
 
 mod shared;
 
 use holdfast_sqlite::*;
+use shared::other::{Dice, Other, amount, copy};
 use shared::{Folder, User, draft_on, marked};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::os::unix::fs::FileExt;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// The same numbers in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
-
-/// Another process: this test binary again, as `role`.
-struct Other {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    input: ChildStdin,
-}
-
-impl Other {
-    fn start(role: &str, dir: &Path) -> Other {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "role", "--ignored", "--nocapture", "--test-threads=1"])
-            .env("HOLDFAST_ROLE", role)
-            .env("HOLDFAST_DIR", dir)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let input = child.stdin.take().unwrap();
-        Other { child, lines, input }
-    }
-
-    /// Its next line that begins with `word`, without that; none: it has ended.
-    fn hear(&mut self, word: &str) -> Option<String> {
-        loop {
-            let line = self.lines.next()?.ok()?;
-            if let Some((_, rest)) = line.split_once(word) {
-                return Some(rest.trim().into());
-            }
-        }
-    }
-
-    fn signal(&self, signal: i32) {
-        // SAFETY: a signal to a child that was not waited for yet.
-        unsafe { libc::kill(self.child.id() as i32, signal) };
-    }
-
-    fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn die() -> ! {
-    // SAFETY: ends this process.
-    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
-    unreachable!()
-}
-
-const SESSIONS: u64 = 60;
-const REVISIONS: u64 = 4;
 
 #[test]
 #[ignore = "what other processes do, when a test starts one"]
 fn role() {
     let dir = std::path::PathBuf::from(std::env::var_os("HOLDFAST_DIR").unwrap());
     match std::env::var("HOLDFAST_ROLE").unwrap().as_str() {
-        "base" | "base and die" => {
-            let mut user = User::open(&dir).unwrap();
-            for _ in 0..REVISIONS {
-                for session in 0..SESSIONS {
-                    let size = if session % 20 == 3 { 20_000 } else { 100 };
-                    user.append(&format!("s{session}"), &vec![session as u8; size]).unwrap();
-                }
-            }
-            if std::env::var("HOLDFAST_ROLE").unwrap().ends_with("die") {
-                die();
-            }
-            user.close();
-        }
         "append" => append_for_ever(&dir),
         "reopen" => reopen_for_ever(&dir),
         "hold" => {
@@ -109,6 +28,13 @@ fn role() {
             println!("found {found}");
             println!("again {:?}", user.append("s", b"other"));
             user.close();
+        }
+        "limited" => meet_an_error_of_the_disk(&dir),
+        "read" => {
+            let database = rusqlite::Connection::open(dir.join("store.sqlite")).unwrap();
+            database.execute_batch("BEGIN; SELECT * FROM session").unwrap();
+            println!("reading");
+            let _ = std::io::stdin().read_line(&mut String::new());
         }
         other => panic!("role {other}"),
     }
@@ -124,6 +50,31 @@ fn append_for_ever(dir: &Path) {
     }
 }
 
+/// In a process of its own, for the bound on the lengths of files holds for all of it.
+fn meet_an_error_of_the_disk(dir: &Path) {
+    let mut user = User::open(dir).unwrap();
+    user.append("s", b"one").unwrap();
+    let none = user.read("t").unwrap();
+    let log = fs::metadata(dir.join("store.sqlite-wal")).unwrap().len();
+    let bound = |bytes| {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: `limit` is whole; the signal would end the process.
+        let status = unsafe {
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+            libc::setrlimit(libc::RLIMIT_FSIZE, &limit)
+        };
+        assert_eq!(status, 0);
+    };
+    bound(log);
+    let met = user.write(Draft { flush: true, ..draft_on(&none, "t", &[7; 9000]) });
+    println!("met {met:?}");
+    assert_eq!(user.bodies("s"), [b"one"], "reads go on");
+    bound(libc::RLIM_INFINITY);
+    println!("then {:?}", user.append("s", b"two"));
+    println!("found {} {}", user.bodies("s").len(), user.read("t").unwrap().row.is_some());
+    user.close();
+}
+
 fn reopen_for_ever(dir: &Path) {
     let name = std::process::id().to_string();
     println!("ready");
@@ -133,133 +84,6 @@ fn reopen_for_ever(dir: &Path) {
         println!("acknowledged {name} {revision}");
         user.close();
     }
-}
-
-fn made(role: &str, folder: &Folder) {
-    let mut other = Other::start(role, &folder.store());
-    while other.hear("nothing").is_some() {}
-    let _ = other.child.wait();
-}
-
-fn copy(from: &Path, to: &Path) {
-    let _ = fs::remove_dir_all(to);
-    fs::create_dir(to).unwrap();
-    for entry in from.read_dir().unwrap().flatten() {
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-}
-
-/// `right`, `said` (an error or a checksum tells), or `unseen`.
-fn judge(dir: &Path) -> &'static str {
-    let mut user = match User::open(dir) {
-        Ok(user) => user,
-        Err(Error::Damaged(_) | Error::MarkDamaged(_) | Error::WentBack { .. } | Error::Refused(_)) => return "said",
-        Err(other) => panic!("{other:?}"),
-    };
-    let (mut said, mut unseen) = (false, false);
-    for session in 0..SESSIONS {
-        match user.read(&format!("s{session}")) {
-            Err(Error::Damaged(_)) => said = true,
-            Err(other) => panic!("{other:?}"),
-            Ok(found) if found.damaged.is_some() => said = true,
-            Ok(Found { row: Some(StoredRow { body: None, .. }), .. }) => said = true,
-            // A gap in the chain is found by whoever reads the records: the row names first and last.
-            Ok(found) if found.row.is_some() && found.records.len() < REVISIONS as usize => said = true,
-            Ok(found) => unseen |= found.records.len() != REVISIONS as usize || found.row.is_none(),
-        }
-    }
-    user.close();
-    if unseen {
-        "unseen"
-    } else if said {
-        "said"
-    } else {
-        "right"
-    }
-}
-
-fn damage(
-    role: &str,
-    rounds: u64,
-    harm: impl Fn(&File, u64, &mut Dice),
-    only: Option<&str>,
-) -> BTreeMap<&'static str, u64> {
-    let folder = Folder::new();
-    made(role, &folder);
-    let mut files: Vec<_> = folder.store().read_dir().unwrap().flatten().collect();
-    files.sort_by_key(|entry| entry.file_name());
-    files.retain(|entry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        entry.metadata().unwrap().len() > 0 && !name.starts_with("open-") && only.is_none_or(|only| only == name)
-    });
-    let total: u64 = files.iter().map(|entry| entry.metadata().unwrap().len()).sum();
-    assert!(total > 0);
-    let mut counts = BTreeMap::new();
-    let mut dice = Dice(4711);
-    for _ in 0..rounds {
-        let work = folder.0.join("work");
-        copy(&folder.store(), &work);
-        let mut at = dice.below(total);
-        let entry = files.iter().find(|entry| {
-            let length = entry.metadata().unwrap().len();
-            if at >= length {
-                at -= length;
-                return false;
-            }
-            true
-        });
-        let path = work.join(entry.unwrap().file_name());
-        harm(&File::options().read(true).write(true).open(path).unwrap(), at, &mut dice);
-        *counts.entry(judge(&work)).or_default() += 1;
-    }
-    counts
-}
-
-fn flip(file: &File, at: u64, dice: &mut Dice) {
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, at).unwrap();
-    byte[0] ^= 1 << dice.below(8);
-    file.write_all_at(&byte, at).unwrap();
-}
-
-fn cut(file: &File, at: u64, _: &mut Dice) {
-    file.set_len(at).unwrap();
-}
-
-#[test]
-fn no_flipped_bit_of_the_log_goes_unseen() {
-    let counts = damage("base and die", 60, flip, Some("store.sqlite-wal"));
-    println!("flips in the log: {counts:?}");
-    assert_eq!(counts.get("unseen"), None);
-    assert!(counts["said"] > 0);
-}
-
-#[test]
-fn hardly_a_flipped_bit_of_the_database_goes_unseen() {
-    let counts = damage("base", 60, flip, Some("store.sqlite"));
-    println!("flips in the database: {counts:?}");
-    // One in the key of a session hides it: found by looking through all of the database only.
-    assert!(counts.get("unseen").is_none_or(|count| *count <= 2), "{counts:?}");
-    assert!(counts["said"] > 0);
-}
-
-#[test]
-fn a_flipped_bit_of_the_mark_is_said_as_its_damage() {
-    let folder = Folder::new();
-    made("base", &folder);
-    let path = folder.store().join("mark");
-    let whole = fs::read(&path).unwrap();
-    for at in [0, 7, 8, 15, 16, 23] {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 128;
-        fs::write(&path, bytes).unwrap();
-        assert_eq!(User::open(&folder.store()).map(|_| ()), Err(Error::MarkDamaged(path.clone())), "byte {at}");
-    }
-    let mut user = User::open_with(&folder.store(), true, Duration::from_secs(5)).unwrap();
-    assert_eq!(user.read("s1").unwrap().marks.epoch, 1);
-    user.append("s1", b"goes on").unwrap();
-    user.close();
-    User::open(&folder.store()).unwrap().close();
 }
 
 /// The epoch of what was lost is outdated too, though the database that is left never heard of it.
@@ -279,29 +103,6 @@ fn accepting_an_older_state_outdates_the_epochs_that_it_never_had() {
     let mut user = User::open_with(&folder.store(), true, Duration::from_secs(5)).unwrap();
     assert_eq!(user.read("s").unwrap().marks.epoch, 7);
     user.close();
-}
-
-#[test]
-fn no_cut_goes_unseen() {
-    for role in ["base", "base and die"] {
-        let counts = damage(role, 40, cut, None);
-        println!("cuts after '{role}': {counts:?}");
-        assert_eq!(counts.get("unseen"), None);
-        assert!(counts["said"] > 0);
-    }
-}
-
-/// SQLite counts pages that were begun, and reads zeros for the rest.
-#[test]
-fn a_database_that_lacks_half_a_page_is_damaged() {
-    let folder = Folder::new();
-    made("base", &folder);
-    let path = folder.store().join("store.sqlite");
-    let whole = fs::metadata(&path).unwrap().len();
-    for missing in [1, 2048, 4095] {
-        File::options().write(true).open(&path).unwrap().set_len(whole - missing).unwrap();
-        assert!(matches!(User::open(&folder.store()).map(|_| ()), Err(Error::Damaged(_))), "{missing} bytes");
-    }
 }
 
 #[test]
@@ -336,12 +137,14 @@ fn a_store_that_goes_back_while_it_is_open_is_refused_from_then_on() {
     for first in ["write", "compact"] {
         let folder = Folder::new();
         let mut user = User::open(&folder.store()).unwrap();
-        for _ in 0..3 {
+        let database = rusqlite::Connection::open(folder.store().join("store.sqlite")).unwrap();
+        user.append("s", b"old").unwrap();
+        database.execute_batch("CREATE TEMP TABLE older AS SELECT * FROM meta").unwrap();
+        for _ in 0..2 {
             user.append("s", b"new").unwrap();
         }
         let found = user.read("s").unwrap();
-        let database = rusqlite::Connection::open(folder.store().join("store.sqlite")).unwrap();
-        database.execute("UPDATE meta SET value=1 WHERE key=4", []).unwrap();
+        database.execute_batch("INSERT OR REPLACE INTO meta SELECT * FROM temp.older").unwrap();
         let went_back = Error::WentBack { known: 3, found: 1 };
         if first == "compact" {
             assert_eq!(user.ask(Request::Compact), Err(went_back.clone()));
@@ -353,90 +156,6 @@ fn a_store_that_goes_back_while_it_is_open_is_refused_from_then_on() {
         assert_eq!(User::open(&folder.store()).map(|_| ()), Err(went_back));
         User::open_with(&folder.store(), true, Duration::from_secs(5)).unwrap().close();
     }
-}
-
-/// What is left of the newer state may be all that there is of it.
-#[test]
-fn a_refused_opening_keeps_the_log_and_so_does_accepting() {
-    let folder = Folder::new();
-    made("base and die", &folder);
-    let log = folder.store().join("store.sqlite-wal");
-    let whole = fs::read(&log).unwrap();
-    let known = marked(&folder.store());
-    let harms: [&dyn Fn(); 3] = [
-        &|| File::options().write(true).open(&log).unwrap().write_all_at(&[1; 9], 32 + 24 + 1000).unwrap(),
-        &|| File::options().write(true).open(&log).unwrap().write_all_at(&[1; 9], 8).unwrap(),
-        &|| File::options().write(true).open(folder.store().join("store.sqlite")).unwrap().set_len(0).unwrap(),
-    ];
-    for harm in harms {
-        fs::write(&log, &whole).unwrap();
-        harm();
-        let harmed = fs::read(&log).unwrap();
-        for _ in 0..2 {
-            let error = User::open(&folder.store()).map(|_| ()).unwrap_err();
-            assert!(matches!(error, Error::WentBack { .. }), "{error:?}");
-            assert!(fs::read(&log).unwrap() == harmed, "untouched");
-        }
-    }
-    User::open_with(&folder.store(), true, Duration::from_secs(5)).unwrap().close();
-    let kept = folder.store().join(format!("store.sqlite-wal.{known}.kept"));
-    assert!(fs::read(kept).unwrap() == whole);
-    assert!(!log.exists(), "a store that is whole is tidied up");
-}
-
-/// A page of records that is nonsense withholds the sessions on it, and no others, however they were asked for.
-#[test]
-fn damage_to_one_page_withholds_that_page_only() {
-    let folder = Folder::new();
-    made("base", &folder);
-    let path = folder.store().join("store.sqlite");
-    let bytes = fs::read(&path).unwrap();
-    // Of the large records, the beginning of one.
-    let at = bytes.windows(3000).position(|window| window == [43; 3000].as_slice()).unwrap();
-    let file = File::options().write(true).open(&path).unwrap();
-    file.write_all_at(&[255; 64], at as u64 / 4096 * 4096).unwrap();
-    let mut user = User::open(&folder.store()).unwrap();
-    let tickets: Vec<u32> = (0..SESSIONS)
-        .map(|session| {
-            user.send(Request::Fetch(Fetch { id: format!("s{session}").into(), from: Some(0), limit_bytes: u64::MAX }))
-        })
-        .collect();
-    let whole = tickets.iter().filter(|_| {
-        let result = user.receive().result;
-        matches!(result, Ok(Reply::Read(found)) if found.damaged.is_none() && found.records.len() == REVISIONS as usize)
-    });
-    let whole = whole.count() as u64;
-    println!("{whole} of {SESSIONS} sessions whole");
-    assert!((SESSIONS - 2..SESSIONS).contains(&whole));
-    for session in [1, 2] {
-        user.append(&format!("s{session}"), b"goes on").unwrap();
-    }
-    user.close();
-}
-
-#[test]
-fn whoever_met_damage_opens_anew_and_goes_on() {
-    let folder = Folder::new();
-    made("base", &folder);
-    let mut user = User::open(&folder.store()).unwrap();
-    let (hurt, sound) = (user.read("s43").unwrap(), user.read("s1").unwrap());
-    user.close();
-    let path = folder.store().join("store.sqlite");
-    let bytes = fs::read(&path).unwrap();
-    let at = bytes.windows(3000).position(|window| window == [43; 3000].as_slice()).unwrap();
-    File::options().write(true).open(&path).unwrap().write_all_at(&[255; 64], at as u64 / 4096 * 4096).unwrap();
-    // Nobody reads meanwhile: with its connection the writer closes the last one, and SQLite deletes the log.
-    let mut user = User::open(&folder.store()).unwrap();
-    for round in 0..3 {
-        let deletes = vec![Change::Delete { from: 0, to: 9 }];
-        let met = user.write(Draft { flush: true, changes: deletes, ..draft_on(&hurt, "s43", b"row") });
-        assert!(matches!(met, Err(Error::Damaged(_))), "{met:?}");
-        if round == 0 {
-            assert!(user.write(draft_on(&sound, "s1", b"goes on")).unwrap());
-        }
-    }
-    assert_eq!(user.read("s1").unwrap().row.unwrap().body.as_deref(), Some(b"goes on".as_slice()));
-    user.close();
 }
 
 /// As after a power cut: the mark, which is not flushed, may say what it said before, and so may the log.
@@ -556,6 +275,42 @@ fn fill(disk: &Path) {
 }
 
 #[test]
+fn an_error_of_the_disk_is_said_and_gone_on_from() {
+    let folder = Folder::new();
+    let mut other = Other::start("limited", &folder.store());
+    let met = other.hear("met").unwrap();
+    assert!(met.starts_with("Err(") && met.contains("disk I/O error"), "{met}");
+    assert_eq!(other.hear("then").as_deref(), Some("Ok(2)"));
+    assert_eq!(other.hear("found").as_deref(), Some("2 false"));
+    let mut user = User::open(&folder.store()).unwrap();
+    assert_eq!(user.bodies("s").len(), 2);
+    user.close();
+}
+
+/// Those who die while they read leave nothing behind that keeps the log from being shortened.
+#[test]
+fn dead_readers_hold_nothing_back() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    let readers = amount("HOLDFAST_READERS", 20);
+    for round in 0..readers {
+        user.append(&format!("s{}", round % 7), &[7; 30_000]).unwrap();
+        let mut reader = Other::start("read", &folder.store());
+        reader.hear("reading").unwrap();
+        user.append("s", b"beside it").unwrap();
+        reader.kill();
+    }
+    for _ in 0..100 {
+        user.append("after", &[7; 30_000]).unwrap();
+    }
+    let log = fs::metadata(folder.store().join("store.sqlite-wal")).unwrap().len();
+    println!("{readers} dead readers, the log has {log} bytes");
+    assert!(log < 4 << 20, "{log}");
+    assert_eq!(user.bodies("s").len() as u64, readers);
+    user.close();
+}
+
+#[test]
 fn two_processes_see_what_the_other_wrote() {
     let folder = Folder::new();
     let mut user = User::open(&folder.store()).unwrap();
@@ -599,11 +354,6 @@ fn a_process_that_is_stopped_anywhere_holds_nobody_up_beyond_the_bound() {
     println!("slowest answer {slowest:?} at a bound of {bound:?}, busy {busy} of {stops}");
     assert!(slowest < Duration::from_secs(5), "it ends");
     User::open(&folder.store()).unwrap().close();
-}
-
-/// How often or how long, where the environment asks for more than CI has time for.
-fn amount(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// By session: the last revision that was acknowledged.

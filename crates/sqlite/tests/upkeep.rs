@@ -74,6 +74,32 @@ fn a_copy_ends_with_the_store_and_leaves_nothing_that_looks_like_one() {
     }
 }
 
+/// Ten minutes of 20 saves a second, in a row: sessions keep their latest records only.
+#[test]
+fn files_grow_with_what_is_kept_not_with_what_is_written() {
+    const SESSIONS: u64 = 50;
+    const KEPT: u64 = 10;
+    const BODY: usize = 400;
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    let mut rows: Vec<Found> = (0..SESSIONS).map(|session| user.read(&format!("s{session}")).unwrap()).collect();
+    for save in 0..12_000u64 {
+        let (session, revision) = ((save % SESSIONS) as usize, save / SESSIONS + 1);
+        let put = Change::Put(StoredRecord { revision, nonce: 7, body: vec![save as u8; BODY] });
+        let changes = vec![put, Change::Delete { from: 0, to: revision.saturating_sub(KEPT) + 1 }];
+        // Each is a transaction; that it is flushed too changes no length.
+        let draft = Draft { changes, ..draft_on(&rows[session], &format!("s{session}"), &[1; 100]) };
+        rows[session].row = Some(StoredRow { version: draft.next, body: None });
+        assert!(user.write(draft).unwrap());
+    }
+    let length = |name: &str| folder.store().join(name).metadata().map_or(0, |found| found.len());
+    let size = ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "mark"].map(length).iter().sum::<u64>();
+    let live = SESSIONS * (KEPT * BODY as u64 + 100);
+    println!("{size} bytes on disk for {live} that are kept");
+    assert!(size <= 3 * live + (4 << 20), "{size}");
+    user.close();
+}
+
 /// As of a process that was stopped in the middle of reading.
 #[test]
 fn a_log_that_was_kept_long_is_told_of_and_shortened_without_a_write() {

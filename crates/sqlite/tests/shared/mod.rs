@@ -1,6 +1,8 @@
 //! A directory of its own, and a user of it that waits for its answers.
 #![allow(dead_code)] // each test file uses a part
 
+pub mod other;
+
 use holdfast_sqlite::*;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -77,6 +79,10 @@ impl User {
             .submit(vec![Job { work: Work::Do(request), bytes: self.weigh, ticket, due, sink: self.sink.clone() }])
             .deliver();
         ticket
+    }
+
+    pub fn withdraw(&self, tickets: &[u32]) -> Vec<u32> {
+        self.handle.withdraw(tickets, &self.sink)
     }
 
     pub fn receive(&self) -> Answer {
