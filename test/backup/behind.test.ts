@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Backup } from '../../ts/backup/backup.ts';
-import type { Fed, LogReader } from '../../ts/backup/backup.ts';
+import type { Fed, LogReader } from '../../ts/backup/copy.ts';
 import { HoldfastError } from '../../ts/errors.ts';
 import { Observers } from '../../ts/observe.ts';
 import { ORIGIN } from '../../ts/position.ts';
