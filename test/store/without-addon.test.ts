@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -19,7 +20,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../ts/clock.ts';
 import { findModule, resultCode } from '../../ts/store/sqlite-driver.ts';
-import { REMOTE, beginCopy, dropCopy } from '../../ts/store/sqlite-files.ts';
+import { REMOTE, SqliteFiles, beginCopy, dropCopy } from '../../ts/store/sqlite-files.ts';
 import { SqliteGround } from '../../ts/store/sqlite-ground.ts';
 import { PRAGMAS, SQL } from '../../ts/store/sqlite-sql.ts';
 import { SqliteStore } from '../../ts/store/sqlite.ts';
@@ -257,6 +258,50 @@ describe('without the addon', () => {
     other.kill();
     await once(other, 'close');
   }, 60_000);
+
+  it.each(HAS_ADDON ? [MODULE, 'addon'] : [MODULE])(
+    'what is left of the log of a store that was refused is kept until it is accepted through %s, however often it is opened before',
+    async (module) => {
+      const dir = newFolder();
+      const other = spawn(process.execPath, [path('visit.mjs'), dir, 'again'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+        env: { ...process.env, HOLDFAST_SQLITE: MODULE },
+      });
+      for (let i = 0; i < 6; i += 1) {
+        await once(other.stdout, 'data');
+        if (i < 5) other.stdin.write('go\n');
+      }
+      other.kill('SIGKILL');
+      await once(other, 'close');
+      const log = join(dir, 'store.sqlite-wal');
+      truncateSync(log, statSync(log).size - 5000);
+      const left = readFileSync(log);
+      for (let i = 0; i < 3; i += 1) {
+        expect(visit(dir)).toMatch(/^ERR_CORRUPT .*went back: 6 commits were acknowledged/);
+        expect(readFileSync(`${log}.6.kept`).equals(left)).toBe(true);
+      }
+      expect(visit(dir, module, 'accept')).toBe('');
+      expect(readFileSync(`${log}.6.kept`).equals(left)).toBe(true);
+      expect(readdirSync(dir).toSorted()).toEqual(['mark', 'store.sqlite', 'store.sqlite-wal.6.kept']);
+    },
+    60_000,
+  );
+
+  it('a log is kept under a name of its own where another is kept already', () => {
+    const dir = newFolder();
+    const files = new SqliteFiles(dir);
+    const log = join(dir, 'store.sqlite-wal');
+    for (const text of ['one', 'one', 'two', '', 'one', 'two']) {
+      writeFileSync(log, text);
+      files.keepLog(3);
+    }
+    const kept = readdirSync(dir).filter((name) => name.endsWith('.kept'));
+    expect(kept.toSorted().map((name) => [name, readFileSync(join(dir, name), 'utf8')])).toEqual([
+      ['store.sqlite-wal.3-2.kept', 'two'],
+      ['store.sqlite-wal.3.kept', 'one'],
+    ]);
+    files.close();
+  });
 
   // A thread of it that is terminated in the middle of a call aborts the process; a process is left alone, and ends.
   it.skipIf(MODULE !== '@photostructure/sqlite')(

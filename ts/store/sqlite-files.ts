@@ -8,6 +8,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readFileSync,
   readSync,
   readdirSync,
   realpathSync,
@@ -135,17 +136,15 @@ export class SqliteFiles {
 
   /**
    * A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer, and
-   * here SQLite deletes the log when a database is closed that was refused.
+   * here SQLite deletes the log when a database is closed that was refused. What an opening before has kept stays.
    */
   keepLog(known: number): void {
+    if (this.logBytes === 0) return; // made by SQLite just now: an opening before has let it delete the other
     const log = `${this.path}-wal`;
-    const kept = `${log}.${known}.kept`;
-    if (!existsSync(log)) return;
-    try {
-      copyFileSync(log, kept);
-      flush(kept);
-    } catch (error) {
-      throw failure('ERR_UNAVAILABLE', `the log cannot be kept as '${kept}': ${reason(error)}`, 'none');
+    for (let number = 1; ; number += 1) {
+      const kept = `${log}.${known}${number === 1 ? '' : `-${number}`}.kept`;
+      if (!existsSync(kept)) return keep(log, kept);
+      if (readFileSync(kept).equals(readFileSync(log))) return;
     }
   }
 
@@ -170,6 +169,16 @@ export class SqliteFiles {
 
   #identities(): string[] {
     return FILES.map((name) => identityOf(join(this.#dir, name)));
+  }
+}
+
+function keep(log: string, kept: string): void {
+  try {
+    copyFileSync(log, kept, constants.COPYFILE_EXCL);
+    flush(kept);
+  } catch (error) {
+    unlinkQuietly(kept);
+    throw failure('ERR_UNAVAILABLE', `the log cannot be kept as '${kept}': ${reason(error)}`, 'none');
   }
 }
 

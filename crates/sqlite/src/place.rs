@@ -115,8 +115,12 @@ pub fn check_files(dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer.
+/// A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer. An empty
+/// one was made by SQLite just now: an opening without the addon has kept the other, and let SQLite delete it.
 pub fn keep_log(dir: &Path, known: u64) -> Result<(), Error> {
+    if dir.join(LOG).metadata().is_ok_and(|found| found.len() == 0) {
+        return Ok(());
+    }
     let kept = dir.join(format!("{LOG}.{known}.kept"));
     let copied = std::fs::copy(dir.join(LOG), &kept).and_then(|_| File::open(&kept)?.sync_all());
     match copied {
