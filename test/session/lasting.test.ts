@@ -3,6 +3,7 @@ import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import { VirtualClock } from '../../ts/testing/index.ts';
+import { through } from '../store/through.ts';
 
 const LEASE_MS = 2000;
 const definition = defineSession({ n: mutable<number>(() => 0) });
@@ -51,6 +52,23 @@ describe('a use that lasts', () => {
           if (outcome !== 'saved') failed.push(JSON.stringify([part, idle, phase, outcome]));
         }
     expect(failed).toEqual([]);
+  });
+
+  it('asks a store that hangs for its renewal four times in a lease at the most', async () => {
+    const clock = new VirtualClock();
+    const sentAt: number[] = [];
+    const touch = (): Promise<never> => (sentAt.push(clock.monotonic()), new Promise(() => undefined));
+    const store = through(new MemoryStore({ clock }), { touch });
+    const sessions = new SessionRepository({ store, definition, clock, lock: { leaseMs: LEASE_MS } });
+    const session = await sessions.open('s', { create: true });
+    await pass(clock, 2 * LEASE_MS);
+    expect(sentAt.length).toBeGreaterThan(4);
+    expect(Math.min(...sentAt.slice(1).map((at, i) => at - (sentAt[i] as number)))).toBeGreaterThanOrEqual(
+      LEASE_MS / 4,
+    );
+    const closing = session.close();
+    await pass(clock, 6000);
+    await closing;
   });
 
   it('keeps it also when the fake timers of a test before have taken the timer of renewals with them', async () => {

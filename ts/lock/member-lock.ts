@@ -50,6 +50,8 @@ interface Held {
   readonly since: number;
   /** Monotonic ms, counted from before the request was sent. From then on the store must be asked whose the lock is. */
   leaseUntil: number;
+  /** When a renewal was last sent, whatever became of it. */
+  renewedAt: number;
   /** Since when another wants it. */
   wantedSince: number | undefined;
   /** How long the use that goes on may keep others waiting. */
@@ -255,6 +257,7 @@ export class MemberLock {
       token: grant.token,
       since: now,
       leaseUntil,
+      renewedAt: -Infinity,
       wantedSince: wanted ? now : undefined,
       holdMs,
       lost: false,
@@ -319,7 +322,11 @@ export class MemberLock {
 
   /** While a use goes on, its lease is renewed before a third has passed; not for ever, if others wait. */
   renewDue(): void {
-    if (this.#state.is === 'used' && this.#leftOf(this.#state.held) < DUE) void this.#renew(this.#state.held);
+    if (this.#state.is !== 'used') return;
+    const { held } = this.#state;
+    // One that is not answered yet is sent again after as long, not at each look.
+    const isUnderWay = this.#now() - held.renewedAt < RENEWED_AFTER * this.#context.options.leaseMs;
+    if (!isUnderWay && this.#leftOf(held) < DUE) void this.#renew(held);
   }
 
   /** What is left of the lease, as a part of it. */
@@ -335,6 +342,7 @@ export class MemberLock {
     const { store, options, call } = this.#context;
     const sentAt = this.#now();
     if (held.lost || held.leaving || this.#overdue(held)) return;
+    held.renewedAt = sentAt;
     try {
       const touched = await store.touch(this.id, { token: held.token, renew: true }, call);
       if (this.#held() !== held || held.leaving) return;
