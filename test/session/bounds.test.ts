@@ -5,6 +5,7 @@ import type { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
+import type { Membership } from '../../ts/store/store.ts';
 import type { Detours } from '../store/through.ts';
 import { VirtualClock } from '../../ts/testing/index.ts';
 import { through } from '../store/through.ts';
@@ -231,4 +232,30 @@ describe('several backups', () => {
     expect([...alone.backups.behind()]).toEqual([]);
     expect(() => alone.backups.behind(0)).toThrow(/no backup 0/);
   });
+});
+
+it('a primary may be of classes throughout, its memberships too', async () => {
+  class Joined implements Membership {
+    readonly #inner: Membership;
+    constructor(inner: Membership) {
+      this.#inner = inner;
+    }
+    get member(): string {
+      return this.#inner.member;
+    }
+    get epoch(): number {
+      return this.#inner.epoch;
+    }
+    watch(ids: readonly string[] | 'all'): Promise<void> {
+      return this.#inner.watch(ids);
+    }
+    leave(): Promise<void> {
+      return this.#inner.leave();
+    }
+  }
+  const store = through(new MemoryStore(), { join: async (call) => new Joined(await call()) });
+  const sessions = new SessionRepository({ store, definition });
+  await sessions.scope('s', (state) => void (state.n = 1), { create: true });
+  expect(await sessions.read('s')).toEqual({ n: 1 });
+  await sessions.close();
 });

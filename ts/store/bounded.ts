@@ -36,7 +36,14 @@ export function bounded(store: Store, clock: Clock, timeoutMs: number, what: str
         ); // nobody learns of its name any more
         throw error;
       });
-      return { ...membership, leave: (options) => ask(options, () => membership.leave(options)) } satisfies Membership;
+      const { member, epoch } = membership;
+      // It may be of a class: what that has is not copied along.
+      return {
+        member,
+        epoch,
+        watch: (ids, options) => membership.watch(ids, options),
+        leave: (options) => ask(options, () => membership.leave(options)),
+      } satisfies Membership;
     },
     close: () => store.close(),
   };
