@@ -24,6 +24,8 @@ export interface SqliteLink {
 /** After the threads should have answered. */
 const GRACE_MS = 1000;
 const TICKETS = 2 ** 32;
+/** A timer that is so late never comes: it was one of a test's fake timers, and went with them. */
+const LOST_MS = 1000;
 
 /** Of what belongs to no call with a bound of its own. */
 export const withGrace = (boundMs: number): Patience => ({ boundMs, giveUpMs: boundMs + GRACE_MS, outcome: 'unknown' });
@@ -70,6 +72,7 @@ export class Tickets {
       const giveUpAt = now + patience.giveUpMs;
       this.#pending.set(ticket, { resolve, reject, patience, giveUpAt });
       if (giveUpAt < this.#timerAt) this.#watch(giveUpAt);
+      else if (now > this.#timerAt + LOST_MS) this.#watch(this.#earliest());
       else if (this.#pending.size === 1) this.#timer?.ref();
       try {
         send(ticket, now + patience.boundMs);
@@ -123,9 +126,13 @@ export class Tickets {
     const unsure = late.filter(([, { patience }]) => patience.outcome === 'unknown').map(([ticket]) => ticket);
     const withdrawn = new Set(unsure.length > 0 ? this.#withdraw(unsure) : []);
     for (const [ticket, { patience }] of late) this.settle(ticket, lateFailure(patience, withdrawn.has(ticket)));
-    let next = Infinity;
-    for (const { giveUpAt } of this.#pending.values()) next = Math.min(next, giveUpAt);
-    this.#watch(next);
+    this.#watch(this.#earliest());
+  }
+
+  #earliest(): number {
+    let earliest = Infinity;
+    for (const { giveUpAt } of this.#pending.values()) earliest = Math.min(earliest, giveUpAt);
+    return earliest;
   }
 }
 
