@@ -16,7 +16,7 @@ afterEach(() => void vi.useRealTimers());
 
 describe('questions under way', () => {
   it('are given up each at its own time, and answered before', async () => {
-    const tickets = new Tickets();
+    const tickets = new Tickets(never, () => []);
     const late = codeOf(tickets.ask(patience(40), never));
     const sooner = codeOf(tickets.ask(patience(10), never));
     const answered = codeOf(tickets.ask(patience(20), (ticket) => tickets.settle(ticket, ANSWER)));
@@ -26,7 +26,7 @@ describe('questions under way', () => {
   });
 
   it('are given up also after the fake timers of a test have taken the timer with them', async () => {
-    const tickets = new Tickets();
+    const tickets = new Tickets(never, () => []);
     vi.useFakeTimers();
     await tickets.ask(patience(100), (ticket) => tickets.settle(ticket, ANSWER));
     vi.useRealTimers();
