@@ -132,9 +132,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /**
-   * Locks and opens the session, runs `use`, saves what changed, and unlocks. If `use` throws, nothing of it is saved
-   * and the error is passed on. Parts of the state that it returns are returned as plain copies. `ERR_NOT_FOUND` when
-   * there is no such session and `create` makes none, and when it was destroyed.
+   * Locks and opens the session, runs `use`, saves what changed, and unlocks. Where lock and state are here, `use` begins
+   * before this returns. If it throws, nothing of it is saved and the error is passed on. Parts of the state that it
+   * returns are returned as plain copies. `ERR_NOT_FOUND` when there is no such session and `create` makes none, and when
+   * it was destroyed.
    */
   async scope<R>(
     id: string,

@@ -144,7 +144,7 @@ export class SqliteFiles {
     for (let number = 1; ; number += 1) {
       const kept = `${log}.${known}${number === 1 ? '' : `-${number}`}.kept`;
       if (!existsSync(kept)) return keep(log, kept);
-      if (readFileSync(kept).equals(readFileSync(log))) return;
+      if (statSync(kept).size === this.logBytes && readFileSync(kept).equals(readFileSync(log))) return;
     }
   }
 
