@@ -6,6 +6,7 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import type { RepositoryOptions } from '../../ts/session/options.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Store } from '../../ts/store/store.ts';
+import { VirtualClock } from '../../ts/testing/index.ts';
 import { through } from '../store/through.ts';
 
 interface State {
@@ -24,6 +25,11 @@ function watched(
   return { sessions, events };
 }
 
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'no error',
+    (error: { code?: unknown }) => error.code ?? error,
+  );
 const typesOf = (events: readonly HoldfastEvent[]): string[] => events.map(({ type }) => type);
 
 describe('events of a repository', () => {
@@ -116,5 +122,24 @@ describe('events of a repository', () => {
     jumpMs = 7_200_000;
     await sessions.scope(ID, (state) => void (state.n += 1), { create: true });
     expect(events.find(({ type }) => type === 'clock-jump')).toMatchObject({ jumpMs: 7_200_000 });
+  });
+
+  it('may be answered by calls of the session that they happen in: these come after', async () => {
+    const clock = new VirtualClock();
+    const { sessions } = watched(new MemoryStore({ clock }), { clock });
+    const session = await sessions.open(ID, { create: true });
+    session.state.n = 1;
+    await session.save();
+    const called: Promise<unknown>[] = [];
+    sessions.observe(({ type }) => {
+      if (type !== 'clock-jump') return;
+      session.state.n = 3;
+      called.push(session.save(), session.close(), codeOf(session.save()));
+    });
+    session.state.n = 2;
+    clock.jump(100_000); // the next save tells of it while it makes its record
+    expect(await session.save()).toMatchObject({ kind: 'delta', revision: 2 });
+    expect(await Promise.all(called)).toMatchObject([{ kind: 'delta', revision: 3 }, undefined, 'ERR_CLOSED']);
+    expect(await sessions.read(ID)).toEqual({ n: 3 });
   });
 });

@@ -252,7 +252,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   /** Ends the session; what was not saved is discarded. Harmless when it has ended. */
   async close(): Promise<void> {
     this.#closing = true;
-    if (this.#queue !== undefined) await this.#queue;
+    while (this.#queue !== undefined) await this.#queue;
     if (this.#ended) return this.#ending;
     const clean = !this.#closed && this.#tracker.tracked().length === 0;
     await this.#end('keep', clean ? this.#slots : undefined);
@@ -264,8 +264,14 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** Calls run one after the other. */
   #alone<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#closing) return Promise.reject(this.#isClosed());
-    const result = this.#queue === undefined ? this.#begin(run) : this.#queue.then(() => this.#begin(run));
+    return this.#closing ? Promise.reject(this.#isClosed()) : this.#inTurn(run);
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const before = this.#queue;
+    if (before === BEGINNING) return BEGINNING.then(() => this.#inTurn(run));
+    this.#queue = BEGINNING;
+    const result = before === undefined ? this.#begin(run) : before.then(() => this.#begin(run));
     const done = (): void => {
       if (this.#queue === last) this.#queue = undefined;
     };
@@ -368,3 +374,6 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return (this.#ending = this.#claimed.end(how, this.#shut() ? slots : undefined));
   }
 }
+
+/** A call is about to return: what it calls back meanwhile (a listener of events) may call the session, and waits. */
+const BEGINNING: Promise<void> = Promise.resolve();
