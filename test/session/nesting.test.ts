@@ -2,6 +2,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
+import { frameOf, inScope } from '../../ts/session/nesting.ts';
+import type { Frame } from '../../ts/session/nesting.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { openStore } from '../../ts/store/open.ts';
 
@@ -115,3 +117,27 @@ it('what is started inside and goes on for long holds nothing of the session onc
   expect(used?.deref()).toBeUndefined();
   clearInterval(timer);
 });
+
+it.each(['has ended', 'is about to end'])(
+  'who begins scope after scope from within one that %s is in no more for that',
+  async (when) => {
+    const depths: number[] = [];
+    const depthOf = (frame: Frame | undefined): number => (frame === undefined ? 0 : 1 + depthOf(frame.outer));
+    await new Promise<void>((resolve) => {
+      const job = (number: number): void => {
+        const frame = frameOf(store, { id: `job ${number}`, closed: false });
+        depths.push(depthOf(frame));
+        inScope(frame, () =>
+          setImmediate(() => {
+            if (number === 100) return resolve();
+            if (when === 'has ended') frame.session = undefined;
+            job(number + 1);
+            frame.session = undefined;
+          }),
+        );
+      };
+      job(1);
+    });
+    expect([depths.length, Math.max(...depths)]).toEqual([100, when === 'has ended' ? 1 : 2]);
+  },
+);
