@@ -142,4 +142,22 @@ describe('events of a repository', () => {
     expect(await Promise.all(called)).toMatchObject([{ kind: 'delta', revision: 3 }, undefined, 'ERR_CLOSED']);
     expect(await sessions.read(ID)).toEqual({ n: 3 });
   });
+
+  it('may be answered by the end of a use whose lock is lost: the next use does not have that lock', async () => {
+    const clock = new VirtualClock();
+    let locks = 0;
+    const store = through(new MemoryStore({ clock }), {
+      touch: async () => ({ touched: false, why: 'fenced', head: undefined, wanted: false }),
+      lock: (call) => ((locks += 1), call()),
+    });
+    const { sessions, events } = watched(store, { clock });
+    const session = await sessions.open(ID, { create: true });
+    await session.save();
+    sessions.observe(({ type }) => type === 'lock-lost' && session.close());
+    clock.pass(1000); // past the time of a renewal
+    await expect.poll(() => typesOf(events)).toContain('lock-lost');
+    const before = locks;
+    await sessions.scope(ID, () => undefined);
+    expect(locks).toBe(before + 1);
+  });
 });

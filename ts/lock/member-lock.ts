@@ -357,8 +357,9 @@ export class MemberLock {
 
   /** Another has the lock: the use learns of it when it saves; what it reads is what it opened. */
   #lose(held: Held): void {
-    if (!held.lost) this.#context.observers.emit('lock-lost', () => ({ id: this.id }));
-    held.lost = true;
+    if (held.lost) return;
+    held.lost = true; // first: who hears of it may end the use at once
+    this.#context.observers.emit('lock-lost', () => ({ id: this.id }));
   }
 
   #held(): Held | undefined {
