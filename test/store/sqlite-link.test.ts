@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { AddonLink } from '../../ts/store/addon-link.ts';
 import { Tickets } from '../../ts/store/sqlite-link.ts';
 import type { Patience } from '../../ts/store/sqlite-link.ts';
 import type { Answer } from '../../ts/store/sqlite-wire.ts';
+import { newFolder } from '../folders.ts';
+import { HAS_ADDON } from './drivers.ts';
 
 const patience = (ms: number): Patience => ({ boundMs: ms, giveUpMs: ms, outcome: 'unknown' });
 const ANSWER: Answer = { kind: 'committed', written: true };
@@ -36,3 +39,16 @@ describe('questions under way', () => {
     );
   });
 });
+
+it.skipIf(!HAS_ADDON)(
+  `what is asked while a test has faked \`process.nextTick\` is sent${HAS_ADDON ? '' : ' (skipped: the addon is not built)'}`,
+  async () => {
+    const link = await AddonLink.open(newFolder(), false, 5000);
+    const nextTick = process.nextTick;
+    process.nextTick = () => undefined;
+    const asked = link.ask({ kind: 'fetch', id: 's', from: undefined, limitBytes: 1000 }, patience(2000));
+    process.nextTick = nextTick;
+    expect(await codeOf(asked)).toBe('answered');
+    await link.close(5000);
+  },
+);

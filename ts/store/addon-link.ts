@@ -1,3 +1,5 @@
+// By name: a test that fakes the one of `process` (as Jest does) does not fake this.
+import { nextTick } from 'node:process';
 import { loadAddon } from '../addon.ts';
 import type { StoreLink } from '../addon.ts';
 import type { HoldfastError } from '../errors.ts';
@@ -48,7 +50,7 @@ export class AddonLink implements SqliteLink {
   ask(request: Request, patience: Patience): Promise<Answer> {
     return this.#tickets.ask(patience, (ticket) => {
       // What is asked for in one turn of the event loop is sent, and committed, together.
-      if (this.#outbox.isEmpty) process.nextTick(this.#send);
+      if (this.#outbox.isEmpty) nextTick(this.#send);
       this.#outbox.add(ticket, patience.boundMs, request);
     });
   }
