@@ -13,6 +13,7 @@ export type {
   DefinitionOptions,
   Migrate,
   Presence,
+  RepositoryOf,
   SessionDefinition,
   SessionOf,
   StateOf,

@@ -197,3 +197,9 @@ it('a signal that aborts ends the wait with its reason', async () => {
   await expect(sessions.open('held', { signal: stop.signal })).rejects.toThrow(RangeError);
   await held.close();
 });
+
+it('a wrong option is told of by the name of the call that it was given to', async () => {
+  await expect(sessions.scope('s', () => undefined, { holdMs: -1 })).rejects.toThrow(/^scope: holdMs/);
+  await expect(sessions.open('s', { holdMs: -1 })).rejects.toThrow(/^open: holdMs/);
+  await expect(sessions.find('s', { holdMs: -1 })).rejects.toThrow(/^find: holdMs/);
+});

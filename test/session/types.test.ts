@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { defineSession, immutable, mutable, unclassified } from '../../ts/session/definition.ts';
-import type { SessionOf, StateOf, ValuesOf } from '../../ts/session/definition.ts';
+import type { RepositoryOf, SessionOf, StateOf, ValuesOf } from '../../ts/session/definition.ts';
 import type { Session } from '../../ts/session/session.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
@@ -176,10 +176,10 @@ it('names sessions and repositories by their state alone', async () => {
   expect(await sessions.scope('s', (_, session) => count(session), { create: true })).toBe(0);
   const exact = new SessionRepository({ store: new MemoryStore(), definition });
   expect(await exact.scope('s', (_, session) => count(session), { create: true })).toBe(0);
-  const made = await new SessionRepository({ store: new MemoryStore(), definition: owned }).create({
-    user: { roles: [] },
-    plan: 'p',
-  });
+  // with a required attribute too, which its state alone does not tell
+  const begin = (repository: RepositoryOf<typeof owned>): Promise<SessionOf<typeof owned>> =>
+    repository.create({ user: { roles: [] }, plan: 'p' });
+  const made = await begin(new SessionRepository({ store: new MemoryStore(), definition: owned }));
   expect(mine(made)).toBe('p');
   await made.close();
 });

@@ -90,7 +90,8 @@ export class Backups {
   /**
    * Puts what a backup holds of a session in its place in the primary, be that damaged, gone or on another branch, in
    * one step and after all of it has been verified. What only the primary had is lost; who holds the session's lock is
-   * fenced. False: the backup does not have it either. `backup` may be left out where there is only one.
+   * fenced. False: the backup has nothing of it, or what it has has expired; that it was destroyed is restored as well.
+   * `backup` may be left out where there is only one.
    */
   async restore(id: string, backup?: number): Promise<boolean> {
     this.#checkOpen();

@@ -3,6 +3,7 @@ import { checkOptions, count, describe, flag, func, listOf, text } from '../opti
 import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import { notDeclared } from '../tracking/state.ts';
+import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
 
 /** `default`: an absent attribute is shown as one. `required`: a session cannot be created without it. */
@@ -149,6 +150,8 @@ export interface SessionDefinition<S extends object, V extends object> {
 export type StateOf<Def> = Def extends SessionDefinition<infer S, infer _V> ? S : never;
 /** First values of a session of this definition, as `create` takes them. */
 export type ValuesOf<Def> = Def extends SessionDefinition<infer _S, infer V> ? V : never;
+/** A repository of this definition's sessions: what a class or function of the application's own takes. */
+export type RepositoryOf<Def> = Def extends SessionDefinition<infer S, infer V> ? SessionRepository<S, V> : never;
 /** An open session of this definition. */
 export type SessionOf<Def> = Def extends SessionDefinition<infer S, infer V> ? Session<S, V> : never;
 

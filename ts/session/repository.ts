@@ -177,7 +177,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     method: (...given: never[]) => unknown,
   ): Session<S, V> | Promise<Session<S, V>> {
     const place = this.#unclosed.place(method);
-    checkOptions('open', options, USE_RULES);
+    checkOptions(method === this.scope ? 'scope' : 'open', options, USE_RULES);
     const values = this.#checkCreate(options.create);
     const here = this.#claims.take(id, options);
     return here === undefined ? this.#openThere(id, options, values, place) : this.#session(here, false, place);
