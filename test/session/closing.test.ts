@@ -14,7 +14,8 @@ describe('a repository that is never closed', () => {
   it.each([
     ['in memory', 'memory:'],
     ['in a folder', newFolder()],
-  ])('keeps no process alive, whatever it has open, locked, to save or to feed: %s', (_, address) => {
+    ['in a folder, without the addon', newFolder(), '@photostructure/sqlite'],
+  ])('keeps no process alive, whatever it has open, locked, to save or to feed: %s', (_, address, sqlite = '') => {
     const program = `
       import { SessionRepository, defineSession, mutable, openStore } from 'holdfast';
       const [store, backup] = [await openStore(${JSON.stringify(address)}), await openStore('memory:')];
@@ -34,6 +35,7 @@ describe('a repository that is never closed', () => {
       cwd: fileURLToPath(new URL('../../', import.meta.url)),
       timeout: 25_000,
       encoding: 'utf8',
+      env: { ...process.env, ...(sqlite !== '' && { HOLDFAST_SQLITE: sqlite }) },
     });
     expect([ran.status, ran.stdout], ran.stderr).toEqual([0, 'open true\n']);
   });

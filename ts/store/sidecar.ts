@@ -47,7 +47,6 @@ export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sid
   if (!listens) process.once('exit', shutAll);
   listens = true;
   gates.add(gate);
-  worker.unref();
   worker.on('message', (replies: readonly Reply[]) => {
     for (const { ticket, answer } of replies) if (answer?.kind !== 'log') count(begun, ticket, -1);
     onReplies(replies);
@@ -57,6 +56,7 @@ export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sid
     gates.delete(gate);
     onEnd(undefined);
   });
+  worker.unref(); // to hear its messages refers to it again
   const end = async (): Promise<void> => {
     while (!shut(gate)) await pause(POLL_MS, undefined, { ref: false });
     await worker.terminate();
