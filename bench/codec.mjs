@@ -4,18 +4,10 @@
 //   node bench/codec.mjs [another build's dist/codec/msgpack.js, as a further contender]
 import { resolve } from 'node:path';
 import { Packr, RESET_BUFFER_MODE } from 'msgpackr/index-no-eval';
+import { OPTIONS } from '../dist/codec/format.js';
 import { msgpackCodec } from '../dist/codec/msgpack.js';
 
-const packr = new Packr({
-  useRecords: false,
-  variableMapSize: true,
-  moreTypes: true,
-  useToJSON: false,
-  structuredClone: false,
-  bundleStrings: false,
-  useFloat32: 0,
-  copyBuffers: true,
-});
+const packr = new Packr({ ...OPTIONS });
 const bare = {
   encode: (value) => new Uint8Array(packr.encode(value, RESET_BUFFER_MODE)),
   decode: (bytes) => packr.decode(Buffer.from(bytes.buffer)),

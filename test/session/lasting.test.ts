@@ -72,7 +72,7 @@ describe('a use that lasts', () => {
   });
 
   it('keeps it also when the fake timers of a test before have taken the timer of renewals with them', async () => {
-    const options = { store: new MemoryStore(), definition, ttlMs: 200, lock: { leaseMs: 200 } };
+    const options = { store: new MemoryStore(), definition, ttlMs: 800, lock: { leaseMs: 800 } };
     const sessions = new SessionRepository(options);
     vi.useFakeTimers();
     await sessions.scope('s', (state) => void (state.n = 1), { create: true });
@@ -80,7 +80,7 @@ describe('a use that lasts', () => {
     await sessions.scope(
       's',
       async (state) => {
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+        await new Promise((resolve) => setTimeout(resolve, 1700)); // twice the time, of which it may lose half
         state.n = 2;
       },
       { create: true },

@@ -39,7 +39,9 @@ const packr = new Packr({ ...OPTIONS });
 
 /**
  * Writes values as `format.ts` draws them, in one pass that also finds what cannot be kept: `Fault`. Each part of a
- * value is read once. One value at a time: whoever encodes another meanwhile (a getter may) takes another encoder.
+ * value is read once. One value at a time: whoever encodes another meanwhile (a getter may) takes another encoder. All
+ * of it stands together because it is hot: 1.15 to 1.25 of bare msgpackr, where a walk before it made 1.8
+ * (`bench/codec.mjs`).
  */
 export class Encoder {
   private bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
