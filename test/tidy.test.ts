@@ -29,6 +29,7 @@ const RANKS: Record<string, number> = {
   session: 4,
   sync: 3,
   lock: 2,
+  portions: 2,
   backup: 2,
   testing: 2,
   history: 2,

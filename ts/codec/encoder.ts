@@ -52,6 +52,8 @@ export class Encoder {
   private seen = new Set<object>();
   private objects = 0;
   private readonly keys = new KnownKeys();
+  /** Objects that may not come, as if they came twice; asked of each. */
+  private isForeign: ((value: object) => boolean) | undefined;
 
   /** A view of the scratch area, which the next call overwrites. */
   encode(value: unknown): Uint8Array {
@@ -61,6 +63,39 @@ export class Encoder {
     } finally {
       this.reset();
     }
+  }
+
+  /**
+   * For a value that is written in pieces, which lie one behind the other until `end`. No object may come twice in all
+   * of them, and none of which `isForeign` says so: both throw a `Fault`.
+   */
+  begin(isForeign: (value: object) => boolean): void {
+    this.isForeign = isForeign;
+  }
+
+  /** Writes a value that lies so deep; the bytes that it took. */
+  piece(value: unknown, depth: number): number {
+    const start = this.at;
+    this.value(value, depth);
+    return this.at - start;
+  }
+
+  /** Writes the header of an array or map; the bytes that it took. */
+  header(family: 'array' | 'map', count: number): number {
+    const start = this.at;
+    this.room(0);
+    if (family === 'array') this.list(count);
+    else if (count < 16) this.bytes[this.at++] = MAP | count;
+    else this.counted(start, count, 0xde);
+    return this.at - start;
+  }
+
+  /** A view of all pieces, which the next one overwrites. */
+  end(): Uint8Array {
+    const pieces = this.bytes.subarray(0, this.at);
+    this.isForeign = undefined;
+    this.reset();
+    return pieces;
   }
 
   private reset(): void {
@@ -243,6 +278,7 @@ export class Encoder {
     if (this.seen.size !== ++this.objects) {
       throw new Fault('a session keeps values, not references. Copy it before storing it twice', { shared: value });
     }
+    if (this.isForeign !== undefined && this.isForeign(value)) throw new Fault('is elsewhere too', { shared: value });
     if (depth >= DEPTH_LIMIT) refuseDepth();
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype) return this.properties(value as Record<string, unknown>, depth + 1);

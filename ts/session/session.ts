@@ -305,6 +305,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
       names: slots.savedNames(touched),
       versions: slots.savedVersions(touched),
       value: (name: string) => slots.get(name),
+      splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base),
+      encoded: (name: string, bytes: Uint8Array) => slots.encoded(name, bytes),
     };
     const pushing = push(line, this.#replica, tracked, {
       token: hold.token,
@@ -317,7 +319,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     try {
       pushed = await pushing;
     } catch (error) {
-      slots.unsettle();
+      slots.unsettle(touched);
       this.#doubt = this.#replica.unsettled;
       if (isOver(error)) await this.#end(endAfter(error), undefined);
       throw error;

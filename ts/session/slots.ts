@@ -1,5 +1,6 @@
 import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
+import { Portions } from '../portions/portions.ts';
 import { plain } from '../tracking/tracker.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
 import { specOf } from './definition.ts';
@@ -19,7 +20,7 @@ export class Slots implements AttributeSlots {
   readonly #codec: Codec;
   readonly #definition: SessionDefinition<object, object>;
   readonly #slots = new Map<string, Slot>();
-  readonly #owners = new Map<string, object>();
+  readonly #portions = new Map<string, Portions>();
   /** The names may no longer be those of the image. */
   #reshaped = false;
 
@@ -50,16 +51,19 @@ export class Slots implements AttributeSlots {
       slot.value =
         slot.provisional || bytes === undefined
           ? plain(specOf(this.#definition, name)?.initial?.())
-          : this.#migrated(name, this.#codec.decode(bytes));
+          : this.#decoded(name, bytes);
       slot.loaded = true;
     }
     return slot.value;
   }
 
-  #migrated(name: string, old: unknown): unknown {
+  #decoded(name: string, bytes: Uint8Array): unknown {
+    const value = this.#codec.decode(bytes);
     const spec = specOf(this.#definition, name);
     const from = this.#storedVersion(name);
-    return spec?.migrate === undefined || from >= spec.version ? old : plain(spec.migrate(old, from));
+    if (spec?.migrate !== undefined && from < spec.version) return plain(spec.migrate(value, from));
+    this.owner(name).settle(bytes, value);
+    return value;
   }
 
   #storedVersion(name: string): number {
@@ -87,10 +91,15 @@ export class Slots implements AttributeSlots {
     }
   }
 
-  owner(name: string): object {
-    let owner = this.#owners.get(name);
-    if (owner === undefined) this.#owners.set(name, (owner = {}));
-    return owner;
+  owner(name: string): Portions {
+    let portions = this.#portions.get(name);
+    if (portions === undefined) this.#portions.set(name, (portions = new Portions()));
+    return portions;
+  }
+
+  /** The attribute's value is encoded as `bytes`, which the image is to have. */
+  encoded(name: string, bytes: Uint8Array): void {
+    this.owner(name).settle(bytes, this.#slots.get(name)?.value);
   }
 
   /** The application may still hold parts of these attributes: they are decoded again when next read. */
@@ -100,6 +109,7 @@ export class Slots implements AttributeSlots {
       if (slot === undefined) continue;
       slot.loaded = false;
       slot.value = undefined;
+      this.owner(name).forget();
     }
   }
 
@@ -160,8 +170,9 @@ export class Slots implements AttributeSlots {
   }
 
   /** The save that settled has failed. */
-  unsettle(): void {
+  unsettle(touched: readonly string[]): void {
     this.#reshaped = true;
+    for (const name of touched) this.owner(name).forget();
   }
 
   /** Whether what is decoded here, and what is not yet, is of this image. */

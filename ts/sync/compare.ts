@@ -4,6 +4,7 @@ import { encodeDirectory } from '../log/image.ts';
 import type { Directory, Image, Value } from '../log/image.ts';
 import { ownedBytes } from '../log/owned.ts';
 import { checkName } from '../path.ts';
+import { VERIFY } from '../portions/portions.ts';
 import { xxh3 } from '../xxh3.ts';
 import type { Line } from './line.ts';
 
@@ -17,6 +18,13 @@ export interface Tracked {
   readonly versions?: ReadonlyMap<string, number> | undefined;
   /** The raw value of a touched attribute. */
   value(name: string): unknown;
+  /**
+   * Its bytes, where they can be had from `base`, the image's, and what was written since; `base` itself if nothing
+   * was. Undefined: its value must be encoded. Asked once.
+   */
+  splice?(name: string, base: Uint8Array | undefined): Uint8Array | undefined;
+  /** What it is encoded as, once this save is made: in memory that is kept. */
+  encoded?(name: string, bytes: Uint8Array): void;
 }
 
 /** How the session differs from the image. */
@@ -52,17 +60,43 @@ export function compare(line: Line, image: Image, tracked: Tracked): Difference 
     tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
   const changed: Changed[] = [];
   for (const name of touchedNames(image, tracked)) {
-    const seen = line.codec.look(tracked.value(name), name);
     const base = image.value(name)?.bytes;
-    if (base !== undefined && sameBytes(base, seen)) continue;
-    changed.push({ name, base: line.differencing === 'binary' ? base : undefined, target: new Uint8Array(seen) });
+    const target = encodedFrom(line, tracked, name, base);
+    if (target === base) tracked.encoded?.(name, target);
+    else changed.push({ name, base: line.differencing === 'binary' ? base : undefined, target });
   }
+  const difference = changesOf(line, image, changed, directory);
+  if (difference !== undefined) for (const [name, { bytes }] of difference.values) tracked.encoded?.(name, bytes);
+  return difference;
+}
+
+function changesOf(
+  line: Line,
+  image: Image,
+  changed: readonly Changed[],
+  directory: Directory | undefined,
+): Difference | undefined {
   const [first] = changed;
   if (directory === undefined) {
     if (first === undefined) return undefined;
     if (changed.length === 1 && first.target.length <= TINY_BYTES) return wholeOf(first);
   }
   return differenceOf(line, image, changed, directory);
+}
+
+/** The attribute's bytes; `base` itself where they are the same. */
+function encodedFrom(line: Line, tracked: Tracked, name: string, base: Uint8Array | undefined): Uint8Array {
+  const spliced = tracked.splice?.(name, base);
+  if (spliced !== undefined) {
+    if (VERIFY) verify(spliced, line.codec.look(tracked.value(name), name), name);
+    return base === undefined || spliced === base || sameBytes(base, spliced) ? (base ?? spliced) : spliced;
+  }
+  const seen = line.codec.look(tracked.value(name), name);
+  return base !== undefined && sameBytes(base, seen) ? base : new Uint8Array(seen);
+}
+
+function verify(spliced: Uint8Array, whole: Uint8Array, name: string): void {
+  if (!sameBytes(spliced, whole)) throw new Error(`attribute '${name}': its portions do not give the whole`);
 }
 
 /** Up to this length a loop takes less time than a call into the engine. */

@@ -16,7 +16,9 @@ function changing(
 ): [unknown, Method] {
   return standIn<unknown[]>(Array.prototype, name as string, (call, args) => {
     call.attribute.noteWrite(call.raw);
-    return shown(call, apply(call.raw, name, adopted(call, args)));
+    const taken = adopted(call, args);
+    call.attribute.changes.rearranges(call.node, call.raw);
+    return shown(call, apply(call.raw, name, taken));
   });
 }
 
@@ -26,6 +28,11 @@ const first = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] =>
 const afterTwo = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] =>
   args.map((arg, i) => (i < 2 ? arg : attribute.adopt(arg)));
 const none = (_call: Call<unknown[]>, args: unknown[]): unknown[] => args;
+/** Then one object may stand in two places. */
+const doubled = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] => {
+  attribute.changes.incomplete ??= 'copyWithin was used';
+  return args;
+};
 
 const itself = ({ proxy }: Call<unknown[]>): unknown => proxy;
 const number = (_call: Call<unknown[]>, result: unknown): unknown => result;
@@ -34,15 +41,17 @@ const elements = ({ attribute }: Call<unknown[]>, result: unknown): unknown =>
   (result as unknown[]).map((item) => attribute.show(item));
 
 /** One by one: a long list of arguments would take the stack a second time. */
-const push: Run = ({ attribute, raw }, args) => {
+const push: Run = ({ node, attribute, raw }, args) => {
   attribute.noteWrite(raw);
   const adopted = args.map((arg, i) => attribute.place(raw as unknown as Tree, String(raw.length + i), arg));
+  attribute.changes.appends(node, raw);
   for (const arg of adopted) raw.push(arg);
   return raw.length;
 };
 
-const sort: Run = ({ attribute, raw, proxy }, [compare]) => {
+const sort: Run = ({ node, attribute, raw, proxy }, [compare]) => {
   attribute.noteWrite(raw);
+  attribute.changes.rearranges(node, raw);
   if (typeof compare !== 'function') {
     raw.sort(compare as undefined);
     return proxy;
@@ -141,7 +150,7 @@ export const ARRAY_METHODS: readonly [unknown, Method][] = [
   changing('splice', afterTwo, elements),
   changing('fill', first, itself),
   changing('reverse', none, itself),
-  changing('copyWithin', none, itself),
+  changing('copyWithin', doubled, itself),
   standIn(Array.prototype, 'sort', sort),
   searching('indexOf'),
   searching('lastIndexOf'),

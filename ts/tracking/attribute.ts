@@ -1,11 +1,12 @@
 import { HoldfastError } from '../errors.ts';
 import { findSteps, formatPath, stepTo, type Path, type PathStep } from '../path.ts';
+import { ChangeSet } from './change-set.ts';
 import type { AttributeClass } from './classes.ts';
 import { Exposures } from './exposures.ts';
 import { TreeHandler } from './handlers.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
 import { MAP_RECORDERS } from './map-methods.ts';
-import { isState, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
+import { Node, isState, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
 import { copyOpaque, plain } from './plain.ts';
 import { SET_RECORDERS } from './set-methods.ts';
 
@@ -17,6 +18,17 @@ export interface Host {
   markWritten(attribute: Attribute): void;
   rootOf(name: string): unknown;
   replaceRoot(name: string, value: unknown): void;
+}
+
+/** Stands for an attribute from one tracker to the next, and knows what it was encoded as last. */
+export interface Owner {
+  /**
+   * The bytes of `root`, which were `base` before what `changes` tells; `base` itself where nothing has changed.
+   * Undefined: they are not known, and it must be encoded whole.
+   */
+  splice(base: Uint8Array, root: unknown, changes: ChangeSet): Uint8Array | undefined;
+  /** It is not known any more. */
+  forget(): void;
 }
 
 interface Guest {
@@ -39,13 +51,17 @@ export class Attribute {
   readonly name: string;
   readonly class: AttributeClass;
   /** Stands for the attribute from one tracker to the next. */
-  readonly owner: object;
+  readonly owner: Owner;
   /** Parts of it are also in the application's own hands, somewhere: the value must not be shown by a later tracker. */
   aliased = false;
+  /** The round in which the application first assigned an object of its own, which it may change unseen from then on. */
+  #heldSince = Infinity;
   /** Objects of the application's own that were placed in the tree. */
   #guests: Guest[] = [];
   /** Undefined: nothing opaque was handed out. */
   exposures: Exposures | undefined;
+  /** What was written inside since the last save took it. */
+  changes: ChangeSet;
   /** Already noted: the one flag that most accesses look at. */
   reading = false;
   writing = false;
@@ -62,7 +78,7 @@ export class Attribute {
   readonly #readOnly: string | undefined;
 
   /** `readOnly`: see `AttributeSlots`. */
-  constructor(host: Host, name: string, attributeClass: AttributeClass, owner: object, readOnly: string | undefined) {
+  constructor(host: Host, name: string, attributeClass: AttributeClass, owner: Owner, readOnly: string | undefined) {
     this.#host = host;
     this.name = name;
     this.owner = owner;
@@ -70,6 +86,26 @@ export class Attribute {
     this.#readOnly = readOnly;
     this.#fixed = readOnly ?? (attributeClass === 'immutable' ? IMMUTABLE : undefined);
     this.#trees = new TreeHandler(this);
+    this.changes = new ChangeSet(this);
+  }
+
+  /**
+   * The attribute's bytes, put together from `base` and what was written since that was saved; `base` itself if nothing
+   * was. Undefined: it must be encoded whole. What is written from now on belongs to the next save.
+   */
+  splice(base: Uint8Array | undefined): Uint8Array | undefined {
+    const { changes } = this;
+    this.changes = new ChangeSet(this);
+    if (this.exposures?.changed === true) changes.incomplete ??= 'Dates or bytes were handed out';
+    if (this.#heldSince < changes.round) changes.incomplete ??= 'the application holds parts of it';
+    if (base !== undefined) return this.owner.splice(base, this.root, changes);
+    this.owner.forget();
+    return undefined;
+  }
+
+  /** Its value. */
+  get root(): unknown {
+    return this.#host.rootOf(this.name);
   }
 
   noteRead(): void {
@@ -98,7 +134,7 @@ export class Attribute {
   }
 
   refuse(raw: object, step: PathStep | undefined, why: string): never {
-    const steps = this.#climb(raw) ?? findSteps(this.#host.rootOf(this.name), raw) ?? [];
+    const steps = this.#climb(raw) ?? findSteps(this.root, raw) ?? [];
     const path: Path = [this.name, ...steps, ...(step === undefined ? [] : [step])];
     throw new HoldfastError('ERR_INVALID', `${formatPath(path)} ${why}.`, { paths: [path] });
   }
@@ -115,7 +151,7 @@ export class Attribute {
       parent !== undefined && steps.length < DEPTH_LIMIT;
       parent = nodeOfRaw(at)?.parent
     ) {
-      if (parent === this) return this.#host.rootOf(this.name) === at ? steps : undefined;
+      if (parent === this) return this.root === at ? steps : undefined;
       const step = stepTo(parent, at);
       if (step === undefined) return undefined;
       steps.unshift(step);
@@ -134,7 +170,10 @@ export class Attribute {
     const node = nodeOfRaw(value);
     if (node === undefined || node.proxy === undefined || node.attribute !== this)
       return this.#meet(value, parent, key);
-    if (parent !== undefined && node.parent !== parent) node.parent = parent;
+    if (parent !== undefined) {
+      node.parent = parent;
+      node.key = key;
+    }
     return node.proxy;
   }
 
@@ -159,22 +198,28 @@ export class Attribute {
       this.aliased = true;
       return value;
     }
-    if (kind !== 'tree') return this.#standFor(value as Collection, parent);
+    if (kind !== 'tree') return this.#standFor(value as Collection, parent, key);
     // A Proxy may not show anything but the very child that a frozen object has.
     const frozen = !Object.isExtensible(value);
     const raw = frozen ? this.thaw(value) : value;
     if (frozen) this.#put(parent, key, raw);
     const proxy = new Proxy(raw, this.#trees as ProxyHandler<object>);
-    setNode(raw, { raw, owner: this.owner, attribute: this, proxy, parent });
+    this.#hand(raw, proxy, parent, key);
     return proxy;
   }
 
-  /** Not a Proxy, which libraries and the engine take for no Map at all, but a Map whose own methods work on `raw`. */
-  #standFor(raw: Collection, parent: object | undefined): Collection {
-    const standIn = raw instanceof Map ? new Map([[TAKE_A_COPY, TAKE_A_COPY]]) : new Set([TAKE_A_COPY]);
-    const node = { raw, owner: this.owner, attribute: this, proxy: standIn, parent };
+  #hand(raw: object, proxy: object, parent: object | undefined, key: unknown): Node {
+    const old = nodeOfRaw(raw);
+    const known = old?.owner === this.owner ? old : undefined;
+    const node = new Node(raw, this, known?.born ?? 0, proxy, parent, key, known?.spans);
     setNode(raw, node);
-    setNode(standIn, node);
+    return node;
+  }
+
+  /** Not a Proxy, which libraries and the engine take for no Map at all, but a Map whose own methods work on `raw`. */
+  #standFor(raw: Collection, parent: object | undefined, key: unknown): Collection {
+    const standIn = raw instanceof Map ? new Map([[TAKE_A_COPY, TAKE_A_COPY]]) : new Set([TAKE_A_COPY]);
+    setNode(standIn, this.#hand(raw, standIn, parent, key));
     return Object.preventExtensions(
       Object.defineProperties(standIn, raw instanceof Map ? MAP_RECORDERS : SET_RECORDERS),
     );
@@ -186,7 +231,7 @@ export class Attribute {
    */
   thaw(tree: object): Tree {
     const copy = thawed(tree);
-    this.#own(copy);
+    setNode(copy, new Node(copy, this, nodeOfRaw(tree)?.born ?? 0));
     replaced.set(tree, copy);
     return copy;
   }
@@ -209,6 +254,7 @@ export class Attribute {
   thawMembers(raw: Collection): void {
     for (const member of raw.keys()) {
       if (!isFrozenTree(member)) continue;
+      this.changes.incomplete ??= 'frozen members were exchanged';
       refill(raw, (one) => this.#unfrozen(one));
       return;
     }
@@ -222,7 +268,7 @@ export class Attribute {
   }
 
   #own(raw: object): void {
-    setNode(raw, { raw, owner: this.owner, attribute: this, proxy: undefined, parent: undefined });
+    setNode(raw, new Node(raw, this, this.changes.round));
   }
 
   /**
@@ -249,6 +295,7 @@ export class Attribute {
     if (node?.raw instanceof Date) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
+      this.changes.moved = true;
       return node.raw;
     }
     if (depth > DEPTH_LIMIT)
@@ -258,6 +305,7 @@ export class Attribute {
     const known = this.#taken?.get(value);
     if (known !== undefined) return known;
     this.aliased = true; // not by its proxy: the application holds it
+    this.#heldSince = Math.min(this.#heldSince, this.changes.round);
     if (node?.attribute === this && !replaced.has(value)) return value;
     this.#own(value);
     if (kind === 'opaque') return value;
@@ -289,8 +337,10 @@ export class Attribute {
   #takeCopy(value: object, copy: object, depth: number): unknown {
     if (copy === value) return value; // an instance of an unknown class
     const { aliased } = this;
+    const heldSince = this.#heldSince;
     const taken = this.#take(copy, depth);
     this.aliased = aliased; // the copy is in nobody else's hands
+    this.#heldSince = heldSince;
     return taken;
   }
 

@@ -2,7 +2,7 @@ import type { Attribute } from './attribute.ts';
 import { ARRAY_METHODS } from './array-methods.ts';
 import { isObject, type Tree } from './kinds.ts';
 import type { Method } from './method.ts';
-import { NODE, nodeOfRaw } from './nodes.ts';
+import { NODE, nodeOfRaw, type Node } from './nodes.ts';
 
 /** What stands in for each built-in method that reads or changes what a Proxy does not see. */
 const METHODS: ReadonlyMap<unknown, Method> = new Map<unknown, Method>(ARRAY_METHODS);
@@ -31,17 +31,24 @@ export class TreeHandler implements ProxyHandler<Tree> {
 
   set(target: Tree, key: string | symbol, value: unknown, receiver: unknown): boolean {
     const attribute = this.#attribute;
+    const node = nodeOfRaw(target);
     // An object that inherits from the proxy gets a property of its own, as usual.
-    if (receiver !== nodeOfRaw(target)?.proxy) return Reflect.set(target, key, value, receiver);
-    this.#checkWritable(target, key);
-    target[key] = isObject(value) ? attribute.place(target, key, value) : value;
+    if (node === undefined || receiver !== node.proxy) return Reflect.set(target, key, value, receiver);
+    const name = this.#checkWritable(target, key);
+    const taken = isObject(value) ? attribute.place(target, key, value) : value;
+    noteSet(attribute, node, target, name, taken);
+    target[name] = taken;
     return true;
   }
 
   defineProperty(target: Tree, key: string | symbol, descriptor: PropertyDescriptor): boolean {
     const name = this.#checkWritable(target, key);
     const old = Object.getOwnPropertyDescriptor(target, key);
-    if (name === 'length' && Array.isArray(target)) return Reflect.defineProperty(target, key, descriptor);
+    const node = nodeOfRaw(target)!;
+    if (name === 'length' && Array.isArray(target)) {
+      noteSet(this.#attribute, node, target, name, descriptor.value);
+      return Reflect.defineProperty(target, key, descriptor);
+    }
     const merged = { ...old, ...descriptor };
     if (
       merged.get !== undefined ||
@@ -57,6 +64,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
       );
     }
     if ('value' in descriptor) merged.value = this.#attribute.adopt(descriptor.value);
+    noteSet(this.#attribute, node, target, name, merged.value);
     return Reflect.defineProperty(target, key, merged);
   }
 
@@ -64,6 +72,9 @@ export class TreeHandler implements ProxyHandler<Tree> {
     this.#attribute.noteRead();
     if (!Object.hasOwn(target, key)) return true;
     this.#attribute.noteWrite(target, stepOf(target, key));
+    const { changes } = this.#attribute;
+    if (Array.isArray(target)) changes.incomplete ??= 'an array got holes';
+    else changes.removes(nodeOfRaw(target)!, key, target[key]);
     return Reflect.deleteProperty(target, key);
   }
 
@@ -112,6 +123,19 @@ export class TreeHandler implements ProxyHandler<Tree> {
       return this.#attribute.refuse(target, key, 'is no element of the array: use an object beside it');
     return key;
   }
+}
+
+/** Before `target[key] = value`. */
+function noteSet(attribute: Attribute, node: Node, target: Tree, key: string, value: unknown): void {
+  const { changes } = attribute;
+  if (!Array.isArray(target)) {
+    const old = target[key];
+    if (old === undefined) changes.sets(node, key, Object.hasOwn(target, key), old);
+    // An equal value, which is no new object, is no change.
+    else if (!Object.is(old, value)) changes.sets(node, key, true, old);
+  } else if (key !== 'length') changes.setsElement(node, target, Number(key), value);
+  else if ((value as number) > target.length) changes.incomplete ??= 'an array got holes';
+  else changes.rearranges(node, target);
 }
 
 function isElementKey(key: string): boolean {

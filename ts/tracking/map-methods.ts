@@ -49,28 +49,33 @@ export const MAP_RECORDERS: PropertyDescriptorMap = recorders<RawMap>(
     ],
     [
       'set',
-      ({ attribute, raw, proxy }, [key, value]) => {
+      ({ node, attribute, raw, proxy }, [key, value]) => {
         attribute.noteWrite(raw);
         const known = keyIn(raw, key);
-        const member = raw.has(known) ? known : attribute.adoptMember(key);
-        raw.set(member, attribute.place(raw, member, value));
+        const had = raw.has(known);
+        const member = had ? known : attribute.adoptMember(key);
+        const taken = attribute.place(raw, member, value);
+        attribute.changes.sets(node, member, had, raw.get(known));
+        raw.set(member, taken);
         return proxy;
       },
     ],
     [
       'delete',
-      ({ attribute, raw }, [key]) => {
+      ({ node, attribute, raw }, [key]) => {
         attribute.noteRead();
         const known = keyIn(raw, key);
         if (!raw.has(known)) return false;
         attribute.noteWrite(raw);
+        attribute.changes.removes(node, known, raw.get(known));
         return raw.delete(known);
       },
     ],
     [
       'clear',
-      ({ attribute, raw }) => {
+      ({ node, attribute, raw }) => {
         attribute.noteWrite(raw);
+        for (const [key, value] of raw) attribute.changes.removes(node, key, value);
         raw.clear();
       },
     ],

@@ -1,12 +1,13 @@
 import { inspect } from 'node:util';
 import type { InspectOptions } from 'node:util';
 import type { Attribute } from './attribute.ts';
-import { nodeOf, nodeOfRaw } from './nodes.ts';
+import { nodeOf, nodeOfRaw, type Node } from './nodes.ts';
 
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-/** What a method works on: the attribute, the value itself, and the proxy that it was called on. */
+/** What a method works on: the attribute, the value itself, its node, and the proxy that it was called on. */
 export interface Call<T> {
+  readonly node: Node;
   readonly attribute: Attribute;
   readonly raw: T;
   readonly proxy: unknown;
@@ -23,7 +24,7 @@ export function standIn<T extends object>(prototype: object, name: string, run: 
     const node = typeof this === 'object' && this !== null ? nodeOf(this) : undefined;
     return node === undefined
       ? Reflect.apply(native, this, args)
-      : run({ attribute: node.attribute, raw: node.raw as T, proxy: this }, args);
+      : run({ node, attribute: node.attribute, raw: node.raw as T, proxy: this }, args);
   };
   Object.defineProperty(method, 'name', { value: native.name });
   return [native, method];
@@ -56,7 +57,7 @@ function recorder<T extends object>(native: Method, run: Run<T>): Method {
   const method: Method = function (...args) {
     const node = typeof this === 'object' && this !== null ? nodeOfRaw(this) : undefined;
     return node !== undefined && node.proxy === this
-      ? run({ attribute: node.attribute, raw: node.raw as T, proxy: this }, args)
+      ? run({ node, attribute: node.attribute, raw: node.raw as T, proxy: this }, args)
       : Reflect.apply(native, this, args);
   };
   Object.defineProperty(method, 'name', { value: native.name });

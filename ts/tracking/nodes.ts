@@ -1,23 +1,52 @@
 import type { Attribute } from './attribute.ts';
+import type { Notes } from './change-set.ts';
 
 /**
  * An object inside an attribute: the value itself, the attribute that it is part of, and the proxy that stands for it.
  */
-export interface Node {
+export class Node {
   readonly raw: object;
+  readonly attribute: Attribute;
   /** Stands for the attribute from one tracker to the next. */
   readonly owner: object;
-  readonly attribute: Attribute;
   /**
    * Or, for a Map or Set, the empty one that stands for it, which has this node too. Undefined: never handed out, or
    * opaque.
    */
   readonly proxy: object | undefined;
+  /** Of the change set in which it came into the tree; 0: not known to have come since that was last encoded. */
+  readonly born: number;
   /**
    * The tree or Map that it was last found in, the attribute for its root. Undefined: not known, as for keys and
    * elements of Sets.
    */
   parent: object | undefined;
+  /** Under which. */
+  key: unknown;
+  /** Of the change set of their round alone. */
+  notes: Notes | undefined;
+  /** Where its entries lie in the attribute's bytes: its owner's knowledge. */
+  spans: object | undefined;
+
+  constructor(
+    raw: object,
+    attribute: Attribute,
+    born: number,
+    proxy?: object,
+    parent?: object,
+    key?: unknown,
+    spans?: object,
+  ) {
+    this.raw = raw;
+    this.attribute = attribute;
+    this.owner = attribute.owner;
+    this.proxy = proxy;
+    this.born = born;
+    this.parent = parent;
+    this.key = key;
+    this.notes = undefined;
+    this.spans = spans;
+  }
 }
 
 /** Asked of a tracked proxy, this key gives its node; of the state itself, `STATE`. */

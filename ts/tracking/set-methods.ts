@@ -51,26 +51,31 @@ export const SET_RECORDERS: PropertyDescriptorMap = recorders<RawSet>(
     ],
     [
       'add',
-      ({ attribute, raw, proxy }, [member]) => {
+      ({ node, attribute, raw, proxy }, [member]) => {
         attribute.noteWrite(raw);
-        if (!raw.has(memberIn(raw, member))) raw.add(attribute.adoptMember(member));
+        if (raw.has(memberIn(raw, member))) return proxy;
+        const taken = attribute.adoptMember(member);
+        attribute.changes.sets(node, taken, false, undefined);
+        raw.add(taken);
         return proxy;
       },
     ],
     [
       'delete',
-      ({ attribute, raw }, [member]) => {
+      ({ node, attribute, raw }, [member]) => {
         attribute.noteRead();
         const known = memberIn(raw, member);
         if (!raw.has(known)) return false;
         attribute.noteWrite(raw);
+        attribute.changes.removes(node, known, known);
         return raw.delete(known);
       },
     ],
     [
       'clear',
-      ({ attribute, raw }) => {
+      ({ node, attribute, raw }) => {
         attribute.noteWrite(raw);
+        for (const member of raw) attribute.changes.removes(node, member, member);
         raw.clear();
       },
     ],

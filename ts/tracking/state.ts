@@ -68,6 +68,8 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
     this.#tracker.markWritten(attribute);
     // The mark is for the root only: what lies inside stays read-only.
     if (immutable) attribute.writing = false;
+    // The very part of the state that is there already is no change.
+    if (value === adopted || this.#slots.get(name) !== adopted) attribute.changes.incomplete ??= 'it was assigned';
     this.#slots.set(name, adopted);
     return true;
   }
@@ -78,6 +80,7 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
     attribute.checkAssignable();
     if (attribute.class === 'immutable') throw invalid(`${formatPath([key])} is immutable: it cannot be deleted`, key);
     this.#tracker.markWritten(attribute);
+    attribute.changes.incomplete ??= 'it was deleted';
     this.#slots.delete(key);
     return true;
   }

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { Attribute, type Host } from './attribute.ts';
+import { Attribute, type Host, type Owner } from './attribute.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
 import { stateOf } from './state.ts';
 
@@ -19,12 +19,21 @@ export interface AttributeSlots {
    * Stands for the attribute as long as its value may be shown by the next tracker as it is. Values of another owner
    * are copied before they are shown. Without this method each tracker copies.
    */
-  owner?(name: string): object;
+  owner?(name: string): Owner;
   /**
    * Why the attribute can be read only, as the end of a sentence that begins with its path; undefined: it can be
    * changed.
    */
   readOnly?(name: string): string | undefined;
+}
+
+/** Knows nothing. */
+class Nobody implements Owner {
+  splice(): undefined {
+    return undefined;
+  }
+
+  forget(): void {}
 }
 
 export interface TrackerOptions {
@@ -95,6 +104,11 @@ export class Tracker implements Host {
       attribute.exposures?.capture();
     }
     return { touched: this.tracked(), upTo: this.#generation++ };
+  }
+
+  /** Of one that was captured: see `Attribute.splice`. Undefined also where nothing was handed out of it. */
+  splice(name: string, base: Uint8Array | undefined): Uint8Array | undefined {
+    return this.#attributes.get(name)?.splice(base);
   }
 
   /** After a successful save: forgets the reads and writes that it captured. */
@@ -177,7 +191,13 @@ export class Tracker implements Host {
     const attributeClass = this.#options.classOf(name);
     if (attributeClass === undefined) return undefined;
     const { slots } = this;
-    const attribute = new Attribute(this, name, attributeClass, slots.owner?.(name) ?? {}, slots.readOnly?.(name));
+    const attribute = new Attribute(
+      this,
+      name,
+      attributeClass,
+      slots.owner?.(name) ?? new Nobody(),
+      slots.readOnly?.(name),
+    );
     this.#attributes.set(name, attribute);
     return attribute;
   }

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { runProgram } from './programs.ts';
+
+const PROGRAMS = Number(process.env['HOLDFAST_PROGRAMS'] ?? 2_500);
+
+describe('bytes put together from what was written', () => {
+  it('are those of encoding the whole, for random programs of writes and saves', { timeout: 120_000 }, () => {
+    let spliced = 0;
+    let whole = 0;
+    for (let seed = 1; seed <= PROGRAMS; seed += 1) {
+      const outcome = runProgram(seed);
+      spliced += outcome.spliced;
+      whole += outcome.whole;
+    }
+    // Else this would show nothing.
+    expect(spliced).toBeGreaterThan(PROGRAMS);
+    expect(whole).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,324 @@
+import { msgpackCodec } from '../../ts/codec/msgpack.ts';
+import { HoldfastError } from '../../ts/errors.ts';
+import { Portions, type PortionLimits } from '../../ts/portions/portions.ts';
+import { Tracker } from '../../ts/tracking/tracker.ts';
+import { MapSlots, type Loose } from '../tracking/fixture.ts';
+
+/** As small as it gets, so that small states go every way. */
+const LIMITS: PortionLimits = { wholeBytes: 0, bytesAMark: 0, keptBytes: 24 };
+
+/** Slots whose portions live from one tracker to the next, as a kept session's do. */
+class KeptSlots extends MapSlots {
+  readonly portions = new Portions(LIMITS);
+
+  owner(): Portions {
+    return this.portions;
+  }
+}
+
+export interface Outcome {
+  spliced: number;
+  whole: number;
+}
+
+/** Numbers below `n` from a seed: mulberry32 (T. Ettinger, public domain). */
+export type Random = (n: number) => number;
+
+export function seeded(seed: number): Random {
+  let state = seed >>> 0;
+  return (n) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % n;
+  };
+}
+
+/** Runs one line of a program. `s`: the state; `o`: what the application keeps by itself. */
+function run(line: string, s: Loose, o: Loose): void {
+  // oxlint-disable-next-line no-implied-eval, no-new-func -- a failing program is printed as it ran
+  (new Function('s', 'o', line) as (s: Loose, o: Loose) => void)(s, o);
+}
+
+function difference(spliced: Uint8Array, whole: Uint8Array): string {
+  const at = spliced.findIndex((byte, i) => byte !== whole[i]);
+  const show = (bytes: Uint8Array): string =>
+    Buffer.from(bytes)
+      .toString('latin1', Math.max(0, at - 40), at + 40)
+      .replaceAll(/[^ -~]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return `at byte ${at} of ${spliced.length}, whole ${whole.length}:\n${show(spliced)}\n${show(whole)}`;
+}
+
+/** One attribute `a` under a program of writes and saves: each save is compared with encoding the whole. */
+export class World {
+  readonly outcome: Outcome = { spliced: 0, whole: 0 };
+  readonly lines: string[] = [];
+  readonly held: Loose = {};
+  readonly #slots: KeptSlots;
+  #tracker: Tracker;
+  #bytes: Uint8Array;
+
+  constructor(first: string) {
+    this.#slots = new KeptSlots({ a: undefined });
+    this.#tracker = this.#open();
+    this.line(`s.a = ${first}`);
+    this.#bytes = new Uint8Array(0);
+    this.save();
+  }
+
+  get state(): Loose {
+    return this.#tracker.state;
+  }
+
+  /** The value itself, for who chooses what to write next. */
+  get value(): Loose {
+    return this.#slots.get('a');
+  }
+
+  #open(): Tracker {
+    return new Tracker(this.#slots, { saveMode: 'write', classOf: () => 'mutable' });
+  }
+
+  line(code: string): void {
+    this.lines.push(code);
+    try {
+      run(code, this.state, this.held);
+    } catch (error) {
+      // A line may meet a part that an earlier statement of its own has removed, or be refused; half of it has happened.
+      if (!(error instanceof HoldfastError) && !/of undefined|of null|circular/.test(String(error))) throw error;
+    }
+  }
+
+  /** False: the value cannot be encoded. */
+  save(): boolean {
+    this.lines.push('save()');
+    const capture = this.#tracker.capture();
+    const base = this.#bytes.length === 0 ? undefined : this.#bytes;
+    const touched = capture.touched.length > 0;
+    const spliced = touched ? this.#tracker.splice('a', base) : base;
+    let whole: Uint8Array | undefined;
+    try {
+      whole = msgpackCodec.encode(this.value, 'a');
+    } catch (error) {
+      if (spliced !== undefined && spliced !== base) throw error;
+    }
+    if (whole === undefined) {
+      this.#slots.portions.forget();
+      return false;
+    }
+    if (spliced !== undefined && Buffer.compare(spliced, whole) !== 0) throw new Error(difference(spliced, whole));
+    if (spliced !== undefined && spliced !== base) this.outcome.spliced += 1;
+    else if (touched && spliced === undefined) this.outcome.whole += 1;
+    this.#bytes = spliced ?? whole;
+    this.#slots.portions.settle(this.#bytes, this.value);
+    this.#tracker.settle(capture);
+    return true;
+  }
+
+  /** The save fails: nothing is forgotten. */
+  fail(): void {
+    this.lines.push('fail()');
+    this.#tracker.capture();
+    this.#tracker.splice('a', this.#bytes);
+    this.#slots.portions.forget();
+  }
+
+  /** The use ends, saved or with an error; the next one begins. */
+  reopen(): void {
+    const saved = this.save();
+    this.lines.push('reopen()');
+    const aliased = this.#tracker.detach().length > 0;
+    if ((aliased || !saved) && this.#bytes.length > 0) {
+      this.#slots.set('a', msgpackCodec.decode(this.#bytes));
+      this.#slots.portions.settle(this.#bytes, this.value);
+    }
+    this.#tracker.close();
+    this.#tracker = this.#open();
+  }
+}
+
+const KEYS = ['a', 'b', 'name', 'länge', 'items', '7', '12', '3', '100', 'a long key of more than sixteen bytes'];
+
+/** Source text of a value. */
+export function valueText(random: Random, depth = 0): string {
+  const leaf = (): string =>
+    [
+      String(random(200) - 40),
+      String(random(100_000)),
+      '-0',
+      '1.5',
+      'true',
+      'null',
+      'undefined',
+      JSON.stringify('text '.repeat(random(12))),
+      '"ß"',
+      '12345678901234567890n',
+      `new Date(${random(5) * 1_000})`,
+      `Buffer.from([${random(9)}, 2])`,
+    ][random(12)]!;
+  if (depth > 3 || random(3) === 0) return leaf();
+  const parts = Array.from({ length: random(random(4) === 0 ? 22 : 5) }, () => valueText(random, depth + 1));
+  const keys = parts.map(
+    (part, i) => `${JSON.stringify(random(2) === 0 ? `k${i}` : KEYS[random(KEYS.length)])}: ${part}`,
+  );
+  switch (random(5)) {
+    case 0:
+    case 1:
+      return `{ ${keys.join(', ')} }`;
+    case 2:
+      return `[${parts.join(', ')}]`;
+    case 3:
+      return `new Map([${parts.map((part, i) => `[${random(2) === 0 ? i : `"m${i}"`}, ${part}]`).join(', ')}])`;
+    default:
+      return `new Set([${parts.map((part, i) => (random(10) === 0 ? part : random(2) === 0 ? i : `"e${i}"`)).join(', ')}])`;
+  }
+}
+
+interface Spot {
+  readonly text: string;
+  readonly value: Loose;
+}
+
+const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null;
+
+/** Containers in the value, each with how the program reaches it. */
+function spots(value: Loose, text: string, found: Spot[] = []): Spot[] {
+  if (!isObject(value) || value instanceof Date || ArrayBuffer.isView(value) || found.length > 60) return found;
+  if (found.some((spot) => spot.value === value)) return found;
+  found.push({ text, value });
+  if (value instanceof Map) {
+    for (const [key, member] of value)
+      if (!isObject(key) && typeof key !== 'bigint') spots(member, `${text}.get(${literal(key)})`, found);
+  } else if (value instanceof Set) {
+    [...value].forEach((member, i) => isObject(member) && spots(member, `[...${text}][${i}]`, found));
+  } else for (const key of Object.keys(value)) spots(value[key], `${text}[${JSON.stringify(key)}]`, found);
+  return found;
+}
+
+const literal = (key: unknown): string =>
+  typeof key === 'string' ? JSON.stringify(key) : Object.is(key, -0) ? '-0' : String(key);
+
+/** The next line of a program over what the world holds now. */
+export function nextLine(world: World, random: Random): string {
+  const all = spots(world.value, 's.a');
+  const pick = (): Spot => all[random(all.length)]!;
+  if (all.length === 0 || random(100) === 0) return `s.a = ${valueText(random)}`;
+  const at = pick();
+  const other = random(12) === 0 ? pick().text : random(12) === 0 ? heldText(world, random) : valueText(random, 2);
+  if (Array.isArray(at.value)) return arrayLine(at, other, random);
+  if (at.value instanceof Map) return mapLine(at, other, random);
+  if (at.value instanceof Set) return setLine(at, other, random);
+  return objectLine(at, other, pick(), random);
+}
+
+/** Something that the application goes on holding. */
+function heldText(world: World, random: Random): string {
+  const name = `o.h${random(3)}`;
+  if (random(2) === 0 && world.held[name.slice(2)] !== undefined) return name;
+  return `(${name} = ${random(2) === 0 ? '' : 'Object.freeze'}({ held: ${random(9)} }))`;
+}
+
+function arrayLine({ text, value }: Spot, other: string, random: Random): string {
+  const index = random(value.length + 1);
+  const lines = [
+    `${text}.push(${other})`,
+    `${text}.push(${other}, ${random(300)})`,
+    `${text}.pop()`,
+    `${text}.shift()`,
+    `${text}.unshift(${other})`,
+    `${text}.splice(${index}, ${random(3)}, ${other})`,
+    `${text}.splice(${index}, ${random(3)})`,
+    `${text}.reverse()`,
+    `${text}.sort((p, q) => String(JSON.stringify(p, (k, v) => typeof v === 'bigint' ? 0 : v)).length - String(JSON.stringify(q, (k, v) => typeof v === 'bigint' ? 0 : v)).length)`,
+    `${text}[${index}] = ${other}`,
+    `${text}[${index}] = ${other}`,
+    `${text}.length = ${random(value.length + 1)}`,
+    `${text}.fill(${random(2) === 0 ? random(9) : other}, ${index})`,
+    `${text}.push(${text}.shift())`,
+    `${text}.unshift(...${text}.splice(${index}, 2))`,
+    `${random(4) === 0 ? `${text}.copyWithin(0, ${index})` : `${text}.push(${other})`}`,
+    `${random(4) === 0 ? `delete ${text}[${index}]` : `${text}[${index}] = ${other}`}`,
+    `for (const one of ${text}) if (one?.constructor === Object) one.hit = ${random(300)}`,
+    `{ const a = ${text}; if (a.length > 1) [a[0], a[a.length - 1]] = [a[a.length - 1], a[0]]; }`,
+  ];
+  return lines[random(lines.length)]!;
+}
+
+function mapLine({ text, value }: Spot, other: string, random: Random): string {
+  const keys = [...value.keys()].filter((key) => !isObject(key) && typeof key !== 'bigint').map(literal);
+  const key = keys.length > 0 && random(3) > 0 ? keys[random(keys.length)]! : `"m${random(9)}"`;
+  const lines = [
+    `${text}.set(${key}, ${other})`,
+    `${text}.set(${key}, ${other})`,
+    `${text}.delete(${key})`,
+    `{ const m = ${text}, v = m.get(${key}); m.delete(${key}); m.set(${key}, v); }`,
+    `for (const [k, v] of ${text}) if (Array.isArray(v)) v.push(${random(300)}); else if (typeof v === 'number') ${text}.set(k, v + 1)`,
+    `${text}.set({ key: ${random(9)} }, ${other})`,
+    `${random(3) === 0 ? `${text}.clear()` : `${text}.size`}`,
+  ];
+  return lines[random(lines.length)]!;
+}
+
+function setLine({ text, value }: Spot, other: string, random: Random): string {
+  const members = [...value].filter((member) => !isObject(member) && typeof member !== 'bigint').map(literal);
+  const member = members.length > 0 ? members[random(members.length)]! : '1';
+  const lines = [
+    `${text}.add(${other})`,
+    `${text}.delete(${member})`,
+    `{ const t = ${text}; t.delete(${member}); t.add(${member}); }`,
+    `${text}.delete([...${text}][0])`,
+    `for (const one of ${text}) if (Array.isArray(one)) one.push(${random(300)})`,
+    `${random(3) === 0 ? `${text}.clear()` : `${text}.size`}`,
+  ];
+  return lines[random(lines.length)]!;
+}
+
+function objectLine({ text, value }: Spot, other: string, target: Spot, random: Random): string {
+  const keys = Object.keys(value);
+  const name = JSON.stringify(keys.length > 0 && random(3) > 0 ? keys[random(keys.length)] : KEYS[random(KEYS.length)]);
+  const at = `${text}[${name}]`;
+  const isPlain = !Array.isArray(target.value) && !(target.value instanceof Map) && !(target.value instanceof Set);
+  const to = isPlain ? `${target.text}["moved"]` : `${text}["moved"]`;
+  const lines = [
+    `${at} = ${other}`,
+    `${at} = ${random(70_000)}`,
+    `delete ${at}`,
+    `{ const v = ${at}; delete ${at}; ${at} = v; }`,
+    `{ const t = ${text}, u = ${isPlain ? target.text : text}, v = t[${name}]; delete t[${name}]; u.moved = v; }`,
+    `{ const v = ${at}; ${at} = 1; ${at} = v; }`,
+    `${random(3) === 0 ? to : at} = ${at}`,
+    `Object.assign(${text}, { q: ${other}, ${name}: ${random(300)} })`,
+    `Object.defineProperty(${text}, ${name}, { value: ${other}, enumerable: true, writable: true, configurable: true })`,
+    random(3) > 0
+      ? `${at} = ${other}`
+      : `if (${at} instanceof Date) ${at}.setTime(${random(9)}); else if (Buffer.isBuffer(${at})) ${at}[0] = ${random(9)}`,
+    `${text}["__proto__x"] = ${random(9)}`,
+    `{ const v = ${text}; o.proxy = v; }`,
+  ];
+  return lines[random(lines.length)]!;
+}
+
+/** A program of writes and saves. Throws with its text. */
+export function runProgram(seed: number): Outcome {
+  const random = seeded(seed);
+  const world = new World(
+    `{ list: [${valueText(random)}, ${valueText(random)}], more: ${valueText(random)}, deep: { er: { list: [${valueText(random)}] } } }`,
+  );
+  try {
+    const length = 5 + random(30);
+    for (let i = 0; i < length; i += 1) {
+      const choice = random(12);
+      if (choice < 2) world.reopen();
+      else if (choice === 2 && random(2) === 0) {
+        if (random(4) === 0) world.fail();
+        else world.save();
+      } else if (choice === 3 && isObject(world.held.proxy))
+        world.line(`try { o.proxy.late = ${random(99)} } catch {}`);
+      else world.line(nextLine(world, random));
+    }
+    world.save();
+  } catch (error) {
+    throw new Error(`seed ${seed}\n${world.lines.join(';\n')}\n${String(error)}`, { cause: error });
+  }
+  return world.outcome;
+}

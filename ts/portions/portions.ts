@@ -1,0 +1,76 @@
+import type { Owner } from '../tracking/attribute.ts';
+import type { ChangeSet } from '../tracking/change-set.ts';
+import { Fault } from '../codec/fault.ts';
+import { isObject } from '../tracking/kinds.ts';
+import { nodeOfRaw } from '../tracking/nodes.ts';
+import { Plan } from './plan.ts';
+import { Unfit } from './unfit.ts';
+
+/** Each save compares what it has put together with what encoding the whole gives. For tests. */
+export const VERIFY: boolean = process.env['HOLDFAST_VERIFY_PORTIONS'] === '1';
+
+export interface PortionLimits {
+  /** Attributes below are encoded whole: that is as fast. */
+  readonly wholeBytes: number;
+  /** Where more was written than one mark in so many bytes, the whole is encoded as fast. */
+  readonly bytesAMark: number;
+  /** Of containers below, it is found again each time where their entries lie. */
+  readonly keptBytes: number;
+}
+
+const LIMITS: PortionLimits = { wholeBytes: 1_024, bytesAMark: 160, keptBytes: 512 };
+
+let layouts = 0;
+
+/**
+ * What is known of one attribute's canonical bytes, for as long as its value lives in memory: that `root` was encoded
+ * as `base`, so that a save need look only at what was written since.
+ */
+export class Portions implements Owner {
+  #base: Uint8Array | undefined;
+  #root: unknown;
+  /** What is known of where things lie in the base holds for this layout alone. */
+  #layout = ++layouts;
+  readonly #limits: PortionLimits;
+
+  constructor(limits: PortionLimits = LIMITS) {
+    this.#limits = limits;
+  }
+
+  /** `base` is what `root` is encoded as. */
+  settle(base: Uint8Array, root: unknown): void {
+    this.#base = base;
+    this.#root = root;
+  }
+
+  forget(): void {
+    this.#base = undefined;
+    this.#root = undefined;
+    this.#layout = ++layouts;
+  }
+
+  splice(base: Uint8Array, root: unknown, changes: ChangeSet): Uint8Array | undefined {
+    const target = this.#isKnown(base, root, changes) ? this.#spliced(base, root, changes) : undefined;
+    if (target === undefined) this.forget();
+    return target;
+  }
+
+  #isKnown(base: Uint8Array, root: unknown, changes: ChangeSet): root is object {
+    return base === this.#base && root === this.#root && isObject(root) && changes.incomplete === undefined;
+  }
+
+  #spliced(base: Uint8Array, root: object, changes: ChangeSet): Uint8Array | undefined {
+    const { round, marks } = changes;
+    if (marks === 0) return base;
+    const node = nodeOfRaw(root);
+    const { wholeBytes, bytesAMark, keptBytes } = this.#limits;
+    if (node?.notes?.round !== round || base.length < wholeBytes || marks * bytesAMark > base.length) return undefined;
+    try {
+      return Plan.target(base, node, changes, { layout: this.#layout, keptBytes });
+    } catch (error) {
+      // What is wrong with a value is found again, with its path.
+      if (!VERIFY || error instanceof Unfit || error instanceof Fault) return undefined;
+      throw error;
+    }
+  }
+}
