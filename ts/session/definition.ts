@@ -83,7 +83,8 @@ export const mutable: Builder<'mutable'> = builder('mutable');
 /**
  * Set once; read-only from then on, never compared and never sent again. A default is made once, when a session is
  * created without the attribute, and saved with it. A session that is older than the attribute has nothing saved: there
- * the default is made anew at each opening.
+ * the default is made anew at each opening. Dates and bytes in it are handed out as copies: a Date's setters throw, and a
+ * change of bytes in place makes the next save an error.
  */
 export const immutable: Builder<'immutable'> = builder('immutable');
 /** Tracked only when written. */

@@ -4,9 +4,10 @@ import type { AttributeClass } from './classes.ts';
 import { Exposures } from './exposures.ts';
 import { TreeHandler } from './handlers.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
+import { Lent } from './lent.ts';
 import { MAP_RECORDERS } from './map-methods.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
-import { copyOpaque, plain } from './plain.ts';
+import { plain } from './plain.ts';
 import { SET_RECORDERS } from './set-methods.ts';
 
 /** What an attribute needs of its tracker. */
@@ -46,6 +47,8 @@ export class Attribute {
   #guests: Guest[] = [];
   /** Undefined: nothing opaque was handed out. */
   exposures: Exposures | undefined;
+  /** Undefined: nothing opaque was handed out of what is read-only. */
+  lent: Lent | undefined;
   /** Already noted: the one flag that most accesses look at. */
   reading = false;
   writing = false;
@@ -103,6 +106,13 @@ export class Attribute {
     throw new HoldfastError('ERR_INVALID', `${formatPath(path)} ${why}.`, { paths: [path] });
   }
 
+  /** Throws when something that is read-only was changed where nothing could refuse it. */
+  checkLent(): void {
+    const changed = this.lent?.changed();
+    if (changed === undefined) return;
+    this.refuse(changed, undefined, `was changed in place, so that nothing is saved: it ${this.#fixed}`);
+  }
+
   /**
    * The steps from the root to `raw`, by what each part was last found in. Undefined: one has been moved since, or has
    * no known place.
@@ -143,7 +153,7 @@ export class Attribute {
     const node = nodeOf(value);
     const kind = kindOf(value);
     if (node?.proxy === value) return value;
-    if (kind === 'opaque' && this.#fixed !== undefined) return copyOpaque(value);
+    if (kind === 'opaque' && this.#fixed !== undefined) return (this.lent ??= new Lent(this)).copyOf(value, parent);
     if (node !== undefined && node.owner !== this.owner) {
       const own = this.adopt(value) as object;
       if (own !== value) this.#put(parent, key, own);
