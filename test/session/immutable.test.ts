@@ -100,7 +100,10 @@ describe('the default of an immutable attribute', () => {
         }),
       }),
     });
-    await expect(broken.create({}, { id: 's' })).rejects.toThrow(RangeError);
+    await expect(broken.create({}, { id: 's' })).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      cause: expect.any(RangeError),
+    });
     expect((await store.inspect('s')).lock.holder).toBeUndefined();
     expect(await broken.read('s')).toBeUndefined();
   });

@@ -1,8 +1,10 @@
+import type { Codec } from '../codec/codec.ts';
 import { HoldfastError } from '../errors.ts';
 import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
 import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import { notDeclared } from '../tracking/state.ts';
+import { made } from './made.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
 
@@ -251,10 +253,15 @@ export function specOf(
 }
 
 /** The values that a session is created with: those given, and the defaults of immutable attributes that are not. */
-export function firstValues<V extends object>({ attributes }: SessionDefinition<object, object>, given: V): V {
+export function firstValues<V extends object>(
+  { attributes }: SessionDefinition<object, object>,
+  codec: Codec,
+  given: V,
+): V {
   const values = { ...given } as Record<string, unknown>;
   for (const [name, { class: attributeClass, initial }] of Object.entries(attributes)) {
-    if (attributeClass === 'immutable' && initial !== undefined && values[name] === undefined) values[name] = initial();
+    if (attributeClass === 'immutable' && initial !== undefined && values[name] === undefined)
+      values[name] = made(codec, name, 'default', initial);
   }
   return values as V;
 }

@@ -239,7 +239,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async #created(claimed: Claimed, values: V, place: string | undefined): Promise<Session<S, V>> {
     const session = this.#session(claimed, true, place);
     try {
-      session.assign(firstValues(this.#definition, values));
+      session.assign(firstValues(this.#definition, this.#line.codec, values));
       return session;
     } catch (error) {
       await session.close();

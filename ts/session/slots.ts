@@ -1,9 +1,9 @@
 import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
-import { plain } from '../tracking/tracker.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
 import { specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
+import { made } from './made.ts';
 
 interface Slot {
   /** False: the value is still in the image, as bytes. */
@@ -46,20 +46,24 @@ export class Slots implements AttributeSlots {
     if (slot === undefined) return undefined;
     if (!slot.loaded) {
       const bytes = this.#image.value(name)?.bytes;
-      // A default may be a constant of the application's: it must not be changed through a session.
       slot.value =
-        slot.provisional || bytes === undefined
-          ? plain(specOf(this.#definition, name)?.initial?.())
-          : this.#migrated(name, this.#codec.decode(bytes));
+        slot.provisional || bytes === undefined ? this.#default(name) : this.#migrated(name, this.#codec.decode(bytes));
       slot.loaded = true;
     }
     return slot.value;
   }
 
+  #default(name: string): unknown {
+    const initial = specOf(this.#definition, name)?.initial;
+    return initial === undefined ? undefined : made(this.#codec, name, 'default', initial);
+  }
+
   #migrated(name: string, old: unknown): unknown {
     const spec = specOf(this.#definition, name);
     const from = this.#storedVersion(name);
-    return spec?.migrate === undefined || from >= spec.version ? old : plain(spec.migrate(old, from));
+    const { migrate, version = 0 } = spec ?? {};
+    if (migrate === undefined || from >= version) return old;
+    return made(this.#codec, name, `\`migrate\` (from version ${from} to ${version})`, () => migrate(old, from));
   }
 
   #storedVersion(name: string): number {

@@ -7,7 +7,7 @@ import { DEPTH_LIMIT, isObject, keysOf, kindOf, thawed, type Collection, type Ki
 import { Lent } from './lent.ts';
 import { MAP_RECORDERS } from './map-methods.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
-import { plain } from './plain.ts';
+import { plain, plainFor, tooDeep } from './plain.ts';
 import { SET_RECORDERS } from './set-methods.ts';
 
 /** What an attribute needs of its tracker. */
@@ -254,17 +254,14 @@ export class Attribute {
     const node = nodeOf(value);
     const kind = kindOf(value);
     if (node === undefined ? isState(value) : node.owner !== this.owner)
-      return this.#takeCopy(value, plain(value), depth);
+      return this.#takeCopy(value, plainFor(this.name, value), depth);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
     if (node?.raw instanceof Date) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
       return node.raw;
     }
-    if (depth > DEPTH_LIMIT)
-      throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, {
-        paths: [[this.name]],
-      });
+    if (depth > DEPTH_LIMIT) throw tooDeep(this.name);
     const known = this.#taken?.get(value);
     if (known !== undefined) return known;
     this.aliased = true; // not by its proxy: the application holds it

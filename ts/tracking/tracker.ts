@@ -4,7 +4,7 @@ import type { AttributeClass, SaveMode } from './classes.ts';
 import { stateOf } from './state.ts';
 
 export { unwrap } from './nodes.ts';
-export { plain } from './plain.ts';
+export { plain, plainFor } from './plain.ts';
 export { withoutState } from './result.ts';
 export type { AttributeClass, SaveMode } from './classes.ts';
 
