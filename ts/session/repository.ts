@@ -22,7 +22,7 @@ import { Claims, MOST_ALIASES } from './claims.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext } from './context.ts';
 import { checkValues, classOf, firstValues, specOf } from './definition.ts';
-import type { SessionDefinition } from './definition.ts';
+import type { CopiedState, SessionDefinition } from './definition.ts';
 import { frameOf, inScope } from './nesting.ts';
 import type {
   ChangeIdOptions,
@@ -248,7 +248,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /** The state as last saved, as plain values of the caller's own, without a lock. Undefined: no such session. */
-  async read(id: string): Promise<S | undefined> {
+  async read(id: string): Promise<CopiedState<S, V> | undefined> {
     this.#checkOpen();
     let replica = await readBack(this.#line, this.#line.store, id);
     for (
@@ -261,7 +261,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (!replica.exists) return undefined;
     const slots = new Slots(replica.image, this.#line.codec, this.#definition);
     const seen = slots.names().filter((name) => specOf(this.#definition, name) !== undefined);
-    return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as S;
+    return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as CopiedState<S, V>;
   }
 
   /** Destroys the session everywhere; false: there was none. */
