@@ -41,12 +41,17 @@ function install() {
 
 function buildTypeScript() {
   const stamp = at('dist/.built');
-  if (modified(stamp) >= Math.max(newest(at('ts')), modified(at('tsconfig.json')), modified(at('tsconfig.build.json'))))
-    return;
+  const made = ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'scripts/commonjs-types.mjs'];
+  if (modified(stamp) >= Math.max(newest(at('ts')), ...made.map((path) => modified(at(path))))) return;
   say('building dist/');
   rmSync(at('dist'), { recursive: true, force: true });
-  const done = run(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.build.json')]);
-  if (done.status !== 0) fail(`the TypeScript build failed:\n${done.output}`);
+  for (const step of [
+    [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.build.json')],
+    [at('scripts/commonjs-types.mjs')],
+  ]) {
+    const done = run(process.execPath, step);
+    if (done.status !== 0) fail(`the TypeScript build failed:\n${done.output}`);
+  }
   writeFileSync(stamp, '');
 }
 

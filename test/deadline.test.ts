@@ -1,10 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../ts/clock.ts';
 import type { Clock } from '../ts/clock.ts';
 import { within } from '../ts/deadline.ts';
 import type { HoldfastError } from '../ts/errors.ts';
+import { callersClock } from './callers-clock.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -112,10 +112,11 @@ describe('within', () => {
   });
 
   it('goes on when the fake timers of a test have taken its timer with them', async () => {
+    const clock = callersClock();
     vi.useFakeTimers();
-    await within(systemClock, 5000, 'it', async () => 1);
+    await within(clock, 5000, 'it', async () => 1);
     vi.useRealTimers();
-    const hung = codeOf(within(systemClock, 20, 'it', never));
+    const hung = codeOf(within(clock, 20, 'it', never));
     const late = new Promise((resolve) => setTimeout(resolve, 2000, 'hangs'));
     expect(await Promise.race([hung, late])).toBe('ERR_UNAVAILABLE');
   });

@@ -13,13 +13,31 @@ export interface Clock {
 /** Timers of Node are cut off at 2^31 - 1 ms, and fire at once beyond. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+type Function = (...given: never[]) => unknown;
+const { Date: LoadedDate, setTimeout: loadedSetTimeout, clearTimeout: loadedClearTimeout } = globalThis;
+const loadedHrtime = process.hrtime;
+
+const MARKS = ['clock', 'isFake', 'isMock', '_isMockFunction'];
+
+/** As Jest, vitest and sinon mark theirs, and as those of node:test and vitest are named. */
+const isFake = (one: Function | typeof Date): boolean =>
+  MARKS.some((mark) => mark in one) || one.name.startsWith('bound ') || one.name === 'MockDate';
+
+/**
+ * What a test's fakes would stop goes on by what was there before: a chain of timers that goes on from a fake one ends
+ * with it. Asked at each call, for fakes may also have been there first.
+ */
+const real = <T extends Function | typeof Date>(now: T, loaded: T): T =>
+  now !== loaded && isFake(now) && !isFake(loaded) ? loaded : now;
+
 export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => Number(process.hrtime.bigint() / 1000n) / 1000,
+  now: () => real(Date, LoadedDate).now(),
+  monotonic: () => Number(real(process.hrtime, loadedHrtime).bigint() / 1000n) / 1000,
   after(delayMs, run, background = false) {
-    const timer = setTimeout(run, Math.min(delayMs, LONGEST_TIMER_MS));
+    const timer = real(setTimeout, loadedSetTimeout)(run, Math.min(delayMs, LONGEST_TIMER_MS));
+    const clear = real(clearTimeout, loadedClearTimeout); // of the same kind
     if (background) timer.unref();
-    return () => clearTimeout(timer);
+    return () => clear(timer);
   },
 };
 

@@ -9,6 +9,8 @@ export type {
   AttributeSpec,
   AttributesState,
   AttributesValues,
+  CopiedState,
+  CopyOf,
   DeepReadonly,
   DefinitionOptions,
   Migrate,
@@ -20,6 +22,7 @@ export type {
   ValuesOf,
   WithUndeclared,
 } from './session/definition.ts';
+export type { NotKept, Storable } from './session/storable.ts';
 export { SessionRepository } from './session/repository.ts';
 export type {
   ChangeIdOptions,

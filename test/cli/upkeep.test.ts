@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { describe as describeError } from '../../ts/cli/serve.ts';
+import { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { openStore } from '../../ts/store/open.ts';
 
@@ -200,4 +202,24 @@ describe('holdfast compact', () => {
     await store.close();
     expect(holdfast('check', dir).out).toContain('61 sessions');
   });
+});
+
+/** As root nothing is refused for want of a right: so are other folders that the system does not let be looked at. */
+it.each(['check', 'compact', 'copy', 'replay'])('holdfast %s says what the system refuses, with a code', (verb) => {
+  const dir = mkdtempSync(join(tmpdir(), 'holdfast-upkeep-'));
+  folders.push(dir);
+  symlinkSync(join(dir, 'loop'), join(dir, 'loop'));
+  const { code, out } = holdfast(verb, join(dir, 'loop'), ...(verb === 'copy' ? [join(dir, 'to')] : []));
+  expect([code, out]).toEqual([1, expect.stringMatching(/^holdfast: ERR_UNAVAILABLE: ELOOP: .*loop'$/)]);
+});
+
+it('the command line says what to do where a right is missing, once', () => {
+  const error = Object.assign(new Error("EACCES: permission denied, stat 'x'"), { code: 'EACCES', syscall: 'stat' });
+  expect(describeError(error)).toMatch(
+    /^ERR_UNAVAILABLE: EACCES: permission denied, stat 'x'; give this user the right/,
+  );
+  const told = new HoldfastError('ERR_UNAVAILABLE', `the folder cannot be read: ${error.message}`, { cause: error });
+  expect(describeError(told)).toBe(`ERR_UNAVAILABLE: ${told.message}`);
+  const other = new HoldfastError('ERR_CORRUPT', 'damaged', { cause: new RangeError('past the end') });
+  expect(describeError(other)).toBe('ERR_CORRUPT: damaged (past the end)');
 });

@@ -100,8 +100,56 @@ describe('the default of an immutable attribute', () => {
         }),
       }),
     });
-    await expect(broken.create({}, { id: 's' })).rejects.toThrow(RangeError);
+    await expect(broken.create({}, { id: 's' })).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      cause: expect.any(RangeError),
+    });
     expect((await store.inspect('s')).lock.holder).toBeUndefined();
     expect(await broken.read('s')).toBeUndefined();
+  });
+});
+
+describe('Dates and bytes of what is read-only', () => {
+  const files = defineSession({
+    at: immutable<Date>(undefined, { required: true }),
+    face: immutable<Uint8Array>(undefined, { required: true }),
+    n: mutable<number>(() => 0),
+  });
+
+  it('cannot be changed in place unnoticed', async () => {
+    const repository = new SessionRepository({ store: new MemoryStore(), definition: files });
+    const values = { at: new Date(1), face: Uint8Array.of(1, 2) };
+    await (await repository.create(values, { id: 'a' })).saveAndClose();
+    await expect(repository.scope('a', (state) => state.at.setFullYear(1999))).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      message: expect.stringMatching(/^at is part of an immutable attribute.*: copy it/),
+    });
+    const changed = repository.scope('a', (state) => {
+      state.n = 5;
+      state.face[0] = 9;
+    });
+    await expect(changed).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      message: expect.stringMatching(/^face was changed in place, so that nothing is saved: .*: copy it/),
+      paths: [['face']],
+    });
+    const kept = await repository.scope('a', ({ at, face, n }) => ({ at, face, n }));
+    expect(kept).toEqual({ ...values, n: 0 });
+    expect([kept.at.setTime(3), (kept.face[0] = 7)]).toEqual([3, 7]);
+    expect(await repository.read('a')).toEqual({ ...values, n: 0 });
+  });
+
+  it('nor in a value of a newer schema', async () => {
+    const store = new MemoryStore();
+    const version = (n: number) =>
+      new SessionRepository({
+        store,
+        definition: defineSession({ face: mutable<Uint8Array>(() => Uint8Array.of(1), { version: n }) }),
+      });
+    await version(2).scope('a', (state) => void (state.face[0] = 3), { create: {} });
+    await expect(version(1).scope('a', (state) => void (state.face[0] = 4))).rejects.toThrow(
+      /^face was changed in place, so that nothing is saved: it is of version 2 of its schema.*: update this process/,
+    );
+    expect((await version(1).read('a'))?.face).toEqual(Uint8Array.of(3));
   });
 });

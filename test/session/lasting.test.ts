@@ -4,6 +4,7 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import { VirtualClock } from '../../ts/testing/index.ts';
 import { through } from '../store/through.ts';
+import { callersClock } from '../callers-clock.ts';
 
 const LEASE_MS = 2000;
 const definition = defineSession({ n: mutable<number>(() => 0) });
@@ -72,7 +73,8 @@ describe('a use that lasts', () => {
   });
 
   it('keeps it also when the fake timers of a test before have taken the timer of renewals with them', async () => {
-    const options = { store: new MemoryStore(), definition, ttlMs: 800, lock: { leaseMs: 800 } };
+    const clock = callersClock();
+    const options = { store: new MemoryStore({ clock }), definition, clock, ttlMs: 800, lock: { leaseMs: 800 } };
     const sessions = new SessionRepository(options);
     vi.useFakeTimers();
     await sessions.scope('s', (state) => void (state.n = 1), { create: true });

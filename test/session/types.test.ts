@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { defineSession, immutable, mutable, unclassified } from '../../ts/session/definition.ts';
-import type { RepositoryOf, SessionOf, StateOf, ValuesOf } from '../../ts/session/definition.ts';
+import type { CopyOf, RepositoryOf, SessionOf, StateOf, ValuesOf } from '../../ts/session/definition.ts';
 import type { Session } from '../../ts/session/session.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
@@ -138,6 +138,89 @@ it('asks for types that nothing says', () => {
   expect(wrong).toBeTypeOf('function');
 });
 
+type Json = null | string | number | boolean | Json[] | { [key: string]: Json } | Map<string, Json> | Set<Json>;
+type List = { next: List | null; seen: readonly List[] };
+interface Part {
+  kind: 'a' | 'b';
+  parts?: Part[];
+  readonly owner: { part: Part; meta: Record<string, Json> };
+  at: [Date, Buffer, Float32Array?];
+}
+
+it('takes every type of data, those that contain themselves too', () => {
+  const all = defineSession(
+    {
+      json: mutable<Json>(),
+      list: mutable<List | undefined>(() => undefined),
+      part: immutable<Part>(undefined, { required: true }),
+      some: unclassified<Partial<Part> | null>(() => null),
+      by: mutable(() => new Map<string, Set<bigint>>()),
+      loose: mutable(() => new Map()),
+      brand: mutable<string & { readonly __brand: 'id' }>(),
+      tuple: mutable<readonly [number, string?]>(() => [1]),
+      empty: mutable<{ list: string[] }>(() => ({ list: [] })),
+      bag: mutable<Record<string, unknown>>(() => ({})),
+      mode: mutable(() => ({ on: false, mode: 'x' as 'x' | 'y' })),
+      text: mutable(() => 'light'),
+    },
+    { undeclared: mutable<Json>() },
+  );
+  type All = StateOf<typeof all>;
+  holds<Same<All['json'], Json | undefined>>();
+  holds<Same<All['tuple'], readonly [number, string?]>>();
+  holds<Same<All['text'], string>>();
+  holds<Same<All['mode'], { on: boolean; mode: 'x' | 'y' }>>();
+  holds<Same<ValuesOf<typeof all>['part'], Part>>();
+});
+
+it('takes no type that cannot be kept', () => {
+  class Cart {
+    lines: string[] = [];
+    add(line: string): void {
+      this.lines.push(line);
+    }
+  }
+  const compiledOnly = (): unknown => [
+    // @ts-expect-error a function
+    defineSession({ x: mutable<() => void>() }),
+    // @ts-expect-error a function inside, given by the default
+    defineSession({ x: mutable(() => ({ inner: { f: () => 1 } })) }),
+    // @ts-expect-error perhaps a function
+    defineSession({ x: unclassified<{ on?: () => void }>(() => ({})) }),
+    // @ts-expect-error a promise
+    defineSession({ x: immutable(async () => 5) }),
+    // @ts-expect-error promises in a Map
+    defineSession({ x: mutable<Map<string, Promise<void>>>() }),
+    // @ts-expect-error symbols in a Set in an array
+    defineSession({ x: mutable<Set<symbol>[]>() }),
+    // @ts-expect-error an instance with methods
+    defineSession({ x: mutable<Cart>(undefined, { required: true }) }),
+    // @ts-expect-error a class
+    defineSession({ x: mutable<typeof Cart>(undefined, { version: 1 }) }),
+    // @ts-expect-error a WeakMap
+    defineSession({ x: mutable<WeakMap<object, string>>() }),
+    // @ts-expect-error an empty array that says nothing of its elements
+    defineSession({ x: mutable(() => ({ list: [] })) }),
+    // @ts-expect-error deeper inside
+    defineSession({ x: mutable(() => ({ a: [{ list: [] }] })) }),
+    // @ts-expect-error under any name
+    defineSession({}, { undeclared: mutable<() => void>() }),
+    // @ts-expect-error a migration that has to be awaited
+    defineSession({ x: mutable<number>(() => 0, { version: 2, migrate: async () => 5 }) }),
+  ];
+  expect(compiledOnly).toBeTypeOf('function');
+});
+
+it('says in the message what of a type cannot be kept, and where', () => {
+  const said = compile([
+    `import { defineSession, mutable } from '../../ts/index.ts';`,
+    `export const one = defineSession({ x: mutable(() => ({ inner: { f: () => 1 }, n: 0 })) });`,
+    `export const two = defineSession({ x: mutable(() => ({ list: [] })) });`,
+  ]);
+  expect(said).toMatch(/'{ inner: { f: NotKept<"is no data: functions, symbols, promises/);
+  expect(said).toMatch(/'{ list: NotKept<"is an empty array, which says nothing of its elements: name the type, as in/);
+}, 60_000);
+
 const owned = defineSession({
   user: immutable<{ roles: string[] }>(undefined, { required: true }),
   plan: mutable<string>(undefined, { required: true }),
@@ -167,6 +250,39 @@ it('requires what is required when a session is made, and only then', async () =
   ];
   expect(compiledOnly).toBeTypeOf('function');
   await sessions.scope('s', ({ plan }) => expect(plan).toBe('free'), { create: { user: { roles: [] }, plan: 'free' } });
+});
+
+it('gives by read a copy that is the caller\u2019s to change', async () => {
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+  const user = { name: 'ann', roles: ['user'] };
+  await (await sessions.create({ user, cart: [] }, { id: 's' })).saveAndClose();
+  const copy = await sessions.read('s');
+  if (copy?.user === undefined) throw new Error('nothing there');
+  holds<Same<typeof copy, CopyOf<typeof definition>>>();
+  holds<Same<(typeof copy)['user'], { name: string; roles: string[] } | undefined>>();
+  holds<Same<(typeof copy)['since'], Date>>();
+  holds<Same<(typeof copy)['cart'], Item[]>>();
+  holds<Same<(typeof copy)['note'], string | undefined>>();
+  copy.user.roles.push('admin');
+  copy.since.setTime(5);
+  copy.since = new Date(6);
+  expect([copy.user.roles, (await sessions.read('s'))?.user]).toEqual([['user', 'admin'], user]);
+
+  const kept = defineSession(
+    { list: immutable<readonly string[]>(() => []), maybe: immutable<string[] | undefined>(() => undefined) },
+    { undeclared: immutable<Set<string>>() },
+  );
+  type Kept = CopyOf<typeof kept>;
+  holds<Same<Kept['list'], readonly string[]>>(); // as declared
+  holds<Same<Kept['maybe'], string[] | undefined>>();
+  const compiledOnly = (some: Kept): unknown => {
+    const one = some['any'];
+    return one instanceof Set && one.add('x');
+  };
+  expect(compiledOnly).toBeTypeOf('function');
+  const bare = new SessionRepository<State>({ store: new MemoryStore(), definition });
+  const state: State | undefined = await bare.read('s');
+  expect(state).toBeUndefined();
 });
 
 it('names sessions and repositories by their state alone', async () => {

@@ -124,7 +124,15 @@ function pathOf(address: string): string {
   return place.dir;
 }
 
-const entryAt = (path: string): Stats | undefined => asUsage(() => statSync(path, { throwIfNoEntry: false }));
+function entryAt(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    // A path that leads through a file is a slip of the command line; what else the system says is not.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') throw new UsageError((error as Error).message);
+    throw error;
+  }
+}
 
 /** What it throws is a fault of the command line. */
 function asUsage<T>(run: () => T): T {

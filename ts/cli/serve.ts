@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { reason } from '../store/system-error.ts';
 import type { Failed } from './messages.ts';
 
 /**
@@ -31,10 +32,12 @@ export function serve<In, Out>(handle: (message: In, reply: (message: Out) => vo
   process.on('SIGINT', () => undefined);
 }
 
-/** An error in one line, with its code, which Node's own messages begin with, and causes. */
+/** An error in one line, with its code, and causes that it does not tell itself. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { code } = error as Error & { code?: unknown };
-  const cause = error.cause === undefined ? '' : ` (${describe(error.cause)})`;
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== undefined) return `ERR_UNAVAILABLE: ${reason(error)}`; // the system's refusal of a file or folder
+  const told = error.cause instanceof Error && error.message.includes(error.cause.message);
+  const cause = error.cause === undefined || told ? '' : ` (${describe(error.cause)})`;
   return `${typeof code === 'string' && !error.message.startsWith(code) ? `${code}: ` : ''}${error.message}${cause}`;
 }

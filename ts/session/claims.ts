@@ -14,6 +14,7 @@ import { Replica } from '../sync/replica.ts';
 import type { Token } from '../token.ts';
 import { KeptSessions } from './kept.ts';
 import type { Kept } from './kept.ts';
+import { isPossible } from './ids.ts';
 import { checkNesting } from './nesting.ts';
 import type { Slots } from './slots.ts';
 
@@ -23,6 +24,8 @@ export interface Claimed {
   readonly hold: Hold;
   /** As the use asked for. */
   readonly holdMs: number | undefined;
+  /** Where the use was begun; undefined: that was not noted. */
+  readonly place: string | undefined;
   /**
    * Gives lock and replica back; never rejects; undefined: that is done already. `slots`: what they hold is what the primary holds, for the next use.
    * While the outcome of an append is unknown, both stay as they are until it is not.
@@ -59,12 +62,15 @@ export class Claims {
    * Uses of this process that have the lock: by their holds, for the next use of a session has begun before the one
    * before is struck off.
    */
-  readonly #inUse = new Map<Hold, Kept>();
+  readonly #inUse = new Map<Hold, Claimed>();
   readonly #onIdle: (() => void)[] = [];
+  readonly #onInTheWay: () => void;
 
-  constructor(line: Line, place: Store, lock: LockOptions, cacheBytes: number) {
+  /** `onInTheWay`: a use was not given the lock because another one of this process has it. */
+  constructor(line: Line, place: Store, lock: LockOptions, cacheBytes: number, onInTheWay: () => void) {
     this.#line = line;
     this.#place = place;
+    this.#onInTheWay = onInTheWay;
     this.#locks = new MemberLocks(line.store, line.clock, lock, line.call, line.observers, (id, token) =>
       this.#passOnRenewal(id, token),
     );
@@ -116,11 +122,12 @@ export class Claims {
 
   /**
    * Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it
-   * became.
+   * became. `place`: where that was asked for.
    */
-  async claim(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
+  async claim(id: string, options: AcquireOptions, existing: boolean, place: string | undefined): Promise<Claimed> {
+    if (existing && !isPossible(id)) return this.#nowhere(id);
     for (let hops = 0, at = id; ; hops += 1) {
-      const claimed = await this.#claimOne(at, options, existing);
+      const claimed = await this.#claimOne(at, options, existing, place);
       const next = this.livesOnAs(claimed.replica);
       const lost = hops > 0 && claimed.replica.state === 'absent';
       if (!lost && (next === undefined || hops === MOST_ALIASES)) return claimed;
@@ -136,21 +143,37 @@ export class Claims {
   }
 
   /** As `claim`, of a living session that is here: its lock too, and nothing has to be asked of the store. */
-  take(id: string, options: AcquireOptions): Claimed | undefined {
+  take(id: string, options: AcquireOptions, place: string | undefined): Claimed | undefined {
     const replica = this.#kept.replicaOf(id);
     if (replica?.exists !== true || replica.stale || this.#isOver(replica) || this.#mustTouch(replica))
       return undefined;
     checkNesting(this.#place, id);
     const hold = this.#locks.take(id, options);
     if (hold === undefined) return undefined;
-    const kept = this.#kept.pin(id);
-    this.#inUse.set(hold, kept);
-    return this.#claimed(kept, hold, options);
+    return this.#claimed(this.#kept.pin(id), hold, options, place);
   }
 
-  #claimed(kept: Kept, hold: Hold, { holdMs }: AcquireOptions): Claimed {
+  #claimed(kept: Kept, hold: Hold, { holdMs }: AcquireOptions, place: string | undefined): Claimed {
     const { replica } = kept;
-    return { replica, hold, holdMs, end: (how, slots) => this.#endUse(kept, hold, how, slots) };
+    const claimed: Claimed = {
+      replica,
+      hold,
+      holdMs,
+      place,
+      end: (how, slots) => this.#endUse(kept, hold, how, slots),
+    };
+    this.#inUse.set(hold, claimed);
+    return claimed;
+  }
+
+  /** What no session can have for its id has none: a client may have made it up. */
+  #nowhere(id: string): Claimed {
+    if (this.closed) throw new HoldfastError('ERR_CLOSED', 'the session repository is closed');
+    return this.#unlocked(new Replica(id));
+  }
+
+  #unlocked(replica: Replica): Claimed {
+    return { replica, hold: NO_HOLD, holdMs: undefined, place: undefined, end: () => undefined };
   }
 
   /**
@@ -162,7 +185,7 @@ export class Claims {
   }
 
   /** `existing`: where there is no living session nothing is locked, and what is there instead is in the replica. */
-  async #claimOne(id: string, options: AcquireOptions, existing: boolean): Promise<Claimed> {
+  async #claimOne(id: string, options: AcquireOptions, existing: boolean, place: string | undefined): Promise<Claimed> {
     checkId(id);
     checkNesting(this.#place, id);
     const kept = this.#kept.pin(id);
@@ -173,9 +196,9 @@ export class Claims {
     } catch (error) {
       this.#kept.unpin(kept);
       if (error instanceof Absence) return this.#absent(id, error.tail);
-      throw error;
+      throw this.#explained(id, error);
     }
-    this.#inUse.set(hold, kept);
+    const claimed = this.#claimed(kept, hold, options, place);
     try {
       if (this.#mustPull(kept, hold)) await this.#pull(kept, hold);
       if (this.#mustTouch(kept.replica)) await this.#touch(kept, hold);
@@ -185,7 +208,21 @@ export class Claims {
       throw error;
     }
     if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return this.#claimed(kept, hold, options);
+    return claimed;
+  }
+
+  /** Who waits for a use of its own process would look for it elsewhere. */
+  #explained(id: string, error: unknown): unknown {
+    if (!(error instanceof HoldfastError) || error.code !== 'ERR_LOCK_TIMEOUT') return error;
+    const holder = [...this.#inUse.values()].find(({ replica }) => replica.id === id);
+    if (holder === undefined) return error;
+    this.#onInTheWay();
+    const where =
+      holder.place === undefined
+        ? 'the next such error says where; that is noted from now on'
+        : `it was opened at ${holder.place}`;
+    const message = `${error.message}. This very process has it open: ${where}. Uses of one session wait for each other: use scope(), or close() what you open in a finally`;
+    return new HoldfastError(error.code, message, { session: id, cause: error });
   }
 
   /** What is there in place of a living session: nothing, an expired one, or an end. */
@@ -193,7 +230,7 @@ export class Claims {
     const replica = new Replica(id);
     take(this.#line, replica, tail);
     if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return { replica, hold: NO_HOLD, holdMs: undefined, end: () => undefined };
+    return this.#unlocked(replica);
   }
 
   #noteDamage(id: string, error: unknown): void {
@@ -258,11 +295,11 @@ export class Claims {
   }
 
   /** Looks before it locks: two that change ids crosswise would wait for each other. */
-  async claimNew(id: string, options: AcquireOptions): Promise<Claimed> {
+  async claimNew(id: string, options: AcquireOptions, place: string | undefined): Promise<Claimed> {
     const { store, call } = this.#line;
     const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
     if (head === undefined || head.state === 'expired') {
-      const claimed = await this.#claimOne(id, options, false);
+      const claimed = await this.#claimOne(id, options, false, place);
       if (claimed.replica.state === 'absent' || claimed.replica.state === 'expired') return claimed;
       await claimed.end('keep', undefined);
     }

@@ -12,8 +12,6 @@ export interface SessionParts {
   readonly slots: Slots;
   /** Save it even if it has no attributes. */
   readonly create: boolean;
-  /** Where it was opened, as `UnclosedSessions` notes it. */
-  readonly place: string | undefined;
 }
 
 /** What all sessions of a repository share. */
@@ -23,7 +21,7 @@ export interface SessionContext {
   readonly saveMode: SaveMode;
   readonly tombstoneTtlMs: number;
   /** Takes another id that nothing is under yet, for `changeId`. */
-  readonly claimNew: (id: string, options: AcquireOptions) => Promise<Claimed>;
+  readonly claimNew: (id: string, options: AcquireOptions, place: string | undefined) => Promise<Claimed>;
   readonly leaseMs: number;
   readonly unclosed: UnclosedSessions;
   readonly classOf: (name: string) => AttributeClass | undefined;

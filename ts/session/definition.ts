@@ -1,10 +1,13 @@
+import type { Codec } from '../codec/codec.ts';
 import { HoldfastError } from '../errors.ts';
 import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
 import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import { notDeclared } from '../tracking/state.ts';
+import { made } from './made.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
+import type { IfStorable } from './storable.ts';
 
 /** `default`: an absent attribute is shown as one. `required`: a session cannot be created without it. */
 export type Presence = 'default' | 'optional' | 'required';
@@ -48,11 +51,18 @@ export interface AttributeOptions<T> {
 /** `() => []` says nothing of the elements. */
 type Filled<T> = [T] extends [readonly never[]] ? unknown[] : T;
 
+/** `T` names the type of the values: needed where the default does not show it, as in `mutable<string[]>(() => [])`. */
 interface Builder<C extends AttributeClass> {
-  <T>(): AttributeSpec<T, C, 'optional'>;
-  <T>(initial: () => T, options?: Omit<AttributeOptions<T>, 'required'>): AttributeSpec<Filled<T>, C, 'default'>;
-  <T>(initial: undefined, options: AttributeOptions<T> & { readonly required: true }): AttributeSpec<T, C, 'required'>;
-  <T>(initial: undefined, options: AttributeOptions<T>): AttributeSpec<T, C, 'optional'>;
+  <T>(): IfStorable<T, AttributeSpec<T, C, 'optional'>>;
+  <T>(
+    initial: () => T,
+    options?: Omit<AttributeOptions<T>, 'required'>,
+  ): IfStorable<Filled<T>, AttributeSpec<Filled<T>, C, 'default'>>;
+  <T>(
+    initial: undefined,
+    options: AttributeOptions<T> & { readonly required: true },
+  ): IfStorable<T, AttributeSpec<T, C, 'required'>>;
+  <T>(initial: undefined, options: AttributeOptions<T>): IfStorable<T, AttributeSpec<T, C, 'optional'>>;
 }
 
 function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
@@ -83,7 +93,8 @@ export const mutable: Builder<'mutable'> = builder('mutable');
 /**
  * Set once; read-only from then on, never compared and never sent again. A default is made once, when a session is
  * created without the attribute, and saved with it. A session that is older than the attribute has nothing saved: there
- * the default is made anew at each opening.
+ * the default is made anew at each opening. Dates and bytes in it are handed out as copies: a Date's setters throw, and a
+ * change of bytes in place makes the next save an error.
  */
 export const immutable: Builder<'immutable'> = builder('immutable');
 /** Tracked only when written. */
@@ -133,6 +144,14 @@ export type AttributesValues<A extends Attributes> = Flat<
   }
 >;
 
+/**
+ * A state as values of the caller's own, as `read` gives them: what is read-only in a session can be changed in a copy.
+ * With the types of the first values, so that what is declared as read-only stays so.
+ */
+export type CopiedState<S, V> = {
+  -readonly [K in keyof S]: K extends keyof V ? Required<V>[K] | Extract<S[K], undefined> : S[K];
+};
+
 /** Attributes of any name beside the declared ones. TypeScript wants their type to cover those as well. */
 export type WithUndeclared<T, U> = Flat<T & { [name: string]: U | T[keyof T] }>;
 
@@ -148,6 +167,8 @@ export interface SessionDefinition<S extends object, V extends object> {
 
 /** The state behind a definition, as the application sees it: `type Shop = StateOf<typeof shop>`. */
 export type StateOf<Def> = Def extends SessionDefinition<infer S, infer _V> ? S : never;
+/** The state as `read` gives it: a copy, in which nothing is read-only that the definition's types do not say so of. */
+export type CopyOf<Def> = Def extends SessionDefinition<infer S, infer V> ? CopiedState<S, V> : never;
 /** First values of a session of this definition, as `create` takes them. */
 export type ValuesOf<Def> = Def extends SessionDefinition<infer _S, infer V> ? V : never;
 /** A repository of this definition's sessions: what a class or function of the application's own takes. */
@@ -250,10 +271,15 @@ export function specOf(
 }
 
 /** The values that a session is created with: those given, and the defaults of immutable attributes that are not. */
-export function firstValues<V extends object>({ attributes }: SessionDefinition<object, object>, given: V): V {
+export function firstValues<V extends object>(
+  { attributes }: SessionDefinition<object, object>,
+  codec: Codec,
+  given: V,
+): V {
   const values = { ...given } as Record<string, unknown>;
   for (const [name, { class: attributeClass, initial }] of Object.entries(attributes)) {
-    if (attributeClass === 'immutable' && initial !== undefined && values[name] === undefined) values[name] = initial();
+    if (attributeClass === 'immutable' && initial !== undefined && values[name] === undefined)
+      values[name] = made(codec, name, 'default', initial);
   }
   return values as V;
 }

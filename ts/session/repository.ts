@@ -22,7 +22,8 @@ import { Claims, MOST_ALIASES } from './claims.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext } from './context.ts';
 import { checkValues, classOf, firstValues, specOf } from './definition.ts';
-import type { SessionDefinition } from './definition.ts';
+import type { CopiedState, SessionDefinition } from './definition.ts';
+import { isPossible } from './ids.ts';
 import { frameOf, inScope } from './nesting.ts';
 import type {
   ChangeIdOptions,
@@ -92,7 +93,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     };
     this.#engineAsked = (options.engine ?? (process.env['HOLDFAST_ENGINE'] || undefined)) !== undefined;
     this.#definition = options.definition;
-    this.#claims = new Claims(this.#line, options.store, options.lock ?? {}, options.cacheBytes ?? 64 * 1024 * 1024);
+    const cacheBytes = options.cacheBytes ?? 64 * 1024 * 1024;
+    this.#claims = new Claims(this.#line, options.store, options.lock ?? {}, cacheBytes, () =>
+      this.#unclosed.notePlaces(),
+    );
     this.#autosave = options.autosave;
     this.#unclosed = new UnclosedSessions(observers, clock === systemClock ? clock : undefined);
     this.#context = {
@@ -102,7 +106,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       saveMode: options.saveMode ?? 'write',
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
       leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
-      claimNew: (id, given) => this.#claims.claimNew(id, given),
+      claimNew: (id, given, place) => this.#claims.claimNew(id, given, place),
       unclosed: this.#unclosed,
     };
     this.#tellEngine(); // to who listens by way of diagnostics_channel
@@ -179,8 +183,8 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const place = this.#unclosed.place(method);
     checkOptions(method === this.scope ? 'scope' : 'open', options, USE_RULES);
     const values = this.#checkCreate(options.create);
-    const here = this.#claims.take(id, options);
-    return here === undefined ? this.#openThere(id, options, values, place) : this.#session(here, false, place);
+    const here = this.#claims.take(id, options, place);
+    return here === undefined ? this.#openThere(id, options, values, place) : this.#session(here, false);
   }
 
   async #openThere(
@@ -189,10 +193,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     values: V | undefined,
     place: string | undefined,
   ): Promise<Session<S, V>> {
-    const claimed = await this.#claims.claim(id, options, values === undefined);
+    const claimed = await this.#claims.claim(id, options, values === undefined, place);
     const { replica } = claimed;
-    if (replica.exists) return this.#session(claimed, false, place);
-    if (replica.state !== 'ended' && values !== undefined) return this.#created(claimed, values, place);
+    if (replica.exists) return this.#session(claimed, false);
+    if (replica.state !== 'ended' && values !== undefined) return this.#created(claimed, values);
     await claimed.end('keep', undefined);
     if (replica.state === 'ended')
       throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' was destroyed; begin another under a new id`, {
@@ -217,8 +221,8 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
     const place = this.#unclosed.place(this.find);
     checkOptions('find', options, ACQUIRE_RULES);
-    const claimed = this.#claims.take(id, options) ?? (await this.#claims.claim(id, options, true));
-    if (claimed.replica.exists) return this.#saved(this.#session(claimed, false, place));
+    const claimed = this.#claims.take(id, options, place) ?? (await this.#claims.claim(id, options, true, place));
+    if (claimed.replica.exists) return this.#saved(this.#session(claimed, false));
     await claimed.end('keep', undefined);
     return undefined;
   }
@@ -232,14 +236,14 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const first = values === undefined ? ({} as V) : values;
     checkValues(this.#definition, 'create', first, () => true);
     checkOptions('create', options, CREATE_RULES);
-    const claimed = await this.#claims.claimNew(options.id ?? this.#line.draws.id(), options);
-    return this.#saved(await this.#created(claimed, first, place));
+    const claimed = await this.#claims.claimNew(options.id ?? this.#line.draws.id(), options, place);
+    return this.#saved(await this.#created(claimed, first));
   }
 
-  async #created(claimed: Claimed, values: V, place: string | undefined): Promise<Session<S, V>> {
-    const session = this.#session(claimed, true, place);
+  async #created(claimed: Claimed, values: V): Promise<Session<S, V>> {
+    const session = this.#session(claimed, true);
     try {
-      session.assign(firstValues(this.#definition, values));
+      session.assign(firstValues(this.#definition, this.#line.codec, values));
       return session;
     } catch (error) {
       await session.close();
@@ -248,8 +252,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /** The state as last saved, as plain values of the caller's own, without a lock. Undefined: no such session. */
-  async read(id: string): Promise<S | undefined> {
+  async read(id: string): Promise<CopiedState<S, V> | undefined> {
     this.#checkOpen();
+    if (!isPossible(id)) return undefined;
     let replica = await readBack(this.#line, this.#line.store, id);
     for (
       let hops = 0, at = this.#claims.livesOnAs(replica);
@@ -261,7 +266,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (!replica.exists) return undefined;
     const slots = new Slots(replica.image, this.#line.codec, this.#definition);
     const seen = slots.names().filter((name) => specOf(this.#definition, name) !== undefined);
-    return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as S;
+    return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as CopiedState<S, V>;
   }
 
   /** Destroys the session everywhere; false: there was none. */
@@ -355,10 +360,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return session;
   }
 
-  #session(claimed: Claimed, create: boolean, place: string | undefined): Session<S, V> {
+  #session(claimed: Claimed, create: boolean): Session<S, V> {
     const kept = create ? undefined : this.#claims.takeSlots(claimed.replica);
     const slots = kept ?? new Slots(claimed.replica.image, this.#line.codec, this.#definition, create);
-    return new Session<S, V>(this.#context, { claimed, slots, create, place });
+    return new Session<S, V>(this.#context, { claimed, slots, create });
   }
 }
 

@@ -52,11 +52,11 @@ export class Session<S extends object, V extends object = Partial<S>> {
   /** A save of this session of which it has told that its outcome is unknown. */
   #doubt: Unsettled | undefined;
 
-  constructor(context: SessionContext, { claimed, slots, create, place }: SessionParts) {
+  constructor(context: SessionContext, { claimed, slots, create }: SessionParts) {
     this.#context = context;
     this.#slots = slots;
     this.#create = create;
-    this.#opened = { claimed, place };
+    this.#opened = { claimed };
     this.isNew = !claimed.replica.exists;
     this.#tracker = new Tracker(slots, context);
     context.unclosed.watch(this.#tracker, this.#opened);
@@ -184,7 +184,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
           { session: this.id },
         );
       const old = this.#claimed;
-      await this.#moveTo(await this.#context.claimNew(newId, { ...options, holdMs: options.holdMs ?? old.holdMs }));
+      const given = { ...options, holdMs: options.holdMs ?? old.holdMs };
+      await this.#moveTo(await this.#context.claimNew(newId, given, old.place));
       await this.#leave(old, newId, graceMs);
     });
   }

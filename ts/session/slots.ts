@@ -1,10 +1,10 @@
 import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
 import { Portions } from '../portions/portions.ts';
-import { plain } from '../tracking/tracker.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
 import { specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
+import { made } from './made.ts';
 
 interface Slot {
   /** False: the value is still in the image, as bytes. */
@@ -47,21 +47,23 @@ export class Slots implements AttributeSlots {
     if (slot === undefined) return undefined;
     if (!slot.loaded) {
       const bytes = this.#image.value(name)?.bytes;
-      // A default may be a constant of the application's: it must not be changed through a session.
-      slot.value =
-        slot.provisional || bytes === undefined
-          ? plain(specOf(this.#definition, name)?.initial?.())
-          : this.#decoded(name, bytes);
+      slot.value = slot.provisional || bytes === undefined ? this.#default(name) : this.#decoded(name, bytes);
       slot.loaded = true;
     }
     return slot.value;
   }
 
+  #default(name: string): unknown {
+    const initial = specOf(this.#definition, name)?.initial;
+    return initial === undefined ? undefined : made(this.#codec, name, 'default', initial);
+  }
+
   #decoded(name: string, bytes: Uint8Array): unknown {
     const value = this.#codec.decode(bytes);
-    const spec = specOf(this.#definition, name);
     const from = this.#storedVersion(name);
-    if (spec?.migrate !== undefined && from < spec.version) return plain(spec.migrate(value, from));
+    const { migrate, version = 0 } = specOf(this.#definition, name) ?? {};
+    if (migrate !== undefined && from < version)
+      return made(this.#codec, name, `\`migrate\` (from version ${from} to ${version})`, () => migrate(value, from));
     this.owner(name).settle(bytes, value);
     return value;
   }

@@ -6,8 +6,6 @@ import type { Claimed } from './claims.ts';
 /** What a session that is open holds. It must not lead to the session's state. */
 export interface Opened {
   claimed: Claimed;
-  /** Undefined: it was not noted. */
-  readonly place: string | undefined;
 }
 
 /** A session is kept from being collected for so long at least. */
@@ -16,7 +14,7 @@ const LOOK_MS = 500;
 /**
  * Sessions that are dropped without having been closed. Their locks are given back once nothing leads to their state
  * any more, and they are told of. To note where a session is opened costs as much as half an opening (4 µs), so that is
- * done from the first that was lost.
+ * done from the first that was lost, or in the way of another.
  */
 export class UnclosedSessions {
   readonly #observers: Observers;
@@ -25,7 +23,7 @@ export class UnclosedSessions {
   #young = new Map<object, Opened>();
   #looking = false;
   readonly #registry: FinalizationRegistry<Opened> = new FinalizationRegistry((opened) => this.#tell(opened));
-  #lost = false;
+  #notesPlaces = false;
   #warnings = 0;
 
   /** Without a clock nothing is watched: garbage is collected at no time that a simulation could repeat. */
@@ -36,10 +34,14 @@ export class UnclosedSessions {
 
   /** Where `method` was called: found by the function, as in a bundle all code is in one file. */
   place(method: (...given: never[]) => unknown): string | undefined {
-    if (!this.#lost) return undefined;
+    if (!this.#notesPlaces) return undefined;
     const trace = { stack: '' };
     Error.captureStackTrace(trace, method);
     return trace.stack.split('\n', 2)[1]?.trim().replace(/^at /, '') ?? 'an unknown place';
+  }
+
+  notePlaces(): void {
+    this.#notesPlaces = true;
   }
 
   watch(state: object, opened: Opened): void {
@@ -62,9 +64,10 @@ export class UnclosedSessions {
     if (!this.#young.delete(state)) this.#registry.unregister(state);
   }
 
-  #tell({ claimed, place }: Opened): void {
-    const { id } = claimed.replica;
-    this.#lost = true;
+  #tell({ claimed }: Opened): void {
+    const { place, replica } = claimed;
+    const { id } = replica;
+    this.notePlaces();
     void claimed.end('keep', undefined);
     this.#observers.emit('unclosed', () => ({ id, openedAt: place }));
     // Once as it happens, and once with the place, if that was not known.

@@ -5,9 +5,10 @@ import type { AttributeClass } from './classes.ts';
 import { Exposures } from './exposures.ts';
 import { TreeHandler } from './handlers.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
+import { Lent } from './lent.ts';
 import { MAP_RECORDERS } from './map-methods.ts';
 import { Node, isState, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
-import { copyOpaque, plain } from './plain.ts';
+import { plain, plainFor, tooDeep } from './plain.ts';
 import { SET_RECORDERS } from './set-methods.ts';
 
 /** What an attribute needs of its tracker. */
@@ -62,6 +63,8 @@ export class Attribute {
   exposures: Exposures | undefined;
   /** What was written inside since the last save took it. */
   changes: ChangeSet;
+  /** Undefined: nothing opaque was handed out of what is read-only. */
+  lent: Lent | undefined;
   /** Already noted: the one flag that most accesses look at. */
   reading = false;
   writing = false;
@@ -139,6 +142,13 @@ export class Attribute {
     throw new HoldfastError('ERR_INVALID', `${formatPath(path)} ${why}.`, { paths: [path] });
   }
 
+  /** Throws when something that is read-only was changed where nothing could refuse it. */
+  checkLent(): void {
+    const changed = this.lent?.changed();
+    if (changed === undefined) return;
+    this.refuse(changed, undefined, `was changed in place, so that nothing is saved: it ${this.#fixed}`);
+  }
+
   /**
    * The steps from the root to `raw`, by what each part was last found in. Undefined: one has been moved since, or has
    * no known place.
@@ -182,7 +192,7 @@ export class Attribute {
     const node = nodeOf(value);
     const kind = kindOf(value);
     if (node?.proxy === value) return value;
-    if (kind === 'opaque' && this.#fixed !== undefined) return copyOpaque(value);
+    if (kind === 'opaque' && this.#fixed !== undefined) return (this.lent ??= new Lent(this)).copyOf(value, parent);
     if (node !== undefined && node.owner !== this.owner) {
       const own = this.adopt(value) as object;
       if (own !== value) this.#put(parent, key, own);
@@ -290,7 +300,7 @@ export class Attribute {
     const node = nodeOf(value);
     const kind = kindOf(value);
     if (node === undefined ? isState(value) : node.owner !== this.owner)
-      return this.#takeCopy(value, plain(value), depth);
+      return this.#takeCopy(value, plainFor(this.name, value), depth);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
     if (node?.raw instanceof Date) return new Date(node.raw);
     if (node?.proxy === value) {
@@ -298,10 +308,7 @@ export class Attribute {
       this.changes.moved = true;
       return node.raw;
     }
-    if (depth > DEPTH_LIMIT)
-      throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, {
-        paths: [[this.name]],
-      });
+    if (depth > DEPTH_LIMIT) throw tooDeep(this.name);
     const known = this.#taken?.get(value);
     if (known !== undefined) return known;
     this.aliased = true; // not by its proxy: the application holds it

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../errors.ts';
+import { formatPath } from '../path.ts';
 import { DEPTH_LIMIT, isObject, kindOf } from './kinds.ts';
 import { nodeOf } from './nodes.ts';
 
@@ -10,9 +11,20 @@ export function plain<T>(value: T): T {
   return plainCopy(value, new Map());
 }
 
+/** As `plain`, for the attribute `name`, which its error names. */
+export function plainFor<T>(name: string, value: T): T {
+  return copy(value, new Map(), 0, name) as T;
+}
+
 /** As `plain`; what is among `copies` already stands for what it was copied from. */
 export function plainCopy<T>(value: T, copies: Map<object, object>): T {
-  return copy(value, copies, 0) as T;
+  return copy(value, copies, 0, undefined) as T;
+}
+
+export function tooDeep(name: string | undefined): HoldfastError {
+  const what = name === undefined ? 'The value' : formatPath([name]);
+  const details = name === undefined ? {} : { paths: [[name]] };
+  return new HoldfastError('ERR_LIMIT', `${what} is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, details);
 }
 
 /** Dates and bytes copied; instances of unknown classes as they are. */
@@ -25,7 +37,8 @@ export function copyOpaque(value: object): object {
   return new (value.constructor as new (buffer: ArrayBufferLike) => object)(bytes);
 }
 
-function copy(value: unknown, copies: Map<object, object>, depth: number): unknown {
+/** `name`: of the attribute that it is for, or part of. */
+function copy(value: unknown, copies: Map<object, object>, depth: number, name: string | undefined): unknown {
   if (!isObject(value)) return value;
   const node = nodeOf(value);
   // Reading through a proxy is a read, and ends with the tracker.
@@ -33,10 +46,10 @@ function copy(value: unknown, copies: Map<object, object>, depth: number): unkno
   const raw = node?.raw ?? value;
   const done = copies.get(raw);
   if (done !== undefined) return done;
-  if (depth >= DEPTH_LIMIT)
-    throw new HoldfastError('ERR_LIMIT', `The value is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`);
+  const at = name ?? node?.attribute.name;
+  if (depth >= DEPTH_LIMIT) throw tooDeep(at);
   const kind = kindOf(raw);
-  const part = (child: unknown): unknown => copy(child, copies, depth + 1);
+  const part = (child: unknown): unknown => copy(child, copies, depth + 1, at);
   if (kind === 'map') return copyMap(raw as Map<unknown, unknown>, copies, part);
   if (kind === 'set') return copySet(raw as Set<unknown>, copies, part);
   return kind === 'opaque' ? remember(copies, raw, copyOpaque(raw)) : copyTree(raw, copies, part);

@@ -14,7 +14,11 @@ export function withoutState<T>(result: T): T {
   return holdsState(result) ? (new Outgoing().value(result, 0) as T) : result;
 }
 
-const isTracked = (value: object): boolean => nodeOf(value)?.proxy === value || isState(value);
+/** Stands for a part of a state, or is one. */
+function isTracked(value: object): boolean {
+  const node = nodeOf(value);
+  return node === undefined ? isState(value) : node.raw !== value;
+}
 
 /** Of built-in collections, tracked or not: what they yield is known only once they are used up. */
 const ITERATORS: ReadonlySet<unknown> = new Set<unknown>([

@@ -3,7 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import { formatPath } from '../path.ts';
 import { isObject } from './kinds.ts';
 import { NODE, STATE } from './nodes.ts';
-import { plain } from './plain.ts';
+import { plain, plainFor } from './plain.ts';
 import type { AttributeSlots, Tracker } from './tracker.ts';
 
 /** What every state is a Proxy of; `console.log` looks at it, with the state as `this`. */
@@ -64,7 +64,7 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
     if (immutable && this.#slots.has(name))
       throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
     // A copy, so that whoever still holds the value cannot change it.
-    const adopted = attribute.adopt(immutable ? plain(value) : value);
+    const adopted = attribute.adopt(immutable ? plainFor(name, value) : value);
     this.#tracker.markWritten(attribute);
     // The mark is for the root only: what lies inside stays read-only.
     if (immutable) attribute.writing = false;

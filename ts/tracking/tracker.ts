@@ -4,7 +4,7 @@ import type { AttributeClass, SaveMode } from './classes.ts';
 import { stateOf } from './state.ts';
 
 export { unwrap } from './nodes.ts';
-export { plain } from './plain.ts';
+export { plain, plainFor } from './plain.ts';
 export { withoutState } from './result.ts';
 export type { AttributeClass, SaveMode } from './classes.ts';
 
@@ -61,7 +61,7 @@ export class Tracker implements Host {
   readonly slots: AttributeSlots;
   readonly #options: TrackerOptions;
   readonly #attributes = new Map<string, Attribute>();
-  /** Read, written, or with opaque values in the application's hands; in the order in which that began. */
+  /** Read, written, or with Dates or bytes in the application's hands; in the order in which that began. */
   readonly #touched = new Set<Attribute>();
   #closed = false;
   /** Marks are made in generations, so that `settle` takes back only what was captured. */
@@ -97,8 +97,9 @@ export class Tracker implements Host {
     return [...new Set([...this.slots.names().filter(isCompared), ...names])];
   }
 
-  /** `tracked`, as the start of a save. */
+  /** `tracked`, as the start of a save. Throws where bytes that are read-only were changed. */
   capture(): Capture {
+    for (const attribute of this.#touched) attribute.checkLent();
     for (const attribute of this.#touched) {
       attribute.reading = attribute.writing = false;
       attribute.exposures?.capture();
@@ -117,7 +118,8 @@ export class Tracker implements Host {
       if (attribute.readIn <= upTo) attribute.readIn = 0;
       if (attribute.writtenIn <= upTo) attribute.writtenIn = 0;
       attribute.exposures?.settle();
-      if (attribute.readIn === 0 && attribute.writtenIn === 0 && attribute.exposures === undefined)
+      const { readIn, writtenIn, exposures, lent } = attribute;
+      if (readIn === 0 && writtenIn === 0 && exposures === undefined && lent === undefined)
         this.#touched.delete(attribute);
     }
   }

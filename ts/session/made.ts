@@ -1,0 +1,45 @@
+import type { Codec } from '../codec/codec.ts';
+import { HoldfastError } from '../errors.ts';
+import { formatPath } from '../path.ts';
+import { plainFor } from '../tracking/tracker.ts';
+
+/**
+ * A value that a function of the definition makes, as a copy: what it returns may be a constant of the application's,
+ * and must not be changed through a session. `by` names the function. `ERR_INVALID` when that throws, or makes what no
+ * save would take: it must not be shown as if it were a value.
+ */
+export function made(codec: Codec, name: string, by: string, make: () => unknown): unknown {
+  const value = called(name, by, make);
+  if (typeof value === 'object' ? value === null : typeof value !== 'function' && typeof value !== 'symbol')
+    return value;
+  if (typeof (value as { then?: unknown }).then === 'function') {
+    // What becomes of it is nobody's to handle any more.
+    if (value instanceof Promise) value.catch(() => undefined);
+    const why = 'returned a promise: it must return the value itself; give what has to be awaited to create()';
+    throw new HoldfastError('ERR_INVALID', `${formatPath([name])}: its ${by} ${why}`, { paths: [[name]] });
+  }
+  try {
+    const own = plainFor(name, value);
+    codec.look(own, name);
+    return own;
+  } catch (cause) {
+    if (!(cause instanceof HoldfastError)) throw cause;
+    const { code, message, paths = [[name]] } = cause;
+    throw new HoldfastError(code, `${formatPath([name])}: its ${by} returned what cannot be kept: ${message}`, {
+      paths,
+      cause,
+    });
+  }
+}
+
+function called(name: string, by: string, make: () => unknown): unknown {
+  try {
+    return make();
+  } catch (cause) {
+    const what = cause instanceof Error ? `${cause.name}, see \`cause\`` : 'see `cause`';
+    throw new HoldfastError('ERR_INVALID', `${formatPath([name])}: its ${by} threw (${what})`, {
+      paths: [[name]],
+      cause,
+    });
+  }
+}
