@@ -190,7 +190,7 @@ export class Plan {
     for (const kid of inside) {
       if (kid.notes?.round !== this.round) continue;
       const key = keyIn(kid, raw);
-      if (key === undefined) continue; // where it is now is encoded whole
+      if (key === ABSENT) continue; // where it is now is encoded whole
       if (before?.has(key) === true && (before.get(key) !== kid.raw || moved(key))) continue;
       entries.push({ key, inside: kid, gone: false, slot: 0 });
     }
@@ -280,7 +280,7 @@ export class Plan {
     for (const kid of notes.inside) {
       if (kid.notes?.round !== this.round) continue;
       const key = keyIn(kid, raw);
-      if (key === undefined) continue;
+      if (key === ABSENT) continue;
       const slot = Number(key);
       if (slot >= place.count || (before?.has(slot) === true && before.get(slot) !== kid.raw)) continue;
       changed.push({ slot, inside: kid });

@@ -18,7 +18,7 @@ export interface PortionLimits {
   readonly keptBytes: number;
 }
 
-const LIMITS: PortionLimits = { wholeBytes: 1_024, bytesAMark: 160, keptBytes: 512 };
+const LIMITS: PortionLimits = { wholeBytes: 512, bytesAMark: 64, keptBytes: 512 };
 
 let layouts = 0;
 

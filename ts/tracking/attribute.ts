@@ -2,13 +2,13 @@ import { HoldfastError } from '../errors.ts';
 import { findSteps, formatPath, stepTo, type Path, type PathStep } from '../path.ts';
 import { ChangeSet } from './change-set.ts';
 import type { AttributeClass } from './classes.ts';
+import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
-import { TreeHandler } from './handlers.ts';
-import { DEPTH_LIMIT, isObject, keysOf, kindOf, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
+import { FollowingHandler, TreeHandler, standInFor } from './handlers.ts';
+import { DEPTH_LIMIT, isObject, kindOf, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
 import { Lent } from './lent.ts';
 import { MAP_RECORDERS } from './map-methods.ts';
-import { Node, isState, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
-import { plain, plainFor, tooDeep } from './plain.ts';
+import { Node, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
 import { SET_RECORDERS } from './set-methods.ts';
 
 /** What an attribute needs of its tracker. */
@@ -32,20 +32,11 @@ export interface Owner {
   forget(): void;
 }
 
-interface Guest {
-  readonly parent: Tree | Map<unknown, unknown>;
-  readonly key: unknown;
-  readonly raw: object;
-}
-
 /** What the engine finds where it looks past the methods. It cannot be cloned, and the error shows its text. */
 const TAKE_A_COPY = Symbol('this Map or Set is part of a session: take a copy with plain(value)');
 
 const IMMUTABLE =
   'is part of an immutable attribute, which is read-only once set: copy it, or declare the attribute mutable';
-
-/** With more of them, decoding the value again is as cheap. */
-const MOST_GUESTS = 256;
 
 /** Hands out the parts of one attribute as proxies, takes in what is assigned, and notes reads and writes. */
 export class Attribute {
@@ -53,12 +44,6 @@ export class Attribute {
   readonly class: AttributeClass;
   /** Stands for the attribute from one tracker to the next. */
   readonly owner: Owner;
-  /** Parts of it are also in the application's own hands, somewhere: the value must not be shown by a later tracker. */
-  aliased = false;
-  /** The round in which the application first assigned an object of its own, which it may change unseen from then on. */
-  #heldSince = Infinity;
-  /** Objects of the application's own that were placed in the tree. */
-  #guests: Guest[] = [];
   /** Undefined: nothing opaque was handed out. */
   exposures: Exposures | undefined;
   /** What was written inside since the last save took it. */
@@ -73,9 +58,9 @@ export class Attribute {
   writtenIn = 0;
   readonly #host: Host;
   readonly #trees: TreeHandler;
-  /** What takes the place of what, in the value that is being taken in. */
-  #taken: Map<object, object> | undefined;
-
+  readonly #adoption: Adoption;
+  /** What was taken in from then on may have moved to copies, and what was handed out for it with it. */
+  readonly #firstRound: number;
   /** Why nothing inside can be changed; undefined: it can. */
   readonly #fixed: string | undefined;
   readonly #readOnly: string | undefined;
@@ -89,7 +74,9 @@ export class Attribute {
     this.#readOnly = readOnly;
     this.#fixed = readOnly ?? (attributeClass === 'immutable' ? IMMUTABLE : undefined);
     this.#trees = new TreeHandler(this);
+    this.#adoption = new Adoption(this);
     this.changes = new ChangeSet(this);
+    this.#firstRound = this.changes.round;
   }
 
   /**
@@ -100,7 +87,7 @@ export class Attribute {
     const { changes } = this;
     this.changes = new ChangeSet(this);
     if (this.exposures?.changed === true) changes.incomplete ??= 'Dates or bytes were handed out';
-    if (this.#heldSince < changes.round) changes.incomplete ??= 'the application holds parts of it';
+    if (this.#adoption.heldSince < changes.round) changes.incomplete ??= 'the application holds parts of it';
     if (base !== undefined) return this.owner.splice(base, this.root, changes);
     this.owner.forget();
     return undefined;
@@ -195,7 +182,7 @@ export class Attribute {
     if (kind === 'opaque' && this.#fixed !== undefined) return (this.lent ??= new Lent(this)).copyOf(value, parent);
     if (node !== undefined && node.owner !== this.owner) {
       const own = this.adopt(value) as object;
-      if (own !== value) this.#put(parent, key, own);
+      if (own !== value) this.put(parent, key, own);
       return own === value ? value : this.reach(own, parent, key);
     }
     return this.#handOut(value, kind, parent, key);
@@ -203,18 +190,27 @@ export class Attribute {
 
   #handOut(value: object, kind: Kind, parent: object | undefined, key: unknown): object {
     if (kind === 'opaque') {
-      if (nodeOfRaw(value) === undefined) this.#own(value);
+      if (nodeOfRaw(value) === undefined) this.own(value);
       (this.exposures ??= new Exposures()).add(value);
-      this.aliased = true;
       return value;
     }
     if (kind !== 'tree') return this.#standFor(value as Collection, parent, key);
     // A Proxy may not show anything but the very child that a frozen object has.
     const frozen = !Object.isExtensible(value);
     const raw = frozen ? this.thaw(value) : value;
-    if (frozen) this.#put(parent, key, raw);
+    if (frozen) this.put(parent, key, raw);
+    if ((nodeOfRaw(raw)?.born ?? 0) >= this.#firstRound) return this.#handFollowing(raw as Tree, parent, key);
     const proxy = new Proxy(raw, this.#trees as ProxyHandler<object>);
     this.#hand(raw, proxy, parent, key);
+    return proxy;
+  }
+
+  /** Its proxy works on the copy that is to take its place. */
+  #handFollowing(raw: Tree, parent: object | undefined, key: unknown): object {
+    const handler = new FollowingHandler(this.#trees);
+    const proxy = new Proxy(standInFor(raw), handler);
+    handler.node = this.#hand(raw, proxy, parent, key);
+    handler.node.follows = true;
     return proxy;
   }
 
@@ -229,7 +225,9 @@ export class Attribute {
   /** Not a Proxy, which libraries and the engine take for no Map at all, but a Map whose own methods work on `raw`. */
   #standFor(raw: Collection, parent: object | undefined, key: unknown): Collection {
     const standIn = raw instanceof Map ? new Map([[TAKE_A_COPY, TAKE_A_COPY]]) : new Set([TAKE_A_COPY]);
-    setNode(standIn, this.#hand(raw, standIn, parent, key));
+    const node = this.#hand(raw, standIn, parent, key);
+    node.follows = true;
+    setNode(standIn, node);
     return Object.preventExtensions(
       Object.defineProperties(standIn, raw instanceof Map ? MAP_RECORDERS : SET_RECORDERS),
     );
@@ -244,11 +242,6 @@ export class Attribute {
     setNode(copy, new Node(copy, this, nodeOfRaw(tree)?.born ?? 0));
     replaced.set(tree, copy);
     return copy;
-  }
-
-  /** While a value is taken in, what is met again is the same copy again. */
-  #remember(value: object, copy: object): void {
-    (this.#taken ??= new Map()).set(value, copy);
   }
 
   /** A Map's key or a Set's element has no place where it could be exchanged later. */
@@ -270,125 +263,34 @@ export class Attribute {
     }
   }
 
-  #put(parent: object | undefined, key: unknown, value: object): void {
+  /** Puts it where another of the same content is: nothing is written. */
+  put(parent: object | undefined, key: unknown, value: object): void {
     if (parent === undefined) return;
     if (parent === this) this.#host.replaceRoot(this.name, value);
     else if (parent instanceof Map) parent.set(key, value);
     else (parent as Tree)[key as string] = value;
   }
 
-  #own(raw: object): void {
+  own(raw: object): void {
     setNode(raw, new Node(raw, this, this.changes.round));
   }
 
-  /**
-   * What goes into the tree when `value` is assigned: the value itself, without proxies anywhere inside, and no object
-   * that is already part of another attribute. Those are copied: attributes are values of their own, saved one by one.
-   * So is what holds them: what the application passes in is not changed by passing it.
-   */
   adopt(value: unknown): unknown {
-    if (!isObject(value)) return value;
-    try {
-      return this.#take(value, 0);
-    } finally {
-      this.#taken = undefined;
-    }
+    return this.#adoption.adopt(value);
   }
 
-  #take(value: unknown, depth: number): unknown {
-    if (!isObject(value)) return value;
-    const node = nodeOf(value);
-    const kind = kindOf(value);
-    if (node === undefined ? isState(value) : node.owner !== this.owner)
-      return this.#takeCopy(value, plainFor(this.name, value), depth);
-    // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
-    if (node?.raw instanceof Date) return new Date(node.raw);
-    if (node?.proxy === value) {
-      node.attribute.noteRead(); // throws, if its session has ended
-      this.changes.moved = true;
-      return node.raw;
-    }
-    if (depth > DEPTH_LIMIT) throw tooDeep(this.name);
-    const known = this.#taken?.get(value);
-    if (known !== undefined) return known;
-    this.aliased = true; // not by its proxy: the application holds it
-    this.#heldSince = Math.min(this.#heldSince, this.changes.round);
-    if (node?.attribute === this && !replaced.has(value)) return value;
-    this.#own(value);
-    if (kind === 'opaque') return value;
-    return kind === 'tree' ? this.#takeTree(value as Tree, depth) : this.#takeCollection(value as Collection, depth);
+  place(parent: object, key: unknown, value: unknown): unknown {
+    return this.#adoption.place(parent, key, value);
   }
 
-  /** As `adopt`, for what is about to be put under `key` of `parent`; `detach` will find it there. */
-  place(parent: Tree | Map<unknown, unknown>, key: unknown, value: unknown): unknown {
-    const { aliased } = this;
-    const adopted = this.adopt(value);
-    if (aliased || !this.aliased || this.#guests.length >= MOST_GUESTS) return adopted;
-    this.aliased = false;
-    this.#guests.push({ parent, key, raw: adopted as object });
-    return adopted;
-  }
-
-  /**
-   * Puts copies in the place of what the application still holds, as far as that is still where it was put; else
-   * `aliased` stays.
-   */
+  /** Before a save, and at the end: see `Adoption`. */
   detach(): void {
-    if (this.#guests.length === 0) return;
-    for (const { parent, key, raw } of this.#guests.splice(0)) {
-      if ((parent instanceof Map ? parent.get(key) : parent[key as string]) === raw) this.#put(parent, key, plain(raw));
-      else this.aliased = true;
-    }
+    this.#adoption.detach();
   }
 
-  #takeCopy(value: object, copy: object, depth: number): unknown {
-    if (copy === value) return value; // an instance of an unknown class
-    const { aliased } = this;
-    const heldSince = this.#heldSince;
-    const taken = this.#take(copy, depth);
-    this.aliased = aliased; // the copy is in nobody else's hands
-    this.#heldSince = heldSince;
-    return taken;
-  }
-
-  #takeTree(value: Tree, depth: number): Tree {
-    if (Array.isArray(value)) this.#checkArray(value);
-    let tree = value;
-    for (const key of keysOf(value)) {
-      const child = value[key as string];
-      if (!isObject(child)) continue;
-      const taken = this.#take(child, depth + 1);
-      if (taken === child) continue;
-      if (tree === value) this.#remember(value, (tree = this.thaw(value)));
-      Object.defineProperty(tree, key, { value: taken, writable: true, enumerable: true, configurable: true });
-    }
-    return tree;
-  }
-
-  /** Names come after indices. */
-  #checkArray(array: readonly unknown[]): void {
-    const last = Object.keys(array).at(-1);
-    if (last === undefined || String(Number(last) >>> 0) === last) return;
-    const message = `An array with a property ${JSON.stringify(last)} cannot be kept whole in ${formatPath([this.name])}: use an object beside it.`;
-    throw new HoldfastError('ERR_INVALID', message, { paths: [[this.name]] });
-  }
-
-  /** One that is frozen, as immer leaves them, is copied as well: its own methods refuse. */
-  #takeCollection(value: Collection, depth: number): Collection {
-    let same = Object.isExtensible(value);
-    const take = (member: unknown): unknown => {
-      const taken = this.#take(member, depth + 1);
-      same &&= taken === member;
-      return taken;
-    };
-    const taken =
-      value instanceof Map ? Array.from(value, ([key, member]) => [take(key), take(member)]) : Array.from(value, take);
-    if (same) return value;
-    const copy = value instanceof Map ? new Map(taken as [unknown, unknown][]) : new Set(taken);
-    this.#own(copy);
-    this.#remember(value, copy);
-    replaced.set(value, copy);
-    return copy;
+  /** The value must not be shown by a later tracker: the application has parts of it. */
+  get aliased(): boolean {
+    return this.exposures !== undefined || this.#adoption.aliased;
   }
 }
 

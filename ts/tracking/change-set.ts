@@ -137,7 +137,7 @@ export class ChangeSet {
     const { parent } = node;
     if (parent === this.#top) {
       if (this.#top.root === node.raw) return undefined;
-    } else if (parent !== undefined && keyIn(node, parent) !== undefined) {
+    } else if (parent !== undefined && keyIn(node, parent) !== ABSENT) {
       const holder = nodeOfRaw(parent);
       if (holder?.owner === node.owner) return holder;
     }
@@ -146,18 +146,18 @@ export class ChangeSet {
   }
 }
 
-/** The key under which `holder` has the node's value; undefined: it has not. Found again where it has moved. */
+/** The key under which `holder` has the node's value; `ABSENT`: it has not. Found again where it has moved. */
 export function keyIn(node: Node, holder: object): unknown {
   if (node.parent === holder && valueAt(holder, node.key) === node.raw) return node.key;
   if (Array.isArray(holder)) {
     const index = holder.indexOf(node.raw);
-    return index < 0 ? undefined : index;
+    return index < 0 ? ABSENT : index;
   }
-  if (holder instanceof Set) return undefined;
+  if (holder instanceof Set) return ABSENT;
   const step = stepTo(holder, node.raw);
   // A Map's key has no place of its own; its value may have a key that no path carries.
-  if (isObject(step)) return step.kind === 'map value' ? step.key : undefined;
-  return step;
+  if (isObject(step)) return step.kind === 'map value' ? (step.key ?? ABSENT) : ABSENT;
+  return step ?? ABSENT;
 }
 
 export function valueAt(holder: object, key: unknown): unknown {

@@ -1,8 +1,9 @@
+import { inspect, type InspectOptions } from 'node:util';
 import type { Attribute } from './attribute.ts';
 import { ARRAY_METHODS } from './array-methods.ts';
 import { isObject, type Tree } from './kinds.ts';
 import type { Method } from './method.ts';
-import { NODE, nodeOfRaw, type Node } from './nodes.ts';
+import { NODE, nodeOf, nodeOfRaw, type Node } from './nodes.ts';
 
 /** What stands in for each built-in method that reads or changes what a Proxy does not see. */
 const METHODS: ReadonlyMap<unknown, Method> = new Map<unknown, Method>(ARRAY_METHODS);
@@ -123,6 +124,70 @@ export class TreeHandler implements ProxyHandler<Tree> {
       return this.#attribute.refuse(target, key, 'is no element of the array: use an object beside it');
     return key;
   }
+}
+
+/**
+ * Of a container that the application has assigned: its proxy works on what `node` has at the time, the copy that takes
+ * its place at the next save included.
+ */
+export class FollowingHandler implements ProxyHandler<object> {
+  node: Node | undefined;
+  readonly #trees: TreeHandler;
+
+  constructor(trees: TreeHandler) {
+    this.#trees = trees;
+  }
+
+  get #raw(): Tree {
+    return this.node!.raw as Tree;
+  }
+
+  get(_target: object, key: string | symbol): unknown {
+    return this.#trees.get(this.#raw, key);
+  }
+
+  set(_target: object, key: string | symbol, value: unknown, receiver: unknown): boolean {
+    return this.#trees.set(this.#raw, key, value, receiver);
+  }
+
+  defineProperty(_target: object, key: string | symbol, descriptor: PropertyDescriptor): boolean {
+    return this.#trees.defineProperty(this.#raw, key, descriptor);
+  }
+
+  deleteProperty(_target: object, key: string | symbol): boolean {
+    return this.#trees.deleteProperty(this.#raw, key);
+  }
+
+  has(_target: object, key: string | symbol): boolean {
+    return this.#trees.has(this.#raw, key);
+  }
+
+  ownKeys(): (string | symbol)[] {
+    return this.#trees.ownKeys(this.#raw);
+  }
+
+  getOwnPropertyDescriptor(_target: object, key: string | symbol): PropertyDescriptor | undefined {
+    return this.#trees.getOwnPropertyDescriptor(this.#raw, key);
+  }
+
+  setPrototypeOf(): never {
+    return this.#trees.setPrototypeOf(this.#raw);
+  }
+
+  preventExtensions(): never {
+    return this.#trees.preventExtensions(this.#raw);
+  }
+}
+
+/** What such a Proxy is made of: of its kind, but empty. `console.log` looks at it, not at the Proxy. */
+export function standInFor(raw: object): object {
+  const target = Array.isArray(raw) ? [] : (Object.create(Object.getPrototypeOf(raw) as object | null) as object);
+  (target as Record<symbol, unknown>)[inspect.custom] = inspectNode;
+  return target;
+}
+
+function inspectNode(this: object, _depth: number, options: InspectOptions): string {
+  return inspect(nodeOf(this)?.raw, options);
 }
 
 /** Before `target[key] = value`. */

@@ -5,7 +5,7 @@ import type { Notes } from './change-set.ts';
  * An object inside an attribute: the value itself, the attribute that it is part of, and the proxy that stands for it.
  */
 export class Node {
-  readonly raw: object;
+  raw: object;
   readonly attribute: Attribute;
   /** Stands for the attribute from one tracker to the next. */
   readonly owner: object;
@@ -14,6 +14,10 @@ export class Node {
    * opaque.
    */
   readonly proxy: object | undefined;
+  /** The proxy works on `raw` whatever that becomes. */
+  follows = false;
+  /** `raw` is the copy of an object that is the application's alone again, and has this node too. */
+  copied = false;
   /** Of the change set in which it came into the tree; 0: not known to have come since that was last encoded. */
   readonly born: number;
   /**
@@ -95,7 +99,8 @@ export function nodeOf(value: object): Node | undefined {
   const node = (value as { [NODE]?: Node | typeof STATE })[NODE];
   // What inherits from a proxy answers too.
   if (typeof node === 'object' && node.proxy === value) return node;
-  return nodeOfRaw(value);
+  const own = nodeOfRaw(value);
+  return own?.copied === true && own.raw !== value && own.proxy !== value ? undefined : own;
 }
 
 /** Makes `raw` part of an attribute. */
@@ -124,5 +129,5 @@ export function unwrap<T>(value: T): T {
 export function locate(member: unknown, has: (raw: unknown) => boolean): unknown {
   const raw = unwrap(member);
   if (typeof raw !== 'object' || raw === null || has(raw)) return raw;
-  return replaced.get(raw) ?? raw;
+  return replaced.get(raw) ?? nodeOfRaw(raw)?.raw ?? raw;
 }

@@ -102,6 +102,7 @@ export class Tracker implements Host {
     for (const attribute of this.#touched) attribute.checkLent();
     for (const attribute of this.#touched) {
       attribute.reading = attribute.writing = false;
+      attribute.detach();
       attribute.exposures?.capture();
     }
     return { touched: this.tracked(), upTo: this.#generation++ };

@@ -1,0 +1,111 @@
+import { inspect, isDeepStrictEqual } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { settle, track, type Loose } from './fixture.ts';
+
+/** What the application assigns, by its own variable, and how it looks at it in the state. */
+const PLACES: [string, (s: Loose, mine: Loose) => void, (s: Loose) => Loose][] = [
+  ['as an attribute', (s, mine) => (s.a = mine), (s) => s.a],
+  ['as a property', (s, mine) => (s.a.deep = { er: mine }), (s) => s.a.deep.er],
+  ['pushed', (s, mine) => s.a.list.push(mine), (s) => s.a.list.at(-1)],
+  ['pushed, and moved in its list', (s, mine) => (s.a.list.push(mine), s.a.list.reverse()), (s) => s.a.list[0]],
+  ['in a Map', (s, mine) => s.a.map.set('k', mine), (s) => s.a.map.get('k')],
+  ['in a Map under undefined', (s, mine) => s.a.map.set(undefined, mine), (s) => s.a.map.get(undefined)],
+  ['inside what was assigned before', (s, mine) => ((s.a.one = {}), (s.a.one.two = mine)), (s) => s.a.one.two],
+];
+
+const start = (): Loose => ({ a: { list: [{ n: 0 }], map: new Map() } });
+const object = (): Loose => ({ n: 1, deep: { n: 1 }, list: [1, { n: 1 }], map: new Map([['x', { n: 1 }]]) });
+
+describe.each(PLACES)('an object of the application, %s', (_name, assign, look) => {
+  it('may be changed by its own variable until the save, and not from then on', () => {
+    const { tracker, s } = track(start());
+    const mine = object();
+    assign(s, mine);
+    mine.n = 2;
+    mine.deep.n = 2;
+    expect([look(s).n, look(s).deep.n]).toEqual([2, 2]);
+    settle(tracker);
+    mine.n = 3;
+    mine.deep.n = 3;
+    mine.list.push(3);
+    mine.map.set('y', 3);
+    expect(isDeepStrictEqual([look(s).n, look(s).deep.n, look(s).list.length, look(s).map.size], [2, 2, 2, 1])).toBe(
+      true,
+    );
+  });
+
+  it('can be changed through the state before and after, by what was taken from it before', () => {
+    const { tracker, s } = track(start());
+    const mine = object();
+    assign(s, mine);
+    const shown = look(s);
+    const { deep, list, map } = shown;
+    const member = map.get('x');
+    for (let save = 1; save < 4; save += 1) {
+      settle(tracker);
+      expect(look(s)).toBe(shown);
+      shown.n = 10 * save;
+      deep.n += save;
+      list[1].n = save;
+      list.push(save);
+      member.n = save;
+      delete deep[`k${save - 1}`];
+      deep[`k${save}`] = save;
+      expect(tracker.tracked()).toEqual(['a']);
+      expect(look(s).n).toBe(10 * save);
+      expect([look(s).deep.n, look(s).list[1].n, look(s).list.length]).toEqual([deep.n, save, 2 + save]);
+      expect(look(s).map.get('x').n).toBe(save);
+      expect(Object.keys(look(s).deep)).toEqual(['n', `k${save}`]);
+    }
+    // It is the application's alone.
+    expect([mine.n, mine.deep, mine.list, mine.map.get('x')]).toEqual([1, { n: 1 }, [1, { n: 1 }], { n: 1 }]);
+  });
+
+  it('looks like any other', () => {
+    const { tracker, s } = track(start());
+    assign(s, object());
+    const shown = look(s);
+    for (let save = 0; save < 2; save += 1) {
+      expect(JSON.stringify(shown.list)).toBe('[1,{"n":1}]');
+      expect(inspect(shown)).toBe(inspect(object()));
+      expect(Array.isArray(shown.list)).toBe(true);
+      expect(shown.map instanceof Map).toBe(true);
+      expect([...shown.list].length).toBe(2);
+      expect({ ...shown.deep }).toEqual({ n: 1 });
+      expect(Object.getOwnPropertyDescriptor(shown, 'n')).toEqual({
+        value: 1,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
+      expect('deep' in shown).toBe(true);
+      expect(Object.keys(shown)).toEqual(['n', 'deep', 'list', 'map']);
+      expect(isDeepStrictEqual(shown.list.concat([3]), [1, { n: 1 }, 3])).toBe(true);
+      settle(tracker);
+    }
+  });
+});
+
+describe('what was assigned before a save', () => {
+  it('is found by the application’s own object', () => {
+    const { tracker, s } = track(start());
+    const mine = { n: 1 };
+    s.a.list.push(mine);
+    settle(tracker);
+    expect(s.a.list.indexOf(mine)).toBe(1);
+    expect(s.a.list.includes(mine)).toBe(true);
+  });
+
+  it('assigned again is an object of its own', () => {
+    const { tracker, s } = track(start());
+    const mine = { n: 1 };
+    s.a.one = mine;
+    settle(tracker);
+    mine.n = 2;
+    s.a.two = mine;
+    expect([s.a.one.n, s.a.two.n]).toEqual([1, 2]);
+    settle(tracker);
+    s.a.two.n = 3;
+    expect([s.a.one.n, s.a.two.n, mine.n]).toEqual([1, 3, 2]);
+  });
+});

@@ -1,0 +1,199 @@
+import { formatPath } from '../path.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Attribute } from './attribute.ts';
+import { ABSENT, keyIn } from './change-set.ts';
+import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
+import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
+import { plainCopy, plainFor, tooDeep } from './plain.ts';
+
+interface Guest {
+  /** The attribute, where the object is its whole value. */
+  readonly parent: object;
+  readonly key: unknown;
+  readonly raw: object;
+}
+
+/** With more of them, decoding the value again is as cheap. */
+const MOST_GUESTS = 4_096;
+
+/**
+ * Takes what the application assigns into an attribute's tree. It is the application's own object until the next save,
+ * and may still be changed through its own variable: from then on a copy stands in its place.
+ */
+export class Adoption {
+  /** Parts are also in the application's own hands, somewhere, and no copy can take their place. */
+  aliased = false;
+  /** The round in which that began. */
+  heldSince: number = Infinity;
+  readonly #attribute: Attribute;
+  /** Objects of the application's own that were placed in the tree. */
+  #guests: Guest[] = [];
+  /** What takes the place of what, in the value that is being taken in. */
+  #taken: Map<object, object> | undefined;
+
+  constructor(attribute: Attribute) {
+    this.#attribute = attribute;
+  }
+
+  /**
+   * What goes into the tree when `value` is assigned: the value itself, without proxies anywhere inside, and no object
+   * that is already part of another attribute. Those are copied: attributes are values of their own, saved one by one.
+   * So is what holds them: what the application passes in is not changed by passing it.
+   */
+  adopt(value: unknown): unknown {
+    if (!isObject(value)) return value;
+    try {
+      return this.#take(value, 0);
+    } finally {
+      this.#taken = undefined;
+    }
+  }
+
+  /** As `adopt`, for what is about to be put under `key` of `parent`; `detach` will find it there. */
+  place(parent: object, key: unknown, value: unknown): unknown {
+    const { aliased, heldSince } = this;
+    const adopted = this.adopt(value);
+    if (aliased || !this.aliased || this.#guests.length >= MOST_GUESTS) return adopted;
+    this.aliased = false;
+    this.heldSince = heldSince;
+    this.#guests.push({ parent, key, raw: adopted as object });
+    return adopted;
+  }
+
+  /** Puts copies in the place of what the application still holds; where that cannot be, `aliased` says so. */
+  detach(): void {
+    if (this.#guests.length > 0 && !this.#leave(this.#guests.splice(0))) this.#hold();
+  }
+
+  #hold(): void {
+    this.aliased = true;
+    this.heldSince = Math.min(this.heldSince, this.#attribute.changes.round);
+  }
+
+  /** All or none. */
+  #leave(guests: readonly Guest[]): boolean {
+    const attribute = this.#attribute;
+    const copies = new Map<object, object>();
+    const places: { guest: Guest; key: unknown }[] = [];
+    for (const guest of guests) {
+      const key = this.#keyOf(guest);
+      if (key !== ABSENT) places.push({ guest, key });
+      else if (attribute.changes.moved) return false; // it may be somewhere else
+    }
+    try {
+      for (const { guest } of places) plainCopy(guest.raw, copies);
+    } catch {
+      return false; // what is wrong with it is found again, with its path, when it is encoded
+    }
+    if (!follow(attribute, copies)) return false;
+    for (const { guest, key } of places)
+      // In the copy of what holds it, it is one already.
+      if (!copies.has(guest.parent)) attribute.put(guest.parent, key, copies.get(guest.raw)!);
+    return true;
+  }
+
+  #keyOf({ parent, key, raw }: Guest): unknown {
+    if (parent === this.#attribute) return this.#attribute.root === raw ? key : ABSENT;
+    const node = nodeOfRaw(raw);
+    if (node === undefined) return ABSENT;
+    node.parent ??= parent;
+    node.key ??= key;
+    return keyIn(node, parent);
+  }
+
+  #take(value: unknown, depth: number): unknown {
+    if (!isObject(value)) return value;
+    const attribute = this.#attribute;
+    const node = nodeOf(value);
+    const kind = kindOf(value);
+    if (node === undefined ? isState(value) : node.owner !== attribute.owner)
+      return this.#takeCopy(value, plainFor(attribute.name, value), depth);
+    // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
+    if (node?.raw instanceof Date) return new Date(node.raw);
+    if (node?.proxy === value) {
+      node.attribute.noteRead(); // throws, if its session has ended
+      attribute.changes.moved = true;
+      return node.raw;
+    }
+    if (depth > DEPTH_LIMIT) throw tooDeep(attribute.name);
+    const known = this.#taken?.get(value);
+    if (known !== undefined) return known;
+    this.#hold(); // not by its proxy: the application holds it
+    if (node?.attribute === attribute && !replaced.has(value)) return value;
+    attribute.own(value);
+    if (kind === 'opaque') return value;
+    return kind === 'tree' ? this.#takeTree(value as Tree, depth) : this.#takeCollection(value as Collection, depth);
+  }
+
+  #takeCopy(value: object, copy: object, depth: number): unknown {
+    if (copy === value) return value; // an instance of an unknown class
+    const { aliased, heldSince } = this;
+    const taken = this.#take(copy, depth);
+    this.aliased = aliased; // the copy is in nobody else's hands
+    this.heldSince = heldSince;
+    return taken;
+  }
+
+  /** While a value is taken in, what is met again is the same copy again. */
+  #remember(value: object, copy: object): void {
+    (this.#taken ??= new Map()).set(value, copy);
+  }
+
+  #takeTree(value: Tree, depth: number): Tree {
+    if (Array.isArray(value)) this.#checkArray(value);
+    let tree = value;
+    for (const key of keysOf(value)) {
+      const child = value[key as string];
+      if (!isObject(child)) continue;
+      const taken = this.#take(child, depth + 1);
+      if (taken === child) continue;
+      if (tree === value) this.#remember(value, (tree = this.#attribute.thaw(value)));
+      Object.defineProperty(tree, key, { value: taken, writable: true, enumerable: true, configurable: true });
+    }
+    return tree;
+  }
+
+  /** Names come after indices. */
+  #checkArray(array: readonly unknown[]): void {
+    const last = Object.keys(array).at(-1);
+    if (last === undefined || String(Number(last) >>> 0) === last) return;
+    const path = [this.#attribute.name];
+    const message = `An array with a property ${JSON.stringify(last)} cannot be kept whole in ${formatPath(path)}: use an object beside it.`;
+    throw new HoldfastError('ERR_INVALID', message, { paths: [path] });
+  }
+
+  /** One that is frozen, as immer leaves them, is copied as well: its own methods refuse. */
+  #takeCollection(value: Collection, depth: number): Collection {
+    let same = Object.isExtensible(value);
+    const take = (member: unknown): unknown => {
+      const taken = this.#take(member, depth + 1);
+      same &&= taken === member;
+      return taken;
+    };
+    const taken =
+      value instanceof Map ? Array.from(value, ([key, member]) => [take(key), take(member)]) : Array.from(value, take);
+    if (same) return value;
+    const copy = value instanceof Map ? new Map(taken as [unknown, unknown][]) : new Set(taken);
+    this.#attribute.own(copy);
+    this.#remember(value, copy);
+    replaced.set(value, copy);
+    return copy;
+  }
+}
+
+/**
+ * What was handed out for an object works on its copy from now on, and the object is the application's alone. False:
+ * some was handed out before, as a part of the tree, and cannot.
+ */
+function follow(attribute: Attribute, copies: ReadonlyMap<object, object>): boolean {
+  const nodes = [...copies.keys()].map(nodeOfRaw).filter((node) => node?.attribute === attribute) as Node[];
+  if (nodes.some(({ proxy, follows }) => proxy !== undefined && !follows)) return false;
+  for (const node of nodes) {
+    node.raw = copies.get(node.raw)!;
+    node.copied = true;
+    if (node.proxy === undefined) continue;
+    if (node.parent !== undefined) node.parent = copies.get(node.parent) ?? node.parent;
+    setNode(node.raw, node);
+  }
+  return true;
+}
