@@ -4,7 +4,7 @@ import { runProgram } from './programs.ts';
 const PROGRAMS = Number(process.env['HOLDFAST_PROGRAMS'] ?? 2_500);
 
 describe('bytes put together from what was written', () => {
-  it('are those of encoding the whole, for random programs of writes and saves', { timeout: 120_000 }, () => {
+  it('are those of encoding the whole, for random programs of writes and saves', { timeout: 50 * PROGRAMS }, () => {
     let spliced = 0;
     let whole = 0;
     for (let seed = 1; seed <= PROGRAMS; seed += 1) {

@@ -1,6 +1,6 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { settle, track, type Loose } from './fixture.ts';
+import { encoded, settle, track, type Loose } from './fixture.ts';
 
 /** What the application assigns, by its own variable, and how it looks at it in the state. */
 const PLACES: [string, (s: Loose, mine: Loose) => void, (s: Loose) => Loose][] = [
@@ -94,6 +94,16 @@ describe('what was assigned before a save', () => {
     settle(tracker);
     expect(s.a.list.indexOf(mine)).toBe(1);
     expect(s.a.list.includes(mine)).toBe(true);
+  });
+
+  it('and put in two places since, is one object in both, and refused', () => {
+    const { tracker, slots, s } = track(start());
+    s.a.one = { n: 1 };
+    s.a.two = s.a.one;
+    settle(tracker);
+    s.a.two.n = 2;
+    expect([s.a.one.n, s.a.two.n]).toEqual([2, 2]);
+    expect(() => encoded(slots, 'a')).toThrow('a.two is the same object as a.one');
   });
 
   it('assigned again is an object of its own', () => {

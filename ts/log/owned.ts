@@ -26,7 +26,8 @@ export function ownedBytes(values: readonly Uint8Array[]): Uint8Array[] {
   return owned;
 }
 
-const isAlone = (bytes: Uint8Array): boolean => bytes.buffer.byteLength === bytes.length;
+/** A fifth of the memory, at most, is of no use. */
+const isAlone = (bytes: Uint8Array): boolean => 5 * bytes.length >= 4 * bytes.buffer.byteLength;
 
 /** Moves the values at these indices, `length` bytes in all, to memory that they share. */
 function putTogether(values: Uint8Array[], indices: readonly number[], length: number): void {

@@ -3,6 +3,7 @@ import type { ChangeSet } from '../tracking/change-set.ts';
 import { Fault } from '../codec/fault.ts';
 import { isObject } from '../tracking/kinds.ts';
 import { nodeOfRaw } from '../tracking/nodes.ts';
+import { giveMemory } from './memory.ts';
 import { Plan } from './plan.ts';
 import { Unfit } from './unfit.ts';
 
@@ -29,6 +30,9 @@ let layouts = 0;
 export class Portions implements Owner {
   #base: Uint8Array | undefined;
   #root: unknown;
+  /** Put together here, and in no other hands but the image's: the latest, and the base before it. */
+  #target: Uint8Array | undefined;
+  #before: Uint8Array | undefined;
   /** What is known of where things lie in the base holds for this layout alone. */
   #layout = ++layouts;
   readonly #limits: PortionLimits;
@@ -41,12 +45,29 @@ export class Portions implements Owner {
   settle(base: Uint8Array, root: unknown): void {
     this.#base = base;
     this.#root = root;
+    if (base !== this.#before) return;
+    // The target came to the same: it is the image's no more than before.
+    this.#target = base;
+    this.#before = undefined;
   }
 
   forget(): void {
     this.#base = undefined;
     this.#root = undefined;
     this.#layout = ++layouts;
+    this.disown();
+  }
+
+  /** The image that has the bytes is no longer the only one. */
+  disown(): void {
+    this.#target = undefined;
+    this.#before = undefined;
+  }
+
+  /** The save that was settled is in the primary: its base is nobody's. */
+  accepted(): void {
+    if (this.#before !== undefined) giveMemory(this.#before, VERIFY);
+    this.#before = undefined;
   }
 
   splice(base: Uint8Array, root: unknown, changes: ChangeSet): Uint8Array | undefined {
@@ -66,7 +87,9 @@ export class Portions implements Owner {
     const { wholeBytes, bytesAMark, keptBytes } = this.#limits;
     if (node?.notes?.round !== round || base.length < wholeBytes || marks * bytesAMark > base.length) return undefined;
     try {
-      return Plan.target(base, node, changes, { layout: this.#layout, keptBytes });
+      const target = Plan.target(base, node, changes, { layout: this.#layout, keptBytes });
+      this.#before = base === this.#target ? base : undefined;
+      return (this.#target = target);
     } catch (error) {
       // What is wrong with a value is found again, with its path.
       if (!VERIFY || error instanceof Unfit || error instanceof Fault) return undefined;

@@ -1,3 +1,5 @@
+import { takeMemory } from './memory.ts';
+
 /**
  * How a target is put together: each run is a part of the base, then as many bytes as were added behind it, which lie
  * one after the other elsewhere.
@@ -66,7 +68,7 @@ export class Runs {
     const { runs, count } = this;
     let length = 0;
     for (let i = 0; i < 3 * count; i += 3) length += runs[i + 1]! + runs[i + 2]!;
-    const target = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    const target = takeMemory(length, base);
     let at = 0;
     let from = 0;
     for (let i = 0; i < 3 * count; i += 3) {

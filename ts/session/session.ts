@@ -326,6 +326,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       throw error;
     }
     this.#tracker.settle(capture);
+    slots.accepted(touched);
     if (pushed?.wanted === true) hold.wanted();
     const how = release && pushed !== undefined ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;

@@ -171,6 +171,11 @@ export class Slots implements AttributeSlots {
     this.#reshaped = false;
   }
 
+  /** The save that settled is in the primary. */
+  accepted(touched: readonly string[]): void {
+    for (const name of touched) this.#portions.get(name)?.accepted();
+  }
+
   /** The save that settled has failed. */
   unsettle(touched: readonly string[]): void {
     this.#reshaped = true;
@@ -185,6 +190,7 @@ export class Slots implements AttributeSlots {
   /** The same state lives in another image from now on. */
   rebase(image: Image): void {
     this.#image = image;
+    for (const portions of this.#portions.values()) portions.disown();
   }
 
   #addDefault(name: string): void {

@@ -28,6 +28,8 @@ export class Adoption {
   readonly #attribute: Attribute;
   /** Objects of the application's own that were placed in the tree. */
   #guests: Guest[] = [];
+  /** One was assigned to another place, and may be in two. */
+  #moved = false;
   /** What takes the place of what, in the value that is being taken in. */
   #taken: Map<object, object> | undefined;
 
@@ -63,6 +65,7 @@ export class Adoption {
   /** Puts copies in the place of what the application still holds; where that cannot be, `aliased` says so. */
   detach(): void {
     if (this.#guests.length > 0 && !this.#leave(this.#guests.splice(0))) this.#hold();
+    this.#moved = false;
   }
 
   #hold(): void {
@@ -72,13 +75,13 @@ export class Adoption {
 
   /** All or none. */
   #leave(guests: readonly Guest[]): boolean {
+    if (this.#moved) return false;
     const attribute = this.#attribute;
     const copies = new Map<object, object>();
     const places: { guest: Guest; key: unknown }[] = [];
     for (const guest of guests) {
       const key = this.#keyOf(guest);
       if (key !== ABSENT) places.push({ guest, key });
-      else if (attribute.changes.moved) return false; // it may be somewhere else
     }
     try {
       for (const { guest } of places) plainCopy(guest.raw, copies);
@@ -113,6 +116,7 @@ export class Adoption {
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
       attribute.changes.moved = true;
+      this.#moved ||= node.born >= attribute.firstRound;
       return node.raw;
     }
     if (depth > DEPTH_LIMIT) throw tooDeep(attribute.name);

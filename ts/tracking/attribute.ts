@@ -60,7 +60,7 @@ export class Attribute {
   readonly #trees: TreeHandler;
   readonly #adoption: Adoption;
   /** What was taken in from then on may have moved to copies, and what was handed out for it with it. */
-  readonly #firstRound: number;
+  readonly firstRound: number;
   /** Why nothing inside can be changed; undefined: it can. */
   readonly #fixed: string | undefined;
   readonly #readOnly: string | undefined;
@@ -76,7 +76,7 @@ export class Attribute {
     this.#trees = new TreeHandler(this);
     this.#adoption = new Adoption(this);
     this.changes = new ChangeSet(this);
-    this.#firstRound = this.changes.round;
+    this.firstRound = this.changes.round;
   }
 
   /**
@@ -199,9 +199,18 @@ export class Attribute {
     const frozen = !Object.isExtensible(value);
     const raw = frozen ? this.thaw(value) : value;
     if (frozen) this.put(parent, key, raw);
-    if ((nodeOfRaw(raw)?.born ?? 0) >= this.#firstRound) return this.#handFollowing(raw as Tree, parent, key);
+    const node = nodeOfRaw(raw);
+    if (node !== undefined && node.born >= this.firstRound) return this.#handFollowing(raw as Tree, parent, key);
     const proxy = new Proxy(raw, this.#trees as ProxyHandler<object>);
-    this.#hand(raw, proxy, parent, key);
+    if (node?.owner !== this.owner) this.#hand(raw, proxy, parent, key);
+    else {
+      // The proxy of an earlier use has ended with that: nobody asks it for its node.
+      node.attribute = this;
+      node.proxy = proxy;
+      node.follows = false;
+      node.parent = parent;
+      node.key = key;
+    }
     return proxy;
   }
 

@@ -6,14 +6,14 @@ import type { Notes } from './change-set.ts';
  */
 export class Node {
   raw: object;
-  readonly attribute: Attribute;
+  attribute: Attribute;
   /** Stands for the attribute from one tracker to the next. */
   readonly owner: object;
   /**
    * Or, for a Map or Set, the empty one that stands for it, which has this node too. Undefined: never handed out, or
    * opaque.
    */
-  readonly proxy: object | undefined;
+  proxy: object | undefined;
   /** The proxy works on `raw` whatever that becomes. */
   follows = false;
   /** `raw` is the copy of an object that is the application's alone again, and has this node too. */
