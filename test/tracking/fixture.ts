@@ -80,5 +80,7 @@ export function expectCode(run: () => unknown, code: ErrorCode): HoldfastError {
 
 /** As if all that was touched were saved. */
 export function settle(tracker: Tracker): void {
-  tracker.settle(tracker.capture());
+  const capture = tracker.capture();
+  for (const name of capture.touched) tracker.splice(name, undefined);
+  tracker.settle(capture);
 }

@@ -70,18 +70,20 @@ export class Portions implements Owner {
     this.#before = undefined;
   }
 
-  splice(base: Uint8Array, root: unknown, changes: ChangeSet): Uint8Array | undefined {
-    const target = this.#isKnown(base, root, changes) ? this.#spliced(base, root, changes) : undefined;
+  valueOf(base: Uint8Array): unknown {
+    return base === this.#base ? this.#root : undefined;
+  }
+
+  splice(base: Uint8Array, root: unknown, changes: ChangeSet | undefined): Uint8Array | undefined {
+    const known = base === this.#base && root === this.#root && isObject(root);
+    const target = !known ? undefined : changes === undefined ? base : this.#spliced(base, root, changes);
     if (target === undefined) this.forget();
     return target;
   }
 
-  #isKnown(base: Uint8Array, root: unknown, changes: ChangeSet): root is object {
-    return base === this.#base && root === this.#root && isObject(root) && changes.incomplete === undefined;
-  }
-
   #spliced(base: Uint8Array, root: object, changes: ChangeSet): Uint8Array | undefined {
-    const { round, marks } = changes;
+    const { round, marks, incomplete } = changes;
+    if (incomplete !== undefined) return undefined;
     if (marks === 0) return base;
     const node = nodeOfRaw(root);
     const { wholeBytes, bytesAMark, keptBytes } = this.#limits;

@@ -125,6 +125,7 @@ export class Slots implements AttributeSlots {
 
   /** Puts the attributes of these names first, in this order. */
   arrange(names: readonly string[]): void {
+    if (this.#beginsWith(names.filter((name) => this.#slots.has(name)))) return;
     const old = new Map(this.#slots);
     this.#slots.clear();
     for (const name of [...names, ...old.keys()]) {
@@ -132,6 +133,16 @@ export class Slots implements AttributeSlots {
       if (slot !== undefined) this.#slots.set(name, slot);
     }
     this.#reshaped = true;
+  }
+
+  #beginsWith(names: readonly string[]): boolean {
+    let index = 0;
+    for (const name of this.#slots.keys()) {
+      if (index === names.length) break;
+      if (name !== names[index]) return false;
+      index += 1;
+    }
+    return true;
   }
 
   names(): string[] {

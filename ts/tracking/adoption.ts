@@ -1,5 +1,6 @@
 import { formatPath } from '../path.ts';
 import { HoldfastError } from '../errors.ts';
+import type { Placed } from './assignment.ts';
 import type { Attribute } from './attribute.ts';
 import { ABSENT, keyIn } from './change-set.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
@@ -62,6 +63,11 @@ export class Adoption {
     return adopted;
   }
 
+  /** Values of what was assigned that were put elsewhere. */
+  note(placed: readonly Placed[]): void {
+    for (const { parent, key, value } of placed) this.#guests.push({ parent, key, raw: value as object });
+  }
+
   /** Puts copies in the place of what the application still holds; where that cannot be, `aliased` says so. */
   detach(): void {
     if (this.#guests.length > 0 && !this.#leave(this.#guests.splice(0))) this.#hold();
@@ -75,14 +81,15 @@ export class Adoption {
 
   /** All or none. */
   #leave(guests: readonly Guest[]): boolean {
-    if (this.#moved) return false;
+    if (this.#moved || this.aliased) return false; // one may be inside two, and would be no longer the same
     const attribute = this.#attribute;
-    const copies = new Map<object, object>();
     const places: { guest: Guest; key: unknown }[] = [];
     for (const guest of guests) {
       const key = this.#keyOf(guest);
       if (key !== ABSENT) places.push({ guest, key });
     }
+    if (places.length === 0) return true;
+    const copies = new Map<object, object>();
     try {
       for (const { guest } of places) plainCopy(guest.raw, copies);
     } catch {
@@ -190,8 +197,13 @@ export class Adoption {
  * some was handed out before, as a part of the tree, and cannot.
  */
 function follow(attribute: Attribute, copies: ReadonlyMap<object, object>): boolean {
-  const nodes = [...copies.keys()].map(nodeOfRaw).filter((node) => node?.attribute === attribute) as Node[];
-  if (nodes.some(({ proxy, follows }) => proxy !== undefined && !follows)) return false;
+  const nodes: Node[] = [];
+  for (const raw of copies.keys()) {
+    const node = nodeOfRaw(raw);
+    if (node?.attribute !== attribute) continue;
+    if (node.proxy !== undefined && !node.follows) return false;
+    nodes.push(node);
+  }
   for (const node of nodes) {
     node.raw = copies.get(node.raw)!;
     node.copied = true;

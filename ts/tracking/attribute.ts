@@ -1,6 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { findSteps, formatPath, stepTo, type Path, type PathStep } from '../path.ts';
-import { ChangeSet } from './change-set.ts';
+import { Assignment } from './assignment.ts';
+import { ASSIGNED, ChangeSet, nextRound } from './change-set.ts';
 import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
@@ -24,16 +25,21 @@ export interface Host {
 /** Stands for an attribute from one tracker to the next, and knows what it was encoded as last. */
 export interface Owner {
   /**
-   * The bytes of `root`, which were `base` before what `changes` tells; `base` itself where nothing has changed.
+   * The bytes of `root`, which were `base` before what `changes` tells, if any; `base` itself where nothing has changed.
    * Undefined: they are not known, and it must be encoded whole.
    */
-  splice(base: Uint8Array, root: unknown, changes: ChangeSet): Uint8Array | undefined;
+  splice(base: Uint8Array, root: unknown, changes: ChangeSet | undefined): Uint8Array | undefined;
+  /** The value that was encoded as `base`, before any change that was noted since; undefined: not known. */
+  valueOf(base: Uint8Array): unknown;
   /** It is not known any more. */
   forget(): void;
 }
 
 /** What the engine finds where it looks past the methods. It cannot be cloned, and the error shows its text. */
 const TAKE_A_COPY = Symbol('this Map or Set is part of a session: take a copy with plain(value)');
+
+/** Where more than one mark in so many bytes would be made, the whole is encoded as fast. */
+const BYTES_A_MARK = 64;
 
 const IMMUTABLE =
   'is part of an immutable attribute, which is read-only once set: copy it, or declare the attribute mutable';
@@ -47,7 +53,8 @@ export class Attribute {
   /** Undefined: nothing opaque was handed out. */
   exposures: Exposures | undefined;
   /** What was written inside since the last save took it. */
-  changes: ChangeSet;
+  #changes: ChangeSet | undefined;
+  #round: number = nextRound();
   /** Undefined: nothing opaque was handed out of what is read-only. */
   lent: Lent | undefined;
   /** Already noted: the one flag that most accesses look at. */
@@ -58,7 +65,7 @@ export class Attribute {
   writtenIn = 0;
   readonly #host: Host;
   readonly #trees: TreeHandler;
-  readonly #adoption: Adoption;
+  #adopting: Adoption | undefined;
   /** What was taken in from then on may have moved to copies, and what was handed out for it with it. */
   readonly firstRound: number;
   /** Why nothing inside can be changed; undefined: it can. */
@@ -74,9 +81,15 @@ export class Attribute {
     this.#readOnly = readOnly;
     this.#fixed = readOnly ?? (attributeClass === 'immutable' ? IMMUTABLE : undefined);
     this.#trees = new TreeHandler(this);
-    this.#adoption = new Adoption(this);
-    this.changes = new ChangeSet(this);
-    this.firstRound = this.changes.round;
+    this.firstRound = this.#round;
+  }
+
+  get changes(): ChangeSet {
+    return (this.#changes ??= new ChangeSet(this.#round, this));
+  }
+
+  get #adoption(): Adoption {
+    return (this.#adopting ??= new Adoption(this));
   }
 
   /**
@@ -84,13 +97,61 @@ export class Attribute {
    * was. Undefined: it must be encoded whole. What is written from now on belongs to the next save.
    */
   splice(base: Uint8Array | undefined): Uint8Array | undefined {
-    const { changes } = this;
-    this.changes = new ChangeSet(this);
-    if (this.exposures?.changed === true) changes.incomplete ??= 'Dates or bytes were handed out';
-    if (this.#adoption.heldSince < changes.round) changes.incomplete ??= 'the application holds parts of it';
-    if (base !== undefined) return this.owner.splice(base, this.root, changes);
-    this.owner.forget();
+    const changes = this.#changes;
+    this.#changes = undefined;
+    this.#round = nextRound();
+    const from = base === undefined ? undefined : this.owner.valueOf(base);
+    if (changes?.incomplete === ASSIGNED && isObject(from)) {
+      const reduced = this.#reduced(changes, from, base!);
+      if (reduced !== undefined) {
+        const target = this.owner.splice(base!, this.root, reduced);
+        this.#adopting?.detach();
+        return target;
+      }
+    }
+    this.#adopting?.detach();
+    if (base === undefined || this.#isUnknown(changes)) this.owner.forget();
+    else return this.owner.splice(base, this.root, changes);
     return undefined;
+  }
+
+  /** What was changed was not noted, in whole or in part. */
+  #isUnknown(changes: ChangeSet | undefined): boolean {
+    if (this.exposures?.changed === true || changes?.incomplete !== undefined) return true;
+    return this.#isHeld(changes?.round ?? Infinity);
+  }
+
+  /** The application may have changed parts, since before that round. */
+  #isHeld(round: number): boolean {
+    return this.#adopting !== undefined && this.#adopting.heldSince < round;
+  }
+
+  /** Makes `from`, the value as it was, into the one that was assigned, and tells how. Undefined: it cannot be told. */
+  #reduced(assigned: ChangeSet, from: object, base: Uint8Array): ChangeSet | undefined {
+    const now = this.root;
+    if (!isObject(now) || assigned.marks > 0 || this.exposures !== undefined || this.#isHeld(assigned.round))
+      return undefined;
+    if (nodeOfRaw(now)?.proxy !== undefined) return undefined; // it may be changed by what was handed out of it
+    const changes = new ChangeSet(assigned.round, this);
+    const most = base.length / BYTES_A_MARK;
+    const assignment = new Assignment(changes, this, most, (raw, parent, key) => this.#nodeFor(raw, parent, key));
+    this.#host.replaceRoot(this.name, from);
+    if (!assignment.make(this.name, from, now)) {
+      this.#host.replaceRoot(this.name, now);
+      this.owner.forget();
+      return undefined;
+    }
+    this.#adoption.note(assignment.placed);
+    return changes;
+  }
+
+  #nodeFor(raw: object, parent: object, key: unknown): Node {
+    const known = nodeOfRaw(raw);
+    const node = known?.owner === this.owner ? known : new Node(raw, this, 0);
+    if (node !== known) setNode(raw, node);
+    node.parent = parent;
+    node.key = key;
+    return node;
   }
 
   /** Its value. */
@@ -294,12 +355,12 @@ export class Attribute {
 
   /** Before a save, and at the end: see `Adoption`. */
   detach(): void {
-    this.#adoption.detach();
+    this.#adopting?.detach();
   }
 
   /** The value must not be shown by a later tracker: the application has parts of it. */
   get aliased(): boolean {
-    return this.exposures !== undefined || this.#adoption.aliased;
+    return this.exposures !== undefined || this.#adopting?.aliased === true;
   }
 }
 

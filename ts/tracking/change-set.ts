@@ -31,13 +31,19 @@ interface Top {
 
 let rounds = 0;
 
+/** The number of the next round, of all attributes. */
+export const nextRound = (): number => ++rounds;
+
+/** Reason of a change set that is incomplete: there is another value. */
+export const ASSIGNED = 'it was assigned';
+
 /**
  * Which portions of an attribute were written since its last save, as they were written: what a save needs in order to
  * look at nothing else. Nothing is noted twice, so that a loop over one field costs one note.
  */
 export class ChangeSet {
   /** Of all change sets, in the order in which they began. Objects that were taken in say in which. */
-  readonly round: number = ++rounds;
+  readonly round: number;
   /** Why it does not tell all that changed; undefined: it does. */
   incomplete: string | undefined;
   /** Marks that were made: an estimate of what a plan costs. */
@@ -48,7 +54,8 @@ export class ChangeSet {
   moved = false;
   readonly #top: Top;
 
-  constructor(top: Top) {
+  constructor(round: number, top: Top) {
+    this.round = round;
     this.#top = top;
   }
 

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import { formatPath } from '../path.ts';
+import { ASSIGNED } from './change-set.ts';
 import { isObject } from './kinds.ts';
 import { NODE, STATE } from './nodes.ts';
 import { plain, plainFor } from './plain.ts';
@@ -69,7 +70,7 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
     // The mark is for the root only: what lies inside stays read-only.
     if (immutable) attribute.writing = false;
     // The very part of the state that is there already is no change.
-    if (value === adopted || this.#slots.get(name) !== adopted) attribute.changes.incomplete ??= 'it was assigned';
+    if (value === adopted || this.#slots.get(name) !== adopted) attribute.changes.incomplete ??= ASSIGNED;
     this.#slots.set(name, adopted);
     return true;
   }

@@ -33,6 +33,10 @@ class Nobody implements Owner {
     return undefined;
   }
 
+  valueOf(): undefined {
+    return undefined;
+  }
+
   forget(): void {}
 }
 
@@ -102,7 +106,6 @@ export class Tracker implements Host {
     for (const attribute of this.#touched) attribute.checkLent();
     for (const attribute of this.#touched) {
       attribute.reading = attribute.writing = false;
-      attribute.detach();
       attribute.exposures?.capture();
     }
     return { touched: this.tracked(), upTo: this.#generation++ };

@@ -1,0 +1,235 @@
+import type { ChangeSet } from './change-set.ts';
+import { isObject, kindOf, type Tree } from './kinds.ts';
+import { nodeOfRaw, type Node } from './nodes.ts';
+
+/** A value that was put into the tree, and may be the application's. */
+export interface Placed {
+  readonly parent: object;
+  readonly key: unknown;
+  readonly value: unknown;
+}
+
+/** The two differ in what cannot be written down as changes of the one. */
+class Apart extends Error {}
+
+type List = unknown[];
+
+/**
+ * Makes an attribute's value, as it was, into the one that was assigned in its place, by as few changes as it takes, and
+ * notes these: so that a save encodes what differs, not all that was assigned. Equal values, as many applications assign
+ * on each request, leave no note.
+ *
+ * Objects are gone through in the order of their keys. In arrays equal elements at both ends stay; in between as many
+ * on both sides are taken in pairs, others are found again by what they are.
+ */
+export class Assignment {
+  readonly placed: Placed[] = [];
+  readonly #changes: ChangeSet;
+  readonly #most: number;
+  readonly #nodeFor: (raw: object, parent: object, key: unknown) => Node;
+  /** From the root down to the container at hand, each with where it is in the one before. */
+  readonly #containers: object[] = [];
+  readonly #keys: unknown[] = [];
+
+  /** Gives up when more than `most` marks were made. */
+  constructor(
+    changes: ChangeSet,
+    top: object,
+    most: number,
+    nodeFor: (raw: object, parent: object, key: unknown) => Node,
+  ) {
+    this.#changes = changes;
+    this.#most = most;
+    this.#nodeFor = nodeFor;
+    this.#containers.push(top);
+  }
+
+  /** False: `old` is useless, in part made into `now`. */
+  make(name: string, old: object, now: object): boolean {
+    try {
+      return this.#inside(name, old, now);
+    } catch (error) {
+      if (error instanceof Apart || error instanceof RangeError) return false;
+      throw error;
+    }
+  }
+
+  /** Makes `old`, which is under `key` in the container at hand, into `now`. False: it must be replaced. */
+  #inside(key: unknown, old: object, now: object): boolean {
+    if (Object.getPrototypeOf(old) !== Object.getPrototypeOf(now)) return false;
+    const kind = kindOf(now);
+    if (kind === 'opaque') return sameOpaque(old, now);
+    // Here already in another place, or with more to it than is kept: whoever encodes it has the words for it.
+    if (this.#isOld(now) || Object.getOwnPropertySymbols(now).length > 0) throw new Apart();
+    this.#containers.push(old);
+    this.#keys.push(key);
+    const done =
+      kind === 'map'
+        ? this.#map(old as Map<unknown, unknown>, now as Map<unknown, unknown>)
+        : kind === 'set'
+          ? this.#set(old as Set<unknown>, now as Set<unknown>)
+          : Array.isArray(now)
+            ? this.#list(old as unknown as List, now)
+            : this.#tree(old as Tree, now as Tree);
+    this.#containers.pop();
+    this.#keys.pop();
+    return done;
+  }
+
+  #isOld(value: object): boolean {
+    return (nodeOfRaw(value)?.born ?? Infinity) < this.#changes.round;
+  }
+
+  /** Of the container at hand; those above it get theirs. */
+  #node(): Node {
+    let node!: Node;
+    for (let i = 1; i < this.#containers.length; i += 1)
+      node = this.#nodeFor(this.#containers[i]!, this.#containers[i - 1]!, this.#keys[i - 1]);
+    if (this.#changes.marks > this.#most) throw new Apart();
+    return node;
+  }
+
+  #tree(old: Tree, now: Tree): boolean {
+    const before = Object.keys(old);
+    const after = Object.keys(now);
+    let kept = 0;
+    for (const key of before)
+      if (key === after[kept]) kept += 1;
+      else if (Object.hasOwn(now, key)) return false; // in another order
+    // What is new comes last.
+    for (let i = kept; i < after.length; i += 1) if (Object.hasOwn(old, after[i]!)) return false;
+    if (kept < before.length)
+      for (const key of before)
+        if (!Object.hasOwn(now, key)) {
+          this.#changes.removes(this.#node(), key, old[key]);
+          delete old[key];
+        }
+    for (let i = 0; i < kept; i += 1) this.#property(old, after[i]!, now[after[i]!]);
+    for (let i = kept; i < after.length; i += 1) {
+      const key = after[i]!;
+      if (key === '__proto__') throw new Apart();
+      this.#changes.sets(this.#node(), key, false, undefined);
+      this.#put(old, key, (old[key] = now[key]));
+    }
+    return true;
+  }
+
+  #property(old: Tree, key: string, value: unknown): void {
+    const was = old[key];
+    if (this.#same(key, was, value)) return;
+    this.#changes.sets(this.#node(), key, true, was);
+    this.#put(old, key, (old[key] = value));
+  }
+
+  /** Whether nothing is left to be done: both are the same, or `was` has become so. */
+  #same(key: unknown, was: unknown, value: unknown): boolean {
+    return Object.is(was, value) || (isObject(was) && isObject(value) && this.#inside(key, was, value));
+  }
+
+  #put(parent: object, key: unknown, value: unknown): void {
+    if (isObject(value)) this.placed.push({ parent, key, value });
+  }
+
+  #list(old: List, now: List): boolean {
+    const least = Math.min(old.length, now.length);
+    let first = 0;
+    while (first < least && isEqual(old[first], now[first])) first += 1;
+    let last = 0;
+    while (last < least - first && isEqual(old.at(-1 - last), now.at(-1 - last))) last += 1;
+    if (first === old.length && first === now.length) return !hasHoles(now, 0, first) && !hasHoles(old, 0, first);
+    if (hasHoles(now, 0, now.length) || hasHoles(old, 0, old.length)) throw new Apart();
+    const end = now.length - last;
+    const moves = now.slice(first, end).some((value) => isObject(value) && this.#isOld(value));
+    if (old.length === now.length && !moves) {
+      for (let i = first; i < end; i += 1) this.#element(old, i, now[i]);
+      return true;
+    }
+    if (first === old.length) this.#changes.appends(this.#node(), old);
+    else this.#changes.rearranges(this.#node(), old);
+    const present = new Set(old.slice(first, old.length - last));
+    old.splice(first, old.length - last - first, ...now.slice(first, end));
+    for (let i = first; i < end; i += 1) if (!present.has(old[i])) this.#put(old, i, old[i]);
+    return true;
+  }
+
+  #element(old: List, index: number, value: unknown): void {
+    if (this.#same(index, old[index], value)) return;
+    this.#changes.setsElement(this.#node(), old, index, value);
+    this.#put(old, index, (old[index] = value));
+  }
+
+  /** With the same keys, in the same order, or with more behind them. */
+  #map(old: Map<unknown, unknown>, now: Map<unknown, unknown>): boolean {
+    if (Object.keys(now).length > 0) throw new Apart();
+    const before = [...old];
+    let index = 0;
+    for (const [key, value] of now) {
+      const was = before[index];
+      if (was === undefined) {
+        this.#changes.sets(this.#node(), key, false, undefined);
+        if (isObject(key)) throw new Apart();
+        old.set(key, value);
+        this.#put(old, key, value);
+      } else if (!Object.is(was[0], key)) return false;
+      else if (!this.#same(key, was[1], value)) {
+        this.#changes.sets(this.#node(), key, true, was[1]);
+        old.set(key, value);
+        this.#put(old, key, value);
+      }
+      index += 1;
+    }
+    return index >= before.length;
+  }
+
+  /** Only where they are equal. */
+  #set(old: Set<unknown>, now: Set<unknown>): boolean {
+    return Object.keys(now).length === 0 && isEqual(old, now);
+  }
+}
+
+/** Whether both are encoded alike. False where that is not known. */
+function isEqual(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  switch (kindOf(a)) {
+    case 'opaque':
+      return sameOpaque(a, b);
+    case 'map':
+      return equalLists([...(a as Map<unknown, unknown>)].flat(), [...(b as Map<unknown, unknown>)].flat());
+    case 'set':
+      return equalLists([...(a as Set<unknown>)], [...(b as Set<unknown>)]);
+    default:
+      return Array.isArray(a) ? equalLists(a, b as unknown as List) : equalTrees(a as Tree, b as Tree);
+  }
+}
+
+function equalTrees(a: Tree, b: Tree): boolean {
+  const keys = Object.keys(a);
+  const others = Object.keys(b);
+  if (keys.length !== others.length || Object.getOwnPropertySymbols(b).length > 0) return false;
+  for (let i = 0; i < keys.length; i += 1) {
+    const key = keys[i]!;
+    if (key !== others[i] || !isEqual(a[key], b[key])) return false;
+  }
+  return true;
+}
+
+function equalLists(a: List, b: List): boolean {
+  if (a.length !== b.length || hasHoles(a, 0, a.length) || hasHoles(b, 0, b.length)) return false;
+  for (let i = 0; i < a.length; i += 1) if (!isEqual(a[i], b[i])) return false;
+  return true;
+}
+
+function hasHoles(list: List, from: number, to: number): boolean {
+  for (let i = from; i < to; i += 1) if (list[i] === undefined && !Object.hasOwn(list, i)) return true;
+  return false;
+}
+
+function sameOpaque(a: object, b: object): boolean {
+  if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime());
+  if (!ArrayBuffer.isView(a) || !ArrayBuffer.isView(b)) return false;
+  return bytesOf(a).equals(bytesOf(b));
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
