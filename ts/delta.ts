@@ -52,6 +52,18 @@ export function apply(base: Uint8Array, delta: Uint8Array, limitBytes: number): 
 }
 
 /**
+ * As `apply`, written to the start of `out`, whose length is the limit: no memory is made, so that a target that is
+ * looked at once costs little more than a copy of it.
+ *
+ * @returns The bytes written.
+ * @throws HoldfastError As `apply`, `out` perhaps holding rubbish then; `ERR_INVALID` also where `out` overlaps the base
+ * or the delta.
+ */
+export function applyInto(base: Uint8Array, delta: Uint8Array, out: Uint8Array): number {
+  return differ.applyInto(base, delta, out);
+}
+
+/**
  * Turns `bytes`, the base, into the target where it lies. Takes only a delta whose target has the base's length and
  * whose copies all stay in place: fields that change without growing. The delta is checked whole before the first byte
  * is written; the work grows with the delta and what it writes, not with the base. On an error `bytes` are as they

@@ -28,7 +28,7 @@ export const TOKEN_ADD_LONG = 7;
 export const TOKEN_COPY_MORE = 0x08;
 export const TOKEN_COPY_BITS = 3;
 
-export const CODED_MIN = 64;
+export const CODED_MIN = 56;
 export const CODE_MIN = 4;
 export const CHANCE_EVEN = 0x8000;
 export const CHANCE_STEPS = 32;

@@ -9,10 +9,12 @@ const GAP_MIN = 4;
  * In a gap of at least this much the base around it is looked at: so many bytes per byte of the gap and more, at most
  * that.
  */
-const FILL_GAP_MIN = 12;
+const FILL_GAP_MIN = 8;
 const REACH_PER_BYTE = 4;
 const REACH_MORE = 48;
 const REACH_MAX = 2048;
+/** The base's grams are looked at in steps. */
+const FILL_STEP = 2;
 /** Shortest copies. */
 const FILL_MIN = 6;
 const DENSE_MIN = 8;
@@ -171,13 +173,14 @@ function coverSpan(matcher: Matcher, low: number, high: number): void {
     matcher.fillLow = low;
     matcher.fillHigh = low;
   }
-  matcher.work += Math.max(high - matcher.fillHigh, 0);
-  for (let position = matcher.fillHigh; position < high; position++) {
+  let position = matcher.fillHigh;
+  matcher.work += Math.floor(Math.max(high - position, 0) / FILL_STEP);
+  for (; position < high; position += FILL_STEP) {
     const slot = 2 * hash5(baseView, position, FILL_BITS);
     fill[slot + 1] = fill[slot]!;
     fill[slot] = stamp + position + 1;
   }
-  matcher.fillHigh = Math.max(matcher.fillHigh, high);
+  matcher.fillHigh = position;
 }
 
 /** Puts grams of the whole base into a table. */

@@ -46,6 +46,8 @@ import { xxh3 } from '../xxh3.ts';
 const SPLICE_DIRECT = 3;
 /** What is longer than this part of its target is not coded: that takes too long for what it gains. */
 const CODED_PART = 4;
+/** A code must save this part of the ops body: it takes longer to apply. */
+const CODED_GAIN = 16;
 
 /** The differ in plain JavaScript: same bytes out as the native one, for every input. */
 export const jsDiffer: Differ = {
@@ -73,6 +75,17 @@ export const jsDiffer: Differ = {
     const out = Buffer.allocUnsafe(made.length);
     made.fill(base, out);
     return out;
+  },
+
+  applyInto(base, delta, out) {
+    checkBytes(base, 'base');
+    checkBytes(delta, 'delta');
+    checkBytes(out, 'out');
+    checkApart(out, base);
+    checkApart(out, delta);
+    const made = plan(base, delta, out.length);
+    made.fill(base, out);
+    return made.length;
   },
 
   applyInPlace(bytes, delta) {
@@ -220,7 +233,7 @@ function put(baseBytes: Uint8Array, targetBytes: Uint8Array, outBytes: Uint8Arra
 
 const tables = new Tables();
 /** What is longer is not kept from call to call. */
-const BODY_KEPT = 1 << 22;
+const BODY_KEPT = 1 << 20;
 const NONE = Buffer.alloc(0);
 /** Bodies of deltas, to choose from. */
 let opsBody = Buffer.allocUnsafeSlow(1 << 12);
@@ -241,7 +254,14 @@ function shortest(base: Buffer, target: Buffer, prefix: number, suffix: number, 
     codedBody[0] = CODED;
     const longer = target.length - base.length;
     const start = putNumber(codedBody, 1, codedBody.length, longer < 0 ? -2 * longer - 1 : 2 * longer);
-    const written = writeCode(base.length, target, script, codedBody, start, longest);
+    const written = writeCode(
+      base.length,
+      target,
+      script,
+      codedBody,
+      start,
+      longest - Math.floor(longest / CODED_GAIN),
+    );
     codedBody = written.bytes as Buffer<ArrayBuffer>;
     if (written.end >= 0) body = codedBody.subarray(0, written.end);
   }

@@ -16,6 +16,8 @@ use crate::tables::Tables;
 const SPLICE_DIRECT: usize = 3;
 /// What is longer than this part of its target is not coded: that takes too long for what it gains.
 const CODED_PART: usize = 4;
+/// A code must save this part of the ops body: it takes longer to apply.
+const CODED_GAIN: usize = 16;
 /// Header of a coded delta and a number.
 const CODED_HEADER_MAX: usize = 6;
 
@@ -88,7 +90,7 @@ fn shortest<'a>(
             let longer = target.len() as i64 - base.len() as i64;
             let start = put_number(code, 1, (longer << 1 ^ longer >> 63) as u32)?;
             code.truncate(start);
-            coded::write(base.len(), target, &operations, code, room)
+            coded::write(base.len(), target, &operations, code, room - room / CODED_GAIN)
         };
     tables.operations = operations;
     let body = if is_coded { &tables.coded[..] } else { &tables.plain[..ops_length?] };

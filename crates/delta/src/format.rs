@@ -53,7 +53,7 @@ pub const TOKEN_COPY_MORE: u8 = 0x08;
 pub const TOKEN_COPY_BITS: u32 = 3;
 
 /// Coded: an ops body shorter than this is not coded.
-pub const CODED_MIN: usize = 64;
+pub const CODED_MIN: usize = 56;
 /// Coded: a code has at least this many bytes.
 pub const CODE_MIN: usize = 4;
 /// Coder: a chance before the first decision, of 2^16.

@@ -10,10 +10,12 @@ use crate::tables::{FILL_BITS, OWN_BITS};
 /// A shorter gap is left as it is.
 const GAP_MIN: usize = 4;
 /// In a gap of at least this much the base around it is looked at: so many bytes per byte of the gap and more, at most that.
-const FILL_GAP_MIN: usize = 12;
+const FILL_GAP_MIN: usize = 8;
 const REACH_PER_BYTE: usize = 4;
 const REACH_MORE: usize = 48;
 const REACH_MAX: usize = 2048;
+/// The base's grams are looked at in steps.
+const FILL_STEP: usize = 2;
 /// Shortest copies.
 const FILL_MIN: usize = 6;
 const DENSE_MIN: usize = 8;
@@ -195,12 +197,14 @@ impl Matcher<'_> {
             if !is_known {
                 self.fill = Span { low: span.low, high: span.low };
             }
-            self.work += span.high.saturating_sub(self.fill.high) as u64;
-            for position in self.fill.high..span.high {
+            let mut position = self.fill.high;
+            self.work += (span.high.saturating_sub(position) / FILL_STEP) as u64;
+            while position < span.high {
                 let pair = &mut self.tables.fill[hash5(self.base, position, FILL_BITS)];
                 *pair = [self.stamp + position as u32 + 1, pair[0]];
+                position += FILL_STEP;
             }
-            self.fill.high = self.fill.high.max(span.high);
+            self.fill.high = position;
         }
     }
 

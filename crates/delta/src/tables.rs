@@ -12,8 +12,9 @@ pub(crate) const FILL_BITS: u32 = 10;
 pub(crate) const OWN_BITS: u32 = 13;
 pub(crate) const RECENT_BITS: u32 = 12;
 pub(crate) const RECENT_BITS_WIDE: u32 = 16;
-/// More memory than this is given back after the call.
+/// More memory than this is given back after the call: a table's, and a body's or that of operations.
 const KEPT_BYTES: usize = 1 << 22;
+const KEPT_BODY: usize = 1 << 20;
 
 pub(crate) struct Tables {
     /// 8-byte grams of the base around the expected position, the two latest of each hash.
@@ -76,11 +77,11 @@ impl Tables {
             }
         }
         for body in [&mut self.plain, &mut self.coded] {
-            if body.capacity() > KEPT_BYTES {
+            if body.capacity() > KEPT_BODY {
                 *body = Vec::new();
             }
         }
-        if self.operations.capacity() * size_of::<Operation>() > KEPT_BYTES {
+        if self.operations.capacity() * size_of::<Operation>() > KEPT_BODY {
             self.operations = Vec::new();
         }
         KEPT.set(Some(self));
