@@ -1,11 +1,11 @@
 /**
  * Binary deltas: what turns one byte string, the base, into another, the target. The format is drawn in
  * `crates/delta/FORMAT.md`. All inputs are `Uint8Array`s of at most 2^31 - 1 bytes, on memory of this thread alone: a
- * `SharedArrayBuffer`'s is refused.
+ * `SharedArrayBuffer`'s is refused, and so is memory that was transferred elsewhere.
  */
 import type { Chunk } from './diff/chunks.ts';
 import type { ChunksOptions, Differ, Engine, SignatureOptions } from './diff/differ.ts';
-import { checkBytes, checkLimit } from './diff/arguments.ts';
+import { checkBytes, checkLimit, checkVcdiff } from './diff/arguments.ts';
 import { loadDiffer } from './diff/engine.ts';
 import { readVcdiff } from './diff/vcdiff-reader.ts';
 import { writeVcdiff } from './diff/vcdiff-writer.ts';
@@ -125,10 +125,11 @@ export interface VcdiffOptions {
  * windows of at most 8 MB, each with the whole base as its source.
  *
  * @param limitBytes The longest target to accept: the delta is applied to check it.
- * @throws HoldfastError as `apply`.
+ * @throws HoldfastError as `apply`; `ERR_INVALID` also for an option that there is not.
  */
 export function toVcdiff(base: Uint8Array, delta: Uint8Array, limitBytes: number, options?: VcdiffOptions): Uint8Array {
-  return writeVcdiff(base, delta, differ.apply(base, delta, limitBytes), options?.checksum ?? false);
+  const hasChecksum = checkVcdiff(options);
+  return writeVcdiff(base, delta, differ.apply(base, delta, limitBytes), hasChecksum);
 }
 
 /**
