@@ -21,22 +21,26 @@ function groupOf(set, name, length) {
   return length < LARGE ? 'real M' : 'real L';
 }
 
-function makeCorpus(source, made) {
+const isMade = (folder) => existsSync(join(folder, 'index.tsv'));
+
+function makeCorpus(source, made, isReal) {
+  if (isMade(made)) return true;
   const make = (env) =>
     spawnSync(process.execPath, [join(source, 'make-corpus.mjs'), made], { cwd: root, env, stdio: 'ignore' }).status ===
     0;
-  return make(process.env) || make({ ...process.env, SKIP_REAL: '1' });
+  return (isReal && make(process.env)) || make({ ...process.env, SKIP_REAL: '1' });
 }
 
 /**
  * Made into `HOLDFAST_CORPUS`, or a temporary folder, the first time; undefined where there is no corpus beside this
- * repository, or in there.
+ * repository, or in there. `isQuick`: where it is not made yet only the part that needs no network is.
  */
-export function corpusPairs() {
+export function corpusPairs(isQuick = false) {
   const source = join(root, '../shared/corpus');
-  const made = process.env.HOLDFAST_CORPUS ?? join(tmpdir(), 'holdfast-corpus');
-  const oracle = [source, made].map((folder) => join(folder, 'oracle.tsv')).find((file) => existsSync(file));
-  if (oracle === undefined || (!existsSync(join(made, 'index.tsv')) && !makeCorpus(source, made))) return undefined;
+  const whole = process.env.HOLDFAST_CORPUS ?? join(tmpdir(), 'holdfast-corpus');
+  const oracle = [source, whole].map((folder) => join(folder, 'oracle.tsv')).find((file) => existsSync(file));
+  const made = isQuick && !isMade(whole) ? `${whole}-seeded` : whole;
+  if (oracle === undefined || !makeCorpus(source, made, !isQuick)) return undefined;
   const file = (name) => join(made, 'files', name);
   const rows = readFileSync(oracle, 'utf8').trim().split('\n').slice(1);
   return rows
