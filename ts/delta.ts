@@ -1,11 +1,11 @@
 /**
  * Binary deltas: what turns one byte string, the base, into another, the target. The format is drawn in
  * `crates/delta/FORMAT.md`. All inputs are `Uint8Array`s of at most 2^31 - 1 bytes, on memory of this thread alone: a
- * `SharedArrayBuffer`'s is refused.
+ * `SharedArrayBuffer`'s is refused, and so is memory that was transferred elsewhere.
  */
 import type { Chunk } from './diff/chunks.ts';
 import type { ChunksOptions, Differ, Engine, SignatureOptions } from './diff/differ.ts';
-import { checkBytes, checkLimit } from './diff/arguments.ts';
+import { checkBytes, checkLimit, checkVcdiff } from './diff/arguments.ts';
 import { loadDiffer } from './diff/engine.ts';
 import { readVcdiff } from './diff/vcdiff-reader.ts';
 import { writeVcdiff } from './diff/vcdiff-writer.ts';
@@ -49,6 +49,18 @@ export function diffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array):
  */
 export function apply(base: Uint8Array, delta: Uint8Array, limitBytes: number): Uint8Array {
   return differ.apply(base, delta, limitBytes);
+}
+
+/**
+ * As `apply`, written to the start of `out`, whose length is the limit: no memory is made, so that a target that is
+ * looked at once costs little more than a copy of it.
+ *
+ * @returns The bytes written.
+ * @throws HoldfastError As `apply`, `out` perhaps holding rubbish then; `ERR_INVALID` also where `out` overlaps the base
+ * or the delta.
+ */
+export function applyInto(base: Uint8Array, delta: Uint8Array, out: Uint8Array): number {
+  return differ.applyInto(base, delta, out);
 }
 
 /**
@@ -113,10 +125,11 @@ export interface VcdiffOptions {
  * windows of at most 8 MB, each with the whole base as its source.
  *
  * @param limitBytes The longest target to accept: the delta is applied to check it.
- * @throws HoldfastError as `apply`.
+ * @throws HoldfastError as `apply`; `ERR_INVALID` also for an option that there is not.
  */
 export function toVcdiff(base: Uint8Array, delta: Uint8Array, limitBytes: number, options?: VcdiffOptions): Uint8Array {
-  return writeVcdiff(base, delta, differ.apply(base, delta, limitBytes), options?.checksum ?? false);
+  const hasChecksum = checkVcdiff(options);
+  return writeVcdiff(base, delta, differ.apply(base, delta, limitBytes), hasChecksum);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { isSharedArrayBuffer, isUint8Array } from 'node:util/types';
 import { HoldfastError } from '../errors.ts';
+import { checkOptions, describe, flag, type Rule, type Rules } from '../options.ts';
 import { BATCH_STRIDE, type ChunksOptions, type SignatureOptions } from './differ.ts';
 import {
   CDC_BITS,
@@ -19,13 +20,25 @@ function invalid(message: string): HoldfastError {
 /** The native call is for what the cheap look cannot tell: memory of another realm. */
 const isShared = (memory: ArrayBufferLike): boolean => !(memory instanceof ArrayBuffer) && isSharedArrayBuffer(memory);
 
+/** Whether the memory has been transferred, or shrunk to less than where the array lies: it looks like an empty one. */
+function isGone(value: Uint8Array): boolean {
+  try {
+    Uint8Array.prototype.at.call(value, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /**
  * Throws `ERR_INVALID` unless `value` is a `Uint8Array` of at most 2^31 - 1 bytes that only this thread can write to:
- * what is read twice must not differ.
+ * what is read twice must not differ. One whose memory is gone is not taken for an empty one.
  */
 export function checkBytes(value: Uint8Array, name: string): void {
   if (!(value instanceof Uint8Array) && !isUint8Array(value)) throw invalid(`${name} must be a Uint8Array`);
   if (value.length > MAX_LEN) throw invalid(`${name} is ${value.length} bytes long: more than ${MAX_LEN}`);
+  if (value.length === 0 && isGone(value))
+    throw invalid(`${name} is memory that was transferred elsewhere (a detached ArrayBuffer): pass a copy before that`);
   if (isShared(value.buffer))
     throw invalid(`${name} is memory that other threads may write to (a SharedArrayBuffer): pass a copy of it`);
 }
@@ -33,25 +46,38 @@ export function checkBytes(value: Uint8Array, name: string): void {
 /** The limit, cut to what the format can hold. */
 export function checkLimit(limitBytes: number): number {
   if (!Number.isInteger(limitBytes) || limitBytes < 0)
-    throw invalid(`limitBytes must be a whole number of bytes, not ${limitBytes}`);
+    throw invalid(`limitBytes must be a whole number of bytes, not ${describe(limitBytes)}`);
   return Math.min(limitBytes, MAX_LEN);
 }
 
-/** The binary logarithm of an option that must be a power of two. */
-function checkPower(bytes: number, name: string, least: number, most: number): number {
-  const bits = Math.log2(bytes);
-  if (typeof bytes === 'number' && Number.isInteger(bits) && bits >= least && bits <= most) return bits;
-  throw invalid(`${name} must be a power of two from ${2 ** least} to ${2 ** most}, not ${bytes}`);
-}
+const powerOfTwo =
+  (leastBits: number, mostBits: number): Rule =>
+  (name, value) => {
+    const bits = typeof value === 'number' ? Math.log2(value) : NaN;
+    if (Number.isInteger(bits) && bits >= leastBits && bits <= mostBits) return;
+    throw invalid(`${name} must be a power of two from ${2 ** leastBits} to ${2 ** mostBits}, not ${describe(value)}`);
+  };
+
+const SIGNATURE_RULES: Rules = { chunkBytes: powerOfTwo(CHUNK_BITS_MIN, CHUNK_BITS_MAX) };
+const CHUNKS_RULES: Rules = { averageBytes: powerOfTwo(CDC_BITS_MIN, CDC_BITS_MAX) };
+const VCDIFF_RULES: Rules = { checksum: flag };
 
 /** The binary logarithm of a signature's chunk. */
 export function checkChunk(options: SignatureOptions | undefined): number {
-  return checkPower(options?.chunkBytes ?? 2 ** CHUNK_BITS, 'chunkBytes', CHUNK_BITS_MIN, CHUNK_BITS_MAX);
+  if (options !== undefined) checkOptions('signature', options, SIGNATURE_RULES);
+  return Math.log2(options?.chunkBytes ?? 2 ** CHUNK_BITS);
 }
 
 /** The binary logarithm of the average content-defined chunk. */
 export function checkAverage(options: ChunksOptions | undefined): number {
-  return checkPower(options?.averageBytes ?? 2 ** CDC_BITS, 'averageBytes', CDC_BITS_MIN, CDC_BITS_MAX);
+  if (options !== undefined) checkOptions('chunks', options, CHUNKS_RULES);
+  return Math.log2(options?.averageBytes ?? 2 ** CDC_BITS);
+}
+
+/** Whether a VCDIFF is to have checksums. */
+export function checkVcdiff(options: { readonly checksum?: boolean | undefined } | undefined): boolean {
+  if (options !== undefined) checkOptions('toVcdiff', options, VCDIFF_RULES);
+  return options?.checksum ?? false;
 }
 
 /** A plain copy of a list, each element checked; holes only where `optional`. */

@@ -95,3 +95,32 @@ function suffixWithin(a: Buffer, aEnd: number, b: Buffer, bEnd: number, length: 
   while (i < end && a[aEnd - 1 - i] === b[bEnd - 1 - i]) i++;
   return i;
 }
+
+/** Bytes, `most` at most, that `a[..aEnd]` and `b[..bEnd]` have in common from their end; few, as a rule. */
+export function commonBack(a: Uint8Array, aEnd: number, b: Uint8Array, bEnd: number, most: number): number {
+  let i = 0;
+  while (i < most && a[aEnd - 1 - i] === b[bEnd - 1 - i]) i++;
+  return i;
+}
+
+/** Below this, a loop beats a call of `set`. */
+const SHORT = 32;
+
+/** Copies `from[start..start + length]` to `out[at..]`. */
+export function put(from: Uint8Array, start: number, length: number, out: Uint8Array, at: number): void {
+  if (length > SHORT) out.set(from.subarray(start, start + length), at);
+  else for (let i = 0; i < length; i++) out[at + i] = from[start + i]!;
+}
+
+/** Copies `out[source..]` to `out[at..]` behind it: what is made is repeated where that overlaps. */
+export function repeat(out: Uint8Array, source: number, length: number, at: number): void {
+  if (length <= SHORT) {
+    for (let i = 0; i < length; i++) out[at + i] = out[source + i]!;
+    return;
+  }
+  for (let done = 0; done < length;) {
+    const there = Math.min(at + done - source, length - done);
+    out.copyWithin(at + done, source, source + there);
+    done += there;
+  }
+}

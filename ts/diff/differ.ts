@@ -39,6 +39,12 @@ export interface Differ {
   apply(base: Uint8Array, delta: Uint8Array, limitBytes: number): Uint8Array;
 
   /**
+   * As `apply`, written to the start of `out`, whose length is the limit; returns the bytes written. `out` must not
+   * overlap the others, and may hold rubbish after an error.
+   */
+  applyInto(base: Uint8Array, delta: Uint8Array, out: Uint8Array): number;
+
+  /**
    * Turns `bytes`, the base, into the target where it lies; returns the bytes written, 0 where nothing differs. Takes
    * only a delta whose target has the base's length and whose copies all stay in place (every splice of equal lengths,
    * and most edits of fixed-width fields); `ERR_INVALID` for any other: use `apply`. The delta is checked whole before

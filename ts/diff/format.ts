@@ -9,6 +9,7 @@ export const SIGNED = 0x02;
 export const KIND_MASK = 0xc0;
 export const SPLICE = 0x40;
 export const OPS = 0x80;
+export const CODED = 0xc0;
 
 export const SPLICE_WIDTH_SHIFT = 4;
 export const SPLICE_L_SHIFT = 2;
@@ -26,6 +27,12 @@ export const TOKEN_ADD_RUN = 6;
 export const TOKEN_ADD_LONG = 7;
 export const TOKEN_COPY_MORE = 0x08;
 export const TOKEN_COPY_BITS = 3;
+
+export const CODED_MIN = 56;
+export const CODE_MIN = 4;
+export const CHANCE_EVEN = 0x8000;
+export const CHANCE_STEPS = 32;
+export const RATE_MOST = 24;
 
 export const SHORT_MAX = 32;
 export const CRC_POLY = 0x2f;

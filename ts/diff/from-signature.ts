@@ -52,14 +52,7 @@ class Matcher {
     this.#signature = signature;
     this.#target = target;
     this.#chunk = 2 ** signature.bits;
-    this.#writer = new OpsWriter(
-      asBuffer(new Uint8Array(0)),
-      asBuffer(target),
-      out,
-      out.length,
-      signature.baseLength,
-      SIGNED_HEADER,
-    );
+    this.#writer = new OpsWriter(signature.baseLength, asBuffer(target), out, out.length, SIGNED_HEADER);
     this.#budget = BUDGET_CHUNKS * this.#chunk + BUDGET_PER_BYTE * target.length;
   }
 

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { applyInPlace, plan } from './apply.ts';
+import { applyInPlace } from './apply.ts';
 import {
   checkApart,
   checkAverage,
@@ -13,8 +13,11 @@ import {
 import { asBuffer, commonPrefix, commonSuffix } from './bytes.ts';
 import { seal, sealLength } from './check.ts';
 import { CHUNK_STRIDE, chunksMax, putChunks, readChunks } from './chunks.ts';
+import { isNoise, writeCode } from './coded.ts';
 import { BATCH_STRIDE, type Differ } from './differ.ts';
 import {
+  CODED,
+  CODED_MIN,
   MAX_OVERHEAD,
   SAME,
   SIGNED_OVERHEAD,
@@ -31,13 +34,20 @@ import {
   varintLength,
 } from './format.ts';
 import { diffSignature } from './from-signature.ts';
+import { Matcher } from './matcher.ts';
+import { writeOps } from './ops.ts';
+import { plan } from './plan.ts';
 import { newDelta } from './room.ts';
 import { makeSignature } from './signature.ts';
-import { walk } from './walk.ts';
+import { Tables } from './tables.ts';
 import { xxh3 } from '../xxh3.ts';
 
 /** An edit that adds at most this much is not worth cutting up. */
 const SPLICE_DIRECT = 3;
+/** What is longer than this part of its target is not coded: that takes too long for what it gains. */
+const CODED_PART = 4;
+/** A code must save this part of the ops body: it takes longer to apply. */
+const CODED_GAIN = 16;
 
 /** The differ in plain JavaScript: same bytes out as the native one, for every input. */
 export const jsDiffer: Differ = {
@@ -65,6 +75,17 @@ export const jsDiffer: Differ = {
     const out = Buffer.allocUnsafe(made.length);
     made.fill(base, out);
     return out;
+  },
+
+  applyInto(base, delta, out) {
+    checkBytes(base, 'base');
+    checkBytes(delta, 'delta');
+    checkBytes(out, 'out');
+    checkApart(out, base);
+    checkApart(out, delta);
+    const made = plan(base, delta, out.length);
+    made.fill(base, out);
+    return made.length;
   },
 
   applyInPlace(bytes, delta) {
@@ -196,9 +217,11 @@ function put(baseBytes: Uint8Array, targetBytes: Uint8Array, outBytes: Uint8Arra
   const splice = sealed(spliceLength(prefix, removed, added));
   const plain = Math.min(whole, splice);
   if (added > SPLICE_DIRECT) {
-    const body = walk(base, target, prefix, suffix, out, Math.min(plain, out.length));
-    if (body >= 0 && sealed(body) < plain) {
-      const length = seal(base, out, out.length, body);
+    const body = shortest(base, target, prefix, suffix, plain);
+    if (body.length > 0 && sealed(body.length) < plain) {
+      if (body.length > out.length) throw tooSmall(out);
+      out.set(body);
+      const length = seal(base, out, out.length, body.length);
       if (length < 0) throw tooSmall(out);
       return length;
     }
@@ -206,6 +229,46 @@ function put(baseBytes: Uint8Array, targetBytes: Uint8Array, outBytes: Uint8Arra
   if (plain > out.length) throw tooSmall(out);
   const body = whole < splice ? putWhole(target, out) : putSplice(target, prefix, removed, added, out);
   return seal(base, out, out.length, body);
+}
+
+const tables = new Tables();
+/** What is longer is not kept from call to call. */
+const BODY_KEPT = 1 << 20;
+const NONE = Buffer.alloc(0);
+/** Bodies of deltas, to choose from. */
+let opsBody = Buffer.allocUnsafeSlow(1 << 12);
+let codedBody = Buffer.allocUnsafeSlow(1 << 12);
+
+/** The shortest body of many edits, valid until the next call; empty where none is shorter than `plain`. */
+function shortest(base: Buffer, target: Buffer, prefix: number, suffix: number, plain: number): Buffer {
+  const room = Math.max(base.length, target.length);
+  tables.begin(room);
+  new Matcher(base, target, prefix, suffix, tables).run();
+  const { script } = tables;
+  if (opsBody.length < plain) opsBody = Buffer.allocUnsafeSlow(plain);
+  const ops = writeOps(base.length, target, script, opsBody, plain);
+  const longest = ops < 0 ? plain : ops;
+  const isLong = longest >= CODED_MIN && longest <= Math.floor(target.length / CODED_PART);
+  let body = ops < 0 ? NONE : opsBody.subarray(0, ops);
+  if (isLong && !isNoise(target, script)) {
+    codedBody[0] = CODED;
+    const longer = target.length - base.length;
+    const start = putNumber(codedBody, 1, codedBody.length, longer < 0 ? -2 * longer - 1 : 2 * longer);
+    const written = writeCode(
+      base.length,
+      target,
+      script,
+      codedBody,
+      start,
+      longest - Math.floor(longest / CODED_GAIN),
+    );
+    codedBody = written.bytes as Buffer<ArrayBuffer>;
+    if (written.end >= 0) body = codedBody.subarray(0, written.end);
+  }
+  tables.end(room);
+  if (opsBody.length > BODY_KEPT) opsBody = NONE;
+  if (codedBody.length > BODY_KEPT) codedBody = Buffer.allocUnsafeSlow(1 << 12);
+  return body;
 }
 
 function tooSmall(out: Uint8Array): HoldfastError {

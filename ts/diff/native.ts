@@ -58,8 +58,13 @@ function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace' | 'signature' | '
 }
 
 function makeDiffer(addon: Addon): Differ {
-  const diffInto = (base: Uint8Array, target: Uint8Array, out: Uint8Array): number =>
-    translated(() => addon.diffInto(base, target, out));
+  const diffInto = (base: Uint8Array, target: Uint8Array, out: Uint8Array): number => {
+    try {
+      return addon.diffInto(base, target, out);
+    } catch (error) {
+      throw translate(error);
+    }
+  };
   return {
     engine: 'native',
     ...makeExtras(addon),
@@ -84,6 +89,17 @@ function makeDiffer(addon: Addon): Differ {
       return translated(() =>
         newTarget(Math.min(limit, base.length + delta.length), (out) => addon.applyInto(base, delta, limit, out)),
       );
+    },
+
+    applyInto(base, delta, out) {
+      checkBytes(base, 'base');
+      checkBytes(delta, 'delta');
+      checkBytes(out, 'out');
+      try {
+        return addon.applyInto(base, delta, out.length, out);
+      } catch (error) {
+        throw translate(error);
+      }
     },
 
     applyChain(base, deltas, limitBytes) {

@@ -1,4 +1,3 @@
-import { commonPrefix } from './bytes.ts';
 import {
   OPS,
   OPS_TAIL,
@@ -11,24 +10,43 @@ import {
   TOKEN_OFFSET,
   putNumber,
 } from './format.ts';
+import { OPERATION, type Script } from './script.ts';
+
+/** Shortest run that is looked for. */
+const RUN_MIN = 8;
+/** In longer literals the search for runs goes in strides. */
+const CLOSE_MAX = 256;
 
 /**
- * Literals up to this long are searched for bytes that equal the base on the diagonal: copying two of them costs one
- * byte.
+ * The body of an ops delta of the script's operations, in `out[0..room]`; its length, or -1 where it does not fit.
  */
-const REFINE_MAX = 256;
-const REFINE_MIN = 2;
-/** Shortest run that is looked for, and the stride of the search in long literals. */
-const RUN_MIN = 8;
+export function writeOps(base: number, target: Buffer, script: Script, out: Uint8Array, room: number): number {
+  const writer = new OpsWriter(base, target, out, room, 1);
+  const { operations } = script;
+  let at = 0;
+  for (let i = 0; i < script.length; i += OPERATION) {
+    const from = at;
+    at += operations[i]!;
+    const source = operations[i + 1]!;
+    const length = operations[i + 2]!;
+    if (at > 0 && length > 0 && source === base + at - 1) {
+      if (!writer.run(from, at, length)) return -1;
+    } else {
+      if (!writer.add(from, at)) return -1;
+      writer.copy(source, length);
+    }
+    at += length;
+  }
+  return writer.finish();
+}
 
 /**
  * Writes the body of an ops delta: a header, then sequences of copy and add. A sequence is written when its add is
  * known, so the copy before it waits. Methods that write return whether there was room.
  */
 export class OpsWriter {
-  /** Empty where only its length is known. */
-  readonly #base: Buffer;
-  readonly #length: number;
+  /** Length of the base. */
+  readonly #base: number;
   readonly #target: Buffer;
   readonly #out: Uint8Array;
   readonly #room: number;
@@ -37,17 +55,16 @@ export class OpsWriter {
   #source = 0;
   #copied = 0;
 
-  /** `room`: bytes of `out` that may be written; `length`: the base's; the first sequence goes to `out[at..]`. */
-  constructor(base: Buffer, target: Buffer, out: Uint8Array, room: number, length: number = base.length, at = 1) {
-    this.#length = length;
-    this.#at = at;
+  /** `room`: bytes of `out` that may be written; the first sequence goes to `out[at..]`. */
+  constructor(base: number, target: Buffer, out: Uint8Array, room: number, at: number) {
     this.#base = base;
     this.#target = target;
     this.#out = out;
     this.#room = room;
+    this.#at = at;
   }
 
-  /** The next bytes of the target are `base[source..source + length]`. */
+  /** The next bytes of the target are those from `source` on: in the base, or from its length on in the target. */
   copy(source: number, length: number): void {
     this.#source = source;
     this.#copied = length;
@@ -55,26 +72,13 @@ export class OpsWriter {
 
   /** After the copy, `target[from..to]` is new. */
   add(from: number, to: number): boolean {
-    const base = this.#base;
     const target = this.#target;
-    const shift = this.#source + this.#copied - from;
-    const near = to - from <= REFINE_MAX;
+    const stride = to - from <= CLOSE_MAX ? 1 : RUN_MIN;
     let start = from;
     let i = from;
     while (i < to) {
-      const mirror = i + shift;
-      if (near && mirror < base.length && base[mirror] === target[i]) {
-        const same = commonPrefix(base, mirror, base.length, target, i, to);
-        if (same >= REFINE_MIN) {
-          if (!this.#bytes(start, i)) return false;
-          this.copy(mirror, same);
-          i += same;
-          start = i;
-          continue;
-        }
-      }
       if (!isRun(target, i, to)) {
-        i += near ? 1 : RUN_MIN;
+        i += stride;
         continue;
       }
       const byte = target[i]!;
@@ -90,15 +94,25 @@ export class OpsWriter {
     return (start >= to && this.#copied === 0) || this.#bytes(start, to);
   }
 
-  /** Ends with the last `tail` bytes of the base; the length of the body, or -1 where there was no room. */
-  finish(tail: number): number {
-    const from = this.#base.length - tail;
-    if (tail > 0 && this.#expected !== from) {
-      this.copy(from, 0);
+  /** As `add`, and then the last byte so many times more. */
+  run(from: number, to: number, more: number): boolean {
+    const first = to > from ? to - 1 : to;
+    if (first > from && !this.add(from, first)) return false;
+    return this.#run(more + to - first, this.#target[to - 1]!);
+  }
+
+  /**
+   * Ends with the copy that waits; the length of the body, or -1 where there was no room. The base's end needs no
+   * sequence where it is expected.
+   */
+  finish(): number {
+    const isTail = this.#copied > 0 && this.#source + this.#copied === this.#base;
+    if (this.#copied > 0 && !(isTail && this.#source === this.#expected)) {
+      if (isTail) this.#copied = 0;
       if (!this.#bytes(0, 0)) return -1;
     }
     if (this.#room < 1) return -1;
-    this.#out[0] = tail > 0 ? OPS | OPS_TAIL : OPS;
+    this.#out[0] = isTail ? OPS | OPS_TAIL : OPS;
     return this.#at;
   }
 
@@ -138,7 +152,9 @@ export class OpsWriter {
       (more === 0 ? 0 : TOKEN_COPY_MORE) |
       (offset === 0 ? 0 : TOKEN_OFFSET);
     if (more > 0 && !this.#number(more)) return false;
-    return offset === 0 || this.#number(((offset << 1) ^ (offset >> 31)) >>> 0);
+    if (offset === 0) return true;
+    const zigzag = offset < 0 ? -2 * offset - 1 : 2 * offset;
+    return zigzag <= 0xffffffff && this.#number(zigzag);
   }
 
   #number(value: number): boolean {
@@ -149,7 +165,9 @@ export class OpsWriter {
   }
 
   #advance(added: number): void {
-    this.#expected = Math.min(this.#source + this.#copied + added, this.#length);
+    const isOwn = this.#source >= this.#base && this.#copied > 0;
+    const from = isOwn ? this.#expected : this.#source;
+    this.#expected = Math.min(from + this.#copied + added, this.#base);
     this.copy(this.#expected, 0);
   }
 }

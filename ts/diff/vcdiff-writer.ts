@@ -78,6 +78,15 @@ class Writer implements Parts {
     this.#cut(length, (from, to) => this.#window.copy(source + from, to - from, this.#base));
   }
 
+  /** A window reaches only into its own target: what is before it is added again. */
+  repeat(source: number, length: number): void {
+    this.#cut(length, (from, to) => {
+      const inWindow = source + from - this.#start;
+      if (inWindow >= 0) this.#window.copy(this.#base + inWindow, to - from, this.#base);
+      else this.#window.add(this.#target.subarray(source + from, source + to));
+    });
+  }
+
   add(bytes: Uint8Array): void {
     this.#cut(bytes.length, (from, to) => this.#window.add(bytes.subarray(from, to)));
   }

@@ -14,6 +14,10 @@ interface Chain {
   readonly deltas: Uint8Array[];
 }
 
+/** Targets up to this length are made in memory that is used again. */
+const SCRATCH_BYTES = 1 << 20;
+let scratch: Buffer | undefined;
+
 /**
  * Takes records one after the other, and yields the image after the last. It applies each attribute's deltas in one go,
  * and checks the digest once, at the end. Every error is an `ERR_CORRUPT` that names session and revision.
@@ -106,7 +110,9 @@ export class Replay {
     const applied = this.#guard(revision, () =>
       names.map((name) => {
         const { base, deltas } = this.#touched.get(name) as Chain;
-        return deltas.length === 0 ? base : this.#differ.applyChain(base, deltas, this.#limitBytes);
+        const [delta] = deltas;
+        if (delta === undefined) return base;
+        return deltas.length > 1 ? this.#differ.applyChain(base, deltas, this.#limitBytes) : this.#applied(base, delta);
       }),
     );
     const bytes = ownedBytes(applied);
@@ -126,6 +132,21 @@ export class Replay {
         },
       ]),
     );
+  }
+
+  /** By way of memory that is used again, where that is enough: the image keeps a copy that is no longer than it needs. */
+  #applied(base: Uint8Array, delta: Uint8Array): Uint8Array {
+    const room = Math.min(base.length + delta.length, this.#limitBytes);
+    if (room <= SCRATCH_BYTES) {
+      try {
+        scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+        const out = scratch.subarray(0, room);
+        return new Uint8Array(out.subarray(0, this.#differ.applyInto(base, delta, out)));
+      } catch (error) {
+        if (!(error instanceof HoldfastError) || error.code !== 'ERR_LIMIT') throw error;
+      }
+    }
+    return this.#differ.apply(base, delta, this.#limitBytes);
   }
 
   #guard<T>(revision: number, run: () => T): T {

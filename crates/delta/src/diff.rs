@@ -2,16 +2,24 @@
 
 use crate::bytes::{common_prefix, common_suffix};
 use crate::check::{seal, seal_length};
+use crate::coded;
 use crate::error::DiffError;
 use crate::format::{
-    MAX_LEN, MAX_OVERHEAD, SAME, SPLICE, SPLICE_D_NONE, SPLICE_D_SAME, SPLICE_D_VARINT, SPLICE_DELETE, SPLICE_L_SHIFT,
-    SPLICE_L_VARINT, SPLICE_WIDTH_SHIFT, WHOLE, varint_len,
+    CODED, CODED_MIN, MAX_LEN, MAX_OVERHEAD, SAME, SPLICE, SPLICE_D_NONE, SPLICE_D_SAME, SPLICE_D_VARINT,
+    SPLICE_DELETE, SPLICE_L_SHIFT, SPLICE_L_VARINT, SPLICE_WIDTH_SHIFT, WHOLE, varint_len,
 };
-use crate::ops::put_number;
-use crate::walk::{Ends, walk};
+use crate::matcher::{Ends, match_all};
+use crate::ops::{self, put_number};
+use crate::tables::Tables;
 
 /// An edit that adds at most this much is not worth cutting up.
 const SPLICE_DIRECT: usize = 3;
+/// What is longer than this part of its target is not coded: that takes too long for what it gains.
+const CODED_PART: usize = 4;
+/// A code must save this part of the ops body: it takes longer to apply.
+const CODED_GAIN: usize = 16;
+/// Header of a coded delta and a number.
+const CODED_HEADER_MAX: usize = 6;
 
 /// A new delta that turns `base` into `target`. Fails only for inputs over `MAX_LEN`.
 pub fn diff(base: &[u8], target: &[u8]) -> Result<Vec<u8>, DiffError> {
@@ -45,14 +53,48 @@ pub(crate) fn diff_counted(base: &[u8], target: &[u8], out: &mut [u8], work: &mu
     let whole = sealed(1 + target.len());
     let plain = whole.min(sealed(splice.length()));
     if splice.is_worth_cutting() {
-        let room = plain.min(out.len());
-        let body = walk(base, target, Ends { prefix, suffix }, &mut out[..room], work);
-        if let Some(body) = body.filter(|body| sealed(*body) < plain) {
-            return seal(base, out, body).ok_or(full);
+        let mut tables = Tables::take(length);
+        let ends = Ends { prefix, suffix };
+        let body = shortest(base, target, ends, plain, &mut tables, work);
+        let put = body.map(|body| out.get_mut(..body.len()).map(|out| out.copy_from_slice(body)).map(|()| body.len()));
+        tables.keep(length);
+        if let Some(body) = put {
+            return body.and_then(|body| seal(base, out, body)).ok_or(full);
         }
     }
     let body = if whole < sealed(splice.length()) { put_whole(target, out) } else { splice.put(out) };
     body.and_then(|body| seal(base, out, body)).ok_or(full)
+}
+
+/// The shortest body of many edits, where that makes a delta shorter than `plain`.
+fn shortest<'a>(
+    base: &[u8],
+    target: &[u8],
+    ends: Ends,
+    plain: usize,
+    tables: &'a mut Tables,
+    work: &mut u64,
+) -> Option<&'a [u8]> {
+    let operations = match_all(base, target, ends, tables, work);
+    let Tables { plain: ops, coded: code, .. } = &mut *tables;
+    if ops.len() < plain {
+        ops.resize(plain, 0);
+    }
+    let ops_length = ops::write(base.len(), target, &operations, &mut ops[..plain]);
+    let room = ops_length.unwrap_or(plain);
+    let is_coded =
+        (CODED_MIN..=target.len() / CODED_PART).contains(&room) && !coded::is_noise(target, &operations) && {
+            code.clear();
+            code.resize(CODED_HEADER_MAX, 0);
+            code[0] = CODED;
+            let longer = target.len() as i64 - base.len() as i64;
+            let start = put_number(code, 1, (longer << 1 ^ longer >> 63) as u32)?;
+            code.truncate(start);
+            coded::write(base.len(), target, &operations, code, room - room / CODED_GAIN)
+        };
+    tables.operations = operations;
+    let body = if is_coded { &tables.coded[..] } else { &tables.plain[..ops_length?] };
+    (sealed(body.len()) < plain).then_some(body)
 }
 
 const fn sealed(body: usize) -> usize {

@@ -17,6 +17,8 @@ pub const KIND_MASK: u8 = 0xc0;
 pub const SPLICE: u8 = 0x40;
 /// Any number of edits.
 pub const OPS: u8 = 0x80;
+/// Any number of edits, through the range coder.
+pub const CODED: u8 = 0xc0;
 
 /// Splice: shift of (width of P - 1).
 pub const SPLICE_WIDTH_SHIFT: u32 = 4;
@@ -49,6 +51,17 @@ pub const TOKEN_ADD_LONG: u8 = 7;
 pub const TOKEN_COPY_MORE: u8 = 0x08;
 /// Token: how many low bits of the copy's length it holds.
 pub const TOKEN_COPY_BITS: u32 = 3;
+
+/// Coded: an ops body shorter than this is not coded.
+pub const CODED_MIN: usize = 56;
+/// Coded: a code has at least this many bytes.
+pub const CODE_MIN: usize = 4;
+/// Coder: a chance before the first decision, of 2^16.
+pub const CHANCE_EVEN: u16 = 0x8000;
+/// Coder: so many decisions are counted.
+pub const CHANCE_STEPS: u8 = 32;
+/// Coder: a decision moves its chance by 1 / this at least.
+pub const RATE_MOST: u32 = 24;
 
 /// A delta of at most this many bytes, check included, ends in one byte of CRC-8, a longer one in two of XXH3.
 pub const SHORT_MAX: usize = 32;

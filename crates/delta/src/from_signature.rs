@@ -71,7 +71,7 @@ impl<'a> Matcher<'a> {
             signature,
             target,
             chunk,
-            writer: OpsWriter::blind(signature.base_length, target, out, SIGNED_HEADER),
+            writer: OpsWriter::new(signature.base_length, target, out, SIGNED_HEADER),
             table: None,
             source: 0,
             copied: 0,

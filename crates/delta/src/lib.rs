@@ -6,20 +6,30 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod anchor;
 mod apply;
 mod bytes;
 mod check;
 mod chunks;
+mod coded;
 mod diff;
 mod error;
+mod far;
 pub mod format;
 mod from_signature;
-mod index;
+mod gap;
+mod gram;
+mod matcher;
+mod model;
 mod ops;
+mod plan;
+mod range;
+mod script;
 mod sequences;
 mod signature;
-mod walk;
-mod window;
+mod sink;
+mod skim;
+mod tables;
 
 pub use apply::{apply, apply_chain, apply_in_place, apply_into};
 pub use check::{fingerprint, seal_length, seal_value};

@@ -1,16 +1,15 @@
 //! Writes the body of an ops delta: a header, then sequences of copy and add.
 
-use crate::bytes::common_prefix;
 use crate::format::{
     OPS, OPS_TAIL, TOKEN_ADD_DIRECT, TOKEN_ADD_LONG, TOKEN_ADD_RUN, TOKEN_ADD_SHIFT, TOKEN_COPY_BITS, TOKEN_COPY_MORE,
     TOKEN_OFFSET,
 };
+use crate::script::Operation;
 
-/// Literals up to this long are searched for bytes that equal the base on the diagonal: copying two of them costs one byte.
-const REFINE_MAX: usize = 256;
-const REFINE_MIN: usize = 2;
-/// Shortest run that is looked for, and the stride of the search in long literals.
+/// Shortest run that is looked for.
 const RUN_MIN: usize = 8;
+/// In longer literals the search for runs goes in strides.
+const CLOSE_MAX: usize = 256;
 
 enum Added<'a> {
     Bytes(&'a [u8]),
@@ -19,9 +18,8 @@ enum Added<'a> {
 
 /// A sequence is written when its add is known, so the copy before it waits here.
 pub(crate) struct OpsWriter<'a> {
-    /// Empty where only its length is known.
-    base: &'a [u8],
-    length: usize,
+    /// Length of the base.
+    base: usize,
     target: &'a [u8],
     out: &'a mut [u8],
     at: usize,
@@ -30,18 +28,33 @@ pub(crate) struct OpsWriter<'a> {
     copied: usize,
 }
 
+/// The body of an ops delta of these operations, at the start of `out`; its length, or `None` where it does not fit.
+pub(crate) fn write(base: usize, target: &[u8], operations: &[Operation], out: &mut [u8]) -> Option<usize> {
+    let mut writer = OpsWriter::new(base, target, out, 1);
+    let mut at = 0;
+    for operation in operations {
+        let (source, length) = (operation.source as usize, operation.length as usize);
+        let from = at;
+        at += operation.literal as usize;
+        if at > 0 && length > 0 && source == base + at - 1 {
+            writer.run(from, at, length)?;
+        } else {
+            writer.add(from, at)?;
+            writer.copy(source, length);
+        }
+        at += length;
+    }
+    writer.finish()
+}
+
 /// Every method returns `None` once `out` is full.
 impl<'a> OpsWriter<'a> {
-    pub(crate) fn new(base: &'a [u8], target: &'a [u8], out: &'a mut [u8]) -> Self {
-        Self { base, length: base.len(), target, out, at: 1, expected: 0, source: 0, copied: 0 }
+    /// The first sequence goes to `out[at..]`.
+    pub(crate) fn new(base: usize, target: &'a [u8], out: &'a mut [u8], at: usize) -> Self {
+        Self { base, target, out, at, expected: 0, source: 0, copied: 0 }
     }
 
-    /// As `new`, without the base; the first sequence goes to `out[at..]`.
-    pub(crate) fn blind(length: usize, target: &'a [u8], out: &'a mut [u8], at: usize) -> Self {
-        Self { base: &[], length, target, out, at, expected: 0, source: 0, copied: 0 }
-    }
-
-    /// The next bytes of the target are `base[source..source + length]`.
+    /// The next bytes of the target are those from `source` on: in the base, or from its length on in the target.
     pub(crate) fn copy(&mut self, source: usize, length: usize) {
         self.source = source;
         self.copied = length;
@@ -49,24 +62,12 @@ impl<'a> OpsWriter<'a> {
 
     /// After the copy, `target[from..to]` is new.
     pub(crate) fn add(&mut self, from: usize, to: usize) -> Option<()> {
-        let (base, target) = (self.base, self.target);
-        let diagonal = self.source + self.copied;
-        let near = to - from <= REFINE_MAX;
+        let target = self.target;
+        let stride = if to - from <= CLOSE_MAX { 1 } else { RUN_MIN };
         let (mut start, mut i) = (from, from);
         while i < to {
-            let mirror = diagonal + (i - from);
-            if near && mirror < base.len() {
-                let same = common_prefix(&base[mirror..], &target[i..to]);
-                if same >= REFINE_MIN {
-                    self.sequence(Added::Bytes(&target[start..i]))?;
-                    self.copy(mirror, same);
-                    i += same;
-                    start = i;
-                    continue;
-                }
-            }
             let Some((first, end)) = run_around(target, start, i, to) else {
-                i += if near { 1 } else { RUN_MIN };
+                i += stride;
                 continue;
             };
             if first > start {
@@ -82,13 +83,24 @@ impl<'a> OpsWriter<'a> {
         Some(())
     }
 
-    /// Ends with the last `tail` bytes of the base; the length of the body.
-    pub(crate) fn finish(mut self, tail: usize) -> Option<usize> {
-        if tail > 0 && self.expected != self.base.len() - tail {
-            self.copy(self.base.len() - tail, 0);
+    /// As `add`, and then the last byte so many times more.
+    fn run(&mut self, from: usize, to: usize, more: usize) -> Option<()> {
+        let first = to - usize::from(to > from);
+        if first > from {
+            self.add(from, first)?;
+        }
+        self.sequence(Added::Run(more + to - first, self.target[to - 1]))
+    }
+
+    /// Ends with the copy that waits; the length of the body. The base's end needs no sequence where it is expected.
+    fn finish(mut self) -> Option<usize> {
+        let is_tail = self.copied > 0 && self.source + self.copied == self.base;
+        let is_expected = is_tail && self.source == self.expected;
+        if self.copied > 0 && !is_expected {
+            self.copied = if is_tail { 0 } else { self.copied };
             self.sequence(Added::Bytes(&[]))?;
         }
-        *self.out.first_mut()? = if tail > 0 { OPS | OPS_TAIL } else { OPS };
+        *self.out.first_mut()? = if is_tail { OPS | OPS_TAIL } else { OPS };
         Some(self.at)
     }
 
@@ -114,7 +126,7 @@ impl<'a> OpsWriter<'a> {
             self.number(high as u32)?;
         }
         if offset != 0 {
-            self.number(((offset as i32) << 1 ^ (offset as i32) >> 31) as u32)?;
+            self.number(u32::try_from(offset << 1 ^ offset >> 63).ok()?)?;
         }
         match added {
             Added::Run(length, byte) => {
@@ -129,7 +141,9 @@ impl<'a> OpsWriter<'a> {
                 self.at += length;
             }
         }
-        self.expected = (self.source + self.copied + length).min(self.length);
+        let is_own = self.source >= self.base && self.copied > 0;
+        let from = if is_own { self.expected } else { self.source };
+        self.expected = (from + self.copied + length).min(self.base);
         self.copy(self.expected, 0);
         Some(())
     }

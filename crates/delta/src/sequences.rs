@@ -21,22 +21,26 @@ impl Added<'_> {
 }
 
 pub struct Sequence<'a> {
+    /// In the base, or in the target so far.
     pub source: usize,
+    pub is_own: bool,
     pub copied: usize,
     pub added: Added<'a>,
 }
 
-/// The sequences of an ops body, each checked against the base's length as it is read.
+/// The sequences of an ops body, each checked against the base's length, and against what was made, as it is read.
 pub struct Sequences<'a> {
     pub reader: Reader<'a>,
     base: usize,
+    /// Bytes that the sequences so far make.
+    pub made: usize,
     /// Where the next copy starts unless it says otherwise.
     pub expected: usize,
 }
 
 impl<'a> Sequences<'a> {
     pub fn new(body: &'a [u8], start: usize, base: usize) -> Self {
-        Self { reader: Reader { bytes: body, at: start }, base, expected: 0 }
+        Self { reader: Reader { bytes: body, at: start }, base, made: 0, expected: 0 }
     }
 
     #[inline]
@@ -55,12 +59,19 @@ impl<'a> Sequences<'a> {
             let moved = source as i64 + (zigzag >> 1 ^ -(zigzag & 1));
             source = usize::try_from(moved).map_err(|_| ApplyError::OutOfBase { offset })?;
         }
-        if source > self.base || copied > self.base - source {
+        let is_own = source >= self.base && copied > 0;
+        let is_there =
+            if is_own { source - self.base < self.made } else { source <= self.base && copied <= self.base - source };
+        if !is_there {
             return Err(ApplyError::OutOfBase { offset });
         }
         let added = self.added(token >> TOKEN_ADD_SHIFT & 7)?;
-        self.expected = (source + copied).saturating_add(added.length()).min(self.base);
-        Ok(Some(Sequence { source, copied, added }))
+        let new = added.length();
+        self.made = self.made.saturating_add(copied).saturating_add(new);
+        let from = if is_own { self.expected } else { source };
+        self.expected = from.saturating_add(copied).saturating_add(new).min(self.base);
+        let source = if is_own { source - self.base } else { source };
+        Ok(Some(Sequence { source, is_own, copied, added }))
     }
 
     #[inline]

@@ -4,7 +4,7 @@ use holdfast_delta::format::*;
 
 #[test]
 fn the_table_has_the_numbers_of_the_code() {
-    let code: [(&str, u64); 47] = [
+    let code: [(&str, u64); 53] = [
         ("MAX_LEN", MAX_LEN as u64),
         ("MAX_OVERHEAD", MAX_OVERHEAD as u64),
         ("SAME", SAME.into()),
@@ -13,6 +13,7 @@ fn the_table_has_the_numbers_of_the_code() {
         ("KIND_MASK", KIND_MASK.into()),
         ("SPLICE", SPLICE.into()),
         ("OPS", OPS.into()),
+        ("CODED", CODED.into()),
         ("SPLICE_WIDTH_SHIFT", SPLICE_WIDTH_SHIFT.into()),
         ("SPLICE_L_SHIFT", SPLICE_L_SHIFT.into()),
         ("SPLICE_L_VARINT", SPLICE_L_VARINT.into()),
@@ -28,6 +29,11 @@ fn the_table_has_the_numbers_of_the_code() {
         ("TOKEN_ADD_LONG", TOKEN_ADD_LONG.into()),
         ("TOKEN_COPY_MORE", TOKEN_COPY_MORE.into()),
         ("TOKEN_COPY_BITS", TOKEN_COPY_BITS.into()),
+        ("CODED_MIN", CODED_MIN as u64),
+        ("CODE_MIN", CODE_MIN as u64),
+        ("CHANCE_EVEN", CHANCE_EVEN.into()),
+        ("CHANCE_STEPS", CHANCE_STEPS.into()),
+        ("RATE_MOST", RATE_MOST.into()),
         ("SHORT_MAX", SHORT_MAX as u64),
         ("CRC_POLY", CRC_POLY.into()),
         ("SAMPLE_LEN", SAMPLE_LEN as u64),

@@ -26,9 +26,10 @@ fn every_way_to_be_bad_has_its_error() {
     assert_eq!(apply(&base(), &[], LIMIT), Err(Empty));
     assert_eq!(apply(&base(), &[0, 0], LIMIT), Err(Trailing { offset: 1 }));
     assert_eq!(apply(&base(), &[1], LIMIT), Err(Truncated { offset: 0 }));
-    for byte in (3..0x40).chain(0x81..0xa0).chain(0xa1..=0xff) {
+    for byte in (3..0x40).chain(0x81..0xa0).chain(0xa1..0xc0).chain(0xc1..=0xff) {
         assert_eq!(refused(&[byte, 0, 0]), Reserved { byte });
     }
+    assert_eq!(refused(&[0xc0, 0, 0]), Truncated { offset: 2 });
     assert_eq!(refused(&[0x47, 0]), Reserved { byte: 0x47 });
     assert_eq!(refused(&[0x70, 0, 0]), Truncated { offset: 1 });
     assert_eq!(refused(&[0x40, 0, 1, 2]), Trailing { offset: 3 });
@@ -133,4 +134,57 @@ fn in_place_writes_all_or_nothing() {
     let cut = sealed(&base, &[0x80, 0x11, 9, 0x50, 1, 2]);
     assert_eq!(apply_in_place(&mut bytes, &cut), Err(ApplyError::Truncated { offset: 4 }));
     assert_eq!(bytes, base);
+}
+
+/// Blocks in another order, with something new between them: ten operations and more.
+fn coded_pair() -> (Vec<u8>, Vec<u8>) {
+    let base: Vec<u8> = (0..3000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let target = (0..20).flat_map(|i| [&base[(i * 7 % 20) * 150..][..150], b"some text"].concat()).collect();
+    (base, target)
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "slow under Miri")]
+fn a_code_that_is_damaged_and_sealed_again_is_bounded() {
+    let (base, target) = coded_pair();
+    let delta = diff(&base, &target).expect("short inputs");
+    assert_eq!(delta[0], 0xc0);
+    let body = &delta[..delta.len() - 2];
+    for bit in 8..body.len() * 8 {
+        let mut damaged = body.to_vec();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(made) = apply(&base, &sealed(&base, &damaged), LIMIT) {
+            assert!(made.len() <= LIMIT);
+        }
+        let mut bytes = base.clone();
+        if apply_in_place(&mut bytes, &sealed(&base, &damaged)).is_err() {
+            assert_eq!(bytes, base);
+        }
+    }
+    for length in 1..body.len() {
+        assert_ne!(apply(&base, &sealed(&base, &body[..length]), LIMIT).as_ref(), Ok(&target));
+    }
+    let longer = [body, &[0; 6]].concat();
+    let refused = apply(&base, &sealed(&base, &longer), LIMIT);
+    assert!(matches!(refused, Err(ApplyError::Trailing { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_code_is_refused_before_and_while_it_is_carried_out() {
+    use ApplyError::*;
+    assert_eq!(refused(&[0xc0, 0, 1, 2, 3]), Truncated { offset: 2 });
+    assert_eq!(refused(&[0xc0, 0xcf, 0x0f, 0, 0, 0, 0]), BadNumber { offset: 1 });
+    assert_eq!(refused(&[0xc0, 0x80, 0x80, 0x80, 4, 0, 0, 0, 0]), OverLimit { offset: 0, limit: LIMIT });
+    assert_eq!(refused(&[0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Trailing { offset: 7 });
+    assert_eq!(refused(&[0xc0, 2, 0, 0, 0, 0]), OutOfBase { offset: 6 });
+    assert_eq!(refused(&[0x80, 0x88, 1, 0xd0, 0x0f]), OutOfBase { offset: 1 });
+}
+
+#[test]
+fn an_own_copy_repeats_what_it_makes() {
+    let body = sealed(&base(), &[0x80, 0x30, 1, 2, 3, 0x88 | 2, 1, 0xca, 0x0f]);
+    assert_eq!(apply(&base(), &body, LIMIT).as_deref(), Ok(&[1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1][..]));
+    let mut bytes = base();
+    assert!(apply_in_place(&mut bytes, &body).is_err());
+    assert_eq!(bytes, base());
 }

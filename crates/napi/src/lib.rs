@@ -2,12 +2,14 @@
 //! start with a code.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod direct;
 mod memory;
 mod store;
 
 use holdfast_delta::{ApplyError, DiffError, SignatureError};
 use memory::{Bytes, BytesList, OptionalBytesList, Word, Words, apart};
-use napi::{Error, Result, Status};
+use napi::bindgen_prelude::Object;
+use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
 /// Of the package that this addon belongs to: no other may use it.
@@ -16,40 +18,23 @@ pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+/// What the macros do not export.
+#[napi(module_exports)]
+pub fn export(exports: Object<'_>, env: Env) -> Result<()> {
+    direct::export_to(&exports, env)
+}
+
 /// Words that a batch writes per entry.
 const BATCH_STRIDE: usize = 3;
 /// Words per content-defined chunk.
 const CHUNK_STRIDE: usize = 3;
 
-/// Writes a delta to the start of `out`; its length.
-#[napi(catch_unwind)]
-pub fn diff_into(base: Bytes, target: Bytes, out: Bytes) -> Result<u32> {
-    apart(out.range(), &[base.range(), target.range()])?;
-    // SAFETY: the three ranges come from live arrays of this call, `out` overlaps neither input, and no JavaScript runs until
-    // this function returns.
-    let (base, target, out) = unsafe { (base.read(), target.read(), out.write()) };
-    let length = holdfast_delta::diff_into(base, target, out).map_err(diff_error)?;
-    Ok(length as u32)
-}
-
-/// Writes the target to `out` if it fits; its length in any case.
-#[napi(catch_unwind)]
-pub fn apply_into(base: Bytes, delta: Bytes, limit: u32, out: Bytes) -> Result<u32> {
-    apart(out.range(), &[base.range(), delta.range()])?;
-    // SAFETY: as in `diff_into`.
-    let (base, delta, out) = unsafe { (base.read(), delta.read(), out.write()) };
-    match holdfast_delta::apply_into(base, delta, limit as usize, out) {
-        Ok(length) => Ok(length as u32),
-        Err(ApplyError::OutTooSmall { needed }) => Ok(needed as u32),
-        Err(error) => Err(apply_error(error, &error)),
-    }
-}
-
 /// Turns the base into the target where it lies; how many bytes were written.
 #[napi(catch_unwind)]
 pub fn apply_in_place(bytes: Bytes, delta: Bytes) -> Result<u32> {
     apart(bytes.range(), &[delta.range()])?;
-    // SAFETY: as in `diff_into`, `bytes` being the output.
+    // SAFETY: the two ranges come from live arrays of this call and do not overlap, and no JavaScript runs until this function
+    // returns.
     let (bytes, delta) = unsafe { (bytes.write(), delta.read()) };
     let written = holdfast_delta::apply_in_place(bytes, delta).map_err(|error| apply_error(error, &error))?;
     Ok(written as u32)
@@ -59,7 +44,7 @@ pub fn apply_in_place(bytes: Bytes, delta: Bytes) -> Result<u32> {
 #[napi(catch_unwind)]
 pub fn signature_into(base: Bytes, chunk_bits: u8, out: Bytes) -> Result<u32> {
     apart(out.range(), &[base.range()])?;
-    // SAFETY: as in `diff_into`.
+    // SAFETY: as in `apply_in_place`.
     let (base, out) = unsafe { (base.read(), out.write()) };
     let length = holdfast_delta::signature_into(base, chunk_bits, out).map_err(signature_error)?;
     Ok(length as u32)
@@ -69,7 +54,7 @@ pub fn signature_into(base: Bytes, chunk_bits: u8, out: Bytes) -> Result<u32> {
 #[napi(catch_unwind)]
 pub fn diff_signature_into(signature: Bytes, target: Bytes, out: Bytes) -> Result<u32> {
     apart(out.range(), &[signature.range(), target.range()])?;
-    // SAFETY: as in `diff_into`.
+    // SAFETY: as in `apply_in_place`.
     let (signature, target, out) = unsafe { (signature.read(), target.read(), out.write()) };
     let length = holdfast_delta::diff_signature_into(signature, target, out).map_err(signature_error)?;
     Ok(length as u32)
@@ -79,7 +64,7 @@ pub fn diff_signature_into(signature: Bytes, target: Bytes, out: Bytes) -> Resul
 #[napi(catch_unwind)]
 pub fn chunks_into(bytes: Bytes, average_bits: u8, results: Words) -> Result<u32> {
     apart(results.range(), &[bytes.range()])?;
-    // SAFETY: as in `diff_into`, `results` being the output.
+    // SAFETY: as in `apply_in_place`, `results` being the output.
     let (bytes, results) = unsafe { (bytes.read(), results.write()) };
     let mut count = 0;
     let chunks = holdfast_delta::chunks(bytes, average_bits);
@@ -98,9 +83,9 @@ pub fn apply_chain_into(base: Bytes, deltas: BytesList, limit: u32, out: Bytes) 
     for delta in deltas.items() {
         apart(out.range(), &[delta.range()])?;
     }
-    // SAFETY: as in `diff_into`.
+    // SAFETY: as in `apply_in_place`.
     let (base, out) = unsafe { (base.read(), out.write()) };
-    // SAFETY: as in `diff_into`.
+    // SAFETY: as in `apply_in_place`.
     let deltas: Vec<&[u8]> = deltas.items().iter().map(|delta| unsafe { delta.read() }).collect();
     let target =
         holdfast_delta::apply_chain(base, &deltas, limit as usize).map_err(|error| apply_error(error.error, &error))?;
@@ -118,7 +103,7 @@ pub fn diff_batch(bases: OptionalBytesList, targets: BytesList, out: Bytes, resu
         apart(out.range(), &[input.range()])?;
         apart(results.range(), &[input.range()])?;
     }
-    // SAFETY: `out` and `results` overlap neither each other nor any input; otherwise as in `diff_into`.
+    // SAFETY: `out` and `results` overlap neither each other nor any input; otherwise as in `apply_in_place`.
     let (out, results) = unsafe { (out.write(), results.write()) };
     let mut at = 0;
     let pairs = bases.items().iter().zip(targets.items());
@@ -147,7 +132,7 @@ pub fn hash_batch(values: BytesList, results: Words) -> Result<()> {
     for value in values.items() {
         apart(results.range(), &[value.range()])?;
     }
-    // SAFETY: `results` overlaps no input; otherwise as in `diff_into`.
+    // SAFETY: `results` overlaps no input; otherwise as in `apply_in_place`.
     let results = unsafe { results.write() };
     for (value, result) in values.items().iter().zip(results.chunks_exact_mut(BATCH_STRIDE)) {
         // SAFETY: as above.
