@@ -115,19 +115,45 @@ pub fn check_files(dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer. An empty
-/// one was made by SQLite just now: an opening without the addon has kept the other, and let SQLite delete it.
+/// A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer. What an opening
+/// before has kept stays. An empty one was made by SQLite just now: an opening without the addon has kept the other, and let
+/// SQLite delete it.
 pub fn keep_log(dir: &Path, known: u64) -> Result<(), Error> {
-    if dir.join(LOG).metadata().is_ok_and(|found| found.len() == 0) {
+    let log = dir.join(LOG);
+    if log.metadata().map_or(0, |found| found.len()) == 0 {
         return Ok(());
     }
-    let kept = dir.join(format!("{LOG}.{known}.kept"));
-    let copied = std::fs::copy(dir.join(LOG), &kept).and_then(|_| File::open(&kept)?.sync_all());
-    match copied {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::Unreachable(format!("the log cannot be kept as '{}': {error}", kept.display())))
+    let mut number = 1;
+    loop {
+        let ending = if number == 1 { String::new() } else { format!("-{number}") };
+        let kept = dir.join(format!("{LOG}.{known}{ending}.kept"));
+        match keep(&log, &kept) {
+            Ok(true) => return Ok(()),
+            Ok(false) => number += 1,
+            Err(error) => {
+                return Err(Error::Unreachable(format!("the log cannot be kept as '{}': {error}", kept.display())));
+            }
         }
-        _ => Ok(()),
+    }
+}
+
+/// False: another is kept there.
+fn keep(log: &Path, kept: &Path) -> io::Result<bool> {
+    let mut options = OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(kept) {
+        Ok(mut file) => {
+            let copied =
+                File::open(log).and_then(|mut log| io::copy(&mut log, &mut file)).and_then(|_| file.sync_all());
+            if copied.is_err() {
+                let _ = std::fs::remove_file(kept); // half of it would pass for another
+            }
+            copied.map(|()| true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let is_as_long = log.metadata()?.len() == kept.metadata()?.len();
+            Ok(is_as_long && std::fs::read(log)? == std::fs::read(kept)?)
+        }
+        Err(error) => Err(error),
     }
 }
 
