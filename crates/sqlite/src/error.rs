@@ -1,6 +1,7 @@
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
 /// What went wrong, by what it means to the caller.
@@ -23,6 +24,8 @@ pub enum Error {
     },
     /// The file at this path, which says what was acknowledged, fails its checksum. Nothing happened.
     MarkDamaged(PathBuf),
+    /// There is a store, but nothing in the file at this path says what was acknowledged. Nothing happened.
+    MarkMissing(PathBuf),
     /// The file at this path is not the one that was opened: moved, replaced or deleted.
     Moved {
         path: PathBuf,
@@ -46,6 +49,16 @@ impl Error {
         matches!(self, Error::Unsure(_) | Error::Moved { committed: true, .. } | Error::Panic)
     }
 
+    /// Whether it is older than what was acknowledged, as far as anybody can tell: to be gone on from where that is accepted.
+    pub(crate) fn is_older(&self) -> bool {
+        matches!(self, Error::WentBack { .. } | Error::MarkDamaged(_) | Error::MarkMissing(_))
+    }
+
+    /// What the system says of a file; `what`: with its path.
+    pub(crate) fn of_system(what: String, error: &io::Error) -> Error {
+        if error.raw_os_error().is_some_and(is_roomless) { Error::Full } else { Error::Unreachable(what) }
+    }
+
     /// Whether a connection that said so is of no more use.
     pub(crate) fn ends_connection(&self) -> bool {
         !matches!(self, Error::Busy | Error::Crowded | Error::Full | Error::Request(_))
@@ -61,6 +74,9 @@ impl Error {
     }
 }
 
+const UNMARKED: &str = ", so that nobody can tell whether the store is older: restore it from a backup, or open it once \
+                        with `acceptOlder` to go on from what is there";
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -74,12 +90,12 @@ impl fmt::Display for Error {
                 "the store went back: {known} commits were acknowledged, {found} are there; put the newer files back, \
                  or open it once with `acceptOlder` to go on from this state"
             ),
-            Error::MarkDamaged(path) => write!(
-                f,
-                "'{}', which says what was acknowledged, is damaged, so that nobody can tell whether the store is older: restore \
-                 it from a backup, or open it once with `acceptOlder` to go on from what is there",
-                path.display()
-            ),
+            Error::MarkDamaged(path) => {
+                write!(f, "'{}', which says what was acknowledged, is damaged{UNMARKED}", path.display())
+            }
+            Error::MarkMissing(path) => {
+                write!(f, "'{}', which says what was acknowledged, is missing{UNMARKED}", path.display())
+            }
             Error::Moved { path, .. } => {
                 write!(f, "'{}' was moved, replaced or deleted while it was open: open the store again", path.display())
             }
@@ -92,6 +108,11 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Of the disk, of this user's share of it, or of what a file may grow to.
+fn is_roomless(errno: i32) -> bool {
+    [libc::ENOSPC, libc::EDQUOT, libc::EFBIG].contains(&errno)
+}
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {

@@ -10,6 +10,7 @@ mod deadline;
 mod decode;
 mod error;
 mod log_watch;
+mod look;
 mod mark;
 mod place;
 mod queue;

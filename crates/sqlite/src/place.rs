@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub const STORE: &str = "store.sqlite";
 pub const LOG: &str = "store.sqlite-wal";
 pub const INDEX: &str = "store.sqlite-shm";
+/// While the tables are made.
+const JOURNAL: &str = "store.sqlite-journal";
 const PRESENCE: &str = "open-";
 /// Of those who have it open without the addon, and so without the outer lock: `ts/store/sqlite-files.ts`.
 const THREAD: &str = "thread-";
@@ -85,8 +87,8 @@ pub fn make_store(dir: &Path) -> Result<(), Error> {
     let path = dir.join(STORE);
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(Error::Unreachable(reason(&path, &error))),
-        Ok(_) => flush_names(dir).map_err(|error| Error::Unreachable(reason(dir, &error))),
+        Err(error) => Err(Error::of_system(reason(&path, &error), &error)),
+        Ok(_) => flush_names(dir).map_err(|error| Error::of_system(reason(dir, &error), &error)),
     }
 }
 
@@ -103,7 +105,7 @@ pub fn flush_names(dir: &Path) -> io::Result<()> {
 
 /// SQLite would follow a link, or take whatever lies there for its own.
 pub fn check_files(dir: &Path) -> Result<(), Error> {
-    for name in [STORE, LOG, INDEX, mark::NAME] {
+    for name in [STORE, LOG, INDEX, JOURNAL, mark::NAME] {
         let path = dir.join(name);
         match path.symlink_metadata() {
             Ok(found) if found.is_file() => {}
@@ -212,20 +214,34 @@ fn pid_space() -> u64 {
 /// To be called under the outer lock. Also tidies up after processes that died.
 pub fn announce(dir: &Path) -> Result<Presence, Error> {
     sweep_presences(dir);
-    let path = dir.join(format!("{PRESENCE}{}-{}", std::process::id(), pid_space()));
-    let file = open_private(&path).map_err(|error| Error::Unreachable(reason(&path, &error)))?;
+    let path = presence_of(dir);
+    let file = open_private(&path).map_err(|error| Error::of_system(reason(&path, &error), &error))?;
     if !mark::try_flock(&file) {
-        return Err(Error::Refused(format!(
-            "'{}' is open in this process already, by another copy of Holdfast: install one version only",
-            dir.display()
-        )));
+        return Err(two_copies(dir));
     }
     let presence = Presence { path, _file: file };
-    check_threads(dir).map(|()| presence)
+    check_threads(dir, true).map(|()| presence)
 }
 
-/// Both kinds at once would be without the outer lock: whoever comes second is refused.
-fn check_threads(dir: &Path) -> Result<(), Error> {
+fn presence_of(dir: &Path) -> PathBuf {
+    dir.join(format!("{PRESENCE}{}-{}", std::process::id(), pid_space()))
+}
+
+fn two_copies(dir: &Path) -> Error {
+    Error::Refused(format!(
+        "'{}' is open in this process already, by another copy of Holdfast: install one version only",
+        dir.display()
+    ))
+}
+
+/// As `announce` will, but nothing is made and nothing deleted.
+pub fn check_users(dir: &Path) -> Result<(), Error> {
+    let is_here = File::open(presence_of(dir)).is_ok_and(|file| !mark::try_flock(&file));
+    if is_here { Err(two_copies(dir)) } else { check_threads(dir, false) }
+}
+
+/// Both kinds at once would be without the outer lock: whoever comes second is refused. `tidies`: up after those that died.
+fn check_threads(dir: &Path, tidies: bool) -> Result<(), Error> {
     let Ok(entries) = dir.read_dir() else { return Ok(()) };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -238,7 +254,9 @@ fn check_threads(dir: &Path) -> Result<(), Error> {
                 entry.path().display()
             )));
         }
-        let _ = std::fs::remove_file(entry.path());
+        if tidies {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
     Ok(())
 }

@@ -100,7 +100,8 @@ fn is_found_by_looking(user: &mut User) -> bool {
 fn judge(dir: &Path) -> &'static str {
     let mut user = match User::open(dir) {
         Ok(user) => user,
-        Err(Error::Damaged(_) | Error::MarkDamaged(_) | Error::WentBack { .. } | Error::Refused(_)) => return "said",
+        Err(Error::Damaged(_) | Error::MarkDamaged(_) | Error::MarkMissing(_)) => return "said",
+        Err(Error::WentBack { .. } | Error::Refused(_)) => return "said",
         Err(other) => panic!("{other:?}"),
     };
     let mut seen = Seen::default();
