@@ -5,8 +5,11 @@ import { failure } from './sqlite-wire.ts';
 import { isRoomless, reason } from './system-error.ts';
 
 const BUSY: readonly number[] = [5, 6, 15];
-const FULL = 13;
-const NO_ACCESS: readonly number[] = [8, 14];
+export const FULL = 13;
+export const CANTOPEN = 14;
+const TOO_BIG = 18;
+/** Rights, memory, and what the system does not let be opened. */
+const UNREACHABLE: readonly number[] = [3, 7, 8, CANTOPEN, 22, 23];
 
 /** Others were in the way, and nothing happened. */
 export const isBusy = (error: unknown): boolean => BUSY.includes(resultCode(error) ?? 0);
@@ -65,6 +68,7 @@ export function translate(error: unknown): unknown {
       'none',
     );
   if (isFull(error)) return full();
-  if (NO_ACCESS.includes(code)) return failure('ERR_UNAVAILABLE', text, 'none');
+  if (code === TOO_BIG) return refused('a row or record is larger than SQLite takes');
+  if (UNREACHABLE.includes(code)) return failure('ERR_UNAVAILABLE', text, 'none');
   return damaged(text);
 }

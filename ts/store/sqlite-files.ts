@@ -7,6 +7,8 @@ import {
   readFileSync,
   statSync,
   writeFileSync,
+  ftruncateSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { MarkFile } from './sqlite-mark.ts';
@@ -106,6 +108,23 @@ export class SqliteFiles {
   close(): void {
     this.mark.close();
     unlinkQuietly(this.#presence);
+  }
+
+  /** What the system says of a write where the next ones of the store would go; undefined: nothing is wrong with it. */
+  lack(): unknown {
+    try {
+      const file = openSync(this.#presence, 'r+');
+      try {
+        const end = Math.max(this.logBytes, statSync(this.path, { throwIfNoEntry: false })?.size ?? 0);
+        writeSync(file, Buffer.alloc(PAGE_BYTES), 0, PAGE_BYTES, end);
+        ftruncateSync(file);
+      } finally {
+        closeSync(file);
+      }
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 
   #identities(): string[] {

@@ -10,6 +10,7 @@ import { beginCopy, dropCopy, endCopy } from './sqlite-copy.ts';
 import type { SqliteDriver, SqliteModule } from './sqlite-driver.ts';
 import { damaged, isBusy, isFull, somethingElse, translate, wentBack } from './sqlite-error.ts';
 import { SqliteFiles } from './sqlite-files.ts';
+import { explained } from './sqlite-lack.ts';
 import { look } from './sqlite-look.ts';
 import type { Known } from './sqlite-mark.ts';
 import { checkLayout, marksAndCommits, setMeta } from './sqlite-meta.ts';
@@ -75,7 +76,7 @@ export class SqliteGround {
 
   #open(known: Known | undefined, acceptOlder: boolean, dueMs: number): SqliteDriver {
     const { isCut, path } = this.#files;
-    const driver = connect(this.#module, path, dueMs);
+    const driver = explained(connect(this.#module, path, dueMs), () => this.#files.lack());
     try {
       this.#prepare(driver, known, acceptOlder, dueMs);
       if (isCut) throw damaged('it ends in the middle of a page');

@@ -119,7 +119,10 @@ fn connect(dir: &Path, tidy: bool) -> rusqlite::Result<Connection> {
 }
 
 fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
-    let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+    let mut statement = connection.prepare("PRAGMA journal_mode=WAL")?;
+    let mut rows = statement.query([])?;
+    let mode: String = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.get(0)?;
+    rows.next()?; // only then it is committed
     if mode == "wal" {
         Ok(())
     } else {

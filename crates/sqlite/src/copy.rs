@@ -28,7 +28,7 @@ pub fn copy(connection: &Connection, to: &Path) -> Result<(), Error> {
     let failed = |error: io::Error| Error::of_system(reason(&part, &error), &error);
     check_new(&dir)?;
     let file = open_private(&part).map_err(failed)?;
-    let is_ours = try_flock(&file) && is_same(&file, &part).map_err(failed)?;
+    let is_ours = try_flock(&file).map_err(failed)? && is_same(&file, &part).map_err(failed)?;
     if !is_ours {
         return Err(Error::Refused(format!("another copy into '{}' is under way: name another folder", dir.display())));
     }

@@ -109,6 +109,27 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// What they failed to do is not there.
+const WRITING: [i32; 4] =
+    [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_TRUNCATE, ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_IOERR_SHMSIZE];
+/// Others that tell of a call to the system that failed; a part of what they were to do may be there.
+const CALLING: [i32; 8] = [
+    ffi::SQLITE_IOERR_READ,
+    ffi::SQLITE_IOERR_FSYNC,
+    ffi::SQLITE_IOERR_DIR_FSYNC,
+    ffi::SQLITE_IOERR_FSTAT,
+    ffi::SQLITE_IOERR_DELETE,
+    ffi::SQLITE_IOERR_LOCK,
+    ffi::SQLITE_IOERR_SHMLOCK,
+    ffi::SQLITE_IOERR_SHMMAP,
+];
+
+/// What the system lacks or forbids for now: no damage.
+fn is_passing(errno: i32) -> bool {
+    [libc::ENOMEM, libc::EMFILE, libc::ENFILE, libc::EINTR, libc::EROFS, libc::EACCES, libc::EPERM].contains(&errno)
+        || is_roomless(errno)
+}
+
 /// Of the disk, of this user's share of it, or of what a file may grow to.
 fn is_roomless(errno: i32) -> bool {
     [libc::ENOSPC, libc::EDQUOT, libc::EFBIG].contains(&errno)
@@ -116,8 +137,22 @@ fn is_roomless(errno: i32) -> bool {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
+        // Of the call to the system that failed, unless a later one failed too.
+        Error::of_engine(&error, io::Error::last_os_error().raw_os_error())
+    }
+}
+
+impl Error {
+    /// `errno` is asked only where SQLite says that a call to the system has failed.
+    fn of_engine(error: &rusqlite::Error, errno: Option<i32>) -> Error {
         let Some(found) = error.sqlite_error() else { return Error::Damaged(error.to_string()) };
-        let what = format!("{error} [{}]", found.extended_code);
+        let code = found.extended_code;
+        let what = format!("{error} [{code}]");
+        let calls = WRITING.contains(&code) || CALLING.contains(&code);
+        let unreachable = |errno: Option<i32>| {
+            let reason = errno.map(|errno| format!(": {}", io::Error::from_raw_os_error(errno)));
+            Error::Unreachable(what.clone() + &reason.unwrap_or_default())
+        };
         match found.code {
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
@@ -125,9 +160,14 @@ impl From<rusqlite::Error> for Error {
             | ErrorCode::FileLockingProtocolFailed => Error::Busy,
             ErrorCode::DiskFull => Error::Full,
             ErrorCode::TooBig => Error::Request("a row or record is larger than SQLite takes"),
-            ErrorCode::SystemIoFailure if found.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Error::Full,
+            ErrorCode::SystemIoFailure if WRITING.contains(&code) && errno.is_some_and(is_roomless) => Error::Full,
+            ErrorCode::SystemIoFailure if calls && errno.is_some_and(is_passing) => unreachable(errno),
+            ErrorCode::SystemIoFailure if code == ffi::SQLITE_IOERR_SHMSIZE => Error::Full,
+            ErrorCode::SystemIoFailure if code == ffi::SQLITE_IOERR_NOMEM => Error::Unreachable(what),
+            ErrorCode::CannotOpen if errno.is_some_and(is_roomless) => Error::Full,
+            ErrorCode::CannotOpen => unreachable(errno.filter(|errno| is_passing(*errno))),
             ErrorCode::OutOfMemory
-            | ErrorCode::CannotOpen
+            | ErrorCode::NoLargeFileSupport
             | ErrorCode::PermissionDenied
             | ErrorCode::ReadOnly
             | ErrorCode::AuthorizationForStatementDenied => Error::Unreachable(what),
@@ -141,7 +181,12 @@ mod tests {
     use super::*;
 
     fn of(extended: i32) -> Error {
-        Error::from(rusqlite::Error::SqliteFailure(ffi::Error::new(extended), None))
+        after(extended, 0)
+    }
+
+    /// Where a call to the system failed, by what it said.
+    fn after(extended: i32, errno: i32) -> Error {
+        Error::of_engine(&rusqlite::Error::SqliteFailure(ffi::Error::new(extended), None), Some(errno))
     }
 
     /// By what the caller may do: call again, make room, look at rights, restore.
@@ -164,6 +209,40 @@ mod tests {
             matches!(Error::from(rusqlite::Error::QueryReturnedNoRows), Error::Damaged(_)),
             "a row that must be there"
         );
+    }
+
+    /// Lack of room is no damage, whoever tells of it, nor is what the system lacks for now.
+    #[test]
+    fn what_an_error_of_the_system_means() {
+        for errno in [libc::ENOSPC, libc::EDQUOT, libc::EFBIG] {
+            for code in WRITING.into_iter().chain([ffi::SQLITE_CANTOPEN]) {
+                assert_eq!(after(code, errno), Error::Full, "{code} {errno}");
+            }
+            // What was to be flushed may be there.
+            let met = after(ffi::SQLITE_IOERR_FSYNC, errno);
+            assert!(matches!(&met, Error::Unreachable(what) if what.contains("os error")), "{met:?}");
+            assert!(met.at_commit().is_unsure());
+            let system = io::Error::from_raw_os_error(errno);
+            assert_eq!(Error::of_system("a file".into(), &system), Error::Full);
+        }
+        for errno in [libc::EMFILE, libc::ENFILE, libc::EINTR, libc::ENOMEM, libc::EROFS, libc::EACCES, libc::EPERM] {
+            for code in WRITING.into_iter().chain(CALLING).chain([ffi::SQLITE_CANTOPEN]) {
+                let met = after(code, errno);
+                assert!(matches!(&met, Error::Unreachable(what) if what.contains("os error")), "{code}: {met:?}");
+            }
+            let system = io::Error::from_raw_os_error(errno);
+            assert!(matches!(Error::of_system("a file".into(), &system), Error::Unreachable(_)));
+        }
+        for errno in [0, libc::EIO, libc::ENOENT, libc::EAGAIN] {
+            for code in WRITING.into_iter().chain(CALLING).filter(|code| *code != ffi::SQLITE_IOERR_SHMSIZE) {
+                assert!(matches!(after(code, errno), Error::Damaged(_)), "{code} {errno}");
+            }
+        }
+        // Of those that no call to the system has failed: what one before has left says nothing.
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_DATA] {
+            assert!(matches!(after(code, libc::EDQUOT), Error::Damaged(_)), "{code}");
+        }
+        assert!(matches!(of(ffi::SQLITE_IOERR_NOMEM), Error::Unreachable(_)));
     }
 
     /// Of what COMMIT itself said the log may hold the transaction; of all else nothing happened.

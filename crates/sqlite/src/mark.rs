@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::place::{flush_names, open_private, reason};
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -63,7 +64,7 @@ pub fn look(dir: &Path) -> Result<Option<Known>, Error> {
     let path = dir.join(NAME);
     match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(&path) {
         Ok(file) => read(&file, &path),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::of_system(reason(&path, &error), &error)),
     }
 }
@@ -93,9 +94,14 @@ impl Drop for Locked<'_> {
 }
 
 /// Whether the lock of an open file was free, and is ours now.
-pub fn try_flock(file: &File) -> bool {
+pub fn try_flock(file: &File) -> io::Result<bool> {
     // SAFETY: the descriptor is open.
-    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+    let status = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+    match io::Error::last_os_error() {
+        _ if status == 0 => Ok(true),
+        error if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        error => Err(error),
+    }
 }
 
 impl Mark {
@@ -113,7 +119,7 @@ impl Mark {
     pub fn lock(&self) -> Result<Locked<'_>, Error> {
         self.give_way();
         let began = now_ns();
-        while !try_flock(&self.file) {
+        while !try_flock(&self.file).unwrap_or(false) {
             if !deadline::nap(0) {
                 return Err(Error::Busy);
             }
@@ -156,7 +162,7 @@ impl Mark {
         begun.map_err(|error| Error::of_system(reason(&self.path, &error), &error))
     }
 
-    pub fn flush(&self) -> std::io::Result<()> {
+    pub fn flush(&self) -> io::Result<()> {
         self.file.sync_all()
     }
 
@@ -166,7 +172,7 @@ impl Mark {
         let _ = self.try_write(known);
     }
 
-    pub fn try_write(&self, known: Known) -> std::io::Result<()> {
+    pub fn try_write(&self, known: Known) -> io::Result<()> {
         self.file.write_all_at(&known.to_bytes(), 0)
     }
 }

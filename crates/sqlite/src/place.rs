@@ -216,8 +216,10 @@ pub fn announce(dir: &Path) -> Result<Presence, Error> {
     sweep_presences(dir);
     let path = presence_of(dir);
     let file = open_private(&path).map_err(|error| Error::of_system(reason(&path, &error), &error))?;
-    if !mark::try_flock(&file) {
-        return Err(two_copies(dir));
+    match mark::try_flock(&file) {
+        Ok(true) => {}
+        Ok(false) => return Err(two_copies(dir)),
+        Err(error) => return Err(Error::of_system(reason(&path, &error), &error)),
     }
     let presence = Presence { path, _file: file };
     check_threads(dir, true).map(|()| presence)
@@ -236,7 +238,7 @@ fn two_copies(dir: &Path) -> Error {
 
 /// As `announce` will, but nothing is made and nothing deleted.
 pub fn check_users(dir: &Path) -> Result<(), Error> {
-    let is_here = File::open(presence_of(dir)).is_ok_and(|file| !mark::try_flock(&file));
+    let is_here = File::open(presence_of(dir)).is_ok_and(|file| mark::try_flock(&file).is_ok_and(|is_free| !is_free));
     if is_here { Err(two_copies(dir)) } else { check_threads(dir, false) }
 }
 
@@ -274,7 +276,7 @@ fn is_alive(owner: &str) -> bool {
 fn sweep_presences(dir: &Path) {
     let Ok(entries) = dir.read_dir() else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PRESENCE)) {
-        if OpenOptions::new().read(true).open(entry.path()).is_ok_and(|file| mark::try_flock(&file)) {
+        if OpenOptions::new().read(true).open(entry.path()).is_ok_and(|file| mark::try_flock(&file).unwrap_or(false)) {
             let _ = std::fs::remove_file(entry.path());
         }
     }

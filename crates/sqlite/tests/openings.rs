@@ -4,7 +4,9 @@ mod shared;
 
 use holdfast_sqlite::*;
 use rusqlite::Connection;
-use shared::other::copy;
+use shared::other::{amount, copy};
+#[cfg(target_os = "linux")]
+use shared::steps::{Ended, Fault, run_until};
 use shared::{Folder, User};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,10 +18,28 @@ use std::time::Duration;
 #[ignore = "what another process does, when a test starts it"]
 fn role() {
     let dir = std::path::PathBuf::from(std::env::var_os("HOLDFAST_DIR").unwrap());
+    if std::env::var("HOLDFAST_ROLE").is_ok_and(|role| role == "persist") {
+        return persist(&dir);
+    }
     let mut user = User::open(&dir).unwrap();
     user.append("s", b"first").unwrap();
     println!("acknowledged");
     user.close();
+}
+
+/// Opens and appends, again where that fails, and says what it met.
+fn persist(dir: &Path) {
+    for _ in 0..3 {
+        let appended = User::open(dir).and_then(|mut user| {
+            let appended = user.append("s", b"first");
+            user.close();
+            appended
+        });
+        match appended {
+            Ok(_) => return println!("acknowledged"),
+            Err(error) => println!("met {} {error:?}", if error.is_unsure() { "unsure" } else { "none" }),
+        }
+    }
 }
 
 /// Kind, time and bytes of all that is there, and of the folder itself.
@@ -255,22 +275,55 @@ fn a_first_opening_may_be_killed_before_any_of_its_calls_to_the_system() {
     let mut acknowledged = 0;
     for step in 1.. {
         let folder = Folder::new();
-        let (said, ended) = match shared::steps::run_until(step, "first", &folder.store()) {
+        let (said, ended) = match run_until(step, Fault::Kill, "first", &folder.store()) {
             Err(error) => return println!("skipped: no process can be followed here ({error})"),
             Ok(ran) => ran,
         };
         let what = format!("killed at call {step}");
         let is_acknowledged = said.contains("acknowledged");
-        assert!(is_acknowledged || !ended, "{said}");
+        assert!(is_acknowledged || ended == Ended::Killed, "{said}");
         let found = goes_on(&folder.store(), &what);
         assert!(found == 1 || !is_acknowledged, "{what}");
         acknowledged += usize::from(is_acknowledged);
-        if ended {
+        if ended == Ended::Before {
             println!("{step} kills, {acknowledged} of them after the acknowledgement");
             assert!(step > 60 && acknowledged > 1);
             return;
         }
     }
+}
+
+/// Each call of a first opening and append fails once: lack of room, of memory, of rights is never said as damage.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn any_call_to_the_system_may_fail() {
+    let errors =
+        [libc::ENOSPC, libc::EDQUOT, libc::EFBIG, libc::EROFS, libc::EMFILE, libc::ENOMEM, libc::EINTR, libc::EIO];
+    let each = (16 / amount("HOLDFAST_FAILURES", 1)) as usize;
+    let mut met = BTreeMap::<String, u64>::new();
+    for (first, errno) in errors.into_iter().enumerate() {
+        for step in (first * each / errors.len() + 1..).step_by(each) {
+            let folder = Folder::new();
+            let (said, ended) = match run_until(step, Fault::Fail(errno), "persist", &folder.store()) {
+                Err(error) => return println!("skipped: no process can be followed here ({error})"),
+                Ok(ran) => ran,
+            };
+            let what = format!("errno {errno} at call {step}: {said}");
+            assert!(ended != Ended::Killed && said.contains("acknowledged"), "{what}");
+            assert!(!said.contains("Moved") && !said.contains("Refused"), "{what}");
+            for line in said.lines().filter_map(|line| Some(line.split_once("met ")?.1)) {
+                assert!(errno == libc::EIO || !line.contains("Damaged"), "{what}");
+                *met.entry(format!("{errno} {}", line.split('(').next().unwrap())).or_default() += 1;
+            }
+            let found = goes_on(&folder.store(), &what);
+            assert!((1..=1 + said.matches("met unsure").count()).contains(&found), "{what}");
+            if ended == Ended::Before {
+                break;
+            }
+        }
+    }
+    println!("{met:?}");
+    assert!(met.keys().any(|key| key.ends_with("Full")) && met.keys().any(|key| key.ends_with("Unsure")));
 }
 
 /// What a copy makes is no store before all of it is there, and is begun anew.

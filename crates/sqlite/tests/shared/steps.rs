@@ -1,4 +1,4 @@
-//! Another process that is killed just before the n-th of its calls to the system that change files.
+//! Another process that is killed just before the n-th of its calls to the system that change files, or for which that call fails.
 
 use std::io::{self, Read};
 use std::mem::{MaybeUninit, size_of};
@@ -32,7 +32,14 @@ fn trace(request: libc::c_uint, pid: i32, address: usize, data: *mut libc::c_voi
     unsafe { libc::ptrace(request, pid, address, data) }
 }
 
-/// Whether the call that it is about to make changes files.
+#[derive(Clone, Copy)]
+pub enum Fault {
+    Kill,
+    /// With this `errno`, without being made. Of one kind of processor only.
+    Fail(i32),
+}
+
+/// Whether the call that it is about to make changes files, other than what it says.
 fn is_change(pid: i32) -> bool {
     let mut info = MaybeUninit::<libc::ptrace_syscall_info>::zeroed();
     let room = size_of::<libc::ptrace_syscall_info>();
@@ -43,12 +50,40 @@ fn is_change(pid: i32) -> bool {
         return false;
     }
     // SAFETY: as `op` says.
-    let number = unsafe { info.u.entry.nr } as libc::c_long;
-    CHANGES.contains(&number) || OLD_CHANGES.contains(&number)
+    let (number, first) = unsafe { (info.u.entry.nr as libc::c_long, info.u.entry.args[0]) };
+    let is_said = number == libc::SYS_write && first <= libc::STDERR_FILENO as u64;
+    !is_said && (CHANGES.contains(&number) || OLD_CHANGES.contains(&number))
 }
 
-/// Runs the test `role` of this binary until then: what it said, and whether it came to its end before.
-pub fn run_until(step: usize, role: &str, dir: &Path) -> io::Result<(String, bool)> {
+#[cfg(target_arch = "x86_64")]
+fn change_registers(pid: i32, change: impl FnOnce(&mut libc::user_regs_struct)) {
+    let mut registers = MaybeUninit::<libc::user_regs_struct>::zeroed();
+    trace(libc::PTRACE_GETREGS, pid, 0, registers.as_mut_ptr().cast());
+    // SAFETY: whole numbers all.
+    let mut registers = unsafe { registers.assume_init() };
+    change(&mut registers);
+    trace(libc::PTRACE_SETREGS, pid, 0, (&raw mut registers).cast());
+}
+
+/// The call that it is about to make is none.
+#[cfg(target_arch = "x86_64")]
+fn skip_call(pid: i32) {
+    change_registers(pid, |registers| registers.orig_rax = u64::MAX);
+}
+
+#[cfg(target_arch = "x86_64")]
+fn fail_call(pid: i32, errno: i32) {
+    change_registers(pid, |registers| registers.rax = -i64::from(errno) as u64);
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn skip_call(_pid: i32) {}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn fail_call(_pid: i32, _errno: i32) {}
+
+/// Runs the test `role` of this binary: what it said, and whether it came to an end by itself before that call, or beyond it.
+pub fn run_until(step: usize, fault: Fault, role: &str, dir: &Path) -> io::Result<(String, Ended)> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args(["--exact", "role", "--ignored", "--nocapture", "--test-threads=1"])
@@ -63,15 +98,23 @@ pub fn run_until(step: usize, role: &str, dir: &Path) -> io::Result<(String, boo
         });
     }
     let mut child = command.spawn()?;
-    let ended = follow(child.id() as i32, step);
+    let ended = follow(child.id() as i32, step, fault);
     let mut said = String::new();
     child.stdout.take().expect("a pipe").read_to_string(&mut said)?;
     Ok((said, ended))
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Before,
+    Beyond,
+    Killed,
+}
+
 /// Its threads are stopped at each call, one after the other.
-fn follow(main: i32, step: usize) -> bool {
+fn follow(main: i32, step: usize, fault: Fault) -> Ended {
     let mut steps = 0;
+    let mut failing = None;
     let mut is_new = true;
     loop {
         let mut status = 0;
@@ -80,7 +123,11 @@ fn follow(main: i32, step: usize) -> bool {
         assert!(pid > 0, "{}", io::Error::last_os_error());
         if !libc::WIFSTOPPED(status) {
             if pid == main {
-                return libc::WIFEXITED(status);
+                return match (libc::WIFEXITED(status), steps < step) {
+                    (false, _) => Ended::Killed,
+                    (true, true) => Ended::Before,
+                    (true, false) => Ended::Beyond,
+                };
             }
             continue;
         }
@@ -90,12 +137,22 @@ fn follow(main: i32, step: usize) -> bool {
             trace(libc::PTRACE_SETOPTIONS, pid, 0, options as usize as *mut _);
         }
         let signal = libc::WSTOPSIG(status);
-        if signal == libc::SIGTRAP | 0x80 && is_change(pid) {
+        let is_call = signal == libc::SIGTRAP | 0x80;
+        if let Some((_, errno)) = failing.take_if(|(failing, _)| is_call && *failing == pid) {
+            fail_call(pid, errno);
+        } else if is_call && is_change(pid) {
             steps += 1;
-            if steps == step {
-                // SAFETY: a child that was not waited for yet.
-                unsafe { libc::kill(main, libc::SIGKILL) };
-                continue;
+            match fault {
+                Fault::Kill if steps == step => {
+                    // SAFETY: a child that was not waited for yet.
+                    unsafe { libc::kill(main, libc::SIGKILL) };
+                    continue;
+                }
+                Fault::Fail(errno) if steps == step => {
+                    skip_call(pid);
+                    failing = Some((pid, errno));
+                }
+                _ => {}
             }
         }
         // What a thread begins with, and what this itself brings about, is no signal of its own.
