@@ -22,7 +22,7 @@ import { findModule, resultCode } from '../../ts/store/sqlite-driver.ts';
 import { beginCopy, dropCopy } from '../../ts/store/sqlite-copy.ts';
 import { SqliteFiles } from '../../ts/store/sqlite-files.ts';
 import { SqliteGround } from '../../ts/store/sqlite-ground.ts';
-import { REMOTE } from '../../ts/store/sqlite-place.ts';
+import { REMOTE, REMOTE_FUSE } from '../../ts/store/sqlite-remote.ts';
 import { PRAGMAS, SQL } from '../../ts/store/sqlite-sql.ts';
 import { SqliteStore } from '../../ts/store/sqlite.ts';
 import { newFolder } from '../folders.ts';
@@ -303,15 +303,16 @@ describe('without the addon', () => {
   });
 
   it('tables and statements are word for word those of the addon', () => {
-    const source = ['connection', 'commit', 'read', 'place']
+    const source = ['connection', 'commit', 'read', 'remote']
       .map((name) => readFileSync(path(`../../crates/sqlite/src/${name}.rs`), 'utf8'))
       .join('\n');
     const flat = source.replaceAll(/\\\n\s*/g, '').replaceAll(/\s+/g, ' ');
     for (const [name, sql] of Object.entries(SQL)) expect(flat, name).toContain(sql.replaceAll(/\s+/g, ' '));
     for (const [name] of PRAGMAS) expect(flat, name).toContain(`"${name}"`);
-    const remote = [...source.matchAll(/^ {8}(0x[0-9A-F_]+),/gm)].map(([, digits]) =>
+    const remote = [...source.matchAll(/^ {4}(0x[0-9A-F_]+),/gm)].map(([, digits]) =>
       Number((digits as string).replaceAll('_', '')),
     );
     expect(remote).toEqual(REMOTE);
+    expect([...source.matchAll(/^ {4}"([a-z0-9-]+)",$/gm)].map(([, name]) => name)).toEqual(REMOTE_FUSE);
   });
 });

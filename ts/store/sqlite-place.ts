@@ -7,21 +7,15 @@ import {
   readdirSync,
   realpathSync,
   statSync,
-  statfsSync,
   unlinkSync,
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { refused, unreached } from './sqlite-error.ts';
+import { isRemote } from './sqlite-remote.ts';
 import { failure } from './sqlite-wire.ts';
 import { reason } from './system-error.ts';
-
-/** Types of file systems that other machines write to as well: as in `crates/sqlite` (a test compares them). */
-export const REMOTE: readonly number[] = [
-  0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x564c, 0x00c36400, 0x5346414f, 0x6b414653, 0x73757245, 0x0bd00bd0,
-  0x7461636f, 0x01161970,
-];
 
 export const STORE = 'store.sqlite';
 export const LOG: string = `${STORE}-wal`;
@@ -76,8 +70,7 @@ function unmade(dir: string, above: string, error: unknown): HoldfastError {
 
 /** SQLite would follow a link, or take whatever lies there for its own. */
 function checkPlace(dir: string): void {
-  const isRemote = process.platform === 'linux' && REMOTE.includes(reaching(dir, () => statfsSync(dir)).type >>> 0);
-  if (isRemote)
+  if (reaching(dir, () => isRemote(dir)))
     throw refused(
       `'${dir}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk`,
     );

@@ -17,6 +17,7 @@ mod queue;
 mod read;
 mod reader;
 mod registry;
+mod remote;
 mod seal;
 mod turn;
 mod wire;

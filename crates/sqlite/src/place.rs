@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::mark;
+use crate::remote;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -52,7 +53,7 @@ pub fn prepare(dir: &Path) -> Result<(PathBuf, Key), Error> {
     }
     let path = dir.canonicalize().map_err(unreachable)?;
     let found = path.metadata().map_err(unreachable)?;
-    if is_remote(&path) {
+    if remote::is_remote(&path) {
         return Err(Error::Refused(format!(
             "'{}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk",
             path.display()
@@ -280,38 +281,4 @@ fn sweep_presences(dir: &Path) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
-}
-
-/// Types of file systems that other machines write to as well, from Linux's `magic.h`.
-#[cfg(target_os = "linux")]
-fn is_remote(path: &Path) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    const REMOTE: [i64; 12] = [
-        0x6969,      // NFS
-        0x517B,      // SMB
-        0xFF53_4D42, // CIFS
-        0xFE53_4D42, // SMB2
-        0x564C,      // NCP
-        0x00C3_6400, // Ceph
-        0x5346_414F, // AFS
-        0x6B41_4653, // kAFS
-        0x7375_7245, // Coda
-        0x0BD0_0BD0, // Lustre
-        0x7461_636F, // OCFS2
-        0x0116_1970, // GFS2
-    ];
-    let Ok(name) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return false };
-    let mut found = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: `name` ends with NUL and `found` has room for the answer.
-    let status = unsafe { libc::statfs(name.as_ptr(), found.as_mut_ptr()) };
-    // SAFETY: all zeros is a valid `statfs`, also where the call failed.
-    let kind = unsafe { found.assume_init() }.f_type;
-    #[allow(clippy::unnecessary_cast)] // its type differs from one libc to the next
-    let kind = kind as i64 & 0xFFFF_FFFF;
-    status == 0 && REMOTE.contains(&kind)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_remote(_path: &Path) -> bool {
-    false
 }
