@@ -14,6 +14,7 @@ let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'holdfast-open-'))));
 afterEach(() => {
   rmSync(folder, { recursive: true });
+  vi.unstubAllEnvs();
   vi.doUnmock('../../ts/addon.ts');
   vi.doUnmock('../../ts/store/sqlite-driver.ts');
   vi.resetModules();
@@ -167,6 +168,7 @@ describe('the driver', () => {
     const loadAddon = vi.fn((): never => {
       throw new HoldfastError('ERR_UNAVAILABLE', 'there is no addon: build it', { outcome: 'none' });
     });
+    vi.stubEnv('HOLDFAST_SQLITE', '');
     vi.resetModules();
     vi.doMock('../../ts/addon.ts', () => ({ loadAddon }));
     const findModule = vi.fn((): never => {

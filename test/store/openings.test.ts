@@ -1,25 +1,24 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
   rmSync,
   statSync,
-  symlinkSync,
-  truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { sealMeta } from '../../ts/store/sqlite-seal.ts';
-import { COMMITS_KEY, FORMAT_KEY } from '../../ts/store/sqlite-sql.ts';
 import { newFolder } from '../folders.ts';
 import { HAS_ADDON, MODULE, saidBy } from './drivers.ts';
+import { FORBIDDEN, HALF_MADE, OLDER, REFUSED } from './folders-found.ts';
+import type { Case } from './folders-found.ts';
 import { onSmallDisk } from './small-disk.ts';
 
 /** Each way to a SQLite: what it says of an opening that fails is the same. */
@@ -32,253 +31,121 @@ const CAN_BE_NOBODY =
   NOBODY === undefined ||
   spawnSync(process.execPath, ['--check', script('openings.mjs')], { uid: NOBODY }).status === 0;
 
-interface Failure {
-  readonly name: string;
-  readonly code: string;
-  readonly outcome: string;
-  readonly message: string;
+interface Came {
+  readonly name?: string;
+  readonly code?: string;
+  readonly outcome?: string;
+  readonly message?: string;
+  /** Of one that was opened: its epoch, and the records of session `s` after one was appended. */
+  readonly epoch?: number;
+  readonly records?: number;
 }
 
-/** In a process of its own: what became of each folder. */
-function open(driver: string, dirs: readonly string[], uid?: number): readonly (Failure | null)[] {
-  const ran = spawnSync(process.execPath, [script('openings.mjs'), ...dirs], {
+/** In a process of its own: what became of each folder. `how`: 'accept' an older state, 'append' a record. */
+function open(driver: string, dirs: readonly string[], how = '', uid?: number): readonly Came[] {
+  const ran = spawnSync(process.execPath, [script('openings.mjs'), how, ...dirs], {
     uid,
     encoding: 'utf8',
     timeout: 60_000,
     env: { ...process.env, HOLDFAST_SQLITE: driver },
   });
   expect(saidBy(ran.stderr)).toBe('');
-  return JSON.parse(ran.stdout) as readonly (Failure | null)[];
+  return JSON.parse(ran.stdout) as readonly Came[];
 }
-
-function execute(dir: string, sql: string, file = 'store.sqlite'): void {
-  const { DatabaseSync } = createRequire(import.meta.url)('@photostructure/sqlite') as {
-    DatabaseSync: new (path: string) => { exec(sql: string): void; close(): void };
-  };
-  const database = new DatabaseSync(join(dir, file));
-  database.exec(sql);
-  database.close();
-}
-
-/** A number of the store, with a checksum that fits. */
-const set = (dir: string, key: number, value: number): void =>
-  execute(dir, `UPDATE meta SET value=${value}, sum=${sealMeta(BigInt(key), BigInt(value))} WHERE key=${key}`);
-
-interface Case {
-  readonly what: string;
-  /** `dir` holds a store of one commit, which nobody has open. */
-  readonly harm: (dir: string) => void;
-  readonly code: 'ERR_UNAVAILABLE' | 'ERR_CORRUPT' | 'ERR_INVALID';
-  readonly says: RegExp;
-  /** What is opened, in place of the folder. */
-  readonly at?: string;
-}
-
-const remake = (dir: string, name: string, make: (path: string) => void): void => {
-  rmSync(join(dir, name), { recursive: true, force: true });
-  make(join(dir, name));
-};
-const PLAIN: Omit<Case, 'what' | 'harm'> = { code: 'ERR_INVALID', says: /is no plain file: move it away/ };
-const TEXT = 'this is no database, but some text that is long enough to be taken for one'.repeat(20);
-
-/** Whoever owns the files may not open them. */
-const FORBIDDEN: readonly Case[] = [
-  {
-    what: 'a folder that may not be made',
-    harm: (dir) => chmodSync(dir, 0o555),
-    code: 'ERR_UNAVAILABLE',
-    says: /below' cannot be made in '.*': .*permission denied.*give this user the right/i,
-    at: 'below',
-  },
-  {
-    what: 'a folder that may not be read',
-    harm: (dir) => chmodSync(dir, 0o000),
-    code: 'ERR_UNAVAILABLE',
-    says: /cannot be read: .*permission denied/,
-  },
-  {
-    what: 'an empty folder in which nothing may be made',
-    harm: (dir) => {
-      for (const name of readdirSync(dir)) rmSync(join(dir, name));
-      chmodSync(dir, 0o555);
-    },
-    code: 'ERR_UNAVAILABLE',
-    says: /mark' cannot be opened: .*permission denied/i,
-  },
-  {
-    what: 'a store whose folder is read-only',
-    harm: (dir) => chmodSync(dir, 0o555),
-    code: 'ERR_UNAVAILABLE',
-    says: /cannot be opened: .*permission denied/i,
-  },
-  {
-    what: 'a mark that may not be written',
-    harm: (dir) => chmodSync(join(dir, 'mark'), 0o444),
-    code: 'ERR_UNAVAILABLE',
-    says: /mark' cannot be opened: .*permission denied/i,
-  },
-  {
-    what: 'a database that may not be read',
-    harm: (dir) => chmodSync(join(dir, 'store.sqlite'), 0o000),
-    code: 'ERR_UNAVAILABLE',
-    says: /unable to open/,
-  },
-];
-
-const HARMED: readonly Case[] = [
-  {
-    what: 'a path below a file',
-    harm: (dir) => remake(dir, 'file', (path) => writeFileSync(path, '')),
-    code: 'ERR_UNAVAILABLE',
-    says: /cannot be read: .*not a directory/,
-    at: 'file/below',
-  },
-  {
-    what: 'a database that is a folder',
-    harm: (dir) => remake(dir, 'store.sqlite', (path) => mkdirSync(path)),
-    ...PLAIN,
-  },
-  {
-    what: 'a database that is a link',
-    harm: (dir) => remake(dir, 'store.sqlite', (path) => symlinkSync('mark', path)),
-    ...PLAIN,
-  },
-  {
-    what: 'a log that is a folder',
-    harm: (dir) => remake(dir, 'store.sqlite-wal', (path) => mkdirSync(path)),
-    ...PLAIN,
-  },
-  {
-    what: 'an index of the log that is a link',
-    harm: (dir) => remake(dir, 'store.sqlite-shm', (path) => symlinkSync('nowhere', path)),
-    ...PLAIN,
-  },
-  {
-    what: 'a mark that is a folder',
-    harm: (dir) => remake(dir, 'mark', (path) => mkdirSync(path)),
-    ...PLAIN,
-  },
-  {
-    what: 'a mark that is a link',
-    harm: (dir) => remake(dir, 'mark', (path) => symlinkSync('store.sqlite', path)),
-    ...PLAIN,
-  },
-  {
-    what: 'a text in place of the database',
-    harm: (dir) => writeFileSync(join(dir, 'store.sqlite'), TEXT),
-    code: 'ERR_CORRUPT',
-    says: /file is not a database.*restore it from a backup/,
-  },
-  {
-    what: 'a database of something else',
-    harm: (dir) => remake(dir, 'store.sqlite', () => execute(dir, 'CREATE TABLE other(x)')),
-    code: 'ERR_INVALID',
-    says: /a database of something else: name another folder/,
-  },
-  {
-    what: 'tables of another layout',
-    harm: (dir) => set(dir, FORMAT_KEY, 9),
-    code: 'ERR_INVALID',
-    says: /has layout 9, this version of Holdfast reads 2/,
-  },
-  {
-    what: 'tables without their numbers',
-    harm: (dir) => execute(dir, 'DELETE FROM meta'),
-    code: 'ERR_CORRUPT',
-    says: /the store is damaged/,
-  },
-  {
-    what: 'numbers that are none',
-    harm: (dir) => execute(dir, `UPDATE meta SET value='many' WHERE key=4`),
-    code: 'ERR_CORRUPT',
-    says: /the store is damaged/,
-  },
-  {
-    what: 'a database that was cut',
-    harm: (dir) => truncateSync(join(dir, 'store.sqlite'), 5000),
-    code: 'ERR_CORRUPT',
-    says: /the store is damaged .*malformed/,
-  },
-  {
-    what: 'a database that lacks half a page',
-    harm: (dir) => truncateSync(join(dir, 'store.sqlite'), statSync(join(dir, 'store.sqlite')).size - 2048),
-    code: 'ERR_CORRUPT',
-    says: /the store is damaged \(it ends in the middle of a page\)/,
-  },
-  {
-    what: 'a database that was emptied',
-    harm: (dir) => truncateSync(join(dir, 'store.sqlite'), 0),
-    code: 'ERR_CORRUPT',
-    says: /went back: 1 commits were acknowledged, 0 are there/,
-  },
-  {
-    what: 'a database that is gone',
-    harm: (dir) => rmSync(join(dir, 'store.sqlite')),
-    code: 'ERR_CORRUPT',
-    says: /went back: 1 commits were acknowledged, 0 are there/,
-  },
-  {
-    what: 'a mark that was cut',
-    harm: (dir) => truncateSync(join(dir, 'mark'), 12),
-    code: 'ERR_CORRUPT',
-    says: /mark', which says what was acknowledged, is damaged.*acceptOlder/,
-  },
-  {
-    what: 'an older database',
-    harm: (dir) => set(dir, COMMITS_KEY, 0),
-    code: 'ERR_CORRUPT',
-    says: /went back: 1 commits were acknowledged, 0 are there/,
-  },
-];
 
 /** A store of one commit, made by this driver, for all to see and write. */
 function made(driver: string): string {
   const dir = join(newFolder(), 'made');
-  const ran = spawnSync(process.execPath, [script('visit.mjs'), dir], {
-    encoding: 'utf8',
-    timeout: 20_000,
-    env: { ...process.env, HOLDFAST_SQLITE: driver },
-  });
-  expect(ran.stdout.trim()).toBe('1 x');
+  expect(open(driver, [dir], 'append')).toEqual([{ epoch: 0, records: 1 }]);
   return dir;
 }
 
-/** Twice: a refusal changes nothing that the next would tell otherwise. */
-function opened(driver: string, cases: readonly Case[], uid?: number): void {
+const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Kind, time and bytes of all files in a folder. */
+const allOf = (dir: string): unknown[] =>
+  readdirSync(dir)
+    .toSorted()
+    .map((name) => {
+      const { mode, mtimeMs } = statSync(join(dir, name), { throwIfNoEntry: false }) ?? {};
+      const isFile = statSync(join(dir, name), { throwIfNoEntry: false })?.isFile();
+      return [name, mode, mtimeMs, isFile === true ? digestOf(readFileSync(join(dir, name))) : ''];
+    });
+
+/** Each in a folder of its own, which is told. */
+function harmed(driver: string, cases: readonly Pick<Case, 'harm'>[]): string[] {
   const source = made(driver);
   const root = newFolder();
   chmodSync(root, 0o755);
-  const dirs = cases.map((each, index) => {
+  return cases.map((each, index) => {
     const dir = join(root, String(index));
     cpSync(source, dir, { recursive: true });
     for (const name of readdirSync(dir)) chmodSync(join(dir, name), 0o666);
     chmodSync(dir, 0o777);
     each.harm(dir);
-    return join(dir, each.at ?? '');
+    return dir;
   });
+}
+
+/** Over and over: what is refused stays as it was. */
+function refused(driver: string, cases: readonly Case[], ways: readonly string[], uid?: number): readonly string[] {
+  const dirs = harmed(driver, cases);
+  const before = dirs.map(allOf);
   try {
-    for (let round = 0; round < 2; round += 1) {
-      const came = open(driver, dirs, uid);
-      cases.forEach(({ what, code, says }, index) =>
+    for (const how of ways) {
+      const at = dirs.map((dir, index) => resolve(dir, cases[index]?.at ?? ''));
+      const came = open(driver, at, how, uid);
+      cases.forEach(({ what, code, says }, index) => {
         expect(came[index], `${driver}: ${what}`).toEqual({
           name: 'HoldfastError',
           code,
           outcome: 'none',
           message: expect.stringMatching(says) as string,
-        }),
-      );
+        });
+        expect(allOf(dirs[index] as string), `${driver}: ${what}`).toEqual(before[index]);
+      });
     }
   } finally {
-    cases.forEach((_, index) => chmodSync(join(root, String(index)), 0o700));
+    for (const dir of dirs) chmodSync(dir, 0o700);
   }
+  return dirs;
 }
 
 describe.each(DRIVERS)('what cannot be opened is said, the same by each way to a SQLite: %s', (driver) => {
-  it('harmed files', () => opened(driver, HARMED), 90_000);
+  it('what is damaged, or of something else', () => void refused(driver, REFUSED, ['', 'accept', '']), 90_000);
+
+  it('what may be older than what was acknowledged, until that is accepted', () => {
+    const dirs = refused(driver, OLDER, ['', '']);
+    for (const came of open(driver, dirs, 'accept')) expect(came).toEqual({ epoch: 1 });
+    open(driver, dirs, 'append').forEach((came, index) =>
+      expect(came, OLDER[index]?.what).toEqual({ epoch: 1, records: expect.any(Number) as number }),
+    );
+  }, 90_000);
+
+  it('a first opening that was broken off is gone on with', () => {
+    const harms = HALF_MADE.map(([, make]) => ({
+      harm: (dir: string): void => {
+        for (const name of readdirSync(dir)) rmSync(join(dir, name));
+        make(dir);
+      },
+    }));
+    const dirs = harmed(driver, harms);
+    for (const records of [1, 2])
+      open(driver, dirs, 'append').forEach((came, index) =>
+        expect(came, HALF_MADE[index]?.[0]).toEqual({ epoch: 0, records }),
+      );
+  }, 90_000);
+
+  it('a store without a session may lose its mark', () => {
+    const dir = join(newFolder(), 'new');
+    expect(open(driver, [dir])).toEqual([{ epoch: 0 }]);
+    rmSync(join(dir, 'mark'));
+    expect(open(driver, [dir], 'append')).toEqual([{ epoch: 0, records: 1 }]);
+  }, 60_000);
 
   it.skipIf(!CAN_BE_NOBODY)(
     `files of others${CAN_BE_NOBODY ? '' : ' (skipped: nobody cannot read this clone)'}`,
-    () => opened(driver, FORBIDDEN, NOBODY),
+    () => void refused(driver, FORBIDDEN, ['', ''], NOBODY),
     90_000,
   );
 
@@ -299,7 +166,7 @@ describe.each(DRIVERS)('what cannot be opened is said, the same by each way to a
       ]);
       other.kill('SIGKILL');
       await once(other, 'close');
-      expect(open(driver, [dir])).toEqual([null]);
+      expect(open(driver, [dir])).toEqual([{ epoch: 0 }]);
     },
     60_000,
   );
@@ -308,7 +175,7 @@ describe.each(DRIVERS)('what cannot be opened is said, the same by each way to a
     const disk = join(newFolder(), 'disk');
     const had = await onSmallDisk(disk, '256k', () => {
       const [begun, fresh] = [join(disk, 'begun'), join(disk, 'fresh')];
-      expect(open(driver, [begun])).toEqual([null]);
+      expect(open(driver, [begun])).toEqual([{ epoch: 0 }]);
       for (let bytes = 4096, at = 0; bytes > 0; at += 1) {
         try {
           writeFileSync(join(disk, `ballast${at}`), Buffer.alloc(bytes));
@@ -325,15 +192,44 @@ describe.each(DRIVERS)('what cannot be opened is said, the same by each way to a
         });
       expect(readFileSync(join(begun, 'store.sqlite'))).toEqual(kept);
       for (const name of readdirSync(disk)) if (name.startsWith('ballast')) rmSync(join(disk, name));
-      expect(open(driver, [begun, fresh])).toEqual([null, null]);
+      expect(open(driver, [begun, fresh])).toEqual([{ epoch: 0 }, { epoch: 0 }]);
       expect(spawnSync('mount', ['-o', 'remount,ro', disk]).status).toBe(0);
-      for (const came of open(driver, [begun, join(disk, 'new')]))
+      for (const came of open(driver, [begun, join(disk, 'new'), join(disk, 'new/deep')]))
         expect(came).toMatchObject({
           code: 'ERR_UNAVAILABLE',
           outcome: 'none',
-          message: expect.stringMatching(/cannot be (?:opened|made in '.*'): .*read-only/i) as string,
+          message: expect.stringMatching(
+            /cannot be (?:opened|made in '.*'): .*read-only file system.*can be written to/i,
+          ) as string,
         });
     });
     if (!had) skip('no small disk can be mounted here: that needs root');
   }, 60_000);
+});
+
+describe('the first opening without the addon', () => {
+  it('may be killed before any of its steps', () => {
+    const dirs: string[] = [];
+    const root = newFolder();
+    for (let ended = false; !ended;) {
+      dirs.push(join(root, String(dirs.length)));
+      const ran = spawnSync(process.execPath, [script('first-opening.mjs'), dirs.at(-1) as string, `${dirs.length}`], {
+        encoding: 'utf8',
+        timeout: 20_000,
+        env: { ...process.env, HOLDFAST_SQLITE: MODULE },
+      });
+      expect(saidBy(ran.stderr)).toBe('');
+      expect([ran.status, ran.signal]).toEqual(ran.signal === null ? [0, null] : [null, 'SIGKILL']);
+      ended = ran.status === 0;
+      if (!existsSync(dirs.at(-1) as string)) mkdirSync(dirs.at(-1) as string);
+    }
+    expect(dirs.length).toBeGreaterThan(30);
+    const epochs = open(MODULE, dirs, 'append').map((came) => {
+      expect(came).toEqual({ epoch: expect.any(Number) as number, records: 1 });
+      return came.epoch;
+    });
+    // What was committed was kept from one step on.
+    expect(epochs).toEqual(epochs.toSorted());
+    expect(new Set(epochs)).toEqual(new Set([0, 1]));
+  }, 120_000);
 });

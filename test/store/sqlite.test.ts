@@ -10,13 +10,13 @@ import { ORIGIN } from '../../ts/position.ts';
 import type { Row } from '../../ts/store/row.ts';
 import { writeRow } from '../../ts/store/row-text.ts';
 import { loadAddon } from '../../ts/addon.ts';
-import { AddonLink } from '../../ts/store/addon-link.ts';
 import { withGrace } from '../../ts/store/sqlite-link.ts';
 import { SqliteSight } from '../../ts/store/sqlite-sight.ts';
 import { SqliteStore } from '../../ts/store/sqlite.ts';
 import type { Append, Tail } from '../../ts/store/store.ts';
 import { VirtualClock, storeSuite } from '../../ts/testing/index.ts';
 import { newFolder } from '../folders.ts';
+import { openLink } from './drivers.ts';
 
 /** All of it runs on the addon; without, `without-addon.test.ts` shows what is promised then. */
 const LACK = lackOfAddon();
@@ -66,7 +66,7 @@ const snapshot: Append = {
   under: 0,
 };
 const read = async (store: SqliteStore, id: string): Promise<string[]> =>
-  (await store.read(id, { since: ORIGIN })).records.map(String);
+  (await store.read(id, { since: ORIGIN })).records.map((bytes) => Buffer.from(bytes).toString());
 const failure = (call: Promise<unknown>): Promise<HoldfastError | undefined> =>
   call.then(
     () => undefined,
@@ -170,7 +170,7 @@ describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (s
     expect(await store.replace('a long name', image, undefined)).toMatchObject({ appended: true });
     expect(await read(store, 'a long name')).toEqual(['mended']);
     await store.close();
-    const link = await AddonLink.open(dir, false, 5000);
+    const link = await openLink(dir);
     const answer = await link.ask({ kind: 'fetch', id: 'a long name', from: 0, limitBytes: 1e9 }, withGrace(5000));
     expect(answer.kind === 'found' && [...answer.found.records.keys()]).toEqual([9]);
     await link.close(5000);
@@ -472,7 +472,7 @@ function flip(dir: string, text: string): void {
 
 /** Puts another row in the place of one, well formed as far as its bytes go. */
 async function change(dir: string, id: string, alter: (row: Row) => Row): Promise<void> {
-  const link = await AddonLink.open(dir, false, 5000);
+  const link = await openLink(dir);
   const answer = await link.ask({ kind: 'fetch', id, from: undefined, limitBytes: 0 }, withGrace(5000));
   const sight = new SqliteSight();
   if (answer.kind === 'found') sight.addFound(id, undefined, answer.found);

@@ -10,7 +10,6 @@ import {
   renameSync,
   rmSync,
   statSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -20,8 +19,10 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../ts/clock.ts';
 import { findModule, resultCode } from '../../ts/store/sqlite-driver.ts';
-import { REMOTE, SqliteFiles, beginCopy, dropCopy } from '../../ts/store/sqlite-files.ts';
+import { beginCopy, dropCopy } from '../../ts/store/sqlite-copy.ts';
+import { SqliteFiles } from '../../ts/store/sqlite-files.ts';
 import { SqliteGround } from '../../ts/store/sqlite-ground.ts';
+import { REMOTE, REMOTE_FUSE } from '../../ts/store/sqlite-remote.ts';
 import { PRAGMAS, SQL } from '../../ts/store/sqlite-sql.ts';
 import { SqliteStore } from '../../ts/store/sqlite.ts';
 import { newFolder } from '../folders.ts';
@@ -81,40 +82,6 @@ describe('without the addon', () => {
   });
 
   it.skipIf(!HAS_ADDON)(
-    `a folder that is open through one kind is refused to the other${BOTH}`,
-    async () => {
-      const dir = newFolder();
-      const store = await SqliteStore.open({ dir });
-      expect(visit(dir)).toMatch(/^ERR_INVALID .* use the addon in all processes or in none/);
-      await store.close();
-      const other = spawn(process.execPath, [path('visit.mjs'), dir, 'stay'], {
-        stdio: ['pipe', 'pipe', 'inherit'],
-        env: { ...process.env, HOLDFAST_SQLITE: MODULE },
-      });
-      await once(other.stdout, 'data');
-      await expect(SqliteStore.open({ dir })).rejects.toMatchObject({
-        code: 'ERR_INVALID',
-        message: expect.stringContaining('use the addon in all processes or in none') as string,
-      });
-      expect(visit(dir)).toMatch(/^2 /);
-      other.kill('SIGKILL');
-      await once(other, 'close');
-      expect(visit(dir, 'addon')).toMatch(/^3 /);
-    },
-    60_000,
-  );
-
-  it('files that are older than what was acknowledged are refused', () => {
-    const dir = newFolder();
-    visit(dir);
-    copyFileSync(join(dir, 'store.sqlite'), join(dir, '../older.sqlite'));
-    visit(dir);
-    copyFileSync(join(dir, '../older.sqlite'), join(dir, 'store.sqlite'));
-    rmSync(join(dir, '../older.sqlite'));
-    expect(visit(dir)).toMatch(/^ERR_CORRUPT .*went back: 2 commits were acknowledged, 1 are there/);
-  }, 60_000);
-
-  it.skipIf(!HAS_ADDON)(
     `the mark is read as the addon wrote it, and its damage is said${BOTH}`,
     async () => {
       const dir = newFolder();
@@ -162,75 +129,6 @@ describe('without the addon', () => {
     expect(modes.map(([name]) => name)).toEqual(expect.arrayContaining(['mark', 'store.sqlite', 'thread']));
     ground.close();
   });
-
-  it.each(['store.sqlite', 'store.sqlite-wal', 'store.sqlite-shm', 'mark'])(
-    'what lies in the place of %s and is no plain file is neither followed nor taken for it',
-    (name) => {
-      const [dir, elsewhere] = [newFolder(), join(newFolder(), 'elsewhere')];
-      writeFileSync(elsewhere, '');
-      symlinkSync(elsewhere, join(dir, name));
-      const open = (): unknown => new SqliteGround(findModule(MODULE), dir, false, systemClock.monotonic() + 10_000);
-      expect(thrownBy(open)).toMatchObject({
-        code: expect.stringMatching(/^ERR_INVALID$/) as string,
-        message: expect.stringContaining(`${name}' is no plain file: move it away`) as string,
-      });
-      expect([readFileSync(elsewhere, 'utf8'), readdirSync(dir)]).toEqual(['', [name]]);
-    },
-  );
-
-  const KINDS = HAS_ADDON ? [MODULE, 'addon'] : [MODULE];
-
-  it.skipIf(!CAN_BE_NOBODY).each(KINDS)(
-    `a folder that this user may not make says so${CAN_BE_NOBODY ? '' : ' (skipped: nobody cannot read this clone)'}: %s`,
-    (module) => {
-      const above = join(newFolder(), 'above');
-      mkdirSync(join(above, 'there'), { recursive: true });
-      chmodSync(above, 0o555);
-      chmodSync(dirname(above), 0o755);
-      for (const dir of ['new', 'new/deep'])
-        expect(visit(join(above, dir), module, '', NOBODY)).toMatch(
-          /^ERR_UNAVAILABLE .*new.*' cannot be made in '[^']*above': .*permission denied.*give this user the right/i,
-        );
-      expect(visit(join(above, 'there'), module, '', NOBODY)).toMatch(
-        /^ERR_UNAVAILABLE (?=.*above\/there\/).*permission denied.*give this user the right/i,
-      );
-      chmodSync(above, 0o700);
-    },
-    60_000,
-  );
-
-  it.skipIf(process.platform !== 'linux').each(KINDS)(
-    'a folder where none can be made says so: %s (skipped: where there is no /proc)',
-    (module) =>
-      expect(visit('/proc/nothing/store', module)).toMatch(
-        /^ERR_UNAVAILABLE .*'\/proc\/nothing\/store' cannot be made in '\/proc': it takes no folders/,
-      ),
-    60_000,
-  );
-
-  it.for(KINDS)(
-    'a disk that is read-only says so, with a folder there and without: %s',
-    { timeout: 60_000 },
-    (module, { skip }) => {
-      const disk = newFolder();
-      mkdirSync(join(disk, 'there'));
-      const mount = (...options: string[]): number | null =>
-        spawnSync('mount', [...options, disk], { stdio: 'ignore' }).status;
-      if (mount('-t', 'tmpfs', '-o', 'size=1m', 'tmpfs') !== 0) skip('no disk can be mounted here (that needs root)');
-      try {
-        mkdirSync(join(disk, 'there'));
-        expect(mount('-o', 'remount,ro')).toBe(0);
-        expect(visit(join(disk, 'new/deep'), module)).toMatch(
-          /^ERR_UNAVAILABLE .*new\/deep' cannot be made in '[^']*': .*read-only file system.*can be written to/i,
-        );
-        expect(visit(join(disk, 'there'), module)).toMatch(
-          /^ERR_UNAVAILABLE (?=.*\/there\/).*read-only file system.*can be written to/i,
-        );
-      } finally {
-        spawnSync('umount', ['-l', disk]);
-      }
-    },
-  );
 
   it('a store that goes back while it is open is refused from then on', async () => {
     const [dir, fresh] = [newFolder(), newFolder()];
@@ -289,7 +187,7 @@ describe('without the addon', () => {
 
   it('a log is kept under a name of its own where another is kept already', () => {
     const dir = newFolder();
-    const files = new SqliteFiles(dir);
+    const files = new SqliteFiles(dir, true);
     const log = join(dir, 'store.sqlite-wal');
     for (const text of ['one', 'one', 'two', '', 'one', 'two']) {
       writeFileSync(log, text);
@@ -405,15 +303,16 @@ describe('without the addon', () => {
   });
 
   it('tables and statements are word for word those of the addon', () => {
-    const source = ['connection', 'commit', 'read', 'place']
+    const source = ['connection', 'commit', 'read', 'remote']
       .map((name) => readFileSync(path(`../../crates/sqlite/src/${name}.rs`), 'utf8'))
       .join('\n');
     const flat = source.replaceAll(/\\\n\s*/g, '').replaceAll(/\s+/g, ' ');
     for (const [name, sql] of Object.entries(SQL)) expect(flat, name).toContain(sql.replaceAll(/\s+/g, ' '));
     for (const [name] of PRAGMAS) expect(flat, name).toContain(`"${name}"`);
-    const remote = [...source.matchAll(/^ {8}(0x[0-9A-F_]+),/gm)].map(([, digits]) =>
+    const remote = [...source.matchAll(/^ {4}(0x[0-9A-F_]+),/gm)].map(([, digits]) =>
       Number((digits as string).replaceAll('_', '')),
     );
     expect(remote).toEqual(REMOTE);
+    expect([...source.matchAll(/^ {4}"([a-z0-9-]+)",$/gm)].map(([, name]) => name)).toEqual(REMOTE_FUSE);
   });
 });

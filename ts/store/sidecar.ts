@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../clock.ts';
 import { packageFolder } from '../package.ts';
-import { count, isBegun, newBegun } from './begun.ts';
+import { BegunFile, count, isBegun, newBegun } from './begun.ts';
 import { newGate, shut, shutAndWait } from './gate.ts';
 import type { Gate } from './gate.ts';
 import type { Opening, Question, Reply } from './sqlite-server.ts';
@@ -15,7 +15,7 @@ const entry = (name: string): string => join(packageFolder(), 'dist/store', name
 /** Where a store is open without the addon, beside the caller. It keeps no process alive. */
 export interface Sidecar {
   post(question: Question): void;
-  /** Of questions whose time is over, those that were not begun and never will be, as far as that can be told. */
+  /** Of questions whose time is over, those that were not begun and never will be: it begins nothing so late. */
   withdraw(tickets: readonly number[]): readonly number[];
   /** Resolves when it has ended. */
   end(): Promise<unknown>;
@@ -63,7 +63,6 @@ export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sid
   };
   return {
     post: (question) => worker.postMessage(question),
-    // It begins nothing whose time is over.
     withdraw: (tickets) => tickets.filter((ticket) => !isBegun(begun, ticket)),
     end,
   };
@@ -71,23 +70,28 @@ export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sid
 
 /** Hears no signal that is meant for the caller, and ends when that has gone. */
 export function startProcess(opening: Opening, { onReplies, onEnd }: Hearer): Sidecar {
+  const begun = new BegunFile();
   const child = fork(entry('sqlite-process.js'), [], {
     execArgv: [],
     serialization: 'advanced',
     detached: true,
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc', begun.file],
   });
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const ended = new Promise<void>((resolve) => child.once('exit', () => (begun.close(), resolve())));
   child.unref();
   child.channel?.unref();
-  child.on('message', (replies) => onReplies(replies as readonly Reply[]));
-  child.on('error', onEnd);
+  child.on('message', (message) => {
+    const replies = message as readonly Reply[];
+    for (const { ticket, answer } of replies) if (answer?.kind !== 'log') begun.answer(ticket);
+    onReplies(replies);
+  });
+  child.on('error', (cause) => (begun.close(), onEnd(cause)));
   child.on('exit', () => onEnd(undefined));
   const post = (message: Opening | Question): void => void child.send(message, () => undefined); // its end tells
   post(opening);
   return {
     post,
-    withdraw: () => [], // no memory is shared that would tell
+    withdraw: (tickets) => tickets.filter((ticket) => !begun.isBegun(ticket)),
     end: () => {
       child.ref();
       if (child.connected) child.disconnect();

@@ -3,7 +3,7 @@ import { single } from './sqlite-column.ts';
 import type { SqliteDriver, SqliteModule } from './sqlite-driver.ts';
 import { isBusy } from './sqlite-error.ts';
 import { sealMeta } from './sqlite-seal.ts';
-import { FIRST, PRAGMAS, SQL } from './sqlite-sql.ts';
+import { APPLICATION, FIRST, FORMAT, PRAGMAS, SQL } from './sqlite-sql.ts';
 
 export const leftMs = (dueMs: number): number => Math.max(0, Math.floor(dueMs - systemClock.monotonic()));
 
@@ -11,7 +11,6 @@ export function connect(module: SqliteModule, path: string, dueMs: number): Sqli
   const driver = module.open(path);
   try {
     driver.exec(`PRAGMA busy_timeout=${leftMs(dueMs)}`);
-    untilFree(dueMs, () => driver.exec('PRAGMA journal_mode=WAL'));
     for (const [name, value] of PRAGMAS) driver.exec(`PRAGMA ${name}=${value}`);
     return driver;
   } catch (error) {
@@ -20,16 +19,23 @@ export function connect(module: SqliteModule, path: string, dueMs: number): Sqli
   }
 }
 
+/** Before it is switched to WAL, so that all of it is in the file itself from the beginning, its header above all. */
 export function makeTables(driver: SqliteDriver, dueMs: number): void {
   untilFree(dueMs, () => {
     if (single(driver.all(SQL.countTables)) === 0) makeAll(driver);
   });
 }
 
+export function writeAhead(driver: SqliteDriver, dueMs: number): void {
+  untilFree(dueMs, () => driver.exec('PRAGMA journal_mode=WAL'));
+}
+
 /** As one, so that two who open first do not see half of it. */
 function makeAll(driver: SqliteDriver): void {
   driver.exec('BEGIN IMMEDIATE');
   try {
+    driver.exec(`PRAGMA application_id=${APPLICATION}`);
+    driver.exec(`PRAGMA user_version=${FORMAT}`);
     driver.exec(SQL.schema);
     for (const [key, value] of FIRST) driver.run(SQL.firstMeta, key, value, sealMeta(BigInt(key), BigInt(value)));
     driver.exec('COMMIT');

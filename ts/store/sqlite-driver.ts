@@ -151,14 +151,19 @@ export function findModule(name?: string): SqliteModule {
 }
 
 const CODES: Readonly<Record<string, number>> = {
+  SQLITE_PERM: 3,
   SQLITE_BUSY: 5,
   SQLITE_LOCKED: 6,
+  SQLITE_NOMEM: 7,
   SQLITE_READONLY: 8,
   SQLITE_IOERR: 10,
   SQLITE_CORRUPT: 11,
   SQLITE_FULL: 13,
   SQLITE_CANTOPEN: 14,
   SQLITE_PROTOCOL: 15,
+  SQLITE_TOOBIG: 18,
+  SQLITE_NOLFS: 22,
+  SQLITE_AUTH: 23,
   SQLITE_NOTADB: 26,
 };
 
@@ -174,6 +179,11 @@ const TEXTS: readonly (readonly [string, number])[] = [
   ['disk I/O error', 10],
   ['attempt to write a readonly database', 8],
   ['unable to open database file', 14],
+  ['access permission denied', 3],
+  ['out of memory', 7],
+  ['string or blob too big', 18],
+  ['large file support is disabled', 22],
+  ['not authorized', 23],
 ];
 
 interface SqliteError {
@@ -183,14 +193,38 @@ interface SqliteError {
   readonly message?: unknown;
 }
 
-/** SQLITE_IOERR_SHMSIZE: there is no room for the index of the log. */
-const isRoomless = ({ errcode, sqliteExtendedCode, code }: SqliteError): boolean =>
-  errcode === 4874 || sqliteExtendedCode === 4874 || code === 'SQLITE_IOERR_SHMSIZE';
+/** What follows SQLITE_IOERR where a call to the system has failed. */
+const CALLS: Readonly<Record<string, { readonly extended: number; readonly does: 'write' | 'other' }>> = {
+  READ: { extended: 266, does: 'other' },
+  WRITE: { extended: 778, does: 'write' },
+  FSYNC: { extended: 1034, does: 'other' },
+  DIR_FSYNC: { extended: 1290, does: 'other' },
+  TRUNCATE: { extended: 1546, does: 'write' },
+  FSTAT: { extended: 1802, does: 'other' },
+  DELETE: { extended: 2570, does: 'other' },
+  LOCK: { extended: 3850, does: 'other' },
+  SHMOPEN: { extended: 4618, does: 'write' },
+  SHMSIZE: { extended: 4874, does: 'write' },
+  SHMLOCK: { extended: 5130, does: 'other' },
+  SHMMAP: { extended: 5386, does: 'other' },
+};
+const NOMEM = 3082;
+
+const isCode = ({ errcode, sqliteExtendedCode, code }: SqliteError, extended: number, name: string): boolean =>
+  errcode === extended || sqliteExtendedCode === extended || code === `SQLITE_IOERR_${name}`;
+
+/** What the system was called for where that is what failed; what it failed to write is not there. */
+export function failedCall(error: unknown): 'write' | 'other' | undefined {
+  const found = Object.entries(CALLS).find(([name, { extended }]) => isCode(error as SqliteError, extended, name));
+  return found?.[1].does;
+}
 
 /** SQLite's primary result code; undefined: the error is not SQLite's. */
 export function resultCode(error: unknown): number | undefined {
   const { errcode, code, message } = error as SqliteError;
-  if (isRoomless(error as SqliteError)) return CODES['SQLITE_FULL'];
+  // There is no room for the index of the log.
+  if (isCode(error as SqliteError, 4874, 'SHMSIZE')) return CODES['SQLITE_FULL'];
+  if (isCode(error as SqliteError, NOMEM, 'NOMEM')) return CODES['SQLITE_NOMEM'];
   if (typeof errcode === 'number') return errcode & 0xff;
   if (typeof code !== 'string' || !code.includes('SQLITE_')) return undefined;
   if (code.startsWith('SQLITE_')) return CODES[code.split('_', 2).join('_')] ?? 1;

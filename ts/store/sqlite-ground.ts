@@ -5,12 +5,16 @@ import type { Marks } from './backend.ts';
 import type { RecordChange } from './draft.ts';
 import { LOG_KEPT } from './log-watch.ts';
 import { single, whole } from './sqlite-column.ts';
-import { connect, leftMs, makeTables, rollBack } from './sqlite-connection.ts';
+import { connect, leftMs, makeTables, rollBack, writeAhead } from './sqlite-connection.ts';
+import { beginCopy, dropCopy, endCopy } from './sqlite-copy.ts';
 import type { SqliteDriver, SqliteModule } from './sqlite-driver.ts';
-import { damaged, isBusy, isFull, refused, translate, wentBack } from './sqlite-error.ts';
-import { SqliteFiles, beginCopy, dropCopy, endCopy } from './sqlite-files.ts';
-import type { Known } from './sqlite-files.ts';
+import { damaged, isBusy, isFull, somethingElse, translate, wentBack } from './sqlite-error.ts';
+import { SqliteFiles } from './sqlite-files.ts';
+import { explained } from './sqlite-lack.ts';
+import { look } from './sqlite-look.ts';
+import type { Known } from './sqlite-mark.ts';
 import { checkLayout, marksAndCommits, setMeta } from './sqlite-meta.ts';
+import { openPlace } from './sqlite-place.ts';
 import { check, fetchPage, fetchRow, lookUp } from './sqlite-read.ts';
 import { sealRecord, sealRow, sealTerm } from './sqlite-seal.ts';
 import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, SQL } from './sqlite-sql.ts';
@@ -40,50 +44,61 @@ export class SqliteGround {
   /** Why it is of no more use. */
   #refused: HoldfastError | undefined;
 
-  /** Times are of the system's monotonic clock. */
+  /** Looks, marks, and only then writes. Times are of the system's monotonic clock. */
   constructor(module: SqliteModule, dir: string, acceptOlder: boolean, dueMs: number) {
     this.#module = module;
-    this.#files = new SqliteFiles(dir);
     try {
-      const known = this.#expect(acceptOlder);
-      const { isCut } = this.#files;
-      this.#driver = connect(module, this.#files.path, dueMs);
+      const place = openPlace(dir);
+      const older = look(module, place);
+      if (older !== undefined && !acceptOlder) throw older;
+      this.#files = new SqliteFiles(place, older === undefined);
       try {
-        this.#prepare(known, acceptOlder, dueMs);
-        if (isCut) throw damaged('it ends in the middle of a page');
+        const known = this.#expect(acceptOlder, older !== undefined);
+        this.#driver = this.#open(known, acceptOlder, dueMs);
       } catch (error) {
-        this.#driver.close();
+        this.#files.close();
         throw error;
       }
     } catch (error) {
-      this.#files.close();
       throw translate(error);
     }
   }
 
-  /** What was acknowledged; undefined: nobody can tell. */
-  #expect(acceptOlder: boolean): Known | undefined {
-    const known = this.#files.known();
+  /** What was acknowledged; undefined: nobody can tell, which is accepted. */
+  #expect(acceptOlder: boolean, isOlder: boolean): Known | undefined {
+    const known = acceptOlder ? this.#files.mark.told() : this.#files.mark.known();
     const isGone = known !== undefined && known.commits > 0 && this.#files.isEmpty;
-    if (known !== undefined && !isGone) return known;
-    if (!acceptOlder) throw known === undefined ? this.#markDamaged() : wentBack(known.commits, 0);
+    if (isGone && !acceptOlder) throw wentBack(known.commits, 0);
     // SQLite deletes the log of an empty database as it opens that.
-    this.#files.keepLog(known?.commits ?? 0);
+    if (isGone || isOlder) this.#files.keepLog(known?.commits ?? 0);
     return known;
   }
 
-  #prepare(known: Known | undefined, acceptOlder: boolean, dueMs: number): void {
+  #open(known: Known | undefined, acceptOlder: boolean, dueMs: number): SqliteDriver {
+    const { isCut, path } = this.#files;
+    const driver = explained(connect(this.#module, path, dueMs), () => this.#files.lack());
+    try {
+      this.#prepare(driver, known, acceptOlder, dueMs);
+      if (isCut) throw damaged('it ends in the middle of a page');
+      return driver;
+    } catch (error) {
+      driver.close();
+      throw error;
+    }
+  }
+
+  #prepare(driver: SqliteDriver, known: Known | undefined, acceptOlder: boolean, dueMs: number): void {
     // Where something was acknowledged, tables that are missing were lost, and making them writes over what is left.
-    const isLost = known?.commits !== 0 && single(this.#driver.all(SQL.countTables)) === 0;
+    const isLost = known?.commits !== 0 && single(driver.all(SQL.countTables)) === 0;
     if (isLost) this.#checkAccepted(acceptOlder, known, 0);
-    makeTables(this.#driver, dueMs);
-    if (single(this.#driver.all(SQL.countMeta)) === 0)
-      throw refused(`'${this.#files.path}' is a database of something else: name another folder`);
-    checkLayout(this.#driver, this.#files.path);
-    const found = marksAndCommits(this.#driver);
+    makeTables(driver, dueMs);
+    writeAhead(driver, dueMs);
+    if (single(driver.all(SQL.countMeta)) === 0) throw somethingElse(this.#files.path);
+    checkLayout(driver, this.#files.path);
+    const found = marksAndCommits(driver);
     if (known === undefined || found.commits < known.commits) {
       if (!isLost) this.#checkAccepted(acceptOlder, known, found.commits);
-      this.#accept(known ?? { commits: 0, epoch: 0 }, found);
+      this.#accept(driver, known ?? { commits: 0, epoch: 0 }, found);
     }
     this.#files.note();
   }
@@ -95,20 +110,20 @@ export class SqliteGround {
   }
 
   /** A new epoch outdates all that was known of the newer state, whose epoch it may not have heard of. */
-  #accept(known: Known, found: Known): void {
+  #accept(driver: SqliteDriver, known: Known, found: Known): void {
     const next = { commits: Math.max(known.commits, found.commits) + 1, epoch: Math.max(known.epoch, found.epoch) + 1 };
-    this.#transaction('IMMEDIATE', () => {
-      setMeta(this.#driver, EPOCH_KEY, next.epoch);
-      setMeta(this.#driver, COMMITS_KEY, next.commits);
+    transaction(driver, 'IMMEDIATE', () => {
+      setMeta(driver, EPOCH_KEY, next.epoch);
+      setMeta(driver, COMMITS_KEY, next.commits);
     });
-    this.#files.write(next);
+    this.#files.mark.write(next);
   }
 
   read(request: Reading, dueMs: number): Answer {
     this.#checkUsable();
-    const known = request.kind === 'check' ? this.#known().commits : 0;
+    const known = request.kind === 'check' ? this.#files.mark.known().commits : 0;
     return this.#guarded(dueMs, () =>
-      this.#transaction('DEFERRED', () => {
+      transaction(this.#driver, 'DEFERRED', () => {
         if (request.kind === 'fetch') return { kind: 'found', found: fetchRow(this.#driver, request) };
         if (request.kind === 'page') return { kind: 'page', page: fetchPage(this.#driver, request) };
         if (request.kind === 'lookUp') return { kind: 'lookedUp', lookedUp: lookUp(this.#driver, request) };
@@ -120,7 +135,7 @@ export class SqliteGround {
   compact(dueMs: number): Answer {
     this.#checkUsable();
     this.#guarded(Math.min(dueMs, systemClock.monotonic() + COMPACT_WAIT_MS), () => {
-      this.#transaction('IMMEDIATE', () => this.#checkCommits());
+      transaction(this.#driver, 'IMMEDIATE', () => this.#checkCommits());
       this.#driver.exec('PRAGMA synchronous=FULL');
       this.#flushes = true;
       // The copy that is made meanwhile may be larger than memory.
@@ -170,7 +185,7 @@ export class SqliteGround {
     const done = this.#guarded(dueMs, () => this.#tryTwice(batch));
     if (done === undefined) return undefined;
     this.#files.check('unknown');
-    if (done.known !== undefined) this.#files.raise(done.known);
+    if (done.known !== undefined) this.#files.mark.raise(done.known);
     return done.written;
   }
 
@@ -191,22 +206,10 @@ export class SqliteGround {
 
   /** In a transaction that may write: nobody else commits meanwhile. */
   #checkCommits(): Marks & Known {
-    const { commits } = this.#known();
+    const { commits } = this.#files.mark.known();
     const found = marksAndCommits(this.#driver);
     if (found.commits < commits) throw (this.#refused = wentBack(commits, found.commits));
     return found;
-  }
-
-  #known(): Known {
-    const known = this.#files.known();
-    if (known === undefined) throw this.#markDamaged();
-    return known;
-  }
-
-  #markDamaged(): HoldfastError {
-    const remedy = 'restore it from a backup, or open it once with `acceptOlder` to go on from what is there';
-    const what = 'which says what was acknowledged, is damaged, so that nobody can tell whether the store is older';
-    return failure('ERR_CORRUPT', `'${this.#files.mark}', ${what}: ${remedy}`, 'none');
   }
 
   close(): void {
@@ -238,7 +241,7 @@ export class SqliteGround {
     const flush = batch.some((request) => request.kind === 'raise' || request.flush);
     if (flush !== this.#flushes) this.#driver.exec(`PRAGMA synchronous=${flush ? 'FULL' : 'NORMAL'}`);
     this.#flushes = flush;
-    return this.#transaction('IMMEDIATE', () => {
+    return transaction(this.#driver, 'IMMEDIATE', () => {
       const before = this.#checkCommits();
       let now: Marks = { epoch: before.epoch, births: before.births };
       const written = batch.map((request) => {
@@ -304,21 +307,21 @@ export class SqliteGround {
       throw translate(error);
     }
   }
+}
 
-  /** What fails in COMMIT may have been let through. */
-  #transaction<T>(kind: 'IMMEDIATE' | 'DEFERRED', run: () => T): T {
-    this.#driver.exec(`BEGIN ${kind}`);
-    let committing = false;
-    try {
-      const result = run();
-      committing = kind === 'IMMEDIATE';
-      this.#driver.exec('COMMIT');
-      return result;
-    } catch (error) {
-      rollBack(this.#driver);
-      if (!committing || isFull(error) || isBusy(error)) throw error;
-      throw failure('ERR_UNAVAILABLE', `the commit failed (${String(error)})`, 'unknown');
-    }
+/** What fails in COMMIT may have been let through. */
+function transaction<T>(driver: SqliteDriver, kind: 'IMMEDIATE' | 'DEFERRED', run: () => T): T {
+  driver.exec(`BEGIN ${kind}`);
+  let committing = false;
+  try {
+    const result = run();
+    committing = kind === 'IMMEDIATE';
+    driver.exec('COMMIT');
+    return result;
+  } catch (error) {
+    rollBack(driver);
+    if (!committing || isFull(error) || isBusy(error)) throw error;
+    throw failure('ERR_UNAVAILABLE', `the commit failed (${String(error)})`, 'unknown');
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Marks } from './backend.ts';
 import type { SqliteDriver, SqlRow } from './sqlite-driver.ts';
-import { damaged, refused } from './sqlite-error.ts';
+import { damaged, otherLayout } from './sqlite-error.ts';
 import { sealMeta } from './sqlite-seal.ts';
 import { BIRTHS_KEY, COMMITS_KEY, EPOCH_KEY, FORMAT, FORMAT_KEY, SQL } from './sqlite-sql.ts';
 
@@ -20,11 +20,8 @@ function sealed(row: SqlRow | undefined, key: number): number {
 
 /** `ERR_INVALID`: it is another than is read here. */
 export function checkLayout(driver: SqliteDriver, path: string): void {
-  const [row] = driver.all(SQL.layout, FORMAT_KEY);
-  // Layouts before this one had no checksums there.
-  const found = row !== undefined && !('sum' in row) ? Number(row['value']) : sealed(row, FORMAT_KEY);
-  if (found === FORMAT) return;
-  throw refused(`'${path}' has layout ${found}, this version of Holdfast reads ${FORMAT}: name another folder`);
+  const found = sealed(driver.all(SQL.layout, FORMAT_KEY)[0], FORMAT_KEY);
+  if (found !== FORMAT) throw otherLayout(path, found);
 }
 
 /** In one statement, for each transaction asks. */

@@ -1,4 +1,6 @@
-// The helper process of one store without the addon. Its first message: how to open; it ends with whoever began it.
+// The helper process of one store without the addon. Its first message: how to open; it ends with whoever began it. What it
+// has begun it counts in the file that is open as BEGUN.
+import { BEGUN, countIn } from './begun.ts';
 import { SqliteServer } from './sqlite-server.ts';
 import type { Opening, Question, Reply } from './sqlite-server.ts';
 
@@ -10,7 +12,7 @@ function send(replies: readonly Reply[]): void {
 }
 
 process.on('message', (message: Opening | Question) => {
-  if (server === undefined) server = new SqliteServer(message as Opening, send);
+  if (server === undefined) server = new SqliteServer(message as Opening, send, undefined, countIn(BEGUN));
   else server.take(message as Question);
 });
 // Nothing is left to do then, and the process ends by itself: only so do some modules let go of the files.

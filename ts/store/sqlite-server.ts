@@ -1,8 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import { count, newBegun } from './begun.ts';
-import type { Begun } from './begun.ts';
 import { LogWatch } from './log-watch.ts';
 import { findModule } from './sqlite-driver.ts';
 import { SqliteGround } from './sqlite-ground.ts';
@@ -74,22 +72,22 @@ export class SqliteServer {
   readonly #ground: SqliteGround | undefined;
   readonly #send: (replies: readonly Reply[]) => void;
   readonly #pass: (run: () => void) => void;
-  readonly #begun: Begun;
+  readonly #count: (ticket: number, change: 1 | -1) => void;
   readonly #watch = new LogWatch();
   #waiting: Question[] = [];
   #nextLook: NodeJS.Timeout | undefined;
 
-  /** Whether it is open is sent too. `pass` runs what calls the module; in `begun` it counts up what it begins. */
+  /** Whether it is open is sent too. `pass` runs what calls the module; `count` hears of what is begun, before it is. */
   constructor(
     { module, dir, acceptOlder, dueMs, ticket }: Opening,
     send: (replies: readonly Reply[]) => void,
     pass: (run: () => void) => void = (run) => run(),
-    begun: Begun = newBegun(),
+    count: (ticket: number, change: 1 | -1) => void = () => undefined,
   ) {
     this.#send = send;
     this.#pass = pass;
-    this.#begun = begun;
-    count(begun, ticket, 1);
+    this.#count = count;
+    count(ticket, 1);
     let ground: SqliteGround | undefined;
     pass(() =>
       send(
@@ -125,13 +123,13 @@ export class SqliteServer {
   #takeAll(): readonly Question[] {
     const taken = this.#waiting;
     this.#waiting = [];
-    for (const { ticket } of taken) count(this.#begun, ticket, 1);
+    for (const { ticket } of taken) this.#count(ticket, 1);
     return taken;
   }
 
   #putBack(questions: readonly Question[]): void {
     this.#waiting.push(...questions);
-    for (const { ticket } of questions) count(this.#begun, ticket, -1);
+    for (const { ticket } of questions) this.#count(ticket, -1);
   }
 
   #sendAll(replies: Reply[]): void {

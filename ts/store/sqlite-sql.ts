@@ -1,7 +1,12 @@
 /** The tables and statements of the embedded store, word for word those of `crates/sqlite` (a test compares them). */
 
-/** Of the tables; what is written in another is refused. */
-export const FORMAT = 2;
+/** In the header of the database, as SQLite's `application_id`: "Hold". */
+export const APPLICATION = 0x486f6c64;
+/**
+ * Of the tables; what is written in another is refused. Under a checksum of ours, and in the header, as SQLite's
+ * `user_version`, for those who look before they open.
+ */
+export const FORMAT = 3;
 export const FORMAT_KEY = 1;
 export const EPOCH_KEY = 2;
 export const BIRTHS_KEY = 3;
@@ -38,7 +43,8 @@ CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, sum INTEGER NOT NULL, PRIMAR
   firstMeta: 'INSERT OR IGNORE INTO meta VALUES(?1, ?2, ?3)',
   countTables: 'SELECT count(*) FROM sqlite_schema',
   countMeta: "SELECT count(*) FROM sqlite_schema WHERE name='meta'",
-  layout: 'SELECT * FROM meta WHERE key=?1',
+  holdsAnything: 'SELECT EXISTS(SELECT 1 FROM session) OR EXISTS(SELECT 1 FROM meta WHERE key=?1 AND value>0)',
+  layout: 'SELECT key, value, sum FROM meta WHERE key=?1',
   metas: 'SELECT key, value, sum FROM meta WHERE key BETWEEN ?1 AND ?2 ORDER BY key',
   setMeta: 'UPDATE meta SET value=?2, sum=?3 WHERE key=?1',
   row: 'SELECT version, row, sum FROM session WHERE id=?1',

@@ -2,6 +2,7 @@
 // what was begun.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
+import { count } from './begun.ts';
 import type { Begun } from './begun.ts';
 import { passing } from './gate.ts';
 import type { Gate } from './gate.ts';
@@ -18,6 +19,6 @@ const server = new SqliteServer(
   opening,
   (replies) => port.postMessage(replies),
   (run) => passing(gate, run),
-  begun,
+  (ticket, change) => count(begun, ticket, change),
 );
 if (server.isOpen) port.on('message', (question: Question) => server.take(question));

@@ -6,6 +6,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENOTDIR: '; what lies above it is a file: name another folder',
 };
 
+/** Of the disk, of this user's share of it, or of what a file may grow to. */
+const ROOMLESS: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+
+export const isRoomless = (error: unknown): boolean =>
+  error instanceof Error && ROOMLESS.includes((error as NodeJS.ErrnoException).code);
+
 /** What the system says of a file or folder, and what to do. */
 export function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

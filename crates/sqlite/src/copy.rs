@@ -25,16 +25,16 @@ pub fn path_of(bytes: &[u8]) -> Result<PathBuf, Error> {
 pub fn copy(connection: &Connection, to: &Path) -> Result<(), Error> {
     let (dir, _) = place::prepare(to)?;
     let part = dir.join(PART);
-    let failed = |error: io::Error| Error::Unreachable(reason(&part, &error));
+    let failed = |error: io::Error| Error::of_system(reason(&part, &error), &error);
     check_new(&dir)?;
     let file = open_private(&part).map_err(failed)?;
-    let is_ours = try_flock(&file) && is_same(&file, &part).map_err(failed)?;
+    let is_ours = try_flock(&file).map_err(failed)? && is_same(&file, &part).map_err(failed)?;
     if !is_ours {
         return Err(Error::Refused(format!("another copy into '{}' is under way: name another folder", dir.display())));
     }
     // It may just have been finished by another.
     check_new(&dir)?;
-    let copied = fill(connection, &file, &part).and_then(|known| publish(&dir, &part, known).map_err(failed));
+    let copied = fill(connection, &file, &part).and_then(|known| publish(&dir, &part, known));
     if copied.is_err() {
         let _ = remove(&part);
     }
@@ -43,8 +43,9 @@ pub fn copy(connection: &Connection, to: &Path) -> Result<(), Error> {
 }
 
 fn check_new(dir: &Path) -> Result<(), Error> {
-    let is_new = [STORE, LOG, INDEX, mark::NAME].iter().all(|name| dir.join(name).symlink_metadata().is_err());
-    if is_new {
+    let is_there = |name: &str| dir.join(name).symlink_metadata().is_ok();
+    let is_begun = is_there(PART); // its mark may be there before all of it is
+    if ![STORE, LOG, INDEX].into_iter().any(is_there) && (is_begun || !is_there(mark::NAME)) {
         Ok(())
     } else {
         Err(Error::Refused(format!("'{}' holds a store already: name a new folder", dir.display())))
@@ -59,7 +60,7 @@ fn is_same(file: &File, path: &Path) -> io::Result<bool> {
 
 /// What is known of the copy.
 fn fill(connection: &Connection, file: &File, part: &Path) -> Result<Known, Error> {
-    let failed = |error: io::Error| Error::Unreachable(reason(part, &error));
+    let failed = |error: io::Error| Error::of_system(reason(part, &error), &error);
     let name = part
         .to_str()
         .ok_or_else(|| Error::Refused(format!("'{}' is no UTF-8: name another folder", part.display())))?;
@@ -83,18 +84,28 @@ fn vacuum_into(connection: &Connection, part: &Path, name: &str) -> Result<Known
     Ok(Known { commits, epoch: marks.epoch })
 }
 
-/// It is a store from now on. A link is made, for that takes the place of nothing.
-fn publish(dir: &Path, part: &Path, known: Known) -> io::Result<()> {
-    let store = dir.join(STORE);
-    match std::fs::hard_link(part, &store) {
-        Ok(()) => std::fs::remove_file(part)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-        Err(_) => std::fs::rename(part, &store)?, // where there are no links
+/// It is a store from now on; its mark is there first, or a copy that was broken off there would pass for a store without one.
+fn publish(dir: &Path, part: &Path, known: Known) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::of_system(reason(part, &error), &error);
+    let mark = Mark::open(dir)?;
+    let _locked = mark.lock()?;
+    check_new(dir)?;
+    let marked = mark.try_write(known).and_then(|()| mark.flush()).and_then(|()| flush_names(dir));
+    let published = marked.and_then(|()| rename(part, &dir.join(STORE))).map_err(failed);
+    if published.is_err() {
+        let _ = remove(&dir.join(mark::NAME));
     }
-    let mark = Mark::open(dir).map_err(|error| io::Error::other(error.to_string()))?;
-    mark.try_write(known)?;
-    mark.flush()?;
-    flush_names(dir)
+    published?;
+    flush_names(dir).map_err(failed)
+}
+
+/// By a link, for that takes the place of nothing.
+fn rename(part: &Path, store: &Path) -> io::Result<()> {
+    match std::fs::hard_link(part, store) {
+        Ok(()) => std::fs::remove_file(part),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => std::fs::rename(part, store), // where there are no links
+    }
 }
 
 fn journal_of(part: &Path) -> PathBuf {

@@ -3,11 +3,12 @@
 
 use crate::deadline;
 use crate::error::Error;
-use crate::place::{open_private, reason};
+use crate::place::{flush_names, open_private, reason};
 use std::cell::Cell;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
@@ -37,14 +38,34 @@ impl Known {
         bytes
     }
 
-    /// None: it is damaged. What is new, or was never flushed before a power cut, is empty or zeros.
-    fn from_bytes(bytes: &[u8]) -> Option<Known> {
+    /// None: it is damaged. Of what is empty or zeros: that nothing was ever written there.
+    fn from_bytes(bytes: &[u8]) -> Option<Option<Known>> {
         if bytes.iter().all(|byte| *byte == 0) {
-            return Some(Known::default());
+            return Some(None);
         }
         let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         let known = Known { commits: word(0)?, epoch: word(8)? };
-        (known.to_bytes() == bytes).then_some(known)
+        (known.to_bytes() == bytes).then_some(Some(known))
+    }
+}
+
+/// None: nothing was ever written there. Without the lock, another may be just writing it.
+fn read(file: &File, path: &Path) -> Result<Option<Known>, Error> {
+    let look = || {
+        let mut bytes = [0; 24];
+        let length = file.read_at(&mut bytes, 0).ok()?;
+        Known::from_bytes(&bytes[..length])
+    };
+    (0..3).find_map(|_| look()).ok_or_else(|| Error::MarkDamaged(path.into()))
+}
+
+/// What it says; none: there is no mark, or nothing was ever written there. Nothing is made.
+pub fn look(dir: &Path) -> Result<Option<Known>, Error> {
+    let path = dir.join(NAME);
+    match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(&path) {
+        Ok(file) => read(&file, &path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::of_system(reason(&path, &error), &error)),
     }
 }
 
@@ -73,15 +94,20 @@ impl Drop for Locked<'_> {
 }
 
 /// Whether the lock of an open file was free, and is ours now.
-pub fn try_flock(file: &File) -> bool {
+pub fn try_flock(file: &File) -> io::Result<bool> {
     // SAFETY: the descriptor is open.
-    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+    let status = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+    match io::Error::last_os_error() {
+        _ if status == 0 => Ok(true),
+        error if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        error => Err(error),
+    }
 }
 
 impl Mark {
     pub fn open(dir: &Path) -> Result<Mark, Error> {
         let path = dir.join(NAME);
-        let file = open_private(&path).map_err(|error| Error::Unreachable(reason(&path, &error)))?;
+        let file = open_private(&path).map_err(|error| Error::of_system(reason(&path, &error), &error))?;
         if file.metadata().is_ok_and(|found| found.len() == 0) {
             // Its room is taken before the disk is full.
             let _ = file.write_all_at(&[0; 8], ASKED_AT);
@@ -93,7 +119,7 @@ impl Mark {
     pub fn lock(&self) -> Result<Locked<'_>, Error> {
         self.give_way();
         let began = now_ns();
-        while !try_flock(&self.file) {
+        while !try_flock(&self.file).unwrap_or(false) {
             if !deadline::nap(0) {
                 return Err(Error::Busy);
             }
@@ -121,17 +147,22 @@ impl Mark {
         }
     }
 
-    /// To be read before the count of the store itself. Without the lock, another may be just writing it.
+    /// To be read before the count of the store itself.
     pub fn known(&self) -> Result<Known, Error> {
-        let look = || {
-            let mut bytes = [0; 24];
-            let length = self.file.read_at(&mut bytes, 0).ok()?;
-            Known::from_bytes(&bytes[..length])
-        };
-        (0..3).find_map(|_| look()).ok_or_else(|| Error::MarkDamaged(self.path.clone()))
+        read(&self.file, &self.path)?.ok_or_else(|| Error::MarkMissing(self.path.clone()))
     }
 
-    pub fn flush(&self) -> std::io::Result<()> {
+    /// Says that nothing was acknowledged so far, where nothing was said yet. Flushed: the database is made after it, so that one
+    /// without it has lost it.
+    pub fn begin(&self, dir: &Path) -> Result<(), Error> {
+        if read(&self.file, &self.path)?.is_some() {
+            return Ok(());
+        }
+        let begun = self.try_write(Known::default()).and_then(|()| self.flush()).and_then(|()| flush_names(dir));
+        begun.map_err(|error| Error::of_system(reason(&self.path, &error), &error))
+    }
+
+    pub fn flush(&self) -> io::Result<()> {
         self.file.sync_all()
     }
 
@@ -141,7 +172,7 @@ impl Mark {
         let _ = self.try_write(known);
     }
 
-    pub fn try_write(&self, known: Known) -> std::io::Result<()> {
+    pub fn try_write(&self, known: Known) -> io::Result<()> {
         self.file.write_all_at(&known.to_bytes(), 0)
     }
 }

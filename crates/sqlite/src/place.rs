@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::mark;
+use crate::remote;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub const STORE: &str = "store.sqlite";
 pub const LOG: &str = "store.sqlite-wal";
 pub const INDEX: &str = "store.sqlite-shm";
+/// While the tables are made.
+const JOURNAL: &str = "store.sqlite-journal";
 const PRESENCE: &str = "open-";
 /// Of those who have it open without the addon, and so without the outer lock: `ts/store/sqlite-files.ts`.
 const THREAD: &str = "thread-";
@@ -50,7 +53,7 @@ pub fn prepare(dir: &Path) -> Result<(PathBuf, Key), Error> {
     }
     let path = dir.canonicalize().map_err(unreachable)?;
     let found = path.metadata().map_err(unreachable)?;
-    if is_remote(&path) {
+    if remote::is_remote(&path) {
         return Err(Error::Refused(format!(
             "'{}' is on a network file system, whose locks cannot be relied on: name a folder on a local disk",
             path.display()
@@ -85,8 +88,8 @@ pub fn make_store(dir: &Path) -> Result<(), Error> {
     let path = dir.join(STORE);
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(Error::Unreachable(reason(&path, &error))),
-        Ok(_) => flush_names(dir).map_err(|error| Error::Unreachable(reason(dir, &error))),
+        Err(error) => Err(Error::of_system(reason(&path, &error), &error)),
+        Ok(_) => flush_names(dir).map_err(|error| Error::of_system(reason(dir, &error), &error)),
     }
 }
 
@@ -103,7 +106,7 @@ pub fn flush_names(dir: &Path) -> io::Result<()> {
 
 /// SQLite would follow a link, or take whatever lies there for its own.
 pub fn check_files(dir: &Path) -> Result<(), Error> {
-    for name in [STORE, LOG, INDEX, mark::NAME] {
+    for name in [STORE, LOG, INDEX, JOURNAL, mark::NAME] {
         let path = dir.join(name);
         match path.symlink_metadata() {
             Ok(found) if found.is_file() => {}
@@ -115,19 +118,45 @@ pub fn check_files(dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer. An empty
-/// one was made by SQLite just now: an opening without the addon has kept the other, and let SQLite delete it.
+/// A copy of the log beside it, flushed: what goes on from an older state writes over what is left of the newer. What an opening
+/// before has kept stays. An empty one was made by SQLite just now: an opening without the addon has kept the other, and let
+/// SQLite delete it.
 pub fn keep_log(dir: &Path, known: u64) -> Result<(), Error> {
-    if dir.join(LOG).metadata().is_ok_and(|found| found.len() == 0) {
+    let log = dir.join(LOG);
+    if log.metadata().map_or(0, |found| found.len()) == 0 {
         return Ok(());
     }
-    let kept = dir.join(format!("{LOG}.{known}.kept"));
-    let copied = std::fs::copy(dir.join(LOG), &kept).and_then(|_| File::open(&kept)?.sync_all());
-    match copied {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::Unreachable(format!("the log cannot be kept as '{}': {error}", kept.display())))
+    let mut number = 1;
+    loop {
+        let ending = if number == 1 { String::new() } else { format!("-{number}") };
+        let kept = dir.join(format!("{LOG}.{known}{ending}.kept"));
+        match keep(&log, &kept) {
+            Ok(true) => return Ok(()),
+            Ok(false) => number += 1,
+            Err(error) => {
+                return Err(Error::Unreachable(format!("the log cannot be kept as '{}': {error}", kept.display())));
+            }
         }
-        _ => Ok(()),
+    }
+}
+
+/// False: another is kept there.
+fn keep(log: &Path, kept: &Path) -> io::Result<bool> {
+    let mut options = OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(kept) {
+        Ok(mut file) => {
+            let copied =
+                File::open(log).and_then(|mut log| io::copy(&mut log, &mut file)).and_then(|_| file.sync_all());
+            if copied.is_err() {
+                let _ = std::fs::remove_file(kept); // half of it would pass for another
+            }
+            copied.map(|()| true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let is_as_long = log.metadata()?.len() == kept.metadata()?.len();
+            Ok(is_as_long && std::fs::read(log)? == std::fs::read(kept)?)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -186,20 +215,36 @@ fn pid_space() -> u64 {
 /// To be called under the outer lock. Also tidies up after processes that died.
 pub fn announce(dir: &Path) -> Result<Presence, Error> {
     sweep_presences(dir);
-    let path = dir.join(format!("{PRESENCE}{}-{}", std::process::id(), pid_space()));
-    let file = open_private(&path).map_err(|error| Error::Unreachable(reason(&path, &error)))?;
-    if !mark::try_flock(&file) {
-        return Err(Error::Refused(format!(
-            "'{}' is open in this process already, by another copy of Holdfast: install one version only",
-            dir.display()
-        )));
+    let path = presence_of(dir);
+    let file = open_private(&path).map_err(|error| Error::of_system(reason(&path, &error), &error))?;
+    match mark::try_flock(&file) {
+        Ok(true) => {}
+        Ok(false) => return Err(two_copies(dir)),
+        Err(error) => return Err(Error::of_system(reason(&path, &error), &error)),
     }
     let presence = Presence { path, _file: file };
-    check_threads(dir).map(|()| presence)
+    check_threads(dir, true).map(|()| presence)
 }
 
-/// Both kinds at once would be without the outer lock: whoever comes second is refused.
-fn check_threads(dir: &Path) -> Result<(), Error> {
+fn presence_of(dir: &Path) -> PathBuf {
+    dir.join(format!("{PRESENCE}{}-{}", std::process::id(), pid_space()))
+}
+
+fn two_copies(dir: &Path) -> Error {
+    Error::Refused(format!(
+        "'{}' is open in this process already, by another copy of Holdfast: install one version only",
+        dir.display()
+    ))
+}
+
+/// As `announce` will, but nothing is made and nothing deleted.
+pub fn check_users(dir: &Path) -> Result<(), Error> {
+    let is_here = File::open(presence_of(dir)).is_ok_and(|file| mark::try_flock(&file).is_ok_and(|is_free| !is_free));
+    if is_here { Err(two_copies(dir)) } else { check_threads(dir, false) }
+}
+
+/// Both kinds at once would be without the outer lock: whoever comes second is refused. `tidies`: up after those that died.
+fn check_threads(dir: &Path, tidies: bool) -> Result<(), Error> {
     let Ok(entries) = dir.read_dir() else { return Ok(()) };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -212,7 +257,9 @@ fn check_threads(dir: &Path) -> Result<(), Error> {
                 entry.path().display()
             )));
         }
-        let _ = std::fs::remove_file(entry.path());
+        if tidies {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
     Ok(())
 }
@@ -230,42 +277,8 @@ fn is_alive(owner: &str) -> bool {
 fn sweep_presences(dir: &Path) {
     let Ok(entries) = dir.read_dir() else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PRESENCE)) {
-        if OpenOptions::new().read(true).open(entry.path()).is_ok_and(|file| mark::try_flock(&file)) {
+        if OpenOptions::new().read(true).open(entry.path()).is_ok_and(|file| mark::try_flock(&file).unwrap_or(false)) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
-}
-
-/// Types of file systems that other machines write to as well, from Linux's `magic.h`.
-#[cfg(target_os = "linux")]
-fn is_remote(path: &Path) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    const REMOTE: [i64; 12] = [
-        0x6969,      // NFS
-        0x517B,      // SMB
-        0xFF53_4D42, // CIFS
-        0xFE53_4D42, // SMB2
-        0x564C,      // NCP
-        0x00C3_6400, // Ceph
-        0x5346_414F, // AFS
-        0x6B41_4653, // kAFS
-        0x7375_7245, // Coda
-        0x0BD0_0BD0, // Lustre
-        0x7461_636F, // OCFS2
-        0x0116_1970, // GFS2
-    ];
-    let Ok(name) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return false };
-    let mut found = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: `name` ends with NUL and `found` has room for the answer.
-    let status = unsafe { libc::statfs(name.as_ptr(), found.as_mut_ptr()) };
-    // SAFETY: all zeros is a valid `statfs`, also where the call failed.
-    let kind = unsafe { found.assume_init() }.f_type;
-    #[allow(clippy::unnecessary_cast)] // its type differs from one libc to the next
-    let kind = kind as i64 & 0xFFFF_FFFF;
-    status == 0 && REMOTE.contains(&kind)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_remote(_path: &Path) -> bool {
-    false
 }

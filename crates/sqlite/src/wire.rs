@@ -189,7 +189,7 @@ fn put_page(out: &mut Vec<u8>, page: &FoundPage) {
 /// The code that JavaScript sees, and whether the outcome is unknown.
 fn code_of(error: &Error) -> &'static str {
     match error {
-        Error::Damaged(_) | Error::WentBack { .. } | Error::MarkDamaged(_) => "ERR_CORRUPT",
+        Error::Damaged(_) | Error::WentBack { .. } | Error::MarkDamaged(_) | Error::MarkMissing(_) => "ERR_CORRUPT",
         Error::Refused(_) | Error::Request(_) => "ERR_INVALID",
         Error::Closed => "ERR_CLOSED",
         _ => "ERR_UNAVAILABLE",

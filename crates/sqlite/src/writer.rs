@@ -5,6 +5,7 @@ use crate::connection::{self, COMMITS_KEY, EPOCH_KEY, LOG_BYTES_KEPT, marks_and_
 use crate::deadline;
 use crate::error::Error;
 use crate::log_watch::{LogWatch, length_of};
+use crate::look::look;
 use crate::mark::{Known, Mark};
 use crate::place::{self, Files, Presence};
 use crate::queue::{Answers, Job, Reply, Work};
@@ -295,22 +296,28 @@ pub fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(Error::Panic))
 }
 
-/// Opens all files under the outer lock: recovery happens under it too, so that nobody waits inside SQLite for one that stopped.
+/// Looks, marks, and only then writes. All files are opened under the outer lock: recovery happens under it too, so that nobody
+/// waits inside SQLite for one that stopped.
 fn open(dir: &std::path::Path, known: Option<&Files>, accept_older: bool) -> Result<Ground, Error> {
     // Before anything is made: what took the place of the one that was open is left alone.
-    if let Some(files) = known {
-        files.lasting().check()?;
+    let seen = match known {
+        Some(files) => files.lasting().check().and_then(|()| place::check_files(dir)),
+        None => look(dir),
+    };
+    if seen.as_ref().is_err_and(|error| !accept_older || !error.is_older()) {
+        seen.clone()?;
     }
-    place::check_files(dir)?;
     let mark = Mark::open(dir)?;
     let locked = mark.lock()?;
     let presence = place::announce(dir)?;
+    if seen.is_ok() {
+        mark.begin(dir)?;
+    }
     place::make_store(dir)?;
     let known = mark.known();
-    let connection = match known.clone().and_then(|known| connection::open(dir, known.commits)) {
-        Err(Error::WentBack { .. } | Error::MarkDamaged(_)) if accept_older => {
-            accept(dir, &mark, known.unwrap_or_default())?
-        }
+    let opened = seen.and_then(|()| known.clone()).and_then(|known| connection::open(dir, known.commits));
+    let connection = match opened {
+        Err(error) if accept_older && error.is_older() => accept(dir, &mark, known.unwrap_or_default())?,
         opened => opened?,
     };
     connection::tidy_when_closed(&connection, true)?;

@@ -100,7 +100,8 @@ fn is_found_by_looking(user: &mut User) -> bool {
 fn judge(dir: &Path) -> &'static str {
     let mut user = match User::open(dir) {
         Ok(user) => user,
-        Err(Error::Damaged(_) | Error::MarkDamaged(_) | Error::WentBack { .. } | Error::Refused(_)) => return "said",
+        Err(Error::Damaged(_) | Error::MarkDamaged(_) | Error::MarkMissing(_)) => return "said",
+        Err(Error::WentBack { .. } | Error::Refused(_)) => return "said",
         Err(other) => panic!("{other:?}"),
     };
     let mut seen = Seen::default();
@@ -333,4 +334,30 @@ fn whoever_met_damage_opens_anew_and_goes_on() {
     }
     assert_eq!(user.read("s1").unwrap().row.unwrap().body.as_deref(), Some(b"goes on".as_slice()));
     user.close();
+}
+
+/// Of the same count of commits: what one opening has kept may be all that there is of another state.
+#[test]
+fn a_log_that_is_kept_already_is_never_written_over() {
+    let folder = Folder::new();
+    made("base and die", &folder);
+    let store = folder.store();
+    let whole = fs::read(store.join("store.sqlite-wal")).unwrap();
+    let known = marked(&store);
+    let kept = |ending: &str| store.join(format!("store.sqlite-wal.{known}{ending}.kept"));
+    let lose = |store: &Path, bytes: &[u8]| {
+        fs::write(store.join("store.sqlite-wal"), bytes).unwrap();
+        File::create(store.join("store.sqlite")).unwrap();
+    };
+    fs::write(kept(""), b"of another state").unwrap();
+    let mark = fs::read(store.join("mark")).unwrap();
+    for bytes in [&whole, &whole, &whole[..5000].to_vec()] {
+        lose(&store, bytes);
+        fs::write(store.join("mark"), &mark).unwrap();
+        User::open_with(&store, true, Duration::from_secs(5)).unwrap().close();
+    }
+    assert!(fs::read(kept("")).unwrap() == b"of another state");
+    assert!(fs::read(kept("-2")).unwrap() == whole);
+    assert!(fs::read(kept("-3")).unwrap() == whole[..5000]);
+    assert!(!kept("-4").exists(), "the same twice");
 }

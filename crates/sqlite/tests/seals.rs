@@ -256,18 +256,12 @@ fn a_flipped_bit_of_a_row_or_a_record_withholds_it() {
 #[test]
 fn a_folder_of_an_earlier_layout_is_refused_by_name() {
     let folder = Folder::new();
-    std::fs::create_dir(folder.store()).unwrap();
-    database(&folder.store())
-        .execute_batch(
-            "CREATE TABLE meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);
-             CREATE TABLE term(term BLOB, id BLOB, PRIMARY KEY(term, id)) WITHOUT ROWID;
-             INSERT INTO meta VALUES(1, 1), (2, 0), (3, 0), (4, 0);",
-        )
-        .unwrap();
+    made(&folder);
+    database(&folder.store()).pragma_update(None, "user_version", 1).unwrap();
     for _ in 0..2 {
         let met = opened(&folder.store());
         assert!(
-            matches!(&met, Err(Error::Refused(what)) if what.contains("layout 1, this version of Holdfast reads 2"))
+            matches!(&met, Err(Error::Refused(what)) if what.contains("layout 1, this version of Holdfast reads 3"))
         );
     }
 }

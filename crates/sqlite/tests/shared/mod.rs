@@ -2,6 +2,8 @@
 #![allow(dead_code)] // each test file uses a part
 
 pub mod other;
+#[cfg(target_os = "linux")]
+pub mod steps;
 
 use holdfast_sqlite::*;
 use std::path::{Path, PathBuf};
