@@ -10,7 +10,7 @@ import { Tracker } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
 import { checkValues, classOf } from './definition.ts';
-import { endAfter, isOver } from './endings.ts';
+import { endAfter, explained, isOver } from './endings.ts';
 import type { ChangeIdOptions } from './options.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import type { Slots } from './slots.ts';
@@ -320,8 +320,10 @@ export class Session<S extends object, V extends object = Partial<S>> {
     } catch (error) {
       slots.unsettle();
       this.#doubt = this.#replica.unsettled;
-      if (isOver(error)) await this.#end(endAfter(error), undefined);
-      throw error;
+      if (!isOver(error)) throw error;
+      const told = explained(error, hold);
+      await this.#end(endAfter(error), undefined);
+      throw told;
     }
     this.#tracker.settle(capture);
     if (pushed?.wanted === true) hold.wanted();
