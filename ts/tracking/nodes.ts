@@ -69,6 +69,9 @@ export function nodeOf(value: object): Node | undefined {
   return nodeOfRaw(value);
 }
 
+/** Whether `value` is a copy that was handed out of what is read-only: the application's own, and perhaps changed since. */
+export const isLent = ({ raw, proxy }: Node, value: object): boolean => proxy === undefined && raw !== value;
+
 /** Makes `raw` part of an attribute. */
 export function setNode(raw: object, node: Node): void {
   try {
