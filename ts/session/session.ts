@@ -2,6 +2,7 @@ import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
+import { checkId } from '../store/arguments.ts';
 import { push, pushCopy, pushEnd } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
@@ -174,6 +175,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return this.#alone(async () => {
       checkOptions('changeId', options, CHANGE_ID_RULES);
       const { graceMs = 0 } = options;
+      checkId(newId); // before anything is saved
       if (newId === this.id)
         throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
       await this.#push(false);
