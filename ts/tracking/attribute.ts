@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import { findSteps, formatPath, stepTo, type Path, type PathStep } from '../path.ts';
 import type { AttributeClass } from './classes.ts';
@@ -256,7 +257,7 @@ export class Attribute {
     if (node === undefined ? isState(value) : node.owner !== this.owner)
       return this.#takeCopy(value, plainFor(this.name, value), depth);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
-    if (node?.raw instanceof Date) return new Date(node.raw);
+    if (node !== undefined && types.isDate(node.raw)) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
       return node.raw;

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import { formatPath } from '../path.ts';
 import { DEPTH_LIMIT, isObject, kindOf } from './kinds.ts';
@@ -29,7 +30,7 @@ export function tooDeep(name: string | undefined): HoldfastError {
 
 /** Dates and bytes copied; instances of unknown classes as they are. */
 export function copyOpaque(value: object): object {
-  if (value instanceof Date) return new Date(value);
+  if (types.isDate(value)) return new Date(value);
   if (Buffer.isBuffer(value)) return Buffer.from(value);
   if (value instanceof ArrayBuffer) return value.slice(0);
   if (!ArrayBuffer.isView(value)) return value;
