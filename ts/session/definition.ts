@@ -150,7 +150,7 @@ export type AttributesValues<A extends Attributes> = Flat<
  */
 export type CopiedState<S, V> = {
   -readonly [K in keyof S]: K extends keyof V ? Required<V>[K] | Extract<S[K], undefined> : S[K];
-};
+} & {};
 
 /** Attributes of any name beside the declared ones. TypeScript wants their type to cover those as well. */
 export type WithUndeclared<T, U> = Flat<T & { [name: string]: U | T[keyof T] }>;
