@@ -17,5 +17,5 @@ export function explained(error: unknown, hold: Hold): unknown {
   const { code, message, outcome, session, revision } = error as HoldfastError;
   const why =
     'the use kept others waiting for longer than it may (lock.maxHoldMs): ask for more time with holdMs, or do slow work outside of it';
-  return new HoldfastError(code, `${message}. Why: ${why}`, { outcome, session, revision, cause: error });
+  return new HoldfastError(code, `${message}. Why: ${why}`, { outcome, session, revision });
 }
