@@ -58,8 +58,17 @@ export function refuseProperties(value: object): void {
   if (Object.keys(value).length > 0) refuse('a Map or Set with own properties', 'keep them in an attribute beside it');
 }
 
+const KEPT_NAMES = new Set(['Map', 'Set', 'ArrayBuffer', 'DataView', 'Buffer', ...VIEWS.map(({ name }) => name)]);
+
 export function refuseInstance(value: object): never {
-  const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
+  const { constructor } = value as { constructor?: { name?: unknown } };
+  const name: unknown = constructor?.name;
   const of = typeof name === 'string' && name !== '' ? name : 'an unknown class';
+  // Test runners give each file a realm of its own, but for some functions of the engine, as structuredClone.
+  if (KEPT_NAMES.has(of) && !(value instanceof (globalThis as unknown as Record<string, typeof Map>)[of]!))
+    return refuse(
+      `an instance of another realm's ${of} (node:vm, Jest)`,
+      `make one of your own of it, with new ${of}(…)`,
+    );
   return refuse(`an instance of ${of}`, 'store a plain object with its data');
 }
