@@ -260,6 +260,7 @@ export class Attribute {
     if (node !== undefined && types.isDate(node.raw)) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
+      if (this.#guests.length > 0) this.aliased = true; // as a part of a guest, which goes elsewhere
       return node.raw;
     }
     if (depth > DEPTH_LIMIT) throw tooDeep(this.name);
