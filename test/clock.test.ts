@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../ts/clock.ts';
-import { defineSession, mutable } from '../ts/session/definition.ts';
+import { defineSession, immutable, mutable } from '../ts/session/definition.ts';
 import { SessionRepository } from '../ts/session/repository.ts';
 import { MemoryStore } from '../ts/store/memory.ts';
 import { Sweeper } from '../ts/store/sweeper.ts';
@@ -11,6 +11,11 @@ import { Sweeper } from '../ts/store/sweeper.ts';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 const definition = defineSession({ n: mutable<number>(() => 0) });
+const dated = defineSession({
+  at: mutable<Date>(() => new Date()),
+  since: immutable<Date>(() => new Date()),
+  all: mutable<Date[]>(() => []),
+});
 
 const { setTimeout: realTimeout, Date: RealDate } = globalThis;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => realTimeout(resolve, ms));
@@ -69,6 +74,26 @@ describe.each(FAKES)('under the fake timers of %s', (_name, install) => {
     sweeper.stop();
     await session.close();
     expect(await sessions.read('s')).toEqual({ n: 7 });
+  });
+
+  it('dates that are made under them, or before, are dates', async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: dated });
+    await sessions.scope('s', (state) => void (state.at = new RealDate(3)), { create: { since: new RealDate(4) } });
+    install();
+    expect(await sessions.scope('s', ({ at, since }) => [at.getTime(), since.getTime()])).toEqual([3, 4]);
+    await sessions.scope('s', (state) => void state.at.setTime(7)); // decoded before
+    await sessions.scope('s', (state) => void state.all.push(new Date(), state.at, state.since));
+    const copy = await sessions.scope('s', ({ all, since }) => ({ all, since }));
+    copy.all[0]?.setTime(8);
+    copy.since.setTime(8);
+    await expect(sessions.scope('s', (state) => state.since.setTime(9))).rejects.toMatchObject({ code: 'ERR_INVALID' });
+    await (await sessions.create({}, { id: 't' })).saveAndClose();
+    remove();
+    const { at, since, all } = (await sessions.read('s')) ?? {};
+    expect([at?.getTime(), since?.getTime(), all?.map(Number)]).toEqual([7, 4, [5, 7, 4]]);
+    await sessions.scope('s', (state) => void state.all[0]?.setTime(6));
+    expect((await sessions.read('s'))?.all.map(Number)).toEqual([6, 7, 4]);
+    expect((await sessions.read('t'))?.since.getTime()).toBe(5);
   });
 
   it('sessions that are dropped unclosed are told of after them', async () => {

@@ -230,7 +230,34 @@ const REFUSED: [string, unknown, string, RegExp][] = [
   ['URL', { p: new URL('http://a') }, 'cart.p', /instance of URL/],
   ['boxed number', { p: Object(1) }, 'cart.p', /instance of Number/],
   ['array subclass', { p: new (class List extends Array<number> {})() }, 'cart.p', /instance of List/],
+  [
+    'Date subclass that adds something',
+    {
+      p: new (class Day extends Date {
+        week = (): number => 1;
+        next(): number {
+          return 2;
+        }
+      })(),
+    },
+    'cart.p',
+    /instance of Day/,
+  ],
+  ['what only has the prototype of a Date', { p: Object.create(new Date()) as unknown }, 'cart.p', /instance of Date/],
   ['Map subclass', { p: new (class Dict extends Map<string, number> {})() }, 'cart.p', /instance of Dict/],
+  [
+    'foreign Map',
+    { p: vm.runInNewContext('new Map()') as unknown },
+    'cart.p',
+    /instance of another realm's Map .*: make one/,
+  ],
+  [
+    'foreign bytes',
+    { p: vm.runInNewContext('new Int8Array(2)') as unknown },
+    'cart.p',
+    /instance of another realm's Int8Array/,
+  ],
+  ['class of the name Map', { p: new (class Map {})() }, 'cart.p', /Map/],
   ['SharedArrayBuffer', { p: new SharedArrayBuffer(1) }, 'cart.p', /instance of SharedArrayBuffer/],
   ['Proxy of RegExp', { p: new Proxy(/x/, {}) }, 'cart.p', /instance of RegExp/],
   ['Proxy of Map', { p: new Proxy(new Map(), {}) }, 'cart.p', /could not be read/],
@@ -528,4 +555,13 @@ describe('hostile bytes', () => {
     expect((decode(bytes) as unknown[]).length).toBe(4_096);
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1_048_576);
   });
+});
+
+it('a Date of another realm, or of a class that adds nothing, is kept as the Date that it is', () => {
+  class Fake extends Date {}
+  class Faker extends Fake {}
+  const foreign = vm.runInNewContext('[new Date(5), new (class Fake extends Date {})(5)]') as Date[];
+  for (const date of [new Fake(5), new Faker(5), ...foreign])
+    expect(msgpackCodec.encode([date], 'x')).toEqual(msgpackCodec.encode([new Date(5)], 'x'));
+  expect(msgpackCodec.encode(new Fake(NaN), 'x')).toEqual(msgpackCodec.encode(new Date(NaN), 'x'));
 });

@@ -136,3 +136,41 @@ describe('ids that clients make up', () => {
     expect(await sessions.scope('made-up-1', (state) => (state.n += 1))).toBe(1);
   });
 });
+
+describe('undefined among the values', () => {
+  const definition = defineSession({
+    user: immutable<string>(),
+    lang: immutable<string>(() => 'en'),
+    theme: mutable<'light' | 'dark'>(() => 'light'),
+    note: mutable<string>(),
+    plan: mutable<string>(undefined, { required: true }),
+  });
+  const nothing = { user: undefined, lang: undefined, theme: undefined, note: undefined } as object;
+
+  it('is as good as none: it takes the place of no default, nor an immutable one\u2019s for good', async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+    const session = await sessions.create({ plan: 'free', ...nothing }, { id: 's' });
+    expect(session.state).toEqual({ lang: 'en', theme: 'light', plan: 'free' });
+    await session.save();
+    session.assign({ plan: undefined, ...nothing } as object);
+    expect(session.state).toEqual({ lang: 'en', theme: 'light', plan: 'free' });
+    session.assign({ user: 'ann', note: 'x', theme: 'dark' });
+    session.replace({ plan: 'paid', ...nothing });
+    expect(session.state).toEqual({ lang: 'en', user: 'ann', theme: 'light', plan: 'paid' });
+    await session.saveAndClose();
+    expect(await sessions.read('s')).toEqual({ lang: 'en', user: 'ann', theme: 'light', plan: 'paid' });
+    const made = await sessions.open('t', { create: { plan: 'free', ...nothing } });
+    expect(Object.keys(made.state).toSorted()).toEqual(['lang', 'plan', 'theme']);
+    await expect(made.save()).resolves.toMatchObject({ changed: ['plan', 'lang'] });
+    await made.close();
+  });
+
+  it('is refused where a value is required', async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+    const values = { plan: undefined } as unknown as { plan: string };
+    await expect(sessions.create(values)).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['plan']] });
+    const session = await sessions.create({ plan: 'free' });
+    expect(() => session.replace(values)).toThrow(/needs a value for 'plan'/);
+    await session.close();
+  });
+});

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
@@ -153,5 +154,56 @@ describe('a Map or Set that is kept past its use', () => {
     expect((await session.save()).changed.toSorted()).toEqual(['map', 'sets']);
     expect(session.tracked()).toEqual([]);
     await session.close();
+  });
+});
+
+describe('a part of what the application holds, moved by its place in the state', () => {
+  type Bag = { a: Record<string, unknown>; list: unknown[]; map: Map<string, unknown> };
+  const definition = defineSession({
+    a: mutable<Bag['a']>(() => ({})),
+    list: mutable<unknown[]>(() => []),
+    map: mutable<Map<string, unknown>>(() => new Map()),
+  });
+
+  it.each<[string, (state: Bag, mine: { inner: number[] }) => void]>([
+    [
+      'to be the attribute itself',
+      (state, mine) => {
+        state.a['k'] = mine;
+        state.a = (state.a['k'] as { inner: Record<string, unknown> }).inner;
+      },
+    ],
+    [
+      'to another property',
+      (state, mine) => {
+        state.a['k'] = mine;
+        state.a['z'] = (state.a['k'] as { inner: unknown }).inner;
+        state.a['k'] = 1;
+      },
+    ],
+    [
+      'within an array',
+      (state, mine) => {
+        state.list.push(mine);
+        state.list.splice(0, 1, (state.list[0] as { inner: unknown }).inner);
+      },
+    ],
+    [
+      'within a Map',
+      (state, mine) => {
+        state.map.set('k', mine);
+        state.map.set('z', (state.map.get('k') as { inner: unknown }).inner);
+        state.map.set('k', 1);
+      },
+    ],
+  ])('%s, is not changed by it after the use', async (_name, move) => {
+    const store = new MemoryStore();
+    const sessions = new SessionRepository({ store, definition });
+    const mine = { inner: [1] };
+    await sessions.scope('s', (state) => move(state, mine), { create: {} });
+    const saved = await sessions.read('s');
+    mine.inner.push(2);
+    expect(await sessions.scope('s', (state) => ({ ...state }))).toEqual(saved);
+    expect(inspect(saved)).toContain('[ 1 ]');
   });
 });

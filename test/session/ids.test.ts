@@ -30,6 +30,7 @@ it.each(JUNK)('an id that is %s is that of no session, as any other that a clien
   await expect(sessions.create({}, { id })).rejects.toMatchObject({ code: 'ERR_INVALID' });
   const session = await sessions.create({ n: 1 }, { id: 'a' });
   await expect(session.changeId(id)).rejects.toMatchObject({ code: 'ERR_INVALID' });
+  expect(session.revision).toBe(0); // nor is anything saved by it
   await session.saveAndClose();
   await sessions.close();
   for (const call of [sessions.find(id), sessions.read(id), sessions.open(id)])

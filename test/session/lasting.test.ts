@@ -91,4 +91,39 @@ describe('a use that lasts', () => {
   });
 });
 
+it.each([
+  [
+    'that kept others waiting for too long is told how to ask for more time',
+    60,
+    undefined,
+    /Why: .*lock\.maxHoldMs.*holdMs/,
+  ],
+  ['that asked for too little is told so', 30_000, 60, /Why: .*holdMs/],
+  ['whose process merely slept is not', 30_000, undefined, /^(?!.*holdMs)/],
+] as const)('a use %s', async (_name, maxHoldMs, holdMs, says) => {
+  const clock = new VirtualClock();
+  const store = new MemoryStore({ clock });
+  const asleep = through(store, {
+    touch: (call) => (maxHoldMs === 30_000 && holdMs === undefined ? new Promise<never>(() => undefined) : call()),
+  });
+  const make = (of: MemoryStore | typeof asleep): SessionRepository<{ n: number }> =>
+    new SessionRepository({ store: of, definition, clock, lock: { leaseMs: LEASE_MS, maxHoldMs } });
+  const [slow, other] = [make(asleep), make(store)];
+  const using = slow.scope(
+    's',
+    async (state) => {
+      await slow.read('s');
+      state.n += 1;
+      const waiting = other.scope('s', (its) => void (its.n = 10), { create: {} });
+      await pass(clock, 3 * LEASE_MS);
+      await waiting;
+    },
+    { create: {}, holdMs },
+  );
+  const error: unknown = await using.catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'ERR_FENCED', outcome: 'none', session: 's' });
+  expect((error as Error).message).toMatch(says);
+  expect(await other.read('s')).toEqual({ n: 10 });
+});
+
 afterEach(() => void vi.useRealTimers());

@@ -27,6 +27,24 @@ const WRONG: readonly (readonly [name: string, make: () => unknown, path: string
   ['returns a WeakMap', () => new WeakMap(), 'x', /is an instance of WeakMap/],
   ['returns a cycle', cycle, 'x.self', /is the same object as x/],
   ['returns what is too deep', () => deep(1_001), 'x', /nested deeper than 1000: keep it flatter/],
+  [
+    'returns a getter that throws',
+    () => ({
+      get y(): number {
+        throw new RangeError('secret');
+      },
+    }),
+    'x',
+    /returned what cannot be kept: it could not be read \(RangeError, see `cause`\)/,
+  ],
+  [
+    'throws what is no error',
+    () => {
+      throw 5;
+    },
+    'x',
+    /threw \(no error, see/,
+  ],
   ['is async', async () => [], 'x', /returned a promise: it must return the value itself/],
   ['is async and rejects', async () => Promise.reject(new Error('late')), 'x', /returned a promise/],
   ['returns a thenable', () => ({ then: () => undefined }), 'x', /returned a promise/],

@@ -325,13 +325,15 @@ function compile(code: readonly string[], options: Readonly<Record<string, unkno
 it('shows a state written out, in messages as in hovers', () => {
   const said = compile([
     `import { defineSession, immutable, mutable } from '../../ts/index.ts';`,
-    `import type { StateOf } from '../../ts/index.ts';`,
+    `import type { CopyOf, StateOf } from '../../ts/index.ts';`,
     `const shop = defineSession({ user: immutable<string>(), n: mutable<number>(() => 0) });`,
     `export const wrong = (state: StateOf<typeof shop>): void => void state.basket;`,
+    `export const copy = (read: CopyOf<typeof shop>): void => void read.basket;`,
   ]);
   expect(said).toContain(
     `Property 'basket' does not exist on type '{ n: number; readonly user?: string | undefined; }'`,
   );
+  expect(said).toContain(`Property 'basket' does not exist on type '{ n: number; user?: string | undefined; }'`);
 }, 60_000);
 
 it('takes undefined for every option, also where the compiler tells it from absent', () => {

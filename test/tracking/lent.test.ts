@@ -71,6 +71,18 @@ describe('what cannot be frozen in an immutable attribute', () => {
     expect([encoded(slots, 'im'), error.paths?.map(formatPath)]).toEqual([before, ['im.list[0]']]);
   });
 
+  it('bytes that are changed once the session has ended are given on as they are', () => {
+    const { tracker, s } = track({ im: { face: Buffer.from('abc') } }, { classes });
+    const held = s.im.face;
+    tracker.close();
+    held[0] = 120;
+    const next = track({ mu: {} }, { classes }).s;
+    next.mu.face = held;
+    next.mu.list = [plain(held)];
+    held[1] = 121;
+    expect([next.mu.face, next.mu.list[0], withoutState(held)].map(String)).toEqual(['xbc', 'xbc', 'xyc']);
+  });
+
   it('bytes that are passed on to a worker are no change', () => {
     const { tracker, s } = track({ im: Uint8Array.of(1, 2, 3) }, { classes });
     structuredClone(s.im, { transfer: [s.im.buffer] });

@@ -725,6 +725,10 @@ describe('what would be lost is refused', () => {
     ['symbol key', (s: Loose) => (s.user[Symbol('x')] = 1)],
     ['named property of an array', (s: Loose) => (s.list.total = 1)],
     ['negative index', (s: Loose) => (s.list[-1] = 1)],
+    ['fraction as index', (s: Loose) => (s.list[1.5] = 1)],
+    ['index with a leading 0', (s: Loose) => (s.list['01'] = 1)],
+    ['index past the longest array', (s: Loose) => (s.list[2 ** 32 - 1] = 1)],
+    ['name that begins as an index', (s: Loose) => (s.list['1x'] = 1)],
     [
       'accessor',
       (s: Loose) => Object.defineProperty(s.user, 'x', { get: () => 1, enumerable: true, configurable: true }),

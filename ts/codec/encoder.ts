@@ -17,7 +17,7 @@ import {
   needsString16,
 } from './format.ts';
 import { KnownKeys } from './known-keys.ts';
-import { LEAVES, checkedLeaf, isForeignPlain, refuseInstance, refuseProperties, viewKind } from './kinds.ts';
+import { LEAVES, asDate, checkedLeaf, isForeignPlain, refuseInstance, refuseProperties, viewKind } from './kinds.ts';
 
 const FIRST_BYTES = 8_192;
 /** A scratch area larger than this is not kept between calls. */
@@ -292,7 +292,7 @@ export class Encoder {
     }
     if (prototype === Map.prototype) return this.map(value as ReadonlyMap<unknown, unknown>, depth + 2);
     if (prototype === Set.prototype) return this.set(value as ReadonlySet<unknown>, depth + 2);
-    return refuseInstance(value);
+    return this.leaf(asDate(value) ?? refuseInstance(value));
   }
 
   /** The count is known at the end: a byte is kept for the header, and what follows moves where it needs more. */

@@ -221,8 +221,8 @@ export class Claims {
       holder.place === undefined
         ? 'the next such error says where; that is noted from now on'
         : `it was opened at ${holder.place}`;
-    const message = `${error.message}. This very process has it open: ${where}. Uses of one session wait for each other: use scope(), or close() what you open in a finally`;
-    return new HoldfastError(error.code, message, { session: id, cause: error });
+    const message = `${error.message}. This very process has it open: ${where}. Uses of one session wait for each other: use scope(), or close() what you open in a finally; who needs several sessions at once takes them in one order everywhere`;
+    return new HoldfastError(error.code, message, { session: id });
   }
 
   /** What is there in place of a living session: nothing, an expired one, or an end. */

@@ -150,7 +150,7 @@ export type AttributesValues<A extends Attributes> = Flat<
  */
 export type CopiedState<S, V> = {
   -readonly [K in keyof S]: K extends keyof V ? Required<V>[K] | Extract<S[K], undefined> : S[K];
-};
+} & {};
 
 /** Attributes of any name beside the declared ones. TypeScript wants their type to cover those as well. */
 export type WithUndeclared<T, U> = Flat<T & { [name: string]: U | T[keyof T] }>;
@@ -270,19 +270,25 @@ export function specOf(
   return drop.has(name) ? undefined : undeclared;
 }
 
-/** The values that a session is created with: those given, and the defaults of immutable attributes that are not. */
-export function firstValues<V extends object>(
+/**
+ * The values that a session is created with: those given, and the defaults of immutable attributes that are not.
+ */
+export function firstValues(
   { attributes }: SessionDefinition<object, object>,
   codec: Codec,
-  given: V,
-): V {
-  const values = { ...given } as Record<string, unknown>;
+  given: object,
+): Record<string, unknown> {
+  const values = givenOf(given);
   for (const [name, { class: attributeClass, initial }] of Object.entries(attributes)) {
-    if (attributeClass === 'immutable' && initial !== undefined && values[name] === undefined)
+    if (attributeClass === 'immutable' && initial !== undefined && !Object.hasOwn(values, name))
       values[name] = made(codec, name, 'default', initial);
   }
-  return values as V;
+  return values;
 }
+
+/** What is undefined is as good as not given: it must not take the place of a default, or an immutable one's for good. */
+export const givenOf = (values: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 
 /**
  * `ERR_INVALID` unless `values` are attributes by their names, all of them in the definition, and none that is required

@@ -23,23 +23,20 @@ export function made(codec: Codec, name: string, by: string, make: () => unknown
     codec.look(own, name);
     return own;
   } catch (cause) {
-    if (!(cause instanceof HoldfastError)) throw cause;
-    const { code, message, paths = [[name]] } = cause;
-    throw new HoldfastError(code, `${formatPath([name])}: its ${by} returned what cannot be kept: ${message}`, {
-      paths,
-      cause,
-    });
+    const fault = cause instanceof HoldfastError ? cause : undefined;
+    const why = fault?.message ?? `it could not be read (${nameOf(cause)}, see \`cause\`)`;
+    const message = `${formatPath([name])}: its ${by} returned what cannot be kept: ${why}`;
+    throw new HoldfastError(fault?.code ?? 'ERR_INVALID', message, { paths: fault?.paths ?? [[name]], cause });
   }
 }
+
+const nameOf = (cause: unknown): string => (cause instanceof Error ? cause.name : 'no error');
 
 function called(name: string, by: string, make: () => unknown): unknown {
   try {
     return make();
   } catch (cause) {
-    const what = cause instanceof Error ? `${cause.name}, see \`cause\`` : 'see `cause`';
-    throw new HoldfastError('ERR_INVALID', `${formatPath([name])}: its ${by} threw (${what})`, {
-      paths: [[name]],
-      cause,
-    });
+    const message = `${formatPath([name])}: its ${by} threw (${nameOf(cause)}, see \`cause\`)`;
+    throw new HoldfastError('ERR_INVALID', message, { paths: [[name]], cause });
   }
 }

@@ -228,7 +228,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /**
-   * A new session with first values, not saved yet. Without an id it gets a random one of 144 bits. `ERR_CONFLICT` if
+   * A new session with first values, not saved yet; `undefined` is none. Without an id it gets a random one of 144 bits. `ERR_CONFLICT` if
    * it exists.
    */
   async create(...[values, options = {}]: CreateArguments<V>): Promise<Session<S, V>> {
@@ -243,7 +243,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async #created(claimed: Claimed, values: V): Promise<Session<S, V>> {
     const session = this.#session(claimed, true);
     try {
-      session.assign(firstValues(this.#definition, this.#line.codec, values));
+      session.assign(firstValues(this.#definition, this.#line.codec, values) as Partial<V>);
       return session;
     } catch (error) {
       await session.close();

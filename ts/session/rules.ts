@@ -27,7 +27,7 @@ export const USE_RULES: Rules = { ...ACQUIRE_RULES, create: undefined };
 export const CREATE_RULES: Rules = { ...ACQUIRE_RULES, id: text };
 export const CHANGE_ID_RULES: Rules = { ...ACQUIRE_RULES, graceMs: atMost(LONGEST_GRACE_MS) };
 
-const STORE: Rule = withMethods(
+const IS_STORE: Rule = withMethods(
   'a store',
   'read',
   'append',
@@ -44,7 +44,19 @@ const STORE: Rule = withMethods(
   'close',
 );
 
+/** What `openStore` gives has to be awaited. */
+const STORE: Rule = (name, value) => {
+  if (value instanceof Promise)
+    throw new HoldfastError('ERR_INVALID', `${name} must be a store, not the promise of one: await openStore(…)`);
+  IS_STORE(name, value);
+};
+
 export const BACKUP_RULES: Rules = { store: STORE, ack: oneOf('sync', 'async'), timeoutMs: positive };
+const BACKUP: Rule = (name, value) => {
+  if (typeof (value as Partial<Store> | null)?.append === 'function')
+    throw new HoldfastError('ERR_INVALID', `${name} must be options, not a store itself: { store, ack?, timeoutMs? }`);
+  nested(BACKUP_RULES)(name, value);
+};
 export const LOCK_RULES: Rules = {
   release: oneOf('lazy', 'access'),
   leaseMs: positive,
@@ -55,7 +67,7 @@ export const LOCK_RULES: Rules = {
 export const REPOSITORY_RULES: Rules = {
   store: STORE,
   definition: undefined,
-  backups: listOf(nested(BACKUP_RULES)),
+  backups: listOf(BACKUP),
   lock: nested(LOCK_RULES),
   autosave: nested({ everyMs: positive }),
   saveMode: oneOf('write', 'mutable-access', 'access', 'all'),

@@ -2,6 +2,7 @@ import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
+import { checkId } from '../store/arguments.ts';
 import { push, pushCopy, pushEnd } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
@@ -9,8 +10,8 @@ import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
-import { checkValues, classOf } from './definition.ts';
-import { endAfter, isOver } from './endings.ts';
+import { checkValues, classOf, givenOf } from './definition.ts';
+import { endAfter, explained, isOver } from './endings.ts';
 import type { ChangeIdOptions } from './options.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import type { Slots } from './slots.ts';
@@ -99,14 +100,14 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return this.#tracker.tracked();
   }
 
-  /** Gives several attributes their values; the way to give immutable ones their first. */
+  /** Gives several attributes their values, but for those that are undefined; the way to give immutable ones their first. */
   assign(values: Partial<V>): void {
     checkValues(this.#context.definition, 'assign', values, () => false);
-    Object.assign(this.#tracker.state, values);
+    Object.assign(this.#tracker.state, givenOf(values));
   }
 
   /**
-   * Makes `values` the whole state, in their order: other attributes are deleted. What cannot be changed stays:
+   * Makes `values` the whole state, in their order: other attributes, and those whose value is undefined, are deleted. What cannot be changed stays:
    * immutable ones that have a value, those of a newer schema, and those that the definition does not have.
    */
   replace(values: V): void {
@@ -116,7 +117,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const stays = (name: string): boolean =>
       (classOf(definition, name) === 'immutable' && slots.has(name)) || slots.readOnly(name) !== undefined;
     checkValues(definition, 'replace', values, (name) => !stays(name));
-    const given = values as Record<string, unknown>;
+    const given = givenOf(values);
     for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
     for (const name of Object.keys(given)) if (!stays(name)) state[name] = given[name];
     slots.arrange(Object.keys(given));
@@ -174,6 +175,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return this.#alone(async () => {
       checkOptions('changeId', options, CHANGE_ID_RULES);
       const { graceMs = 0 } = options;
+      checkId(newId); // before anything is saved
       if (newId === this.id)
         throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
       await this.#push(false);
@@ -322,8 +324,10 @@ export class Session<S extends object, V extends object = Partial<S>> {
     } catch (error) {
       slots.unsettle(touched);
       this.#doubt = this.#replica.unsettled;
-      if (isOver(error)) await this.#end(endAfter(error), undefined);
-      throw error;
+      if (!isOver(error)) throw error;
+      const told = explained(error, hold);
+      await this.#end(endAfter(error), undefined);
+      throw told;
     }
     this.#tracker.settle(capture);
     slots.accepted(touched);

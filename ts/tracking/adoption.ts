@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { formatPath } from '../path.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Placed } from './assignment.ts';
@@ -119,7 +120,7 @@ export class Adoption {
     if (node === undefined ? isState(value) : node.owner !== attribute.owner)
       return this.#takeCopy(value, plainFor(attribute.name, value), depth);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
-    if (node?.raw instanceof Date) return new Date(node.raw);
+    if (node !== undefined && types.isDate(node.raw)) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
       attribute.changes.moved = true;
@@ -130,7 +131,10 @@ export class Adoption {
     const known = this.#taken?.get(value);
     if (known !== undefined) return known;
     this.#hold(); // not by its proxy: the application holds it
-    if (node?.attribute === attribute && !replaced.has(value)) return value;
+    if (node?.attribute === attribute && !replaced.has(value)) {
+      attribute.changes.incomplete = 'an object was assigned twice'; // also in place of `ASSIGNED`
+      return value;
+    }
     attribute.own(value);
     if (kind === 'opaque') return value;
     return kind === 'tree' ? this.#takeTree(value as Tree, depth) : this.#takeCollection(value as Collection, depth);

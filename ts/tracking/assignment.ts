@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { ChangeSet } from './change-set.ts';
 import { isObject, kindOf, type Tree } from './kinds.ts';
 import { nodeOfRaw, type Node } from './nodes.ts';
@@ -226,7 +227,7 @@ function hasHoles(list: List, from: number, to: number): boolean {
 }
 
 function sameOpaque(a: object, b: object): boolean {
-  if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime());
+  if (types.isDate(a)) return types.isDate(b) && Object.is(a.getTime(), b.getTime());
   if (!ArrayBuffer.isView(a) || !ArrayBuffer.isView(b)) return false;
   return bytesOf(a).equals(bytesOf(b));
 }

@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /**
  * Opaque values that were handed out. They are handed out as they are, since the methods of Date, Buffer and the like
  * refuse a Proxy, and so change unseen.
@@ -13,7 +15,7 @@ export class Exposures {
   #sweepAt = 64;
 
   add(value: object): void {
-    if (!(value instanceof Date)) {
+    if (!types.isDate(value)) {
       this.#always = true;
     } else if (!this.#known.has(value)) {
       this.#known.add(value);

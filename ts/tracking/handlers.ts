@@ -203,10 +203,10 @@ function noteSet(attribute: Attribute, node: Node, target: Tree, key: string, va
   else changes.rearranges(node, target);
 }
 
-function isElementKey(key: string): boolean {
-  const first = key.charCodeAt(0);
-  return (first >= 48 && first <= 57) || key === 'length';
-}
+/** As the language has it: `1.5`, `01` and what is past the longest array are names. */
+const INDEX = /^(?:0|[1-9]\d{0,9})$/;
+
+const isElementKey = (key: string): boolean => key === 'length' || (INDEX.test(key) && Number(key) < 2 ** 32 - 1);
 
 function stepOf(target: object, key: string | symbol): string | number {
   return Array.isArray(target) && isElementKey(String(key)) && key !== 'length' ? Number(key) : String(key);

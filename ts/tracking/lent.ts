@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { Attribute } from './attribute.ts';
 import { Node, nodeOfRaw, setNode } from './nodes.ts';
 import { copyOpaque } from './plain.ts';
@@ -19,7 +20,7 @@ export class Lent {
 
   /** The copy that stands for `raw`, which was found in `parent`. */
   copyOf(raw: object, parent: object | undefined): object {
-    if (raw instanceof Date) return this.#date(raw, parent);
+    if (types.isDate(raw)) return this.#date(raw, parent);
     const known = this.#copies.get(raw);
     // Gone: transferred to another thread, say, as its owner may.
     if (known !== undefined && lengthOf(known) === lengthOf(raw)) return known;
@@ -74,7 +75,7 @@ const REFUSING_SETTERS: PropertyDescriptorMap = Object.fromEntries(
 function refusing(name: keyof Date): Setter {
   const native = Date.prototype[name] as Setter;
   const method: Setter = function (...args) {
-    const node = this instanceof Date && Object.hasOwn(this, name) ? nodeOfRaw(this) : undefined;
+    const node = types.isDate(this) && Object.hasOwn(this, name) ? nodeOfRaw(this) : undefined;
     node?.attribute.noteWrite(node.raw);
     return Reflect.apply(native, this, args);
   };

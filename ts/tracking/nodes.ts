@@ -103,6 +103,9 @@ export function nodeOf(value: object): Node | undefined {
   return own?.copied === true && own.raw !== value && own.proxy !== value ? undefined : own;
 }
 
+/** Whether `value` is a copy that was handed out of what is read-only: the application's own, and perhaps changed since. */
+export const isLent = ({ raw, proxy }: Node, value: object): boolean => proxy === undefined && raw !== value;
+
 /** Makes `raw` part of an attribute. */
 export function setNode(raw: object, node: Node): void {
   try {

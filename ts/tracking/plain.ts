@@ -1,7 +1,8 @@
+import { types } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import { formatPath } from '../path.ts';
 import { DEPTH_LIMIT, isObject, kindOf } from './kinds.ts';
-import { nodeOf } from './nodes.ts';
+import { isLent, nodeOf } from './nodes.ts';
 
 /**
  * A deep copy without proxies, as `structuredClone` and `postMessage` need it. Instances of unknown classes stay as
@@ -29,7 +30,7 @@ export function tooDeep(name: string | undefined): HoldfastError {
 
 /** Dates and bytes copied; instances of unknown classes as they are. */
 export function copyOpaque(value: object): object {
-  if (value instanceof Date) return new Date(value);
+  if (types.isDate(value)) return new Date(value);
   if (Buffer.isBuffer(value)) return Buffer.from(value);
   if (value instanceof ArrayBuffer) return value.slice(0);
   if (!ArrayBuffer.isView(value)) return value;
@@ -43,7 +44,7 @@ function copy(value: unknown, copies: Map<object, object>, depth: number, name: 
   const node = nodeOf(value);
   // Reading through a proxy is a read, and ends with the tracker.
   if (node?.proxy === value) node.attribute.noteRead();
-  const raw = node?.raw ?? value;
+  const raw = node === undefined || isLent(node, value) ? value : node.raw;
   const done = copies.get(raw);
   if (done !== undefined) return done;
   const at = name ?? node?.attribute.name;

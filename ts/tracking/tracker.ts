@@ -187,7 +187,10 @@ export class Tracker implements Host {
 
   checkOpen(): void {
     if (this.#closed)
-      throw new HoldfastError('ERR_CLOSED', 'The session is closed: open it again and use its new state.');
+      throw new HoldfastError(
+        'ERR_CLOSED',
+        'The session has ended, with its scope or by close(): await in the scope what it starts, or open the session again and use its new state.',
+      );
   }
 
   /** Undefined: not declared. */
