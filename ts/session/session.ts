@@ -7,7 +7,7 @@ import { push, pushCopy, pushEnd } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
-import { Tracker } from '../tracking/tracker.ts';
+import { Tracker, isEqual } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
 import { checkValues, classOf, givenOf } from './definition.ts';
@@ -108,7 +108,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /**
    * Makes `values` the whole state, in their order: other attributes, and those whose value is undefined, are deleted. What cannot be changed stays:
-   * immutable ones that have a value, those of a newer schema, and those that the definition does not have.
+   * immutable ones that have a value, those of a newer schema, and those that the definition does not have. What is equal
+   * to what is there counts as not written.
    */
   replace(values: V): void {
     const { state } = this.#tracker;
@@ -117,9 +118,13 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const stays = (name: string): boolean =>
       (classOf(definition, name) === 'immutable' && slots.has(name)) || slots.readOnly(name) !== undefined;
     checkValues(definition, 'replace', values, (name) => !stays(name));
-    const given = givenOf(values);
+    const given = Object.values(values).includes(undefined) ? givenOf(values) : (values as Record<string, unknown>);
+    this.#tracker.checkOpen();
+    const { image } = this.#replica;
+    const isThere = (name: string): boolean =>
+      image.value(name) !== undefined && slots.has(name) && isEqual(slots.get(name), given[name]);
     for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
-    for (const name of Object.keys(given)) if (!stays(name)) state[name] = given[name];
+    for (const name of Object.keys(given)) if (!stays(name) && !isThere(name)) state[name] = given[name];
     slots.arrange(Object.keys(given));
   }
 

@@ -188,8 +188,8 @@ export class Assignment {
   }
 }
 
-/** Whether both are encoded alike. False where that is not known. */
-function isEqual(a: unknown, b: unknown): boolean {
+/** Whether both are encoded alike: keys in the same order. False where that is not known. */
+export function isEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
   switch (kindOf(a)) {
