@@ -5,49 +5,32 @@ import {
   DEPTH_LIMIT,
   EXT_ENTRIES,
   EXT_MAP,
-  EXT_NEGATIVE_ZERO,
   EXT_NULL_PROTOTYPE,
   EXT_SET,
   EXT_SPARSE,
-  EXT_STRING16,
   EXT_UNDEFINED,
   EXT_VIEW,
   OPTIONS,
-  SCRATCH_LIMIT,
   needsString16,
 } from './format.ts';
 import { KnownKeys } from './known-keys.ts';
+import { FIRST_BYTES, MAP, Writer } from './writer.ts';
 import { LEAVES, asDate, checkedLeaf, isForeignPlain, refuseInstance, refuseProperties, viewKind } from './kinds.ts';
 
-const FIRST_BYTES = 8_192;
 /** A scratch area larger than this is not kept between calls. */
 const KEPT_BYTES = 16 * 1_048_576;
-/** Every header, number and known key fits in; whoever writes more asks for room. */
-const MARGIN = 32;
-/** Up to this length a loop in JavaScript writes ASCII faster than a call into the engine. */
-const SHORT_TEXT = 24;
 /** More objects are forgotten by a new set: to clear a large one takes longer. */
 const SMALL_SET = 64;
-
-/** First bytes of MessagePack's families of headers; the next lengths follow each. */
-const MAP = 0x80;
-const ARRAY = 0x90;
-const TEXT = 0xa0;
 
 const hasOwn = Object.prototype.hasOwnProperty;
 const packr = new Packr({ ...OPTIONS });
 
 /**
  * Writes values as `format.ts` draws them, in one pass that also finds what cannot be kept: `Fault`. Each part of a
- * value is read once. One value at a time: whoever encodes another meanwhile (a getter may) takes another encoder. All
- * of it stands together because it is hot: 1.15 to 1.25 of bare msgpackr, where a walk before it made 1.8
- * (`bench/codec.mjs`).
+ * value is read once. One value at a time: whoever encodes another meanwhile (a getter may) takes another encoder. It
+ * takes 1.15 to 1.25 of bare msgpackr, where a walk before it made 1.8 (`bench/codec.mjs`).
  */
-export class Encoder {
-  private bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  private view: DataView = new DataView(this.bytes.buffer);
-  private at = 0;
-  private last: number = FIRST_BYTES - MARGIN;
+export class Encoder extends Writer {
   /** Objects of this value: none may come twice. */
   private seen = new Set<object>();
   private objects = 0;
@@ -106,25 +89,6 @@ export class Encoder {
     if (this.bytes.length > KEPT_BYTES) this.take(Buffer.allocUnsafeSlow(FIRST_BYTES));
   }
 
-  private take(bytes: Buffer): void {
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
-    this.last = bytes.length - MARGIN;
-  }
-
-  /** Makes sure of so many bytes beside the margin. */
-  private room(more: number): void {
-    if (this.at + more > this.last) this.grow(more);
-  }
-
-  private grow(more: number): void {
-    const needed = this.at + more + MARGIN;
-    if (needed > SCRATCH_LIMIT) throw new Fault('is too large to encode: split the attribute', { code: 'ERR_LIMIT' });
-    const larger = Buffer.allocUnsafeSlow(Math.min(SCRATCH_LIMIT, Math.max(2 * this.bytes.length, needed)));
-    this.bytes.copy(larger, 0, 0, this.at);
-    this.take(larger);
-  }
-
   private value(value: unknown, depth: number): void {
     this.room(0);
     switch (typeof value) {
@@ -148,129 +112,6 @@ export class Encoder {
       default:
         return refuse('a symbol', 'use a string');
     }
-  }
-
-  private number(value: number): void {
-    const { bytes, view, at } = this;
-    if ((value | 0) === value) {
-      if (value >= 0) return value === 0 && 1 / value < 0 ? this.prefix(EXT_NEGATIVE_ZERO) : this.natural(value);
-      if (value >= -0x20) bytes[this.at++] = value;
-      else if (value >= -0x80) {
-        bytes[at] = 0xd0;
-        bytes[at + 1] = value;
-        this.at = at + 2;
-      } else if (value >= -0x8000) {
-        bytes[at] = 0xd1;
-        view.setInt16(at + 1, value);
-        this.at = at + 3;
-      } else {
-        bytes[at] = 0xd2;
-        view.setInt32(at + 1, value);
-        this.at = at + 5;
-      }
-    } else if (value >>> 0 === value) this.natural(value);
-    else {
-      bytes[at] = 0xcb;
-      // The engine may hold any of NaN's bit patterns.
-      if (value === value) view.setFloat64(at + 1, value);
-      else {
-        view.setUint32(at + 1, 0x7ff80000);
-        view.setUint32(at + 5, 0);
-      }
-      this.at = at + 9;
-    }
-  }
-
-  /** Below 2^32. */
-  private natural(value: number): void {
-    if (value < 0x80) this.bytes[this.at++] = value;
-    else this.sized(value, 0xcc);
-  }
-
-  /** A length or number behind the first of three headers, for 8, 16 and 32 bits. */
-  private sized(value: number, first: number): void {
-    const { bytes, at } = this;
-    if (value < 0x100) {
-      bytes[at] = first;
-      bytes[at + 1] = value;
-      this.at = at + 2;
-    } else if (value < 0x10000) {
-      bytes[at] = first + 1;
-      bytes[at + 1] = value >> 8;
-      bytes[at + 2] = value;
-      this.at = at + 3;
-    } else {
-      bytes[at] = first + 2;
-      this.view.setUint32(at + 1, value);
-      this.at = at + 5;
-    }
-  }
-
-  /** Announces that what follows is to be read as something else. */
-  private prefix(type: number): void {
-    const { bytes, at } = this;
-    bytes[at] = 0xd4;
-    bytes[at + 1] = type;
-    bytes[at + 2] = 0;
-    this.at = at + 3;
-  }
-
-  /** Of an array; MessagePack has none of 8 bits for it. */
-  private list(length: number): void {
-    if (length < 16) this.bytes[this.at++] = ARRAY | length;
-    else this.counted(this.at, length, 0xdc);
-  }
-
-  /** A header of 16 or 32 bits at `at`, behind which writing goes on. */
-  private counted(at: number, count: number, first: number): void {
-    this.bytes[at] = count < 0x10000 ? first : first + 1;
-    if (count < 0x10000) this.view.setUint16(at + 1, count);
-    else this.view.setUint32(at + 1, count);
-    this.at = at + (count < 0x10000 ? 3 : 5);
-  }
-
-  private text(text: string): void {
-    const { length } = text;
-    this.room(3 * length);
-    if (length >= SHORT_TEXT) return this.longText(text);
-    const { bytes } = this;
-    let at = this.at + 1;
-    for (let i = 0; i < length; i += 1) {
-      const code = text.charCodeAt(i);
-      if (code > 0x7f) return this.longText(text);
-      bytes[at++] = code;
-    }
-    bytes[this.at] = TEXT | length;
-    this.at = at;
-  }
-
-  /** Behind a header as ASCII would need it; what is not ASCII moves where it needs a longer one. */
-  private longText(text: string): void {
-    const guessed = textHeader(text.length);
-    const from = this.at + guessed;
-    const length = this.bytes.write(text, from, 3 * text.length, 'utf8');
-    // Text that needs another form takes more bytes than it has characters.
-    if (length !== text.length && needsString16(text)) return this.text16(text);
-    const header = textHeader(length);
-    if (header !== guessed) this.bytes.copyWithin(this.at + header, from, from + length);
-    if (header === 1) this.bytes[this.at++] = TEXT | length;
-    else this.sized(length, 0xd9);
-    this.at += length;
-  }
-
-  private text16(text: string): void {
-    const length = 2 * text.length;
-    this.extension(EXT_STRING16, length, true);
-    this.at += this.bytes.write(text, this.at, length, 'utf16le');
-  }
-
-  /** `fixed`: lengths of 2, 4, 8 and 16 have headers of their own. */
-  private extension(type: number, length: number, fixed: boolean): void {
-    this.room(length);
-    const fix = fixed ? [2, 4, 8, 16].indexOf(length) : -1;
-    if (fix >= 0) this.bytes[this.at++] = 0xd5 + fix;
-    else this.sized(length, 0xc7);
-    this.bytes[this.at++] = type;
   }
 
   private object(value: object, depth: number): void {
@@ -328,12 +169,6 @@ export class Encoder {
       this.counted(start, count, 0xde);
       this.at = end;
     }
-  }
-
-  /** Moves all from `from` on, to make room for a longer header before it. */
-  private shift(from: number, by: number): void {
-    this.bytes.copyWithin(from + by, from, this.at);
-    this.at += by;
   }
 
   /** Of an object with a key that no map has: from its beginning again, as a list. */
@@ -440,22 +275,11 @@ export class Encoder {
     return value instanceof ArrayBuffer ? this.kept(viewKind(value), new Uint8Array(value)) : this.packed(value);
   }
 
-  private binary(bytes: Uint8Array): void {
-    this.room(bytes.length);
-    this.sized(bytes.length, 0xc4);
-    this.copy(bytes);
-  }
-
   /** A typed array and the like: its kind, and its bytes. */
   private kept(kind: number, bytes: Uint8Array): void {
     this.extension(EXT_VIEW, 1 + bytes.length, false);
     this.bytes[this.at++] = kind;
     this.copy(bytes);
-  }
-
-  private copy(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.at);
-    this.at += bytes.length;
   }
 
   /** Dates and large integers, whose forms are msgpackr's. */
@@ -466,8 +290,6 @@ export class Encoder {
     if (bytes.buffer.byteLength > KEPT_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(FIRST_BYTES));
   }
 }
-
-const textHeader = (length: number): number => (length < 32 ? 1 : length < 0x100 ? 2 : length < 0x10000 ? 3 : 5);
 
 function refuseChange(): never {
   return refuse('a collection that changed while it was read', 'change nothing in a getter');
