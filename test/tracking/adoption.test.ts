@@ -119,3 +119,30 @@ describe('what was assigned before a save', () => {
     expect([s.a.one.n, s.a.two.n, mine.n]).toEqual([1, 3, 2]);
   });
 });
+
+describe('a Date that was read', () => {
+  it.each<[string, (s: Loose) => Date]>([
+    ['of an attribute', (s) => s.when],
+    ['of an object', (s) => s.a.at],
+    ['of an array that was turned round since', (s) => (s.a.list.reverse(), s.a.list[1])],
+    ['of a Map', (s) => s.a.map.get('at')],
+  ])('%s is the application’s own from the end of the use on, and the value can be shown again', (_name, read) => {
+    const { tracker, slots, s } = track({
+      when: new Date(1),
+      a: { at: new Date(1), list: [1, new Date(1)], map: new Map([['at', new Date(1)]]) },
+    });
+    s.a.list.reverse();
+    const date = read(s);
+    expect(tracker.detach()).toEqual([]);
+    date.setTime(2);
+    expect(JSON.stringify([slots.get('when'), slots.get('a'), (slots.get('a') as Loose).map.get('at')])).not.toContain(
+      '002Z',
+    );
+  });
+
+  it('of a Set, and bytes, stay where they are: the value must be decoded again', () => {
+    const { tracker, s } = track({ a: { dates: new Set([new Date(1)]) }, b: { bytes: Buffer.alloc(2) } });
+    expect([[...s.a.dates].length, s.b.bytes.length]).toEqual([1, 2]);
+    expect(tracker.detach()).toEqual(['a', 'b']);
+  });
+});

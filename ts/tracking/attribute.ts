@@ -1,7 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { findSteps, formatPath, stepTo, type Path, type PathStep } from '../path.ts';
 import { Assignment } from './assignment.ts';
-import { ASSIGNED, ChangeSet, nextRound } from './change-set.ts';
+import { ASSIGNED, ChangeSet, nextRound, valueAt } from './change-set.ts';
 import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
@@ -252,7 +252,7 @@ export class Attribute {
   #handOut(value: object, kind: Kind, parent: object | undefined, key: unknown): object {
     if (kind === 'opaque') {
       if (nodeOfRaw(value) === undefined) this.own(value);
-      (this.exposures ??= new Exposures()).add(value);
+      (this.exposures ??= new Exposures()).add(value, parent, key);
       return value;
     }
     if (kind !== 'tree') return this.#standFor(value as Collection, parent, key);
@@ -353,14 +353,19 @@ export class Attribute {
     return this.#adoption.place(parent, key, value);
   }
 
-  /** Before a save, and at the end: see `Adoption`. */
-  detach(): void {
+  /**
+   * At the end. False: the value must not be shown by a later tracker, since the application goes on holding parts of
+   * it.
+   */
+  detach(): boolean {
     this.#adopting?.detach();
+    const left = this.exposures?.leave((parent, key, date) => this.#exchange(parent, key, date)) !== false;
+    return left && this.#adopting?.aliased !== true;
   }
 
-  /** The value must not be shown by a later tracker: the application has parts of it. */
-  get aliased(): boolean {
-    return this.exposures !== undefined || this.#adopting?.aliased === true;
+  #exchange(parent: object, key: unknown, date: Date): void {
+    if (parent === this ? this.root === date : valueAt(parent, key) === date) this.put(parent, key, new Date(date));
+    else if (Array.isArray(parent) && parent.includes(date)) parent[parent.indexOf(date)] = new Date(date);
   }
 }
 

@@ -14,14 +14,28 @@ export class Exposures {
   #known: WeakSet<Date> = new WeakSet();
   #sweepAt = 64;
 
-  add(value: object): void {
+  /** `value` was found in `parent` under `key`; undefined: in a Set, or as a key. */
+  add(value: object, parent: object | undefined, key: unknown): void {
     if (!types.isDate(value)) {
       this.#always = true;
     } else if (!this.#known.has(value)) {
       this.#known.add(value);
-      this.#dates.push({ date: new WeakRef(value), saved: value.getTime(), captured: undefined });
+      this.#dates.push({ date: new WeakRef(value), parent, key, saved: value.getTime(), captured: undefined });
       if (this.#dates.length > this.#sweepAt) this.#sweep();
     }
+  }
+
+  /**
+   * At the end: `exchange` puts a copy in the place of each Date, if it is still there. False: the application goes on
+   * holding parts of the value.
+   */
+  leave(exchange: (parent: object, key: unknown, date: Date) => void): boolean {
+    if (this.#always || this.#dates.some(({ parent }) => parent === undefined)) return false;
+    for (const { date, parent, key } of this.#dates) {
+      const value = date.deref();
+      if (value !== undefined) exchange(parent!, key, value);
+    }
+    return true;
   }
 
   /** Whether one may have changed since the last save. */
@@ -58,6 +72,8 @@ export class Exposures {
 interface ExposedDate {
   /** Weak, or a long session that replaces its dates would keep them all. */
   readonly date: WeakRef<Date>;
+  readonly parent: object | undefined;
+  readonly key: unknown;
   saved: number;
   captured: number | undefined;
 }

@@ -131,15 +131,12 @@ export class Tracker implements Host {
 
   /**
    * At the end, once a save has encoded everything: puts copies in the place of objects that the application assigned
-   * and may still hold. Names of attributes where that was not possible, Dates and bytes that were handed out included:
-   * their values must be decoded again.
+   * and may still hold, and of Dates that were handed out. Names of attributes where that was not possible, those of
+   * which bytes were handed out included: their values must be decoded again.
    */
   detach(): string[] {
     const aliased: string[] = [];
-    for (const attribute of this.#attributes.values()) {
-      attribute.detach();
-      if (attribute.aliased) aliased.push(attribute.name);
-    }
+    for (const attribute of this.#attributes.values()) if (!attribute.detach()) aliased.push(attribute.name);
     return aliased;
   }
 
