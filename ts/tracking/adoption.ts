@@ -84,22 +84,24 @@ export class Adoption {
   #leave(guests: readonly Guest[]): boolean {
     if (this.#moved || this.aliased) return false; // one may be inside two, and would be no longer the same
     const attribute = this.#attribute;
-    const places: { guest: Guest; key: unknown }[] = [];
-    for (const guest of guests) {
-      const key = this.#keyOf(guest);
-      if (key !== ABSENT) places.push({ guest, key });
+    const places: Guest[] = [];
+    for (const { parent, key, raw } of guests) {
+      // One that was frozen and has been looked at has a copy there already, which holds the application's own parts.
+      const guest = { parent, key, raw: replaced.get(raw) ?? raw };
+      const at = this.#keyOf(guest);
+      if (at !== ABSENT) places.push({ ...guest, key: at });
     }
     if (places.length === 0) return true;
     const copies = new Map<object, object>();
     try {
-      for (const { guest } of places) plainCopy(guest.raw, copies);
+      for (const { raw } of places) plainCopy(raw, copies);
     } catch {
       return false; // what is wrong with it is found again, with its path, when it is encoded
     }
     if (!follow(attribute, copies)) return false;
-    for (const { guest, key } of places)
+    for (const { parent, key, raw } of places)
       // In the copy of what holds it, it is one already.
-      if (!copies.has(guest.parent)) attribute.put(guest.parent, key, copies.get(guest.raw)!);
+      if (!copies.has(parent)) attribute.put(parent, key, copies.get(raw)!);
     return true;
   }
 
