@@ -207,3 +207,27 @@ describe('a part of what the application holds, moved by its place in the state'
     expect(inspect(saved)).toContain('[ 1 ]');
   });
 });
+
+it.each<[string, (inner: object) => unknown]>([
+  ['a frozen object', (inner) => Object.freeze({ f: inner })],
+  ['an array in a frozen object', (inner) => Object.freeze({ f: [inner] })],
+  ['a Set in a frozen object', (inner) => Object.freeze({ f: new Set([inner]) })],
+  ['a frozen array', (inner) => Object.freeze([inner])],
+  ['a frozen Map', (inner) => Object.freeze(new Map([['f', inner]]))],
+])('what the application holds in %s is not changed by it after the use that looked at it', async (_name, hold) => {
+  const definition = defineSession({ a: mutable<Record<string, unknown>>(() => ({})) });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+  await sessions.scope('s', (state) => void (state.a['x'] = 1), { create: {} });
+  const inner: Record<string, unknown> = { n: 1 };
+  await sessions.scope('s', (state) => {
+    state.a['z'] = hold(inner);
+    expect(inspect(state.a, { depth: 9 })).toContain('n: 1'); // looked at by reading
+    JSON.stringify(state.a);
+    for (const part of [state.a['z'], ...Object.values(state.a['z'] as object)])
+      if (part instanceof Set || part instanceof Map) expect([...part].length).toBe(1);
+  });
+  inner['n'] = 2;
+  const saved = await sessions.read('s');
+  expect(await sessions.scope('s', (state) => ({ ...state }))).toEqual(saved);
+  expect(inspect(saved, { depth: 9 })).toContain('n: 1');
+});
