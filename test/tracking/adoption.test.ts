@@ -146,3 +146,14 @@ describe('a Date that was read', () => {
     expect(tracker.detach()).toEqual(['a', 'b']);
   });
 });
+
+it('a write to an array that is all but empty takes no walk', { timeout: 5_000 }, () => {
+  const { tracker, s } = track({ a: { list: [] } });
+  s.a.list[2 ** 31] = { n: 1 };
+  settle(tracker);
+  s.a.list.pop();
+  s.a.list[5] = 2;
+  s.a = { list: Object.assign([], { 7: 1, length: 2 ** 31 }) };
+  settle(tracker);
+  expect(s.a.list.length).toBe(2 ** 31);
+});

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { ChangeSet } from './change-set.ts';
-import { isObject, kindOf, type Tree } from './kinds.ts';
+import { isLong, isObject, kindOf, type Tree } from './kinds.ts';
 import { nodeOfRaw, type Node } from './nodes.ts';
 
 /** A value that was put into the tree, and may be the application's. */
@@ -132,6 +132,7 @@ export class Assignment {
   }
 
   #list(old: List, now: List): boolean {
+    if (isLong(old) || isLong(now)) throw new Apart();
     const least = Math.min(old.length, now.length);
     let first = 0;
     while (first < least && isEqual(old[first], now[first])) first += 1;
@@ -216,7 +217,7 @@ function equalTrees(a: Tree, b: Tree): boolean {
 }
 
 function equalLists(a: List, b: List): boolean {
-  if (a.length !== b.length || hasHoles(a, 0, a.length) || hasHoles(b, 0, b.length)) return false;
+  if (a.length !== b.length || isLong(a) || hasHoles(a, 0, a.length) || hasHoles(b, 0, b.length)) return false;
   for (let i = 0; i < a.length; i += 1) if (!isEqual(a[i], b[i])) return false;
   return true;
 }

@@ -6,7 +6,7 @@ import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
 import { FollowingHandler, TreeHandler, standInFor } from './handlers.ts';
-import { DEPTH_LIMIT, isObject, kindOf, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
+import { DEPTH_LIMIT, isLong, isObject, kindOf, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
 import { Lent } from './lent.ts';
 import { MAP_RECORDERS } from './map-methods.ts';
 import { Node, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
@@ -365,7 +365,8 @@ export class Attribute {
 
   #exchange(parent: object, key: unknown, date: Date): void {
     if (parent === this ? this.root === date : valueAt(parent, key) === date) this.put(parent, key, new Date(date));
-    else if (Array.isArray(parent) && parent.includes(date)) parent[parent.indexOf(date)] = new Date(date);
+    else if (Array.isArray(parent) && !isLong(parent) && parent.includes(date))
+      parent[parent.indexOf(date)] = new Date(date);
   }
 }
 

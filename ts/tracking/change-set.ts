@@ -1,5 +1,5 @@
 import { stepTo } from '../path.ts';
-import { isObject } from './kinds.ts';
+import { isLong, isObject } from './kinds.ts';
 import { nodeOfRaw, type Node } from './nodes.ts';
 
 /** Stands for the value of a key that was not there. */
@@ -99,6 +99,10 @@ export class ChangeSet {
   rearranges(node: Node, array: readonly unknown[]): void {
     const notes = this.notesOf(node);
     if (notes.elements !== undefined) return;
+    if (isLong(array)) {
+      this.incomplete ??= 'a long array was rearranged'; // to copy one that is all but empty takes minutes
+      return;
+    }
     const elements = array.slice(0, notes.length ?? array.length);
     if (notes.before !== undefined) for (const [index, old] of notes.before) elements[index as number] = old;
     notes.elements = elements;
@@ -157,6 +161,7 @@ export class ChangeSet {
 export function keyIn(node: Node, holder: object): unknown {
   if (node.parent === holder && valueAt(holder, node.key) === node.raw) return node.key;
   if (Array.isArray(holder)) {
+    if (isLong(holder)) return ABSENT;
     const index = holder.indexOf(node.raw);
     return index < 0 ? ABSENT : index;
   }

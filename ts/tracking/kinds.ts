@@ -23,9 +23,14 @@ export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
+/** A longer array may be all but empty: it is gone through by the keys that it has. */
+const LONG_ARRAY = 100_000;
+
+export const isLong = (array: readonly unknown[]): boolean => array.length >= LONG_ARRAY;
+
 /** Keys of what may hold objects; indexes for arrays, unless a gap could be long. */
 export function keysOf(tree: object): Iterable<string | number> {
-  return Array.isArray(tree) && tree.length < 100_000 ? tree.keys() : Object.keys(tree);
+  return Array.isArray(tree) && !isLong(tree) ? tree.keys() : Object.keys(tree);
 }
 
 /** A shallow copy that can be changed, of a tree that was frozen. */

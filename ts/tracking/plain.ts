@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import { formatPath } from '../path.ts';
-import { DEPTH_LIMIT, isObject, kindOf } from './kinds.ts';
+import { DEPTH_LIMIT, isLong, isObject, keysOf, kindOf } from './kinds.ts';
 import { isLent, nodeOf } from './nodes.ts';
 
 /**
@@ -59,19 +59,28 @@ function copy(value: unknown, copies: Map<object, object>, depth: number, name: 
 type Part = (child: unknown) => unknown;
 
 function copyTree(raw: object, copies: Map<object, object>, part: Part): object {
-  const tree = remember(
-    copies,
-    raw,
-    Array.isArray(raw) ? [] : Object.getPrototypeOf(raw) === null ? (Object.create(null) as object) : {},
-  );
+  if (Array.isArray(raw)) return copyArray(raw, copies, part);
+  const tree = remember(copies, raw, Object.getPrototypeOf(raw) === null ? (Object.create(null) as object) : {});
   for (const key of Object.keys(raw)) {
     const value = part((raw as Record<string, unknown>)[key]);
     if (key === '__proto__')
       Object.defineProperty(tree, key, { value, writable: true, enumerable: true, configurable: true });
     else (tree as Record<string, unknown>)[key] = value;
   }
-  if (Array.isArray(raw)) (tree as unknown[]).length = raw.length;
   return tree;
+}
+
+/** From a slice, which takes as much memory as it needs: an array that is filled one by one takes room for 17. */
+function copyArray(raw: readonly unknown[], copies: Map<object, object>, part: Part): object {
+  const array: unknown[] = isLong(raw) ? [] : Array.prototype.slice.call(raw);
+  if (Object.getPrototypeOf(array) !== Array.prototype) Object.setPrototypeOf(array, Array.prototype); // of a subclass
+  remember(copies, raw, array);
+  for (const key of keysOf(raw) as Iterable<number>) {
+    const value = raw[key];
+    if (isLong(raw) || isObject(value)) array[key] = part(value);
+  }
+  array.length = raw.length;
+  return array;
 }
 
 function copyMap(raw: Map<unknown, unknown>, copies: Map<object, object>, part: Part): object {
