@@ -114,6 +114,8 @@ export class World {
       this.#slots.portions.forget();
       return false;
     }
+    const after = msgpackCodec.encode(this.value, 'a');
+    if (Buffer.compare(after, whole) !== 0) throw new Error(`the save changed the value ${difference(after, whole)}`);
     if (spliced !== undefined && Buffer.compare(spliced, whole) !== 0) throw new Error(difference(spliced, whole));
     if (spliced !== undefined && spliced !== base) this.outcome.spliced += 1;
     else if (spliced === undefined) this.outcome.whole += 1;
@@ -216,6 +218,9 @@ export function nextLine(world: World, random: Random): string {
     `s.a = { ...s.a, list: s.a.list?.filter((one, i) => i !== ${random(4)}) }`,
     `s.a = { ...s.a, list: [...(s.a.list ?? [])].reverse() }`,
     `s.a = { ...s.a, more: ${valueText(random, 1)} }`,
+    `s.a = { ...plain(s.a), kept: s.a.${['list', 'more', 'deep', 'kept'][random(4)]} }`,
+    `s.a = { list: [${valueText(random, 2)}, ...plain(s.a.list ?? [])], kept: s.a.list?.[${random(3)}], more: s.a.more }`,
+    `s.a = { list: [], n: ${random(9)}, kept: s.a }`,
   ];
   if (random(2) === 0) return wholes[random(wholes.length)]!;
   const more = random(2) === 0 ? `${writeLine(world, random)};` : '';

@@ -123,7 +123,7 @@ export class Adoption {
     if (node !== undefined && types.isDate(node.raw)) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
-      attribute.changes.moved = true;
+      (attribute.changes.moved ??= new Set()).add(node.raw);
       this.#moved ||= node.born >= attribute.firstRound;
       return node.raw;
     }

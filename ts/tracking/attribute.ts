@@ -134,9 +134,10 @@ export class Attribute {
     if (nodeOfRaw(now)?.proxy !== undefined) return undefined; // it may be changed by what was handed out of it
     const changes = new ChangeSet(assigned.round, this);
     const most = base.length / BYTES_A_MARK;
-    const assignment = new Assignment(changes, this, most, (raw, parent, key) => this.#nodeFor(raw, parent, key));
+    const nodeFor = (raw: object, parent: object, key: unknown): Node => this.#nodeFor(raw, parent, key);
+    const assignment = new Assignment(changes, this, { most, kept: assigned.moved, nodeFor });
     this.#host.replaceRoot(this.name, from);
-    if (!assignment.make(this.name, from, now)) {
+    if (assigned.moved?.has(from) === true || !assignment.make(this.name, from, now)) {
       this.#host.replaceRoot(this.name, now);
       this.owner.forget();
       return undefined;
