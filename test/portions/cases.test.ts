@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { World } from './programs.ts';
 
-/** Runs a program whose lines each end with a save, or not: `…`. */
+/** Each line ends with a save, the last one with the use. */
 function worldOf(first: string, ...lines: string[]): World {
   const world = new World(first);
-  for (const line of lines) {
-    world.line(line.replace(/…$/, ''));
-    if (!line.endsWith('…') && !world.save()) throw new Error(`refused: ${line}`);
+  for (const line of lines.slice(0, -1)) {
+    world.line(line);
+    if (!world.save()) throw new Error(`refused: ${line}`);
   }
+  world.line(lines.at(-1)!);
+  world.reopen();
   return world;
 }
 
@@ -31,5 +33,15 @@ describe('a value that is assigned whole', () => {
     );
     expect([value.list, value.one, value.two]).toEqual([[{ n: 1 }, { n: 5 }], { n: 1 }, { n: 2 }]);
     expect([value.map.get('m'), value.m]).toEqual([{ n: 4 }, { n: 3 }]);
+  });
+
+  it('leaves what was handed out of the one before as it was, over saves', () => {
+    const world = worldOf(`{ n: 1, p: { n: 1 }, ${PAD} }`, 'o.old = s.a; o.p = s.a.p');
+    world.line('o.old = s.a; o.p = s.a.p; s.a = { n: 2, p: { n: 2 }, pad: s.a.pad }');
+    expect(world.save()).toBe(true);
+    expect([world.held.old.n, world.held.p.n]).toEqual([1, 1]);
+    world.line('o.old.n = 3; o.p.n = 3');
+    expect(world.value).toMatchObject({ n: 2, p: { n: 2 } });
+    expect(world.save()).toBe(true);
   });
 });

@@ -90,8 +90,8 @@ export class World {
     }
   }
 
-  /** False: the value cannot be encoded. */
-  save(): boolean {
+  /** False: the value cannot be encoded. `last`: the use ends with it. */
+  save(last = false): boolean {
     this.lines.push('save()');
     const capture = this.#tracker.capture();
     const base = this.#bytes.length === 0 ? undefined : this.#bytes;
@@ -108,7 +108,7 @@ export class World {
     } catch (error) {
       refused = error;
     }
-    const spliced = this.#tracker.splice('a', base);
+    const spliced = this.#tracker.splice('a', base, last);
     if (refused !== undefined && spliced !== undefined && spliced !== base) throw refused;
     if (whole === undefined) {
       this.#slots.portions.forget();
@@ -129,13 +129,13 @@ export class World {
   fail(): void {
     this.lines.push('fail()');
     this.#tracker.capture();
-    this.#tracker.splice('a', this.#bytes);
+    this.#tracker.splice('a', this.#bytes, false);
     this.#slots.portions.forget();
   }
 
   /** The use ends, saved or with an error; the next one begins. */
   reopen(): void {
-    const saved = this.save();
+    const saved = this.save(true);
     this.lines.push('reopen()');
     const aliased = this.#tracker.detach().length > 0;
     if ((aliased || !saved) && this.#bytes.length > 0) {

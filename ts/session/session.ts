@@ -313,7 +313,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       names: slots.savedNames(touched),
       versions: slots.savedVersions(touched),
       value: (name: string) => slots.get(name),
-      splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base),
+      splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base, last),
       encoded: (name: string, bytes: Uint8Array) => slots.encoded(name, bytes),
     };
     const pushing = push(line, this.#replica, tracked, {

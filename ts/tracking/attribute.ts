@@ -94,14 +94,15 @@ export class Attribute {
 
   /**
    * The attribute's bytes, put together from `base` and what was written since that was saved; `base` itself if nothing
-   * was. Undefined: it must be encoded whole. What is written from now on belongs to the next save.
+   * was. Undefined: it must be encoded whole. What is written from now on belongs to the next save. `ends`: there is
+   * none, as the tracker is closed before anything else runs.
    */
-  splice(base: Uint8Array | undefined): Uint8Array | undefined {
+  splice(base: Uint8Array | undefined, ends: boolean): Uint8Array | undefined {
     const changes = this.#changes;
     this.#changes = undefined;
     this.#round = nextRound();
     const from = base === undefined ? undefined : this.owner.valueOf(base);
-    if (changes?.incomplete === ASSIGNED && isObject(from)) {
+    if (changes?.incomplete === ASSIGNED && isObject(from) && (ends || !this.#isShown(from))) {
       const reduced = this.#reduced(changes, from, base!);
       if (reduced !== undefined) {
         const target = this.owner.splice(base!, this.root, reduced);
@@ -131,7 +132,7 @@ export class Attribute {
     const now = this.root;
     if (!isObject(now) || assigned.marks > 0 || this.exposures !== undefined || this.#isHeld(assigned.round))
       return undefined;
-    if (nodeOfRaw(now)?.proxy !== undefined) return undefined; // it may be changed by what was handed out of it
+    if (this.#isShown(now)) return undefined; // it may be changed by what was handed out of it
     const changes = new ChangeSet(assigned.round, this);
     const most = base.length / BYTES_A_MARK;
     const nodeFor = (raw: object, parent: object, key: unknown): Node => this.#nodeFor(raw, parent, key);
@@ -144,6 +145,12 @@ export class Attribute {
     }
     this.#adoption.note(assignment.placed);
     return changes;
+  }
+
+  /** It, and maybe parts of it, were handed out here: they go on showing what it was, whatever takes its place. */
+  #isShown(root: object): boolean {
+    const node = nodeOfRaw(root);
+    return node?.attribute === this && node.proxy !== undefined;
   }
 
   #nodeFor(raw: object, parent: object, key: unknown): Node {
