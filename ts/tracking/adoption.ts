@@ -69,15 +69,15 @@ export class Adoption {
     for (const { parent, key, value } of placed) this.#guests.push({ parent, key, raw: value as object });
   }
 
-  /** Puts copies in the place of what the application still holds; where that cannot be, `aliased` says so. */
-  detach(): void {
-    if (this.#guests.length > 0 && !this.#leave(this.#guests.splice(0))) this.#hold();
+  /** Puts copies in the place of what the application held in `round`; where that cannot be, `aliased` says so. */
+  detach(round: number): void {
+    if (this.#guests.length > 0 && !this.#leave(this.#guests.splice(0))) this.#hold(round);
     this.#moved = false;
   }
 
-  #hold(): void {
+  #hold(round: number): void {
     this.aliased = true;
-    this.heldSince = Math.min(this.heldSince, this.#attribute.changes.round);
+    this.heldSince = Math.min(this.heldSince, round);
   }
 
   /** All or none. */
@@ -91,6 +91,8 @@ export class Adoption {
     }
     if (places.length === 0) return true;
     const copies = new Map<object, object>();
+    // What was handed out of it goes on being part of the state, and is compared at each save.
+    for (const shown of attribute.exposures?.values() ?? []) copies.set(shown, shown);
     try {
       for (const { guest } of places) plainCopy(guest.raw, copies);
     } catch {
@@ -130,7 +132,7 @@ export class Adoption {
     if (depth > DEPTH_LIMIT) throw tooDeep(attribute.name);
     const known = this.#taken?.get(value);
     if (known !== undefined) return known;
-    this.#hold(); // not by its proxy: the application holds it
+    this.#hold(attribute.changes.round); // not by its proxy: the application holds it
     if (node?.attribute === attribute && !replaced.has(value)) {
       attribute.changes.incomplete = 'an object was assigned twice'; // also in place of `ASSIGNED`
       return value;
@@ -202,9 +204,9 @@ export class Adoption {
  */
 function follow(attribute: Attribute, copies: ReadonlyMap<object, object>): boolean {
   const nodes: Node[] = [];
-  for (const raw of copies.keys()) {
+  for (const [raw, copy] of copies) {
     const node = nodeOfRaw(raw);
-    if (node?.attribute !== attribute) continue;
+    if (node?.attribute !== attribute || copy === raw) continue;
     if (node.proxy !== undefined && !node.follows) return false;
     nodes.push(node);
   }

@@ -99,6 +99,7 @@ export class Attribute {
    */
   splice(base: Uint8Array | undefined, ends: boolean): Uint8Array | undefined {
     const changes = this.#changes;
+    const round = this.#round;
     this.#changes = undefined;
     this.#round = nextRound();
     const from = base === undefined ? undefined : this.owner.valueOf(base);
@@ -106,11 +107,11 @@ export class Attribute {
       const reduced = this.#reduced(changes, from, base!);
       if (reduced !== undefined) {
         const target = this.owner.splice(base!, this.root, reduced);
-        this.#adopting?.detach();
+        this.#adopting?.detach(round);
         return target;
       }
     }
-    this.#adopting?.detach();
+    this.#adopting?.detach(round);
     if (base === undefined || this.#isUnknown(changes)) this.owner.forget();
     else return this.owner.splice(base, this.root, changes);
     return undefined;
@@ -363,7 +364,7 @@ export class Attribute {
 
   /** Before a save, and at the end: see `Adoption`. */
   detach(): void {
-    this.#adopting?.detach();
+    this.#adopting?.detach(this.#round);
   }
 
   /** The value must not be shown by a later tracker: the application has parts of it. */

@@ -11,16 +11,31 @@ import { types } from 'node:util';
 export class Exposures {
   #always = false;
   #dates: ExposedDate[] = [];
-  #known: WeakSet<Date> = new WeakSet();
+  #bytes: WeakRef<object>[] = [];
+  #known: WeakSet<object> = new WeakSet();
   #sweepAt = 64;
 
   add(value: object): void {
-    if (!types.isDate(value)) {
-      this.#always = true;
-    } else if (!this.#known.has(value)) {
-      this.#known.add(value);
+    if (this.#known.has(value)) return;
+    this.#known.add(value);
+    if (types.isDate(value))
       this.#dates.push({ date: new WeakRef(value), saved: value.getTime(), captured: undefined });
-      if (this.#dates.length > this.#sweepAt) this.#sweep();
+    else {
+      this.#always = true;
+      this.#bytes.push(new WeakRef(value));
+    }
+    if (this.#dates.length + this.#bytes.length > this.#sweepAt) this.#sweep();
+  }
+
+  /** What was handed out and is still there. */
+  *values(): Iterable<object> {
+    for (const { date } of this.#dates) {
+      const value = date.deref();
+      if (value !== undefined) yield value;
+    }
+    for (const bytes of this.#bytes) {
+      const value = bytes.deref();
+      if (value !== undefined) yield value;
     }
   }
 
@@ -48,10 +63,11 @@ export class Exposures {
     }
   }
 
-  /** A Date that nobody holds any more is part of no state. */
+  /** What nobody holds any more is part of no state. */
   #sweep(): void {
     this.#dates = this.#dates.filter(({ date }) => date.deref() !== undefined);
-    this.#sweepAt = Math.max(64, this.#dates.length * 2);
+    this.#bytes = this.#bytes.filter((bytes) => bytes.deref() !== undefined);
+    this.#sweepAt = Math.max(64, 2 * (this.#dates.length + this.#bytes.length));
   }
 }
 
