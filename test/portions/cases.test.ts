@@ -49,7 +49,51 @@ describe('an object that the application goes on holding', () => {
   });
 });
 
+describe('what is inside an object that was frozen', () => {
+  it.each([
+    ['s.a.x = Object.freeze({ in: o.in }); s.a.x.in', 's.a.x.in.n', { x: { in: { n: 1 } } }],
+    ['s.a = Object.freeze({ in: o.in }); s.a.in', 's.a.in.n', { in: { n: 1 } }],
+    ['s.a.x = [Object.freeze([o.in])]; s.a.x[0][0].n', 's.a.x[0][0].n', { x: [[{ n: 1 }]] }],
+  ])('is the application’s alone after the save: %s', (line, at, after) => {
+    const world = worldOf(`{ ${PAD} }`, `o.in = { n: 1 }; ${line}`);
+    saved(world, 'o.in.n = 2; s.a.y = 1');
+    expect(world.value).toMatchObject(after);
+    saved(world, `${at} = 3`);
+    expect(world.held.in).toEqual({ n: 2 });
+  });
+});
+
+describe('a Map with keys of equal content', () => {
+  it('has the write under the one that was written to', () => {
+    const world = worldOf(`{ map: new Map([[{ k: 1 }, { n: 1 }], [{ k: 1 }, { n: 2 }]]), ${PAD} }`);
+    saved(world, '[...s.a.map.values()][1].n = 3');
+    expect([...world.value.map.values()]).toEqual([{ n: 1 }, { n: 3 }]);
+  });
+});
+
+describe('a key that every object inherits', () => {
+  it.each(['constructor', 'toString', 'hasOwnProperty', 'valueOf'])('comes last when it comes again: %s', (key) => {
+    const world = worldOf(`{ ${key}: 1, ${PAD} }`, `delete s.a.${key}; s.a.${key} = 2`, `s.a.${key} = 3`);
+    expect(Object.keys(world.value)).toEqual(['pad', key]);
+    expect(world.outcome).toMatchObject({ spliced: 2 });
+    const other = worldOf(`{ n: 1, ${PAD} }`, `s.a.${key} = 2`, `delete s.a.${key}`);
+    expect(other.outcome).toMatchObject({ spliced: 2 });
+  });
+});
+
 describe('a value that is assigned whole', () => {
+  it('and cannot be read at the save is still there after it', () => {
+    const world = worldOf(`{ n: 1, ${PAD} }`);
+    world.line(`o.mine = { n: 2, ${PAD}, x: 1 }; s.a = o.mine`);
+    world.line(
+      'Object.defineProperty(o.mine, "x", { get() { throw new Error("no") }, enumerable: true, configurable: true })',
+    );
+    expect(world.save()).toBe(false);
+    world.line('Object.defineProperty(o.mine, "x", { value: 3 })');
+    expect(world.save()).toBe(true);
+    expect(world.value).toMatchObject({ n: 2, x: 3 });
+  });
+
   it.each([
     ['a part beside what takes its place', '{ p: { n: 2 }, q: s.a.p }', { p: { n: 2 }, q: { n: 1 } }],
     ['the whole one before', '{ p: 2, before: s.a }', { p: 2, before: { p: { n: 1 } } }],

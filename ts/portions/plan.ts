@@ -191,6 +191,7 @@ export class Plan {
       if (kid.notes?.round !== this.round) continue;
       const key = keyIn(kid, raw);
       if (key === ABSENT) continue; // where it is now is encoded whole
+      if (isObject(key)) throw new Unfit('a key is an object'); // there may be another of the same content
       if (before?.has(key) === true && (before.get(key) !== kid.raw || moved(key))) continue;
       entries.push({ key, inside: kid, gone: false, slot: 0 });
     }

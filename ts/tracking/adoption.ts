@@ -86,8 +86,11 @@ export class Adoption {
     const attribute = this.#attribute;
     const places: { guest: Guest; key: unknown }[] = [];
     for (const guest of guests) {
-      const key = this.#keyOf(guest);
-      if (key !== ABSENT) places.push({ guest, key });
+      const thawed = { ...guest, raw: replaced.get(guest.raw) ?? guest.raw }; // parts of it are the application's
+      for (const one of thawed.raw === guest.raw ? [guest] : [guest, thawed]) {
+        const key = this.#keyOf(one);
+        if (key !== ABSENT) places.push({ guest: one, key });
+      }
     }
     if (places.length === 0) return true;
     const copies = new Map<object, object>();

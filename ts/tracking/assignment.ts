@@ -45,13 +45,12 @@ export class Assignment {
     this.#containers.push(top);
   }
 
-  /** False: `old` is useless, in part made into `now`. */
+  /** False: `old` is useless, in part made into `now`, which is as it was. */
   make(name: string, old: object, now: object): boolean {
     try {
       return this.#inside(name, old, now);
-    } catch (error) {
-      if (error instanceof Apart || error instanceof RangeError) return false;
-      throw error;
+    } catch {
+      return false; // what is wrong with it is found again, with its path, when it is encoded
     }
   }
 
