@@ -198,6 +198,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   async #moveTo(to: Claimed): Promise<void> {
+    this.#slots.share(); // also where nobody knows whether the copy was stored
     try {
       await pushCopy(this.#context.line, this.#replica, to.replica, to.hold.token);
     } catch (error) {
