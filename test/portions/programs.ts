@@ -90,8 +90,8 @@ export class World {
     }
   }
 
-  /** False: the value cannot be encoded. */
-  save(): boolean {
+  /** False: the value cannot be encoded. `last`: the use ends with it. */
+  save(last = false): boolean {
     this.lines.push('save()');
     const capture = this.#tracker.capture();
     const base = this.#bytes.length === 0 ? undefined : this.#bytes;
@@ -108,12 +108,14 @@ export class World {
     } catch (error) {
       refused = error;
     }
-    const spliced = this.#tracker.splice('a', base);
+    const spliced = this.#tracker.splice('a', base, last);
     if (refused !== undefined && spliced !== undefined && spliced !== base) throw refused;
     if (whole === undefined) {
       this.#slots.portions.forget();
       return false;
     }
+    const after = msgpackCodec.encode(this.value, 'a');
+    if (Buffer.compare(after, whole) !== 0) throw new Error(`the save changed the value ${difference(after, whole)}`);
     if (spliced !== undefined && Buffer.compare(spliced, whole) !== 0) throw new Error(difference(spliced, whole));
     if (spliced !== undefined && spliced !== base) this.outcome.spliced += 1;
     else if (spliced === undefined) this.outcome.whole += 1;
@@ -127,13 +129,13 @@ export class World {
   fail(): void {
     this.lines.push('fail()');
     this.#tracker.capture();
-    this.#tracker.splice('a', this.#bytes);
+    this.#tracker.splice('a', this.#bytes, false);
     this.#slots.portions.forget();
   }
 
   /** The use ends, saved or with an error; the next one begins. */
   reopen(): void {
-    const saved = this.save();
+    const saved = this.save(true);
     this.lines.push('reopen()');
     const aliased = this.#tracker.detach().length > 0;
     if ((aliased || !saved) && this.#bytes.length > 0) {
@@ -216,6 +218,9 @@ export function nextLine(world: World, random: Random): string {
     `s.a = { ...s.a, list: s.a.list?.filter((one, i) => i !== ${random(4)}) }`,
     `s.a = { ...s.a, list: [...(s.a.list ?? [])].reverse() }`,
     `s.a = { ...s.a, more: ${valueText(random, 1)} }`,
+    `s.a = { ...plain(s.a), kept: s.a.${['list', 'more', 'deep', 'kept'][random(4)]} }`,
+    `s.a = { list: [${valueText(random, 2)}, ...plain(s.a.list ?? [])], kept: s.a.list?.[${random(3)}], more: s.a.more }`,
+    `s.a = { list: [], n: ${random(9)}, kept: s.a }`,
   ];
   if (random(2) === 0) return wholes[random(wholes.length)]!;
   const more = random(2) === 0 ? `${writeLine(world, random)};` : '';

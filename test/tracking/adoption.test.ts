@@ -140,6 +140,19 @@ describe('a Date that was read', () => {
     );
   });
 
+  it('of an object of the application, before its first save, is the state’s own copy at the end', () => {
+    const { tracker, slots, s } = track({ a: {} });
+    const mine = { at: new Date(1) };
+    const { at } = mine;
+    s.a.mine = mine;
+    expect(s.a.mine.at).toBe(at);
+    settle(tracker);
+    expect(tracker.detach()).toEqual([]);
+    at.setTime(2);
+    expect((slots.get('a') as Loose).mine.at).toEqual(new Date(1));
+    expect(mine.at).toBe(at);
+  });
+
   it('of a Set, and bytes, stay where they are: the value must be decoded again', () => {
     const { tracker, s } = track({ a: { dates: new Set([new Date(1)]) }, b: { bytes: Buffer.alloc(2) } });
     expect([[...s.a.dates].length, s.b.bytes.length]).toEqual([1, 2]);

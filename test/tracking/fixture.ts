@@ -81,6 +81,6 @@ export function expectCode(run: () => unknown, code: ErrorCode): HoldfastError {
 /** As if all that was touched were saved. */
 export function settle(tracker: Tracker): void {
   const capture = tracker.capture();
-  for (const name of capture.touched) tracker.splice(name, undefined);
+  for (const name of capture.touched) tracker.splice(name, undefined, false);
   tracker.settle(capture);
 }

@@ -77,7 +77,7 @@ export class Plan {
     let added: Uint8Array;
     try {
       plan.visit(root, 0, 0);
-      if (moved && plan.visits < noted) throw new Unfit('a part has moved with what was noted of it');
+      if (moved !== undefined && plan.visits < noted) throw new Unfit('a part has moved with what was noted of it');
     } finally {
       added = pieces.end();
       running = false;
@@ -191,6 +191,7 @@ export class Plan {
       if (kid.notes?.round !== this.round) continue;
       const key = keyIn(kid, raw);
       if (key === ABSENT) continue; // where it is now is encoded whole
+      if (isObject(key)) throw new Unfit('a key is an object'); // there may be another of the same content
       if (before?.has(key) === true && (before.get(key) !== kid.raw || moved(key))) continue;
       entries.push({ key, inside: kid, gone: false, slot: 0 });
     }

@@ -198,6 +198,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   async #moveTo(to: Claimed): Promise<void> {
+    this.#slots.share(); // also where nobody knows whether the copy was stored
     try {
       await pushCopy(this.#context.line, this.#replica, to.replica, to.hold.token);
     } catch (error) {
@@ -313,7 +314,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       names: slots.savedNames(touched),
       versions: slots.savedVersions(touched),
       value: (name: string) => slots.get(name),
-      splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base),
+      splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base, last),
       encoded: (name: string, bytes: Uint8Array) => slots.encoded(name, bytes),
     };
     const pushing = push(line, this.#replica, tracked, {

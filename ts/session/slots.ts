@@ -198,10 +198,14 @@ export class Slots implements AttributeSlots {
     return this.#image === image;
   }
 
+  /** Another image may have the same bytes from now on. */
+  share(): void {
+    for (const portions of this.#portions.values()) portions.disown();
+  }
+
   /** The same state lives in another image from now on. */
   rebase(image: Image): void {
     this.#image = image;
-    for (const portions of this.#portions.values()) portions.disown();
   }
 
   #addDefault(name: string): void {

@@ -69,15 +69,15 @@ export class Adoption {
     for (const { parent, key, value } of placed) this.#guests.push({ parent, key, raw: value as object });
   }
 
-  /** Puts copies in the place of what the application still holds; where that cannot be, `aliased` says so. */
-  detach(): void {
-    if (this.#guests.length > 0 && !this.#leave(this.#guests.splice(0))) this.#hold();
+  /** Puts copies in the place of what the application held in `round`; where that cannot be, `aliased` says so. */
+  detach(round: number): void {
+    if (this.#guests.length > 0 && !this.#leave(this.#guests.splice(0))) this.#hold(round);
     this.#moved = false;
   }
 
-  #hold(): void {
+  #hold(round: number): void {
     this.aliased = true;
-    this.heldSince = Math.min(this.heldSince, this.#attribute.changes.round);
+    this.heldSince = Math.min(this.heldSince, round);
   }
 
   /** All or none. */
@@ -87,18 +87,22 @@ export class Adoption {
     const places: Guest[] = [];
     for (const { parent, key, raw } of guests) {
       // One that was frozen and has been looked at has a copy there already, which holds the application's own parts.
-      const guest = { parent, key, raw: replaced.get(raw) ?? raw };
-      const at = this.#keyOf(guest);
-      if (at !== ABSENT) places.push({ ...guest, key: at });
+      for (const one of new Set([raw, replaced.get(raw) ?? raw])) {
+        const at = this.#keyOf({ parent, key, raw: one });
+        if (at !== ABSENT) places.push({ parent, key: at, raw: one });
+      }
     }
     if (places.length === 0) return true;
     const copies = new Map<object, object>();
+    // What was handed out of it goes on being part of the state, and is compared at each save.
+    for (const shown of attribute.exposures?.values() ?? []) copies.set(shown, shown);
     try {
       for (const { raw } of places) plainCopy(raw, copies);
     } catch {
       return false; // what is wrong with it is found again, with its path, when it is encoded
     }
     if (!follow(attribute, copies)) return false;
+    attribute.exposures?.follow(copies);
     for (const { parent, key, raw } of places)
       // In the copy of what holds it, it is one already.
       if (!copies.has(parent)) attribute.put(parent, key, copies.get(raw)!);
@@ -125,14 +129,14 @@ export class Adoption {
     if (node !== undefined && types.isDate(node.raw)) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
-      attribute.changes.moved = true;
+      (attribute.changes.moved ??= new Set()).add(node.raw);
       this.#moved ||= node.born >= attribute.firstRound;
       return node.raw;
     }
     if (depth > DEPTH_LIMIT) throw tooDeep(attribute.name);
     const known = this.#taken?.get(value);
     if (known !== undefined) return known;
-    this.#hold(); // not by its proxy: the application holds it
+    this.#hold(attribute.changes.round); // not by its proxy: the application holds it
     if (node?.attribute === attribute && !replaced.has(value)) {
       attribute.changes.incomplete = 'an object was assigned twice'; // also in place of `ASSIGNED`
       return value;
@@ -204,9 +208,9 @@ export class Adoption {
  */
 function follow(attribute: Attribute, copies: ReadonlyMap<object, object>): boolean {
   const nodes: Node[] = [];
-  for (const raw of copies.keys()) {
+  for (const [raw, copy] of copies) {
     const node = nodeOfRaw(raw);
-    if (node?.attribute !== attribute) continue;
+    if (node?.attribute !== attribute || copy === raw) continue;
     if (node.proxy !== undefined && !node.follows) return false;
     nodes.push(node);
   }

@@ -10,6 +10,14 @@ export interface Placed {
   readonly value: unknown;
 }
 
+export interface AssignmentTerms {
+  /** Gives up when more marks were made. */
+  readonly most: number;
+  /** Parts of the old value that may be in the new one, wherever: none is made into another. */
+  readonly kept: ReadonlySet<object> | undefined;
+  nodeFor(raw: object, parent: object, key: unknown): Node;
+}
+
 /** The two differ in what cannot be written down as changes of the one. */
 class Apart extends Error {}
 
@@ -26,38 +34,29 @@ type List = unknown[];
 export class Assignment {
   readonly placed: Placed[] = [];
   readonly #changes: ChangeSet;
-  readonly #most: number;
-  readonly #nodeFor: (raw: object, parent: object, key: unknown) => Node;
+  readonly #terms: AssignmentTerms;
   /** From the root down to the container at hand, each with where it is in the one before. */
   readonly #containers: object[] = [];
   readonly #keys: unknown[] = [];
 
-  /** Gives up when more than `most` marks were made. */
-  constructor(
-    changes: ChangeSet,
-    top: object,
-    most: number,
-    nodeFor: (raw: object, parent: object, key: unknown) => Node,
-  ) {
+  constructor(changes: ChangeSet, top: object, terms: AssignmentTerms) {
     this.#changes = changes;
-    this.#most = most;
-    this.#nodeFor = nodeFor;
+    this.#terms = terms;
     this.#containers.push(top);
   }
 
-  /** False: `old` is useless, in part made into `now`. */
+  /** False: `old` is useless, in part made into `now`, which is as it was. */
   make(name: string, old: object, now: object): boolean {
     try {
       return this.#inside(name, old, now);
-    } catch (error) {
-      if (error instanceof Apart || error instanceof RangeError) return false;
-      throw error;
+    } catch {
+      return false; // what is wrong with it is found again, with its path, when it is encoded
     }
   }
 
   /** Makes `old`, which is under `key` in the container at hand, into `now`. False: it must be replaced. */
   #inside(key: unknown, old: object, now: object): boolean {
-    if (Object.getPrototypeOf(old) !== Object.getPrototypeOf(now)) return false;
+    if (Object.getPrototypeOf(old) !== Object.getPrototypeOf(now) || this.#terms.kept?.has(old) === true) return false;
     const kind = kindOf(now);
     if (kind === 'opaque') return sameOpaque(old, now);
     // Here already in another place, or with more to it than is kept: whoever encodes it has the words for it.
@@ -85,8 +84,8 @@ export class Assignment {
   #node(): Node {
     let node!: Node;
     for (let i = 1; i < this.#containers.length; i += 1)
-      node = this.#nodeFor(this.#containers[i]!, this.#containers[i - 1]!, this.#keys[i - 1]);
-    if (this.#changes.marks > this.#most) throw new Apart();
+      node = this.#terms.nodeFor(this.#containers[i]!, this.#containers[i - 1]!, this.#keys[i - 1]);
+    if (this.#changes.marks > this.#terms.most) throw new Apart();
     return node;
   }
 
@@ -135,9 +134,9 @@ export class Assignment {
     if (isLong(old) || isLong(now)) throw new Apart();
     const least = Math.min(old.length, now.length);
     let first = 0;
-    while (first < least && isEqual(old[first], now[first])) first += 1;
+    while (first < least && this.#isEqual(old[first], now[first])) first += 1;
     let last = 0;
-    while (last < least - first && isEqual(old.at(-1 - last), now.at(-1 - last))) last += 1;
+    while (last < least - first && this.#isEqual(old.at(-1 - last), now.at(-1 - last))) last += 1;
     if (first === old.length && first === now.length) return !hasHoles(now, 0, first) && !hasHoles(old, 0, first);
     if (hasHoles(now, 0, now.length) || hasHoles(old, 0, old.length)) throw new Apart();
     const end = now.length - last;
@@ -185,40 +184,48 @@ export class Assignment {
 
   /** Only where they are equal. */
   #set(old: Set<unknown>, now: Set<unknown>): boolean {
-    return Object.keys(now).length === 0 && isEqual(old, now);
+    return Object.keys(now).length === 0 && this.#isEqual(old, now);
+  }
+
+  #isEqual(old: unknown, now: unknown): boolean {
+    return isEqual(old, now, this.#terms.kept);
   }
 }
 
-/** Whether both are encoded alike: keys in the same order. False where that is not known. */
-export function isEqual(a: unknown, b: unknown): boolean {
+/**
+ * Whether both are encoded alike: keys in the same order. False where that is not known, and where `a` has one that is
+ * `kept` and `b` has another one in its place.
+ */
+export function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>): boolean {
   if (Object.is(a, b)) return true;
   if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  if (kept?.has(a) === true) return false;
   switch (kindOf(a)) {
     case 'opaque':
       return sameOpaque(a, b);
     case 'map':
-      return equalLists([...(a as Map<unknown, unknown>)].flat(), [...(b as Map<unknown, unknown>)].flat());
+      return equalLists([...(a as Map<unknown, unknown>)].flat(), [...(b as Map<unknown, unknown>)].flat(), kept);
     case 'set':
-      return equalLists([...(a as Set<unknown>)], [...(b as Set<unknown>)]);
+      return equalLists([...(a as Set<unknown>)], [...(b as Set<unknown>)], kept);
     default:
-      return Array.isArray(a) ? equalLists(a, b as unknown as List) : equalTrees(a as Tree, b as Tree);
+      return Array.isArray(a) ? equalLists(a, b as unknown as List, kept) : equalTrees(a as Tree, b as Tree, kept);
   }
 }
 
-function equalTrees(a: Tree, b: Tree): boolean {
+function equalTrees(a: Tree, b: Tree, kept: ReadonlySet<object> | undefined): boolean {
   const keys = Object.keys(a);
   const others = Object.keys(b);
   if (keys.length !== others.length || Object.getOwnPropertySymbols(b).length > 0) return false;
   for (let i = 0; i < keys.length; i += 1) {
     const key = keys[i]!;
-    if (key !== others[i] || !isEqual(a[key], b[key])) return false;
+    if (key !== others[i] || !isEqual(a[key], b[key], kept)) return false;
   }
   return true;
 }
 
-function equalLists(a: List, b: List): boolean {
+function equalLists(a: List, b: List, kept: ReadonlySet<object> | undefined): boolean {
   if (a.length !== b.length || isLong(a) || hasHoles(a, 0, a.length) || hasHoles(b, 0, b.length)) return false;
-  for (let i = 0; i < a.length; i += 1) if (!isEqual(a[i], b[i])) return false;
+  for (let i = 0; i < a.length; i += 1) if (!isEqual(a[i], b[i], kept)) return false;
   return true;
 }
 

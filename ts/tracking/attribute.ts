@@ -94,22 +94,24 @@ export class Attribute {
 
   /**
    * The attribute's bytes, put together from `base` and what was written since that was saved; `base` itself if nothing
-   * was. Undefined: it must be encoded whole. What is written from now on belongs to the next save.
+   * was. Undefined: it must be encoded whole. What is written from now on belongs to the next save. `ends`: there is
+   * none, as the tracker is closed before anything else runs.
    */
-  splice(base: Uint8Array | undefined): Uint8Array | undefined {
+  splice(base: Uint8Array | undefined, ends: boolean): Uint8Array | undefined {
     const changes = this.#changes;
+    const round = this.#round;
     this.#changes = undefined;
     this.#round = nextRound();
     const from = base === undefined ? undefined : this.owner.valueOf(base);
-    if (changes?.incomplete === ASSIGNED && isObject(from)) {
+    if (changes?.incomplete === ASSIGNED && isObject(from) && (ends || !this.#isShown(from))) {
       const reduced = this.#reduced(changes, from, base!);
       if (reduced !== undefined) {
         const target = this.owner.splice(base!, this.root, reduced);
-        this.#adopting?.detach();
+        this.#adopting?.detach(round);
         return target;
       }
     }
-    this.#adopting?.detach();
+    this.#adopting?.detach(round);
     if (base === undefined || this.#isUnknown(changes)) this.owner.forget();
     else return this.owner.splice(base, this.root, changes);
     return undefined;
@@ -131,18 +133,25 @@ export class Attribute {
     const now = this.root;
     if (!isObject(now) || assigned.marks > 0 || this.exposures !== undefined || this.#isHeld(assigned.round))
       return undefined;
-    if (nodeOfRaw(now)?.proxy !== undefined) return undefined; // it may be changed by what was handed out of it
+    if (this.#isShown(now)) return undefined; // it may be changed by what was handed out of it
     const changes = new ChangeSet(assigned.round, this);
     const most = base.length / BYTES_A_MARK;
-    const assignment = new Assignment(changes, this, most, (raw, parent, key) => this.#nodeFor(raw, parent, key));
+    const nodeFor = (raw: object, parent: object, key: unknown): Node => this.#nodeFor(raw, parent, key);
+    const assignment = new Assignment(changes, this, { most, kept: assigned.moved, nodeFor });
     this.#host.replaceRoot(this.name, from);
-    if (!assignment.make(this.name, from, now)) {
+    if (assigned.moved?.has(from) === true || !assignment.make(this.name, from, now)) {
       this.#host.replaceRoot(this.name, now);
       this.owner.forget();
       return undefined;
     }
     this.#adoption.note(assignment.placed);
     return changes;
+  }
+
+  /** It, and maybe parts of it, were handed out here: they go on showing what it was, whatever takes its place. */
+  #isShown(root: object): boolean {
+    const node = nodeOfRaw(root);
+    return node?.attribute === this && node.proxy !== undefined;
   }
 
   #nodeFor(raw: object, parent: object, key: unknown): Node {
@@ -358,7 +367,7 @@ export class Attribute {
    * it.
    */
   detach(): boolean {
-    this.#adopting?.detach();
+    this.#adopting?.detach(this.#round);
     const left = this.exposures?.leave((parent, key, date) => this.#exchange(parent, key, date)) !== false;
     return left && this.#adopting?.aliased !== true;
   }

@@ -50,8 +50,8 @@ export class ChangeSet {
   marks = 0;
   /** Containers with notes of this round. */
   noted = 0;
-  /** A part of the attribute was assigned to another place in it: for a while it was in two, and may be noted in one. */
-  moved = false;
+  /** Parts of the attribute that were assigned to a place in it: for a while each was in two, and may be noted in one. */
+  moved: Set<object> | undefined;
   readonly #top: Top;
 
   constructor(round: number, top: Top) {

@@ -11,18 +11,39 @@ import { types } from 'node:util';
 export class Exposures {
   #always = false;
   #dates: ExposedDate[] = [];
-  #known: WeakSet<Date> = new WeakSet();
+  #bytes: WeakRef<object>[] = [];
+  #known: WeakSet<object> = new WeakSet();
   #sweepAt = 64;
 
   /** `value` was found in `parent` under `key`; undefined: in a Set, or as a key. */
   add(value: object, parent: object | undefined, key: unknown): void {
-    if (!types.isDate(value)) {
-      this.#always = true;
-    } else if (!this.#known.has(value)) {
-      this.#known.add(value);
+    if (this.#known.has(value)) return;
+    this.#known.add(value);
+    if (types.isDate(value))
       this.#dates.push({ date: new WeakRef(value), parent, key, saved: value.getTime(), captured: undefined });
-      if (this.#dates.length > this.#sweepAt) this.#sweep();
+    else {
+      this.#always = true;
+      this.#bytes.push(new WeakRef(value));
     }
+    if (this.#dates.length + this.#bytes.length > this.#sweepAt) this.#sweep();
+  }
+
+  /** What was handed out and is still there. */
+  *values(): Iterable<object> {
+    for (const { date } of this.#dates) {
+      const value = date.deref();
+      if (value !== undefined) yield value;
+    }
+    for (const bytes of this.#bytes) {
+      const value = bytes.deref();
+      if (value !== undefined) yield value;
+    }
+  }
+
+  /** What held them has a copy in its place. */
+  follow(copies: ReadonlyMap<object, object>): void {
+    for (const exposed of this.#dates)
+      if (exposed.parent !== undefined) exposed.parent = copies.get(exposed.parent) ?? exposed.parent;
   }
 
   /**
@@ -62,17 +83,18 @@ export class Exposures {
     }
   }
 
-  /** A Date that nobody holds any more is part of no state. */
+  /** What nobody holds any more is part of no state. */
   #sweep(): void {
     this.#dates = this.#dates.filter(({ date }) => date.deref() !== undefined);
-    this.#sweepAt = Math.max(64, this.#dates.length * 2);
+    this.#bytes = this.#bytes.filter((bytes) => bytes.deref() !== undefined);
+    this.#sweepAt = Math.max(64, 2 * (this.#dates.length + this.#bytes.length));
   }
 }
 
 interface ExposedDate {
   /** Weak, or a long session that replaces its dates would keep them all. */
   readonly date: WeakRef<Date>;
-  readonly parent: object | undefined;
+  parent: object | undefined;
   readonly key: unknown;
   saved: number;
   captured: number | undefined;

@@ -194,10 +194,10 @@ function inspectNode(this: object, _depth: number, options: InspectOptions): str
 function noteSet(attribute: Attribute, node: Node, target: Tree, key: string, value: unknown): void {
   const { changes } = attribute;
   if (!Array.isArray(target)) {
-    const old = target[key];
-    if (old === undefined) changes.sets(node, key, Object.hasOwn(target, key), old);
+    const had = Object.hasOwn(target, key); // `constructor` is inherited
+    const old = had ? target[key] : undefined;
     // An equal value, which is no new object, is no change.
-    else if (!Object.is(old, value)) changes.sets(node, key, true, old);
+    if (!had || !Object.is(old, value)) changes.sets(node, key, had, old);
   } else if (key !== 'length') changes.setsElement(node, target, Number(key), value);
   else if ((value as number) > target.length) changes.incomplete ??= 'an array got holes';
   else changes.rearranges(node, target);

@@ -113,8 +113,8 @@ export class Tracker implements Host {
   }
 
   /** Of one that was captured: see `Attribute.splice`. Undefined also where nothing was handed out of it. */
-  splice(name: string, base: Uint8Array | undefined): Uint8Array | undefined {
-    return this.#attributes.get(name)?.splice(base);
+  splice(name: string, base: Uint8Array | undefined, ends: boolean): Uint8Array | undefined {
+    return this.#attributes.get(name)?.splice(base, ends);
   }
 
   /** After a successful save: forgets the reads and writes that it captured. */
