@@ -70,12 +70,22 @@ function driver(
   };
 }
 
+/** Node 22 takes bytes that lie nowhere for NULL. */
+const NO_BYTES = new Uint8Array(new ArrayBuffer(1), 0, 0);
+
+const isNone = (value: SqlValue): boolean => value instanceof Uint8Array && value.length === 0;
+
 function openSync({ DatabaseSync }: SyncModule, path: string): SqliteDriver {
   const database = new DatabaseSync(path);
   return driver(database, (sql) => {
     const statement = database.prepare(sql);
     statement.setReadBigInts(true);
-    return statement;
+    const placed = (values: readonly SqlValue[]): readonly SqlValue[] =>
+      values.some(isNone) ? values.map((value) => (isNone(value) ? NO_BYTES : value)) : values;
+    return {
+      run: (...values) => statement.run(...placed(values)),
+      all: (...values) => statement.all(...placed(values)),
+    };
   });
 }
 

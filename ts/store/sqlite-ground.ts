@@ -117,6 +117,7 @@ export class SqliteGround {
       setMeta(driver, COMMITS_KEY, next.commits);
     });
     this.#files.mark.write(next);
+    this.#files.mark.flush(); // it may be new
   }
 
   read(request: Reading, dueMs: number): Answer {

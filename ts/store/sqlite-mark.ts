@@ -51,9 +51,13 @@ export class MarkFile {
     if (readMark(this.#file, this.path) !== undefined) return;
     reaching(this.path, () => {
       writeSync(this.#file, markOf({ commits: 0, epoch: 0 }), 0, MARK_BYTES, 0);
-      fsyncSync(this.#file);
-      flushNames(dirname(this.path));
+      this.flush();
     });
+  }
+
+  flush(): void {
+    fsyncSync(this.#file);
+    flushNames(dirname(this.path));
   }
 
   raise(known: Known): void {

@@ -298,9 +298,9 @@ pub fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 
 /// Looks, marks, and only then writes. All files are opened under the outer lock: recovery happens under it too, so that nobody
 /// waits inside SQLite for one that stopped.
-fn open(dir: &std::path::Path, known: Option<&Files>, accept_older: bool) -> Result<Ground, Error> {
+fn open(dir: &std::path::Path, before: Option<&Files>, accept_older: bool) -> Result<Ground, Error> {
     // Before anything is made: what took the place of the one that was open is left alone.
-    let seen = match known {
+    let seen = match before {
         Some(files) => files.lasting().check().and_then(|()| place::check_files(dir)),
         None => look(dir),
     };
@@ -310,7 +310,7 @@ fn open(dir: &std::path::Path, known: Option<&Files>, accept_older: bool) -> Res
     let mark = Mark::open(dir)?;
     let locked = mark.lock()?;
     let presence = place::announce(dir)?;
-    if seen.is_ok() {
+    if before.is_none() && seen.is_ok() {
         mark.begin(dir)?;
     }
     place::make_store(dir)?;
@@ -340,5 +340,6 @@ fn accept(dir: &std::path::Path, mark: &Mark, known: Known) -> Result<Connection
     set_meta(&transaction, COMMITS_KEY, known.commits)?;
     transaction.commit().map_err(|error| Error::from(error).at_commit())?;
     mark.write(known);
+    let _ = mark.flush().and_then(|()| place::flush_names(dir)); // it may be new
     Ok(connection)
 }

@@ -208,6 +208,12 @@ fn nothing_is_acknowledged_that_went_to_a_folder_that_is_gone() {
 /// Needs root, to mount a small disk.
 #[test]
 fn a_full_disk_takes_nothing_away_and_is_gone_on_from() {
+    for _ in 0..amount("HOLDFAST_FULL_DISKS", 1) {
+        fill_a_disk();
+    }
+}
+
+fn fill_a_disk() {
     let folder = Folder::new();
     let disk = folder.0.join("disk");
     fs::create_dir(&disk).unwrap();

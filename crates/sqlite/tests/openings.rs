@@ -343,3 +343,20 @@ fn a_copy_that_was_broken_off_is_no_store() {
     user.close();
     assert_eq!(goes_on(&to, "the copy"), 1);
 }
+
+/// Also by a user who has it open: it is never begun anew.
+#[test]
+fn a_mark_that_is_emptied_while_it_is_open_is_said() {
+    let folder = Folder::new();
+    let mut user = User::open(&folder.store()).unwrap();
+    user.append("s", b"first").unwrap();
+    let mark = folder.store().join("mark");
+    File::options().write(true).open(&mark).unwrap().set_len(0).unwrap();
+    for _ in 0..2 {
+        assert_eq!(user.append("s", b"second"), Err(Error::MarkMissing(mark.clone())));
+    }
+    user.close();
+    assert_eq!(opened(&folder.store(), false), Err(Error::MarkMissing(mark)));
+    opened(&folder.store(), true).unwrap();
+    assert_eq!(goes_on(&folder.store(), "accepted"), 1);
+}
