@@ -34,7 +34,7 @@ const SEQUENCE_MAX: usize = 24;
 /// The body of an ops delta of these operations is no longer.
 pub(crate) fn length_max(operations: &[Operation]) -> usize {
     let new: usize = operations.iter().map(|operation| operation.literal as usize).sum();
-    2 * new + SEQUENCE_MAX * (operations.len() + 1)
+    new.saturating_mul(2).saturating_add(SEQUENCE_MAX * (operations.len() + 1))
 }
 
 /// The body of an ops delta of these operations, at the start of `out`; its length, or `None` where it does not fit.
