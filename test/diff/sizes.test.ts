@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { engines } from './engines.ts';
+import { SKIP_REASON, engines, native } from './engines.ts';
 
 interface Pair {
+  readonly name: string;
   readonly group: string;
   readonly base: Buffer;
   readonly target: Buffer;
@@ -27,6 +28,17 @@ function sizesOf(pairs: readonly Pair[]): Sizes {
   }
   return sizes;
 }
+
+it.skipIf(native === undefined)(
+  `both engines make the same of each pair (${native === undefined ? SKIP_REASON : 'native is built'})`,
+  { timeout: 60_000 },
+  () => {
+    for (const { name, base, target } of [...seededPairs(), ...(corpusPairs(true) ?? [])]) {
+      const deltas = engines.map((engine) => Buffer.from(engine.diff(base, target)));
+      expect(deltas.at(-1)!.equals(deltas[0]!), name).toBe(true);
+    }
+  },
+);
 
 const found = { seeded: sizesOf(seededPairs()), corpus: sizesOf(corpusPairs(true) ?? []) };
 /** A change that is meant renews the record: `HOLDFAST_SIZES=write npx vitest run test/diff/sizes.test.ts`. */

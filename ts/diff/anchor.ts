@@ -38,10 +38,10 @@ const SHIFT_ENOUGH = 192;
 /** Where all of the base has been copied but this much, an insertion of up to so many bytes is only filled. */
 const REST_MAX = 16;
 const INSERTION_MAX = 1024;
-/** How far around the expected position the base's grams are looked at, every fourth. */
+/** How far around the expected position the base's grams are looked at, every eighth. */
 const NEAR_BACK = 192;
-const NEAR_AHEAD = 512;
-const NEAR_STEP = 4;
+const NEAR_AHEAD = 384;
+const NEAR_STEP = 8;
 /** After an anchor a better one is looked for in this many bytes. */
 const LOOK_ON = 24;
 /** What is this long, or this long at a low address cost, is taken. */
@@ -293,7 +293,7 @@ function coverNear(matcher: Matcher, expected: number): void {
     matcher.nearHigh = low;
   }
   let position = matcher.nearHigh;
-  matcher.work += Math.max(high - position, 0) >>> 2;
+  matcher.work += Math.floor(Math.max(high - position, 0) / NEAR_STEP);
   for (; position < high; position += NEAR_STEP) {
     const slot = 2 * hash8(baseView, position, NEAR_BITS);
     near[slot + 1] = near[slot]!;

@@ -35,7 +35,7 @@ import {
 } from './format.ts';
 import { diffSignature } from './from-signature.ts';
 import { Matcher } from './matcher.ts';
-import { writeOps } from './ops.ts';
+import { opsLengthMax, writeOps } from './ops.ts';
 import { plan } from './plan.ts';
 import { newDelta } from './room.ts';
 import { makeSignature } from './signature.ts';
@@ -245,8 +245,9 @@ function shortest(base: Buffer, target: Buffer, prefix: number, suffix: number, 
   tables.begin(room);
   new Matcher(base, target, prefix, suffix, tables).run();
   const { script } = tables;
-  if (opsBody.length < plain) opsBody = Buffer.allocUnsafeSlow(plain);
-  const ops = writeOps(base.length, target, script, opsBody, plain);
+  const most = Math.min(plain, opsLengthMax(script));
+  if (opsBody.length < most) opsBody = Buffer.allocUnsafeSlow(most);
+  const ops = writeOps(base.length, target, script, opsBody, most);
   const longest = ops < 0 ? plain : ops;
   const isLong = longest >= CODED_MIN && longest <= Math.floor(target.length / CODED_PART);
   let body = ops < 0 ? NONE : opsBody.subarray(0, ops);
@@ -265,7 +266,7 @@ function shortest(base: Buffer, target: Buffer, prefix: number, suffix: number, 
     codedBody = written.bytes as Buffer<ArrayBuffer>;
     if (written.end >= 0) body = codedBody.subarray(0, written.end);
   }
-  tables.end(room);
+  tables.end();
   if (opsBody.length > BODY_KEPT) opsBody = NONE;
   if (codedBody.length > BODY_KEPT) codedBody = Buffer.allocUnsafeSlow(1 << 12);
   return body;

@@ -17,6 +17,16 @@ const RUN_MIN = 8;
 /** In longer literals the search for runs goes in strides. */
 const CLOSE_MAX = 256;
 
+/** A sequence's token and its numbers, and what a run in its new bytes may add. */
+const SEQUENCE_MAX = 24;
+
+/** The body of an ops delta of the script's operations is no longer. */
+export function opsLengthMax(script: Script): number {
+  let added = 0;
+  for (let i = 0; i < script.length; i += OPERATION) added += script.operations[i]!;
+  return 2 * added + SEQUENCE_MAX * (script.length / OPERATION + 1);
+}
+
 /**
  * The body of an ops delta of the script's operations, in `out[0..room]`; its length, or -1 where it does not fit.
  */

@@ -36,17 +36,20 @@ export class Tables {
   far: Uint32Array = NONE;
   readonly script: Script = new Script();
   stamp = 0;
+  #next = 0;
 
-  /** Makes ready for positions below `room`. */
+  /** Makes ready for positions below `room`. What a call leaves behind that fails in between counts no more either. */
   begin(room: number): void {
-    if (this.stamp + room + 2 <= STAMP_MOST) return;
-    this.stamp = 0;
-    for (const table of [this.near, this.fill, this.own, this.recent, this.wide, this.dense]) table.fill(0);
+    if (this.#next + room + 2 > STAMP_MOST) {
+      this.#next = 0;
+      for (const table of [this.near, this.fill, this.own, this.recent, this.wide, this.dense]) table.fill(0);
+    }
+    this.stamp = this.#next;
+    this.#next += room + 2;
   }
 
-  /** Ends the call, whose entries count no more. */
-  end(room: number): void {
-    this.stamp += room + 2;
+  /** Gives large memory back. */
+  end(): void {
     if (this.dense.length > KEPT_WORDS) this.dense = NONE;
     if (this.far.length > KEPT_WORDS) this.far = NONE;
     this.script.giveBack();

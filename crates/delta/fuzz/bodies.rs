@@ -1,10 +1,10 @@
 //! What each fuzz target does with its input. The crate's tests run the same over the seeds and over what once broke it.
 #![allow(dead_code)]
 
-use holdfast_delta::format::{SIGNED, SIGNED_OVERHEAD};
+use holdfast_delta::format::{CODED, SIGNED, SIGNED_OVERHEAD};
 use holdfast_delta::{
-    ApplyError, MAX_OVERHEAD, apply, apply_chain, apply_in_place, apply_into, chunks, diff, diff_signature, hash64,
-    seal_length, seal_value, signature,
+    ApplyError, MAX_OVERHEAD, apply, apply_chain, apply_in_place, apply_into, chunks, diff, diff_into, diff_signature,
+    hash64, seal_length, seal_value, signature,
 };
 
 const LIMIT: usize = 1 << 16;
@@ -29,15 +29,24 @@ pub fn round_trip(data: &[u8]) {
     assert!(delta.len() <= target.len() + MAX_OVERHEAD);
     assert_eq!(apply(base, &delta, target.len()).as_deref(), Ok(target));
     assert_eq!(apply_chain(base, &[&delta, &[0]], LIMIT.max(target.len())).as_deref(), Ok(target));
+    let mut out = vec![0; target.len()];
+    assert_eq!(apply_into(base, &delta, target.len(), &mut out), Ok(target.len()));
+    assert_eq!(out, target);
+    let mut short = vec![0; delta.len()];
+    assert_eq!(diff_into(base, target, &mut short), Ok(delta.len()));
+    assert_eq!(short, delta, "what a call leaves behind changes the next");
     let whole: usize = chunks(target, 8).map(|chunk| chunk.length).sum();
     assert_eq!(whole, target.len());
 }
 
-/// base, body of a delta: as it is, and with a right check, which lets it get further.
+/// base, body of a delta: as it is, and with a right check, which lets it get further; and as a code, of as many bytes as the base or
+/// more.
 pub fn hostile(data: &[u8]) {
     let (base, body) = parts(data);
     judge(base, body);
     judge(base, &sealed(base, body));
+    let longer = body.first().map_or(0, |byte| byte & 0x7e);
+    judge(base, &sealed(base, &[&[CODED, longer], body].concat()));
 }
 
 fn sealed(base: &[u8], body: &[u8]) -> Vec<u8> {

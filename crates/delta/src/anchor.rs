@@ -23,10 +23,10 @@ const SHIFT_ENOUGH: usize = 192;
 /// Where all of the base has been copied but this much, an insertion of up to so many bytes is only filled.
 const REST_MAX: usize = 16;
 const INSERTION_MAX: usize = 1024;
-/// How far around the expected position the base's grams are looked at, every fourth.
+/// How far around the expected position the base's grams are looked at, every eighth.
 const NEAR_BACK: usize = 192;
-const NEAR_AHEAD: usize = 512;
-const NEAR_STEP: usize = 4;
+const NEAR_AHEAD: usize = 384;
+const NEAR_STEP: usize = 8;
 /// After an anchor a better one is looked for in this many bytes.
 const LOOK_ON: usize = 24;
 /// What is this long, or this long at a low address cost, is taken.

@@ -77,10 +77,11 @@ fn shortest<'a>(
 ) -> Option<&'a [u8]> {
     let operations = match_all(base, target, ends, tables, work);
     let Tables { plain: ops, coded: code, .. } = &mut *tables;
-    if ops.len() < plain {
-        ops.resize(plain, 0);
+    let most = plain.min(ops::length_max(&operations));
+    if ops.len() < most {
+        ops.resize(most, 0);
     }
-    let ops_length = ops::write(base.len(), target, &operations, &mut ops[..plain]);
+    let ops_length = ops::write(base.len(), target, &operations, &mut ops[..most]);
     let room = ops_length.unwrap_or(plain);
     let is_coded =
         (CODED_MIN..=target.len() / CODED_PART).contains(&room) && !coded::is_noise(target, &operations) && {

@@ -28,6 +28,15 @@ pub(crate) struct OpsWriter<'a> {
     copied: usize,
 }
 
+/// A sequence's token and its numbers, and what a run in its new bytes may add.
+const SEQUENCE_MAX: usize = 24;
+
+/// The body of an ops delta of these operations is no longer.
+pub(crate) fn length_max(operations: &[Operation]) -> usize {
+    let new: usize = operations.iter().map(|operation| operation.literal as usize).sum();
+    new.saturating_mul(2).saturating_add(SEQUENCE_MAX * (operations.len() + 1))
+}
+
 /// The body of an ops delta of these operations, at the start of `out`; its length, or `None` where it does not fit.
 pub(crate) fn write(base: usize, target: &[u8], operations: &[Operation], out: &mut [u8]) -> Option<usize> {
     let mut writer = OpsWriter::new(base, target, out, 1);
