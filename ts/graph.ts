@@ -1,0 +1,130 @@
+/**
+ * Deltas between values: what turns one, the base, into another, the target, part by part. Values are what sessions
+ * keep (README), compared exactly: types, key order, holes, -0 and NaN included. The delta is drawn in
+ * `crates/delta/FORMAT.md`.
+ */
+import { HoldfastError } from './errors.ts';
+import { count, describe, flag, checkOptions, type Rules } from './options.ts';
+import { msgpackCodec } from './codec/msgpack.ts';
+import { refusal } from './codec/fault.ts';
+import { changesOf, type Change } from './graph/changes.ts';
+import { compare } from './graph/compare.ts';
+import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
+
+export type { Change } from './graph/changes.ts';
+export { HoldfastError, type ErrorCode } from './errors.ts';
+export type { Path, PathStep, CollectionStep } from './path.ts';
+
+export interface GraphOptions {
+  /** Values in and out are canonical bytes, as sessions are kept. Default: false. */
+  readonly bytes?: boolean | undefined;
+  /** Of a value's bytes, of what a delta brings, and of what it makes of texts and bytes. Default: 16 MiB. */
+  readonly limitBytes?: number | undefined;
+}
+
+const LIMIT_BYTES = 16 * 1_048_576;
+const RULES: Rules = { bytes: flag, limitBytes: count(0) };
+
+interface Checked {
+  readonly bytes: boolean;
+  readonly limitBytes: number;
+}
+
+function check(verb: string, options: GraphOptions | undefined, rules: Rules = RULES): Checked {
+  if (options !== undefined) checkOptions(`graph.${verb}`, options, rules);
+  return { bytes: options?.bytes ?? false, limitBytes: options?.limitBytes ?? LIMIT_BYTES };
+}
+
+function checkBytes(verb: string, value: unknown, name: string): asserts value is Uint8Array {
+  if (value instanceof Uint8Array && value.buffer instanceof ArrayBuffer) return;
+  throw new HoldfastError('ERR_INVALID', `graph.${verb}: ${name} must be a Uint8Array, not ${describe(value)}`);
+}
+
+function side(verb: string, value: unknown, name: string, { bytes, limitBytes }: Checked): Side {
+  if (!bytes) return liveSide(value, name);
+  checkBytes(verb, value, name);
+  checkSize(value.length, limitBytes);
+  return { value: msgpackCodec.decode(value), bytes: () => value };
+}
+
+/** What cannot be kept is named by the codec, which knows the path to it. */
+function named<T>(sides: readonly (readonly [value: unknown, name: string])[], run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof HoldfastError && cause.code !== 'ERR_INVALID') throw cause;
+    for (const [value, name] of sides) msgpackCodec.look(value, name);
+    throw refusal(cause, sides[0]?.[0], 'value');
+  }
+}
+
+/**
+ * A new delta that turns `base` into `target`: 1 byte where they are equal. Parts that both share (`===`) are not looked
+ * at.
+ *
+ * @throws HoldfastError `ERR_INVALID` naming the path of what cannot be kept where it was met, and for wrong options;
+ * `ERR_LIMIT` for too deep nesting, cycles among it.
+ */
+export function diff(base: unknown, target: unknown, options?: GraphOptions): Uint8Array {
+  const checked = check('diff', options);
+  const from = side('diff', base, 'base', checked);
+  const to = side('diff', target, 'target', checked);
+  const delta = named(
+    [
+      [from.value, 'base'],
+      [to.value, 'target'],
+    ],
+    () => makeDelta(from, to),
+  );
+  checkSize(delta.length, checked.limitBytes);
+  return delta;
+}
+
+/**
+ * The target, as a new value; `base` is never changed, whether this ends well or not. Parts that the delta does not
+ * touch are those of `base` itself, shared: copy them before you change them in place.
+ *
+ * @throws HoldfastError `ERR_CORRUPT` for a delta that is damaged or was made for another base (found with a
+ * probability of 65,535 in 65,536, as far as the changed parts tell; of what lies elsewhere nothing is looked at);
+ * `ERR_LIMIT` over the limit; `ERR_INVALID` for a wrong argument.
+ */
+export function apply(base: unknown, delta: Uint8Array, options?: GraphOptions): unknown {
+  const checked = check('apply', options);
+  checkBytes('apply', delta, 'delta');
+  const from = side('apply', base, 'base', checked);
+  const target = named([[from.value, 'base']], () => applyDelta(from, delta, checked.limitBytes));
+  if (!checked.bytes) return target.value;
+  const bytes = target.bytes();
+  checkSize(bytes.length, checked.limitBytes);
+  return bytes;
+}
+
+/**
+ * The delta from the target of `delta` back to `base`.
+ *
+ * @throws HoldfastError as `apply`.
+ */
+export function invert(base: unknown, delta: Uint8Array, options?: GraphOptions): Uint8Array {
+  const checked = check('invert', options);
+  checkBytes('invert', delta, 'delta');
+  const from = side('invert', base, 'base', checked);
+  return named([[from.value, 'base']], () => makeDelta(applyDelta(from, delta, checked.limitBytes), from));
+}
+
+/**
+ * What `diff` would say, to be read: the values in it are parts of `target` itself.
+ *
+ * @throws HoldfastError as `diff`.
+ */
+export function changes(base: unknown, target: unknown, options?: GraphOptions): Change[] {
+  const checked = check('changes', options);
+  const from = side('changes', base, 'base', checked).value;
+  const to = side('changes', target, 'target', checked).value;
+  return named(
+    [
+      [from, 'base'],
+      [to, 'target'],
+    ],
+    () => changesOf(compare(from, to, 0)),
+  );
+}
