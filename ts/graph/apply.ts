@@ -30,6 +30,8 @@ import type { Reader } from './reader.ts';
 import { Seen } from './seal.ts';
 
 const differ: Differ = loadDiffer();
+/** What a copied part counts, at least: about its room in memory, which is more than its bytes. */
+const COPIED_BYTES = 8;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Makes the target of a base and edits as `EditWriter` writes them; the base stays as it is, whatever happens. */
@@ -75,7 +77,7 @@ export class EditReader {
 
   /** A value of the base once more: no object may be in two places. */
   copy(value: unknown, depth: number): unknown {
-    this.take(typeof value === 'string' ? value.length : 1);
+    this.take(typeof value === 'string' ? value.length : COPIED_BYTES);
     if (typeof value !== 'object' || value === null) return value;
     if (depth >= DEPTH_LIMIT) this.reader.corrupt(`it leads deeper than ${DEPTH_LIMIT}`);
     const kind = kindOf(value);
@@ -146,7 +148,7 @@ export class EditReader {
 function bytesLike(like: object, memory: ArrayBuffer): object | undefined {
   if (like instanceof ArrayBuffer) return memory;
   if (Buffer.isBuffer(like)) return Buffer.from(memory);
-  const View = like.constructor as new (memory: ArrayBuffer) => object;
+  const View = (Object.getPrototypeOf(like) as object).constructor as new (memory: ArrayBuffer) => object;
   const width = (like as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
   return memory.byteLength % width === 0 ? new View(memory) : undefined;
 }

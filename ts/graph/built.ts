@@ -97,22 +97,32 @@ export class Built {
   }
 
   private make(keys: readonly unknown[], values: unknown[]): object | undefined {
-    switch (this.kind) {
-      case 'list':
-        return values;
-      case 'map': {
-        const map = new Map(keys.map((key, i) => [key, values[i]]));
-        return map.size === keys.length ? map : undefined;
-      }
-      case 'set': {
-        const set = new Set(keys);
-        return set.size === keys.length ? set : undefined;
-      }
-      case 'sparse':
-        return makeSparse((this.base as readonly unknown[]).length, keys, values);
-      default:
-        return makeObject(this.kind === 'bare' ? (Object.create(null) as object) : {}, keys, values);
+    return makeSequence(this.kind, this.base, keys, values);
+  }
+}
+
+/** Undefined where the keys cannot be. `like` tells the length of an array with holes. */
+export function makeSequence(
+  kind: SequenceKind,
+  like: object,
+  keys: readonly unknown[],
+  values: unknown[],
+): object | undefined {
+  switch (kind) {
+    case 'list':
+      return values;
+    case 'map': {
+      const map = new Map(keys.map((key, i) => [key, values[i]]));
+      return map.size === keys.length ? map : undefined;
     }
+    case 'set': {
+      const set = new Set(keys);
+      return set.size === keys.length ? set : undefined;
+    }
+    case 'sparse':
+      return makeSparse((like as readonly unknown[]).length, keys, values);
+    default:
+      return makeObject(kind === 'bare' ? (Object.create(null) as object) : {}, keys, values);
   }
 }
 

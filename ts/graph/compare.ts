@@ -185,8 +185,11 @@ function sameKeys(a: readonly unknown[], b: readonly unknown[]): boolean {
   return true;
 }
 
-/** Equal keys that are objects are matched in order: a Map may have several. */
-function matchKeys(base: readonly unknown[], target: readonly unknown[], depth: number): Int32Array | undefined {
+/**
+ * For each key of `target` its place in `base`, or -1; undefined: both are the same. Equal keys that are objects are
+ * matched in order: a Map may have several.
+ */
+export function matchKeys(base: readonly unknown[], target: readonly unknown[], depth: number): Int32Array | undefined {
   const isObject = (key: unknown): boolean => typeof key === 'object' && key !== null;
   const places = new Map<unknown, number>();
   const shared = new Map<number, number[]>();
