@@ -4,14 +4,16 @@
  * `crates/delta/FORMAT.md`.
  */
 import { HoldfastError } from './errors.ts';
-import { count, describe, flag, checkOptions, type Rules } from './options.ts';
+import { count, describe, flag, checkOptions, type Rule, type Rules } from './options.ts';
 import { msgpackCodec } from './codec/msgpack.ts';
-import { refusal } from './codec/fault.ts';
+import { Fault, refusal } from './codec/fault.ts';
 import { changesOf, type Change } from './graph/changes.ts';
 import { compare } from './graph/compare.ts';
+import { ABSENT, Merge, type Conflict, type MergePolicy } from './graph/merge.ts';
 import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
 
 export type { Change } from './graph/changes.ts';
+export { ABSENT, type Conflict, type MergePolicy } from './graph/merge.ts';
 export { HoldfastError, type ErrorCode } from './errors.ts';
 export type { Path, PathStep, CollectionStep } from './path.ts';
 
@@ -22,8 +24,26 @@ export interface GraphOptions {
   readonly limitBytes?: number | undefined;
 }
 
+export interface MergeOptions extends GraphOptions {
+  /** What becomes of parts that both sides have changed. Default: `'fail'`. */
+  readonly merge?: MergePolicy | undefined;
+}
+
+/** A merged value, or all that stands against one. */
+export type Merged = { readonly value: unknown } | { readonly conflicts: readonly Conflict[] };
+
 const LIMIT_BYTES = 16 * 1_048_576;
 const RULES: Rules = { bytes: flag, limitBytes: count(0) };
+
+const policy: Rule = (name, value) => {
+  const isUnion = typeof value === 'object' && value !== null && Object.keys(value).join() === 'union';
+  if (typeof value === 'function' || ['fail', 'mine', 'theirs', 'sum'].includes(value as string)) return;
+  if (isUnion && typeof (value as { union: unknown }).union === 'function') return;
+  throw new HoldfastError(
+    'ERR_INVALID',
+    `${name} must be 'fail', 'mine', 'theirs', 'sum', { union: (item) => key } or a function, not ${describe(value)}`,
+  );
+};
 
 interface Checked {
   readonly bytes: boolean;
@@ -54,7 +74,7 @@ function named<T>(sides: readonly (readonly [value: unknown, name: string])[], r
   } catch (cause) {
     if (cause instanceof HoldfastError && cause.code !== 'ERR_INVALID') throw cause;
     for (const [value, name] of sides) msgpackCodec.look(value, name);
-    throw refusal(cause, sides[0]?.[0], 'value');
+    throw cause instanceof Fault ? refusal(cause, sides[0]?.[0], 'value') : cause;
   }
 }
 
@@ -127,4 +147,55 @@ export function changes(base: unknown, target: unknown, options?: GraphOptions):
     ],
     () => changesOf(compare(from, to, 0)),
   );
+}
+
+/**
+ * What both sides have made of `base`, together. What only one side has changed is as that side has it; elements that
+ * both have put in one place are both there, theirs first; what one has deleted and the other only moved is gone.
+ * A part that both have changed, be it alike, is for the policy. Texts and bytes are such parts as a whole. The value
+ * shares parts with all three.
+ *
+ * @throws HoldfastError as `diff`; whatever a function of the policy throws comes through.
+ */
+export function merge(base: unknown, mine: unknown, theirs: unknown, options?: MergeOptions): Merged {
+  const checked = check('merge', options, { ...RULES, merge: policy });
+  const [from, one, other] = [
+    side('merge', base, 'base', checked).value,
+    side('merge', mine, 'mine', checked).value,
+    side('merge', theirs, 'theirs', checked).value,
+  ];
+  const given = options?.merge ?? 'fail';
+  const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given);
+  const value = named(
+    [
+      [from, 'base'],
+      [one, 'mine'],
+      [other, 'theirs'],
+    ],
+    () => merging.value(from, one, other),
+  );
+  if (merging.conflicts.length > 0)
+    return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };
+  if (value === ABSENT)
+    throw new HoldfastError('ERR_INVALID', 'the merge policy left nothing: it gave ABSENT for the whole');
+  return { value: checked.bytes ? encoded(value) : value };
+}
+
+const encoded = (value: unknown): unknown => (value === ABSENT ? ABSENT : msgpackCodec.encode(value, 'value'));
+
+const encodedConflict = ({ path, base, mine, theirs }: Conflict): Conflict => ({
+  path,
+  base: encoded(base),
+  mine: encoded(mine),
+  theirs: encoded(theirs),
+});
+
+/** A function of the policy that is given bytes, and gives them. */
+function inBytes(decide: (conflict: Conflict) => unknown): (conflict: Conflict) => unknown {
+  return (conflict) => {
+    const made = decide(encodedConflict(conflict));
+    if (made === ABSENT) return ABSENT;
+    checkBytes('merge', made, 'what the policy gave');
+    return msgpackCodec.decode(made);
+  };
 }
