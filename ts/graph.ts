@@ -9,10 +9,13 @@ import { msgpackCodec } from './codec/msgpack.ts';
 import { Fault, refusal } from './codec/fault.ts';
 import { changesOf, type Change } from './graph/changes.ts';
 import { compare } from './graph/compare.ts';
+import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
+import { patched } from './graph/json-patched.ts';
 import { ABSENT, Merge, type Conflict, type MergePolicy } from './graph/merge.ts';
 import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
 
 export type { Change } from './graph/changes.ts';
+export type { JsonPatchOperation } from './graph/json-patch.ts';
 export { ABSENT, type Conflict, type MergePolicy } from './graph/merge.ts';
 export { HoldfastError, type ErrorCode } from './errors.ts';
 export type { Path, PathStep, CollectionStep } from './path.ts';
@@ -146,6 +149,45 @@ export function changes(base: unknown, target: unknown, options?: GraphOptions):
       [to, 'target'],
     ],
     () => changesOf(compare(from, to, 0)),
+  );
+}
+
+/**
+ * The operations of a JSON Patch (RFC 6902) that make `target` of `base`; the values in it are parts of `target` itself.
+ * Where only the order of an object's keys differs there are none: JSON does not tell it.
+ *
+ * @throws HoldfastError `ERR_INVALID` naming the path of a change that JSON cannot tell (a Map, undefined, NaN, …).
+ */
+export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptions): JsonPatchOperation[] {
+  const checked = check('toJsonPatch', options);
+  const from = side('toJsonPatch', base, 'base', checked).value;
+  const to = side('toJsonPatch', target, 'target', checked).value;
+  return named(
+    [
+      [from, 'base'],
+      [to, 'target'],
+    ],
+    () => patchOf(changesOf(compare(from, to, 0)), to),
+  );
+}
+
+/**
+ * The delta, as `diff` makes it, to what a JSON Patch (RFC 6902) makes of `base`. Its pointers lead into plain objects
+ * and arrays, by own properties alone.
+ *
+ * @throws HoldfastError `ERR_INVALID` for a patch that is none, `ERR_CONFLICT` for one that does not fit `base` (a failed
+ * `test`, a place that is not there; `paths` has it), `ERR_LIMIT` for one that makes it too large.
+ */
+export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[], options?: GraphOptions): Uint8Array {
+  const checked = check('fromJsonPatch', options);
+  const from = side('fromJsonPatch', base, 'base', checked);
+  const to = liveSide(patched(from.value, patch, checked.limitBytes), 'target');
+  return named(
+    [
+      [from.value, 'base'],
+      [to.value, 'target'],
+    ],
+    () => makeDelta(from, to),
   );
 }
 

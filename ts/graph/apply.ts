@@ -30,8 +30,9 @@ import type { Reader } from './reader.ts';
 import { Seen } from './seal.ts';
 
 const differ: Differ = loadDiffer();
-/** What a copied part counts, at least: about its room in memory, which is more than its bytes. */
-const COPIED_BYTES = 8;
+/** What a copied container counts, about its room in memory, and what any other part does at least. */
+const CONTAINER_BYTES = 32;
+const PART_BYTES = 4;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Makes the target of a base and edits as `EditWriter` writes them; the base stays as it is, whatever happens. */
@@ -77,8 +78,9 @@ export class EditReader {
 
   /** A value of the base once more: no object may be in two places. */
   copy(value: unknown, depth: number): unknown {
-    this.take(typeof value === 'string' ? value.length : COPIED_BYTES);
+    this.take(typeof value === 'string' ? PART_BYTES + value.length : PART_BYTES);
     if (typeof value !== 'object' || value === null) return value;
+    this.take(CONTAINER_BYTES);
     if (depth >= DEPTH_LIMIT) this.reader.corrupt(`it leads deeper than ${DEPTH_LIMIT}`);
     const kind = kindOf(value);
     if (!isSequence(kind)) return this.copyLeaf(value);

@@ -43,6 +43,11 @@ export function changesOf(edit: Edit | undefined): Change[] {
   return changes;
 }
 
+/** Whether it sets a property that was not there. */
+export const isNewProperty = (change: Change): boolean => fresh.has(change);
+
+const fresh = new WeakSet<Change>();
+
 function tell(edit: Edit, path: Path, changes: Change[]): void {
   switch (edit.kind) {
     case 'set':
@@ -81,7 +86,11 @@ function tellKeyed(edit: SequenceEdit, path: Path, changes: Change[]): void {
     const value = valueAt(of, target, targetKeys, at);
     if (of === 'set') changes.push({ op: 'add', path, key });
     else if (of === 'map') changes.push({ op: 'add', path, key, value });
-    else changes.push({ op: 'set', path: [...path, key as PathStep], value });
+    else {
+      const change: Change = { op: 'set', path: [...path, key as PathStep], value };
+      fresh.add(change);
+      changes.push(change);
+    }
   });
   const order = of === 'sparse' ? undefined : orderOf(source, kept);
   if (order !== undefined) changes.push({ op: 'reorder', path, order });
