@@ -31,6 +31,8 @@ export async function use(): Promise<number> {
   } catch (error) {
     if (error instanceof HoldfastError && error.code === 'ERR_FENCED') return -1;
   }
+  const told: Change[] = changes({ n: 1 }, { n: 2 });
+  for (const change of told) if (change.op === 'insert') return change.index;
   return apply(Buffer.alloc(1), diff(Buffer.alloc(1), Buffer.alloc(1)), 10).length + state.n;
 }
 `;
@@ -38,16 +40,20 @@ const IMPORT = `
 import { HoldfastError, SessionRepository, defineSession, immutable, mutable } from 'holdfast';
 import type { RepositoryOf, SessionOf, StateOf } from 'holdfast';
 import { apply, diff } from 'holdfast/delta';
+import { changes, type Change } from 'holdfast/graph';
 import { SqliteStore } from 'holdfast/sqlite';
 import { VirtualClock } from 'holdfast/testing';
 ${USE}`;
 const REQUIRE = `
 import holdfast = require('holdfast');
 import delta = require('holdfast/delta');
+import graph = require('holdfast/graph');
 import sqlite = require('holdfast/sqlite');
 import testing = require('holdfast/testing');
 const { HoldfastError, SessionRepository, defineSession, immutable, mutable } = holdfast;
 const { apply, diff } = delta;
+const { changes } = graph;
+type Change = graph.Change;
 const { SqliteStore } = sqlite;
 type SqliteStore = sqlite.SqliteStore;
 const { VirtualClock } = testing;

@@ -30,6 +30,7 @@ const RANKS: Record<string, number> = {
   sync: 3,
   lock: 2,
   portions: 2,
+  graph: 2,
   backup: 2,
   testing: 2,
   history: 2,
@@ -337,7 +338,7 @@ describe('the documents', () => {
     ].map(([, name, value]) => [name as string, Number(value)] as const);
     expect(rows.length).toBeGreaterThan(5);
     const code = tracked
-      .filter((path) => /^(?:ts\/(?:log|diff)|crates\/delta\/src)\/.*\.(?:ts|rs)$/.test(path))
+      .filter((path) => /^(?:ts\/(?:log|diff|graph)|crates\/delta\/src)\/.*\.(?:ts|rs)$/.test(path))
       .map(read)
       .join('\n');
     for (const [name, value] of rows) {

@@ -1,0 +1,243 @@
+/**
+ * Deltas between values: what turns one, the base, into another, the target, part by part. Values are what sessions
+ * keep (README), compared exactly: types, key order, holes, -0 and NaN included. The delta is drawn in
+ * `crates/delta/FORMAT.md`.
+ */
+import { HoldfastError } from './errors.ts';
+import { count, describe, flag, checkOptions, type Rule, type Rules } from './options.ts';
+import { msgpackCodec } from './codec/msgpack.ts';
+import { Fault, refusal } from './codec/fault.ts';
+import { changesOf, type Change } from './graph/changes.ts';
+import { compare } from './graph/compare.ts';
+import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
+import { patched } from './graph/json-patched.ts';
+import { ABSENT, Merge, type Conflict, type MergePolicy } from './graph/merge.ts';
+import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
+
+export type { Change } from './graph/changes.ts';
+export type { JsonPatchOperation } from './graph/json-patch.ts';
+export { ABSENT, type Conflict, type MergePolicy } from './graph/merge.ts';
+export { HoldfastError, type ErrorCode } from './errors.ts';
+export type { Path, PathStep, CollectionStep } from './path.ts';
+
+export interface GraphOptions {
+  /** Values in and out are canonical bytes, as sessions are kept. Default: false. */
+  readonly bytes?: boolean | undefined;
+  /** Of a value's bytes, of what a delta brings, and of what it makes of texts and bytes. Default: 16 MiB. */
+  readonly limitBytes?: number | undefined;
+}
+
+export interface MergeOptions extends GraphOptions {
+  /** What becomes of parts that both sides have changed. Default: `'fail'`. */
+  readonly merge?: MergePolicy | undefined;
+}
+
+/** A merged value, or all that stands against one. */
+export type Merged = { readonly value: unknown } | { readonly conflicts: readonly Conflict[] };
+
+const LIMIT_BYTES = 16 * 1_048_576;
+const RULES: Rules = { bytes: flag, limitBytes: count(0) };
+
+const policy: Rule = (name, value) => {
+  const isUnion = typeof value === 'object' && value !== null && Object.keys(value).join() === 'union';
+  if (typeof value === 'function' || ['fail', 'mine', 'theirs', 'sum'].includes(value as string)) return;
+  if (isUnion && typeof (value as { union: unknown }).union === 'function') return;
+  throw new HoldfastError(
+    'ERR_INVALID',
+    `${name} must be 'fail', 'mine', 'theirs', 'sum', { union: (item) => key } or a function, not ${describe(value)}`,
+  );
+};
+
+interface Checked {
+  readonly bytes: boolean;
+  readonly limitBytes: number;
+}
+
+function check(verb: string, options: GraphOptions | undefined, rules: Rules = RULES): Checked {
+  if (options !== undefined) checkOptions(`graph.${verb}`, options, rules);
+  return { bytes: options?.bytes ?? false, limitBytes: options?.limitBytes ?? LIMIT_BYTES };
+}
+
+function checkBytes(verb: string, value: unknown, name: string): asserts value is Uint8Array {
+  if (value instanceof Uint8Array && value.buffer instanceof ArrayBuffer) return;
+  throw new HoldfastError('ERR_INVALID', `graph.${verb}: ${name} must be a Uint8Array, not ${describe(value)}`);
+}
+
+function side(verb: string, value: unknown, name: string, { bytes, limitBytes }: Checked): Side {
+  if (!bytes) return liveSide(value, name);
+  checkBytes(verb, value, name);
+  checkSize(value.length, limitBytes);
+  return { value: msgpackCodec.decode(value), bytes: () => value };
+}
+
+/** What cannot be kept is named by the codec, which knows the path to it. */
+function named<T>(sides: readonly (readonly [value: unknown, name: string])[], run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof HoldfastError && cause.code !== 'ERR_INVALID') throw cause;
+    for (const [value, name] of sides) msgpackCodec.look(value, name);
+    throw cause instanceof Fault ? refusal(cause, sides[0]?.[0], 'value') : cause;
+  }
+}
+
+/**
+ * A new delta that turns `base` into `target`: 1 byte where they are equal. Parts that both share (`===`) are not looked
+ * at.
+ *
+ * @throws HoldfastError `ERR_INVALID` naming the path of what cannot be kept where it was met, and for wrong options;
+ * `ERR_LIMIT` for too deep nesting, cycles among it.
+ */
+export function diff(base: unknown, target: unknown, options?: GraphOptions): Uint8Array {
+  const checked = check('diff', options);
+  const from = side('diff', base, 'base', checked);
+  const to = side('diff', target, 'target', checked);
+  const delta = named(
+    [
+      [from.value, 'base'],
+      [to.value, 'target'],
+    ],
+    () => makeDelta(from, to),
+  );
+  checkSize(delta.length, checked.limitBytes);
+  return delta;
+}
+
+/**
+ * The target, as a new value; `base` is never changed, whether this ends well or not. Parts that the delta does not
+ * touch are those of `base` itself, shared: copy them before you change them in place.
+ *
+ * @throws HoldfastError `ERR_CORRUPT` for a delta that is damaged or was made for another base (found with a
+ * probability of 65,535 in 65,536, as far as the changed parts tell; of what lies elsewhere nothing is looked at);
+ * `ERR_LIMIT` over the limit; `ERR_INVALID` for a wrong argument.
+ */
+export function apply(base: unknown, delta: Uint8Array, options?: GraphOptions): unknown {
+  const checked = check('apply', options);
+  checkBytes('apply', delta, 'delta');
+  const from = side('apply', base, 'base', checked);
+  const target = named([[from.value, 'base']], () => applyDelta(from, delta, checked.limitBytes));
+  if (!checked.bytes) return target.value;
+  const bytes = target.bytes();
+  checkSize(bytes.length, checked.limitBytes);
+  return bytes;
+}
+
+/**
+ * The delta from the target of `delta` back to `base`.
+ *
+ * @throws HoldfastError as `apply`.
+ */
+export function invert(base: unknown, delta: Uint8Array, options?: GraphOptions): Uint8Array {
+  const checked = check('invert', options);
+  checkBytes('invert', delta, 'delta');
+  const from = side('invert', base, 'base', checked);
+  return named([[from.value, 'base']], () => makeDelta(applyDelta(from, delta, checked.limitBytes), from));
+}
+
+/**
+ * What `diff` would say, to be read: the values in it are parts of `target` itself.
+ *
+ * @throws HoldfastError as `diff`.
+ */
+export function changes(base: unknown, target: unknown, options?: GraphOptions): Change[] {
+  const checked = check('changes', options);
+  const from = side('changes', base, 'base', checked).value;
+  const to = side('changes', target, 'target', checked).value;
+  return named(
+    [
+      [from, 'base'],
+      [to, 'target'],
+    ],
+    () => changesOf(compare(from, to, 0)),
+  );
+}
+
+/**
+ * The operations of a JSON Patch (RFC 6902) that make `target` of `base`; the values in it are parts of `target` itself.
+ * Where only the order of an object's keys differs there are none: JSON does not tell it.
+ *
+ * @throws HoldfastError `ERR_INVALID` naming the path of a change that JSON cannot tell (a Map, undefined, NaN, …).
+ */
+export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptions): JsonPatchOperation[] {
+  const checked = check('toJsonPatch', options);
+  const from = side('toJsonPatch', base, 'base', checked).value;
+  const to = side('toJsonPatch', target, 'target', checked).value;
+  return named(
+    [
+      [from, 'base'],
+      [to, 'target'],
+    ],
+    () => patchOf(changesOf(compare(from, to, 0)), to),
+  );
+}
+
+/**
+ * The delta, as `diff` makes it, to what a JSON Patch (RFC 6902) makes of `base`. Its pointers lead into plain objects
+ * and arrays, by own properties alone.
+ *
+ * @throws HoldfastError `ERR_INVALID` for a patch that is none, `ERR_CONFLICT` for one that does not fit `base` (a failed
+ * `test`, a place that is not there; `paths` has it), `ERR_LIMIT` for one that makes it too large.
+ */
+export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[], options?: GraphOptions): Uint8Array {
+  const checked = check('fromJsonPatch', options);
+  const from = side('fromJsonPatch', base, 'base', checked);
+  const to = liveSide(patched(from.value, patch, checked.limitBytes), 'target');
+  return named(
+    [
+      [from.value, 'base'],
+      [to.value, 'target'],
+    ],
+    () => makeDelta(from, to),
+  );
+}
+
+/**
+ * What both sides have made of `base`, together. What only one side has changed is as that side has it; elements that
+ * both have put in one place are both there, theirs first; what one has deleted and the other only moved is gone.
+ * A part that both have changed, be it alike, is for the policy. Texts and bytes are such parts as a whole. The value
+ * shares parts with all three.
+ *
+ * @throws HoldfastError as `diff`; whatever a function of the policy throws comes through.
+ */
+export function merge(base: unknown, mine: unknown, theirs: unknown, options?: MergeOptions): Merged {
+  const checked = check('merge', options, { ...RULES, merge: policy });
+  const [from, one, other] = [
+    side('merge', base, 'base', checked).value,
+    side('merge', mine, 'mine', checked).value,
+    side('merge', theirs, 'theirs', checked).value,
+  ];
+  const given = options?.merge ?? 'fail';
+  const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given);
+  const value = named(
+    [
+      [from, 'base'],
+      [one, 'mine'],
+      [other, 'theirs'],
+    ],
+    () => merging.value(from, one, other),
+  );
+  if (merging.conflicts.length > 0)
+    return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };
+  if (value === ABSENT)
+    throw new HoldfastError('ERR_INVALID', 'the merge policy left nothing: it gave ABSENT for the whole');
+  return { value: checked.bytes ? encoded(value) : value };
+}
+
+const encoded = (value: unknown): unknown => (value === ABSENT ? ABSENT : msgpackCodec.encode(value, 'value'));
+
+const encodedConflict = ({ path, base, mine, theirs }: Conflict): Conflict => ({
+  path,
+  base: encoded(base),
+  mine: encoded(mine),
+  theirs: encoded(theirs),
+});
+
+/** A function of the policy that is given bytes, and gives them. */
+function inBytes(decide: (conflict: Conflict) => unknown): (conflict: Conflict) => unknown {
+  return (conflict) => {
+    const made = decide(encodedConflict(conflict));
+    if (made === ABSENT) return ABSENT;
+    checkBytes('merge', made, 'what the policy gave');
+    return msgpackCodec.decode(made);
+  };
+}

@@ -1,0 +1,151 @@
+import { HoldfastError } from '../errors.ts';
+import { msgpackCodec } from '../codec/msgpack.ts';
+import type { Differ } from '../diff/differ.ts';
+import { loadDiffer } from '../diff/engine.ts';
+import { EditReader } from './apply.ts';
+import { compare } from './compare.ts';
+import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE } from './format.ts';
+import { pack, unpack } from './packed.ts';
+import { Reader } from './reader.ts';
+import { SEAL_BYTES, Seen } from './seal.ts';
+import { EditWriter } from './write.ts';
+import { Writer } from './writer.ts';
+
+const differ: Differ = loadDiffer();
+const KIND_BITS = 2;
+/** Shorter edits are kept as they are: what might be won is less than the time that it takes to look. */
+const SHORT = 48;
+/** Of a large state, edits whose values are no longer. */
+const SHORT_OF_LARGE = 1_024;
+/** A state with more parts is a large one. */
+const LARGE = 512;
+
+/** A value, and its canonical bytes where they are there or wanted. */
+export interface Side {
+  readonly value: unknown;
+  bytes(): Uint8Array;
+}
+
+export function liveSide(value: unknown, name: string): Side {
+  let bytes: Uint8Array | undefined;
+  return { value, bytes: () => (bytes ??= msgpackCodec.encode(value, name)) };
+}
+
+/** The delta that turns one side into the other: edits, or whatever is shorter where those are long. */
+export function makeDelta(base: Side, target: Side): Uint8Array {
+  const edit = compare(base.value, target.value, 0);
+  if (edit === undefined) return Uint8Array.of(GRAPH_SAME);
+  if (edit.kind === 'set') return shortest(undefined, base, target);
+  const edits = new EditWriter();
+  edits.edit(edit, base.value);
+  const { delta, valuesBytes } = editsDelta(edits);
+  if (delta.length <= SHORT || (valuesBytes <= SHORT_OF_LARGE && partsOf(target.value, LARGE) > LARGE)) return delta;
+  return shortest(delta, base, target);
+}
+
+/** Counts what is in a value, up to about `most`. */
+function partsOf(value: unknown, most: number): number {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return 1;
+  const parts: Iterable<unknown> = value instanceof Map || value instanceof Set ? value : Object.values(value);
+  let count = 1;
+  for (const part of parts) {
+    count += partsOf(part, most - count);
+    if (count > most) break;
+  }
+  return count;
+}
+
+function editsDelta(edits: EditWriter): { readonly delta: Uint8Array; readonly valuesBytes: number } {
+  const steps = edits.bytes.finish();
+  const out = new Writer();
+  out.byte(GRAPH_EDITS | (Math.min(steps.length, GRAPH_LONG) << KIND_BITS));
+  if (steps.length >= GRAPH_LONG) out.number(steps.length - GRAPH_LONG);
+  out.raw(steps);
+  const values = edits.values.length === 0 ? new Uint8Array(0) : pack(msgpackCodec.look(edits.values, 'target'));
+  out.raw(values);
+  return { delta: sealed(out, edits.seen), valuesBytes: values.length };
+}
+
+function sealed(out: Writer, seen: Seen): Uint8Array {
+  const seal = seen.seal(out.finish(), out.length);
+  out.byte(seal & 0xff);
+  out.byte(seal >>> 8);
+  return out.finish().slice();
+}
+
+function shortest(edits: Uint8Array | undefined, base: Side, target: Side): Uint8Array {
+  const bytes = pack(target.bytes());
+  const binary = differ.diff(pack(base.bytes()), bytes);
+  const most = Math.min(edits?.length ?? Infinity, bytes.length + 1 + SEAL_BYTES);
+  const out = new Writer();
+  if (binary.length + 1 < most) {
+    out.byte(GRAPH_BINARY);
+    out.raw(binary);
+    return out.finish().slice();
+  }
+  if (edits !== undefined && edits.length <= most) return edits;
+  out.byte(GRAPH_WHOLE);
+  out.raw(bytes);
+  return sealed(out, new Seen());
+}
+
+/** The target: with its canonical bytes where the delta is about those. */
+export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): Side {
+  const reader = new Reader(delta, 0, delta.length);
+  const head = reader.byte();
+  switch (head) {
+    case GRAPH_SAME:
+      return delta.length === 1 ? base : reader.corrupt('it goes on behind its end');
+    case GRAPH_BINARY:
+      return decoded(unpack(reader, differ.apply(pack(base.bytes()), delta.subarray(1), limitBytes)), limitBytes);
+    case GRAPH_WHOLE: {
+      const bytes = unpack(reader, delta.slice(1, bodyEnd(delta, reader)));
+      checkSeal(delta, new Seen(), reader);
+      return decoded(bytes, limitBytes);
+    }
+    default:
+      if ((head & 3) !== GRAPH_EDITS) return reader.corrupt('its kind is unknown');
+      return liveSide(applyEdits(base.value, delta, limitBytes, true), 'target');
+  }
+}
+
+/** `isChecked` false: whatever the seal says, for tests of what stands behind it. */
+export function applyEdits(base: unknown, delta: Uint8Array, limitBytes: number, isChecked: boolean): unknown {
+  const header = new Reader(delta, 0, delta.length);
+  const end = bodyEnd(delta, header);
+  const short = header.byte() >>> KIND_BITS;
+  const length = short < GRAPH_LONG ? short : GRAPH_LONG + header.number();
+  const start = header.at;
+  if (length > end - start) header.corrupt('it is cut short');
+  const values = end === start + length ? [] : msgpackCodec.decode(unpack(header, delta.subarray(start + length, end)));
+  if (!Array.isArray(values)) return header.corrupt('its values are none');
+  checkSize(end - start - length, limitBytes);
+  const edits = new EditReader(new Reader(delta, start, start + length), values, limitBytes);
+  const target = edits.whole(base);
+  if (isChecked) checkSeal(delta, edits.seen, header);
+  return target;
+}
+
+function bodyEnd(delta: Uint8Array, reader: Reader): number {
+  return delta.length > SEAL_BYTES ? delta.length - SEAL_BYTES : reader.corrupt('it is cut short');
+}
+
+function checkSeal(delta: Uint8Array, seen: Seen, reader: Reader): void {
+  const end = delta.length - SEAL_BYTES;
+  if (seen.seal(delta, end) !== (delta[end]! | (delta[end + 1]! << 8)))
+    reader.corrupt('its last two bytes are not those of this base and these changes');
+}
+
+/** A value whose bytes are checked by reading them. */
+function decoded(bytes: Uint8Array, limitBytes: number): Side {
+  checkSize(bytes.length, limitBytes);
+  return { value: msgpackCodec.decode(bytes), bytes: () => bytes };
+}
+
+export function checkSize(bytes: number, limitBytes: number): void {
+  if (bytes <= limitBytes) return;
+  throw new HoldfastError(
+    'ERR_LIMIT',
+    `${bytes} bytes are more than limitBytes, ${limitBytes}; raise that where you expect as much`,
+  );
+}
