@@ -109,7 +109,7 @@ describe.each(KINDS)('what waits behind a neighbour that is stopped in the middl
     const store = await open(dir);
     const release = await holdUp(dir);
     const answer = store.append('a', snapshot, { timeoutMs: 8000 });
-    const late = await failure(store.append('b', snapshot, { timeoutMs: 300 }));
+    const late = await failure(store.append('b', snapshot, { timeoutMs: 3000 }));
     expect(late).toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
     await release();
     expect(await answer).toMatchObject({ appended: true });

@@ -24,7 +24,7 @@ export const BOUND_MS = 10_000;
 /** Of one wait, whatever the call may take. */
 const LONGEST_MS = 60_000;
 /** The store's threads answer this much before the caller gives up, so that it learns what became of the call. */
-const MARGIN_MS = 50;
+const MARGIN_MS = 250;
 /** A write that loses this often in a row to others on the same session gives up. */
 const MOST_TRIES = 1000;
 /** Of records that come at once; doubled each time that more are asked for. */
