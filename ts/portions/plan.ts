@@ -77,7 +77,8 @@ export class Plan {
     let added: Uint8Array;
     try {
       plan.visit(root, 0, 0);
-      if (moved !== undefined && plan.visits < noted) throw new Unfit('a part has moved with what was noted of it');
+      if (moved !== undefined && plan.visits < noted.length)
+        throw new Unfit('a part has moved with what was noted of it');
     } finally {
       added = pieces.end();
       running = false;

@@ -6,7 +6,7 @@ import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
 import { FollowingHandler, TreeHandler, standInFor } from './handlers.ts';
-import { DEPTH_LIMIT, isObject, kindOf, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
+import { DEPTH_LIMIT, isObject, kindOf, refill, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
 import { Lent } from './lent.ts';
 import { MAP_RECORDERS } from './map-methods.ts';
 import { Node, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
@@ -102,11 +102,25 @@ export class Attribute {
     const round = this.#round;
     this.#changes = undefined;
     this.#round = nextRound();
+    try {
+      return this.#spliced(base, ends, changes, round);
+    } finally {
+      changes?.drop();
+    }
+  }
+
+  #spliced(
+    base: Uint8Array | undefined,
+    ends: boolean,
+    changes: ChangeSet | undefined,
+    round: number,
+  ): Uint8Array | undefined {
     const from = base === undefined ? undefined : this.owner.valueOf(base);
     if (changes?.incomplete === ASSIGNED && isObject(from) && (ends || !this.#isShown(from))) {
       const reduced = this.#reduced(changes, from, base!);
       if (reduced !== undefined) {
         const target = this.owner.splice(base!, this.root, reduced);
+        reduced.drop();
         this.#adopting?.detach(round);
         return target;
       }
@@ -370,16 +384,6 @@ export class Attribute {
   /** The value must not be shown by a later tracker: the application has parts of it. */
   get aliased(): boolean {
     return this.exposures !== undefined || this.#adopting?.aliased === true;
-  }
-}
-
-/** Exchanges each key and element for what `change` makes of it, in their order. */
-function refill(raw: Collection, change: (member: unknown) => unknown): void {
-  const entries = [...raw.entries()];
-  raw.clear();
-  for (const [key, value] of entries) {
-    if (raw instanceof Map) raw.set(change(key), value);
-    else raw.add(change(key));
   }
 }
 
