@@ -102,11 +102,9 @@ export class Attribute {
     const round = this.#round;
     this.#changes = undefined;
     this.#round = nextRound();
-    try {
-      return this.#spliced(base, ends, changes, round);
-    } finally {
-      changes?.drop();
-    }
+    const target = this.#spliced(base, ends, changes, round);
+    changes?.drop();
+    return target;
   }
 
   #spliced(
@@ -149,9 +147,12 @@ export class Attribute {
       return undefined;
     if (this.#isShown(now)) return undefined; // it may be changed by what was handed out of it
     const changes = new ChangeSet(assigned.round, this);
-    const most = base.length / BYTES_A_MARK;
-    const nodeFor = (raw: object, parent: object, key: unknown): Node => this.#nodeFor(raw, parent, key);
-    const assignment = new Assignment(changes, this, { most, kept: assigned.moved, nodeFor });
+    const assignment = new Assignment(changes, this, {
+      most: base.length / BYTES_A_MARK,
+      kept: assigned.moved,
+      shown: this.#isShown(from),
+      nodeFor: (raw, parent, key) => this.#nodeFor(raw, parent, key),
+    });
     this.#host.replaceRoot(this.name, from);
     if (assigned.moved?.has(from) === true || !assignment.make(this.name, from, now)) {
       this.#host.replaceRoot(this.name, now);

@@ -120,6 +120,12 @@ export function isState(value: object): boolean {
   return (value as { [NODE]?: unknown })[NODE] === STATE;
 }
 
+/** Whether `value` stands for a part of a state, or is one. */
+export function isTracked(value: object): boolean {
+  const node = nodeOf(value);
+  return node === undefined ? isState(value) : node.raw !== value;
+}
+
 /** Objects that were replaced by a copy in the tree: asked for, the copy is meant. */
 export const replaced: WeakMap<object, object> = new WeakMap();
 
