@@ -132,6 +132,22 @@ describe('what the application puts into an object of its own after it was assig
   });
 });
 
+describe('an object whose part of the state was put in after it was assigned', () => {
+  it('leaves that where it is', () => {
+    const world = worldOf(
+      `{ n: 1, ${PAD} }`,
+      's.a.one = { n: 1 }; o.one = s.a.one; o.two = {}; s.a.two = o.two; o.two.in = o.one',
+    );
+    saved(world, 'o.one.n = 5');
+    expect(world.value.one.n).toBe(5);
+    saved(world, 's.a.one.n = 6');
+    world.reopen();
+    expect(world.value).toMatchObject({ one: { n: 6 }, two: { in: { n: 6 } } });
+    saved(world, 's.a.one.n = 7');
+    expect(world.value.two.in.n).toBe(6);
+  });
+});
+
 describe('a Map with properties of its own', () => {
   it('is refused, equal or not', () => {
     const world = worldOf(`{ list: [new Map([[1, 2]])], n: 1, ${PAD} }`);

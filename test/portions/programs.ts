@@ -286,6 +286,7 @@ function heldLine(random: Random): string {
     `${held}.when.setTime(${n})`,
     `${held}.in = { n: ${n} }`,
     `o.shown.setTime?.(${n}); o.shown[0] = ${n}`,
+    `${held}.part = o.proxy`,
     `o.proxy.late = ${n}`,
     `o.proxy.push(${n})`,
     `o.proxy.set("late", ${n})`,
