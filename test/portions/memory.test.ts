@@ -5,6 +5,7 @@ import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable, type SessionOf } from '../../ts/session/definition.ts';
 import { Portions } from '../../ts/portions/portions.ts';
+import { Runs } from '../../ts/portions/runs.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import { Tracker, unwrap } from '../../ts/tracking/tracker.ts';
@@ -97,6 +98,24 @@ describe('after a save nothing is held', () => {
     await session.save();
     expect(await isHeld(removed)).toBe(false);
     await session.close();
+  });
+
+  it('of how many parts it was put together from', async () => {
+    const bytes = (): number => (collect(), process.memoryUsage().arrayBuffers);
+    const runs = new Runs();
+    const before = bytes();
+    const put = (): Uint8Array => {
+      runs.begin();
+      for (let i = 0; i < 200_000; i += 1) runs.edit(2 * i, 1, 1);
+      const target = runs.put(Buffer.alloc(400_000, 1), Buffer.alloc(200_000, 2));
+      runs.end();
+      return target;
+    };
+    expect(put().every((byte, i) => byte === (i % 2 === 0 ? 2 : 1))).toBe(true);
+    // What is collected is freed a little later.
+    for (let i = 0; i < 50 && bytes() - before >= 2 ** 20; i += 1) await new Promise((done) => setTimeout(done, 20));
+    expect(bytes() - before).toBeLessThan(2 ** 20);
+    expect(put().length).toBe(400_000);
   });
 
   it('of a target that the image has a copy of', async () => {

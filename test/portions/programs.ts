@@ -35,7 +35,7 @@ export function seeded(seed: number): Random {
 }
 
 /** Runs one line of a program. `s`: the state; `o`: what the application keeps by itself. */
-function run(line: string, s: Loose, o: Loose): void {
+export function run(line: string, s: Loose, o: Loose): void {
   // oxlint-disable-next-line no-implied-eval, no-new-func -- a failing program is printed as it ran
   (new Function('s', 'o', 'plain', line) as (s: Loose, o: Loose, copy: typeof plain) => void)(s, o, plain);
 }
@@ -227,8 +227,11 @@ function spots(value: Loose, text: string, found: Spot[] = []): Spot[] {
 const literal = (key: unknown): string =>
   typeof key === 'string' ? JSON.stringify(key) : Object.is(key, -0) ? '-0' : String(key);
 
+/** What a line may be about: the value of `s.a`, and what the application keeps by itself. */
+type Seen = Pick<World, 'value' | 'held'>;
+
 /** The next line of a program over what the world holds now. */
-export function nextLine(world: World, random: Random): string {
+export function nextLine(world: Seen, random: Random): string {
   if (random(5) > 0) return writeLine(world, random);
   const wholes = [
     's.a = plain(s.a)',
@@ -246,7 +249,7 @@ export function nextLine(world: World, random: Random): string {
   return `{ let c = plain(s.a); ${`${writeLine(world, random)}; ${more}`.replaceAll('s.a', 'c')} s.a = c; }`;
 }
 
-function writeLine(world: World, random: Random): string {
+function writeLine(world: Seen, random: Random): string {
   const all = spots(world.value, 's.a');
   const pick = (): Spot => all[random(all.length)]!;
   if (all.length === 0 || random(100) === 0) return `s.a = ${valueText(random)}`;
@@ -259,7 +262,7 @@ function writeLine(world: World, random: Random): string {
 }
 
 /** Something that the application goes on holding. */
-function heldText(world: World, random: Random): string {
+function heldText(world: Seen, random: Random): string {
   const name = `o.h${random(3)}`;
   if (random(2) === 0 && world.held[name.slice(2)] !== undefined) return name;
   const seal = ['', '', 'Object.freeze', 'Object.seal', 'Object.preventExtensions'][random(5)]!;
@@ -273,7 +276,7 @@ function heldText(world: World, random: Random): string {
 }
 
 /** What the application does to what it holds by itself. */
-function heldLine(random: Random): string {
+export function heldLine(random: Random): string {
   const held = `o.h${random(3)}`;
   const n = random(300);
   const lines = [
