@@ -121,3 +121,37 @@ describe('a value that is assigned whole', () => {
     expect(world.value).toMatchObject({ n: 2, p: { n: 2 } });
   });
 });
+
+describe('what the application puts into an object of its own after it was assigned', () => {
+  it.each(['list', 'more'])('may be a part of the state: as %s', (key) => {
+    const world = worldOf(`{ n: 1, list: [{ n: 1 }, { n: 2 }], ${PAD} }`);
+    used(world, `o.list = s.a.list; o.mine = { n: 2, list: [], ${PAD} }; s.a = o.mine; o.mine.${key} = o.list`);
+    expect(world.value[key]).toEqual([{ n: 1 }, { n: 2 }]);
+    used(world, `s.a.${key}[0].n = 9`);
+    expect(world.value[key]).toEqual([{ n: 9 }, { n: 2 }]);
+  });
+});
+
+describe('an object whose part of the state was put in after it was assigned', () => {
+  it('leaves that where it is', () => {
+    const world = worldOf(
+      `{ n: 1, ${PAD} }`,
+      's.a.one = { n: 1 }; o.one = s.a.one; o.two = {}; s.a.two = o.two; o.two.in = o.one',
+    );
+    saved(world, 'o.one.n = 5');
+    expect(world.value.one.n).toBe(5);
+    saved(world, 's.a.one.n = 6');
+    world.reopen();
+    expect(world.value).toMatchObject({ one: { n: 6 }, two: { in: { n: 6 } } });
+    saved(world, 's.a.one.n = 7');
+    expect(world.value.two.in.n).toBe(6);
+  });
+});
+
+describe('a Map with properties of its own', () => {
+  it('is refused, equal or not', () => {
+    const world = worldOf(`{ list: [new Map([[1, 2]])], n: 1, ${PAD} }`);
+    world.line(`{ const m = new Map([[1, 2]]); m.name = 1; s.a = { list: [m], n: 2, ${PAD} } }`);
+    expect(world.save()).toBe(false);
+  });
+});

@@ -35,7 +35,7 @@ export function seeded(seed: number): Random {
 }
 
 /** Runs one line of a program. `s`: the state; `o`: what the application keeps by itself. */
-function run(line: string, s: Loose, o: Loose): void {
+export function run(line: string, s: Loose, o: Loose): void {
   // oxlint-disable-next-line no-implied-eval, no-new-func -- a failing program is printed as it ran
   (new Function('s', 'o', 'plain', line) as (s: Loose, o: Loose, copy: typeof plain) => void)(s, o, plain);
 }
@@ -84,6 +84,7 @@ export class World {
     try {
       run(code, this.state, this.held);
     } catch (error) {
+      if (error instanceof SyntaxError) throw error;
       // A line may meet a part that an earlier statement of its own has removed, or be refused; half of it has happened.
       const [, frame = ''] = (error as Error).stack!.split(/\n\s+at /);
       if (!(error instanceof HoldfastError) && frame.includes('/ts/')) throw error;
@@ -147,7 +148,20 @@ export class World {
   }
 }
 
-const KEYS = ['a', 'b', 'name', 'länge', 'items', '7', '12', '3', '100', 'a long key of more than sixteen bytes'];
+const KEYS = [
+  'a',
+  'b',
+  'constructor',
+  'toString',
+  'name',
+  'länge',
+  'items',
+  '7',
+  '12',
+  '3',
+  '100',
+  'a long key of more than sixteen bytes',
+];
 
 /** Source text of a value. */
 export function valueText(random: Random, depth = 0): string {
@@ -197,8 +211,13 @@ function spots(value: Loose, text: string, found: Spot[] = []): Spot[] {
   if (found.some((spot) => spot.value === value)) return found;
   found.push({ text, value });
   if (value instanceof Map) {
-    for (const [key, member] of value)
-      if (!isObject(key) && typeof key !== 'bigint') spots(member, `${text}.get(${literal(key)})`, found);
+    [...value].forEach(([key, member], i) =>
+      spots(
+        member,
+        isObject(key) || typeof key === 'bigint' ? `[...${text}.values()][${i}]` : `${text}.get(${literal(key)})`,
+        found,
+      ),
+    );
   } else if (value instanceof Set) {
     [...value].forEach((member, i) => isObject(member) && spots(member, `[...${text}][${i}]`, found));
   } else for (const key of Object.keys(value)) spots(value[key], `${text}[${JSON.stringify(key)}]`, found);
@@ -208,8 +227,11 @@ function spots(value: Loose, text: string, found: Spot[] = []): Spot[] {
 const literal = (key: unknown): string =>
   typeof key === 'string' ? JSON.stringify(key) : Object.is(key, -0) ? '-0' : String(key);
 
+/** What a line may be about: the value of `s.a`, and what the application keeps by itself. */
+type Seen = Pick<World, 'value' | 'held'>;
+
 /** The next line of a program over what the world holds now. */
-export function nextLine(world: World, random: Random): string {
+export function nextLine(world: Seen, random: Random): string {
   if (random(5) > 0) return writeLine(world, random);
   const wholes = [
     's.a = plain(s.a)',
@@ -227,7 +249,7 @@ export function nextLine(world: World, random: Random): string {
   return `{ let c = plain(s.a); ${`${writeLine(world, random)}; ${more}`.replaceAll('s.a', 'c')} s.a = c; }`;
 }
 
-function writeLine(world: World, random: Random): string {
+function writeLine(world: Seen, random: Random): string {
   const all = spots(world.value, 's.a');
   const pick = (): Spot => all[random(all.length)]!;
   if (all.length === 0 || random(100) === 0) return `s.a = ${valueText(random)}`;
@@ -240,10 +262,40 @@ function writeLine(world: World, random: Random): string {
 }
 
 /** Something that the application goes on holding. */
-function heldText(world: World, random: Random): string {
+function heldText(world: Seen, random: Random): string {
   const name = `o.h${random(3)}`;
   if (random(2) === 0 && world.held[name.slice(2)] !== undefined) return name;
-  return `(${name} = ${random(2) === 0 ? '' : 'Object.freeze'}({ held: ${random(9)} }))`;
+  const seal = ['', '', 'Object.freeze', 'Object.seal', 'Object.preventExtensions'][random(5)]!;
+  const kinds = [
+    `{ held: ${random(9)} }`,
+    `{ held: ${random(9)}, in: { n: ${random(9)} }, when: new Date(${random(9)}) }`,
+    `[${random(9)}, { n: ${random(9)} }, ${seal}([{ n: 1 }])]`,
+    `new Map([["k", { n: ${random(9)} }]])`,
+  ];
+  return `(${name} = ${seal}(${kinds[random(kinds.length)]}))`;
+}
+
+/** What the application does to what it holds by itself. */
+export function heldLine(random: Random): string {
+  const held = `o.h${random(3)}`;
+  const n = random(300);
+  const lines = [
+    `${held}.held = ${n}`,
+    `${held}.in.n = ${n}`,
+    `${held}[1].n = ${n}`,
+    `${held}[2][0].n = ${n}`,
+    `${held}.get("k").n = ${n}`,
+    `${held}.set("k", { n: ${n} })`,
+    `${held}.when.setTime(${n})`,
+    `${held}.in = { n: ${n} }`,
+    `o.shown.setTime?.(${n}); o.shown[0] = ${n}`,
+    `${held}.part = o.proxy`,
+    `o.proxy.late = ${n}`,
+    `o.proxy.push(${n})`,
+    `o.proxy.set("late", ${n})`,
+    `delete o.proxy[Object.keys(o.proxy)[0]]`,
+  ];
+  return `try { ${lines[random(lines.length)]!} } catch {}`;
 }
 
 function arrayLine({ text, value }: Spot, other: string, random: Random): string {
@@ -268,6 +320,17 @@ function arrayLine({ text, value }: Spot, other: string, random: Random): string
     `${random(4) === 0 ? `delete ${text}[${index}]` : `${text}[${index}] = ${other}`}`,
     `for (const one of ${text}) if (one?.constructor === Object) one.hit = ${random(300)}`,
     `{ const a = ${text}; if (a.length > 1) [a[0], a[a.length - 1]] = [a[a.length - 1], a[0]]; }`,
+    `Array.prototype.push.call(${text}, ${other})`,
+    `Array.prototype.splice.call(${text}, ${index}, 1, ${other})`,
+    `[].unshift.apply(${text}, [${other}])`,
+    `Object.defineProperty(${text}, ${index}, { value: ${other}, enumerable: true, writable: true, configurable: true })`,
+    `Object.defineProperty(${text}, 'length', { value: ${index} })`,
+    `Reflect.set(${text}, ${index}, ${other})`,
+    `{ const a = ${text}; let i = 0; for (const one of a) if (i++ < 3) a.push(one?.n ?? ${random(9)}); }`,
+    `{ const a = ${text}; a.forEach((one, i) => i < 2 && a.shift()); }`,
+    `{ const a = ${text}; a.sort((p, q) => { a[0] = ${random(9)}; return typeof p === 'object' ? -1 : 1; }); }`,
+    `o.shown = ${text}.find((one) => one instanceof Date || Buffer.isBuffer(one)) ?? o.shown`,
+    `o.proxy = ${text}`,
   ];
   return lines[random(lines.length)]!;
 }
@@ -281,7 +344,10 @@ function mapLine({ text, value }: Spot, other: string, random: Random): string {
     `${text}.delete(${key})`,
     `{ const m = ${text}, v = m.get(${key}); m.delete(${key}); m.set(${key}, v); }`,
     `for (const [k, v] of ${text}) if (Array.isArray(v)) v.push(${random(300)}); else if (typeof v === 'number') ${text}.set(k, v + 1)`,
-    `${text}.set({ key: ${random(9)} }, ${other})`,
+    `${text}.set({ key: ${random(2)} }, ${other})`,
+    `{ const m = ${text}; for (const k of m.keys()) if (m.size > 2) m.delete(k); else m.set('n' + m.size, ${random(9)}) }`,
+    `{ const m = ${text}; m.forEach((v, k) => { if (typeof v === 'number') m.delete(k); else if (v?.constructor === Object) v.hit = ${random(9)}; }); }`,
+    `o.proxy = ${text}`,
     `${random(3) === 0 ? `${text}.clear()` : `${text}.size`}`,
   ];
   return lines[random(lines.length)]!;
@@ -296,6 +362,7 @@ function setLine({ text, value }: Spot, other: string, random: Random): string {
     `{ const t = ${text}; t.delete(${member}); t.add(${member}); }`,
     `${text}.delete([...${text}][0])`,
     `for (const one of ${text}) if (Array.isArray(one)) one.push(${random(300)})`,
+    `{ const t = ${text}; let i = 0; for (const one of t) { if (i++ > 4) break; t.delete(one); t.add(typeof one === 'number' ? one + 1 : ${random(9)}); } }`,
     `${random(3) === 0 ? `${text}.clear()` : `${text}.size`}`,
   ];
   return lines[random(lines.length)]!;
@@ -321,6 +388,11 @@ function objectLine({ text, value }: Spot, other: string, target: Spot, random: 
       ? `${at} = ${other}`
       : `if (${at} instanceof Date) ${at}.setTime(${random(9)}); else if (Buffer.isBuffer(${at})) ${at}[0] = ${random(9)}`,
     `${text}["__proto__x"] = ${random(9)}`,
+    `Reflect.set(${text}, ${name}, ${other})`,
+    `Reflect.defineProperty(${text}, ${name}, { value: ${other} })`,
+    `Reflect.deleteProperty(${text}, ${name})`,
+    `{ const t = ${text}; for (const k in t) if (typeof t[k] === 'number') t[k] += 1; else if (t[k] === null) delete t[k]; }`,
+    `if (${at} instanceof Date || Buffer.isBuffer(${at})) o.shown = ${at}`,
     `{ const v = ${text}; o.proxy = v; }`,
   ];
   return lines[random(lines.length)]!;
@@ -340,8 +412,7 @@ export function runProgram(seed: number): Outcome {
       else if (choice === 2 && random(2) === 0) {
         if (random(4) === 0) world.fail();
         else world.save();
-      } else if (choice === 3 && isObject(world.held.proxy))
-        world.line(`try { o.proxy.late = ${random(99)} } catch {}`);
+      } else if (choice <= 4) world.line(heldLine(random));
       else world.line(nextLine(world, random));
     }
     world.save();

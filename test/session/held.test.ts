@@ -231,3 +231,82 @@ it.each<[string, (inner: object) => unknown]>([
   expect(await sessions.scope('s', (state) => ({ ...state }))).toEqual(saved);
   expect(inspect(saved, { depth: 9 })).toContain('n: 1');
 });
+
+describe('what is gone through while it is saved', () => {
+  const rows = (): Item[] => [{ n: 0 }, { n: 0 }, { n: 0 }];
+  const named = (): Map<string, Item> => new Map(rows().map((row, i) => [`k${i}`, row]));
+
+  it.each<[string, (session: Awaited<ReturnType<typeof opened>>) => Promise<unknown>]>([
+    [
+      'a list',
+      async (session) => {
+        session.state.list = rows();
+        for (const one of session.state.list) await ((one.n = 1), session.save());
+      },
+    ],
+    [
+      'a list, by a callback',
+      (session) => {
+        session.state.list = rows();
+        return Promise.all(session.state.list.map((one) => ((one.n = 1), session.save())));
+      },
+    ],
+    [
+      'a Map',
+      async (session) => {
+        session.state.map = named();
+        for (const one of session.state.map.values()) await ((one.n = 1), session.save());
+      },
+    ],
+    [
+      'a Map, by a callback',
+      async (session) => {
+        session.state.map = named();
+        const saves: Promise<unknown>[] = [];
+        session.state.map.forEach((one) => ((one.n = 1), saves.push(session.save())));
+        await Promise.all(saves);
+      },
+    ],
+    [
+      'a Set',
+      async (session) => {
+        session.state.set = new Set(rows());
+        for (const one of session.state.set) await ((one.n = 1), session.save());
+      },
+    ],
+  ])('takes every write: %s', async (_name, use) => {
+    const session = await opened();
+    await use(session);
+    await session.save();
+    const read = await sessions.read(session.id);
+    const found = [...read!.list, ...read!.map.values(), ...read!.set];
+    expect(found).toEqual([{ n: 1 }, { n: 1 }, { n: 1 }]);
+    await session.close();
+  });
+
+  it('has what came meanwhile, and not what went', async () => {
+    const session = await opened();
+    const { state } = session;
+    state.map = named();
+    state.set = new Set(rows());
+    const keys: string[] = [];
+    for (const [key] of state.map) {
+      keys.push(key);
+      await session.save();
+      state.map.delete('k1');
+      state.map.set('late', { n: 2 });
+    }
+    expect(keys).toEqual(['k0', 'k2', 'late']);
+    let seen = 0;
+    for (const one of state.set) {
+      seen += one.n === 0 ? 1 : 0;
+      await session.save();
+      state.set.delete(one);
+    }
+    expect([seen, state.set.size]).toEqual([3, 0]);
+    await session.close();
+  });
+
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: bag });
+  const opened = () => sessions.create({ item: { n: 0 } });
+});

@@ -73,12 +73,14 @@ export class Encoder extends Writer {
     return this.at - start;
   }
 
-  /** A view of all pieces, which the next one overwrites. */
-  end(): Uint8Array {
-    const pieces = this.bytes.subarray(0, this.at);
+  /** A view of all pieces, until the end. */
+  written(): Uint8Array {
+    return this.bytes.subarray(0, this.at);
+  }
+
+  end(): void {
     this.isForeign = undefined;
     this.reset();
-    return pieces;
   }
 
   private reset(): void {

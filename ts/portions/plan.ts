@@ -74,15 +74,16 @@ export class Plan {
     const plan = new Plan(base, round, terms);
     runs.begin();
     pieces.begin((value) => (nodeOfRaw(value)?.born ?? round) < round);
-    let added: Uint8Array;
     try {
       plan.visit(root, 0, 0);
-      if (moved !== undefined && plan.visits < noted) throw new Unfit('a part has moved with what was noted of it');
+      if (moved !== undefined && plan.visits < noted.length)
+        throw new Unfit('a part has moved with what was noted of it');
+      return runs.put(base, pieces.written());
     } finally {
-      added = pieces.end();
+      pieces.end();
+      runs.end();
       running = false;
     }
-    return runs.put(base, added);
   }
 
   /** By how many bytes the container grows that lies at `at`, so deep. */

@@ -45,10 +45,10 @@ export class Portions implements Owner {
   settle(base: Uint8Array, root: unknown): void {
     this.#base = base;
     this.#root = root;
-    if (base !== this.#before) return;
-    // The target came to the same: it is the image's no more than before.
-    this.#target = base;
-    this.#before = undefined;
+    if (base === this.#target) return;
+    // The target came to the same, or was copied to smaller memory: it is in nobody's hands.
+    this.#target = base === this.#before ? base : undefined;
+    if (this.#target !== undefined) this.#before = undefined;
   }
 
   forget(): void {

@@ -1,12 +1,16 @@
 import { takeMemory } from './memory.ts';
 
+const FIRST_RUNS = 64;
+/** More are not kept for the next target: a list that was sorted has one for each element. */
+const KEPT_RUNS = 16_384;
+
 /**
  * How a target is put together: each run is a part of the base, then as many bytes as were added behind it, which lie
  * one after the other elsewhere.
  */
 export class Runs {
   /** Where in the base, how many bytes, how many added. */
-  private runs: Uint32Array = new Uint32Array(3 * 64);
+  private runs: Uint32Array = new Uint32Array(3 * FIRST_RUNS);
   private count = 0;
   /** All before it, in the base, is dealt with. */
   private cursor = 0;
@@ -14,6 +18,10 @@ export class Runs {
   begin(): void {
     this.count = 0;
     this.cursor = 0;
+  }
+
+  end(): void {
+    if (this.runs.length > 3 * KEPT_RUNS) this.runs = new Uint32Array(3 * FIRST_RUNS);
   }
 
   /** The base stays up to `at`; there `removed` bytes of it give way to `added` ones. */

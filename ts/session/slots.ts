@@ -118,6 +118,7 @@ export class Slots implements AttributeSlots {
   /** A default takes the place of what is deleted, so that reading its attribute gives the declared type again. */
   delete(name: string): void {
     if (!this.#slots.delete(name)) return;
+    this.#portions.get(name)?.forget();
     this.#reshaped = true;
     if (Object.hasOwn(this.#definition.attributes, name) && this.#definition.attributes[name]?.initial !== undefined)
       this.#addDefault(name);

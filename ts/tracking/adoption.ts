@@ -6,7 +6,7 @@ import type { Attribute } from './attribute.ts';
 import { ABSENT, keyIn } from './change-set.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
-import { plainCopy, plainFor, tooDeep } from './plain.ts';
+import { ownCopy, plainFor, tooDeep } from './plain.ts';
 
 interface Guest {
   /** The attribute, where the object is its whole value. */
@@ -97,9 +97,9 @@ export class Adoption {
     // What was handed out of it goes on being part of the state, and is compared at each save.
     for (const shown of attribute.exposures?.values() ?? []) copies.set(shown, shown);
     try {
-      for (const { raw } of places) plainCopy(raw, copies);
+      for (const { raw } of places) ownCopy(raw, copies);
     } catch {
-      return false; // what is wrong with it is found again, with its path, when it is encoded
+      return false; // a part of a state is in it; or what is wrong is found again, with its path, when it is encoded
     }
     if (!follow(attribute, copies)) return false;
     attribute.exposures?.follow(copies);

@@ -1,5 +1,5 @@
 import { isObject, type Tree } from './kinds.ts';
-import { standIn, type Call, type Method } from './method.ts';
+import { nowOf, standIn, type Call, type Method } from './method.ts';
 import { locate } from './nodes.ts';
 
 type Run = (call: Call<unknown[]>, args: unknown[]) => unknown;
@@ -73,9 +73,10 @@ function searching(name: 'indexOf' | 'lastIndexOf' | 'includes'): [unknown, Meth
   });
 }
 
-function elementAt({ attribute, raw }: Call<unknown[]>, value: unknown, index: number): unknown {
+function elementAt(call: Call<unknown[]>, value: unknown, index: number): unknown {
+  const { attribute, node } = call;
   if (!attribute.reading) attribute.noteRead(); // throws once the session has ended
-  return isObject(value) ? attribute.reach(value, raw, index) : value;
+  return isObject(value) ? attribute.reach(nowOf(call, value) as object, node.raw, index) : value;
 }
 
 /** What `values` and `for…of` give: one call an element, where a Proxy answers two. */
@@ -88,7 +89,7 @@ class Elements implements Iterator<unknown, undefined> {
   }
 
   next(): IteratorResult<unknown, undefined> {
-    const { raw } = this.#call;
+    const raw = this.#call.node.raw as unknown[];
     const index = this.#next;
     if (index >= raw.length) {
       this.#next = Infinity; // also if it grows again

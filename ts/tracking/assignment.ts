@@ -1,7 +1,8 @@
 import { types } from 'node:util';
 import type { ChangeSet } from './change-set.ts';
 import { isLong, isObject, kindOf, type Tree } from './kinds.ts';
-import { nodeOfRaw, type Node } from './nodes.ts';
+import { addParts } from './result.ts';
+import { isTracked, nodeOfRaw, type Node } from './nodes.ts';
 
 /** A value that was put into the tree, and may be the application's. */
 export interface Placed {
@@ -15,6 +16,8 @@ export interface AssignmentTerms {
   readonly most: number;
   /** Parts of the old value that may be in the new one, wherever: none is made into another. */
   readonly kept: ReadonlySet<object> | undefined;
+  /** Parts of the old value were handed out. */
+  readonly shown: boolean;
   nodeFor(raw: object, parent: object, key: unknown): Node;
 }
 
@@ -48,10 +51,23 @@ export class Assignment {
   /** False: `old` is useless, in part made into `now`, which is as it was. */
   make(name: string, old: object, now: object): boolean {
     try {
-      return this.#inside(name, old, now);
+      return !(this.#terms.shown && this.#holdsTracked(now)) && this.#inside(name, old, now);
     } catch {
       return false; // what is wrong with it is found again, with its path, when it is encoded
     }
+  }
+
+  /** Parts of a state that were put in after the assignment: what they show must not change under them. */
+  #holdsTracked(now: object): boolean {
+    const seen = new Set<object>(this.#terms.kept);
+    const open = [now];
+    for (let value = open.pop(); value !== undefined; value = open.pop()) {
+      if (isTracked(value)) return true;
+      if (seen.has(value)) continue;
+      seen.add(value);
+      addParts(value, open);
+    }
+    return false;
   }
 
   /** Makes `old`, which is under `key` in the container at hand, into `now`. False: it must be replaced. */
@@ -59,8 +75,8 @@ export class Assignment {
     if (Object.getPrototypeOf(old) !== Object.getPrototypeOf(now) || this.#terms.kept?.has(old) === true) return false;
     const kind = kindOf(now);
     if (kind === 'opaque') return sameOpaque(old, now);
-    // Here already in another place, or with more to it than is kept: whoever encodes it has the words for it.
-    if (this.#isOld(now) || Object.getOwnPropertySymbols(now).length > 0) throw new Apart();
+    // Here already in another place, part of a state that was put in after the assignment, or with more to it than is kept: whoever encodes it has the words for it.
+    if (this.#isOld(now) || isTracked(now) || Object.getOwnPropertySymbols(now).length > 0) throw new Apart();
     this.#containers.push(old);
     this.#keys.push(key);
     const done =
@@ -127,7 +143,9 @@ export class Assignment {
   }
 
   #put(parent: object, key: unknown, value: unknown): void {
-    if (isObject(value)) this.placed.push({ parent, key, value });
+    if (!isObject(value)) return;
+    if (isTracked(value)) throw new Apart();
+    this.placed.push({ parent, key, value });
   }
 
   #list(old: List, now: List): boolean {
@@ -200,7 +218,9 @@ export function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>): boo
   if (Object.is(a, b)) return true;
   if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
   if (kept?.has(a) === true) return false;
-  switch (kindOf(a)) {
+  const kind = kindOf(a);
+  if ((kind === 'map' || kind === 'set') && Object.keys(b).length > 0) return false; // it is refused
+  switch (kind) {
     case 'opaque':
       return sameOpaque(a, b);
     case 'map':

@@ -1,15 +1,15 @@
 import { HoldfastError } from '../errors.ts';
-import { findSteps, formatPath, stepTo, type Path, type PathStep } from '../path.ts';
+import { findSteps, formatPath, type Path, type PathStep } from '../path.ts';
 import { Assignment } from './assignment.ts';
 import { ASSIGNED, ChangeSet, nextRound, valueAt } from './change-set.ts';
 import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
 import { FollowingHandler, TreeHandler, standInFor } from './handlers.ts';
-import { DEPTH_LIMIT, isLong, isObject, kindOf, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
+import { isLong, isObject, kindOf, refill, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
 import { Lent } from './lent.ts';
 import { MAP_RECORDERS } from './map-methods.ts';
-import { Node, nodeOf, nodeOfRaw, replaced, setNode } from './nodes.ts';
+import { Node, nodeOf, nodeOfRaw, replaced, setNode, stepsTo } from './nodes.ts';
 import { SET_RECORDERS } from './set-methods.ts';
 
 /** What an attribute needs of its tracker. */
@@ -102,11 +102,23 @@ export class Attribute {
     const round = this.#round;
     this.#changes = undefined;
     this.#round = nextRound();
+    const target = this.#spliced(base, ends, changes, round);
+    changes?.drop();
+    return target;
+  }
+
+  #spliced(
+    base: Uint8Array | undefined,
+    ends: boolean,
+    changes: ChangeSet | undefined,
+    round: number,
+  ): Uint8Array | undefined {
     const from = base === undefined ? undefined : this.owner.valueOf(base);
     if (changes?.incomplete === ASSIGNED && isObject(from) && (ends || !this.#isShown(from))) {
       const reduced = this.#reduced(changes, from, base!);
       if (reduced !== undefined) {
         const target = this.owner.splice(base!, this.root, reduced);
+        reduced.drop();
         this.#adopting?.detach(round);
         return target;
       }
@@ -135,9 +147,12 @@ export class Attribute {
       return undefined;
     if (this.#isShown(now)) return undefined; // it may be changed by what was handed out of it
     const changes = new ChangeSet(assigned.round, this);
-    const most = base.length / BYTES_A_MARK;
-    const nodeFor = (raw: object, parent: object, key: unknown): Node => this.#nodeFor(raw, parent, key);
-    const assignment = new Assignment(changes, this, { most, kept: assigned.moved, nodeFor });
+    const assignment = new Assignment(changes, this, {
+      most: base.length / BYTES_A_MARK,
+      kept: assigned.moved,
+      shown: this.#isShown(from),
+      nodeFor: (raw, parent, key) => this.#nodeFor(raw, parent, key),
+    });
     this.#host.replaceRoot(this.name, from);
     if (assigned.moved?.has(from) === true || !assignment.make(this.name, from, now)) {
       this.#host.replaceRoot(this.name, now);
@@ -194,7 +209,7 @@ export class Attribute {
   }
 
   refuse(raw: object, step: PathStep | undefined, why: string): never {
-    const steps = this.#climb(raw) ?? findSteps(this.root, raw) ?? [];
+    const steps = stepsTo(raw, this) ?? findSteps(this.root, raw) ?? [];
     const path: Path = [this.name, ...steps, ...(step === undefined ? [] : [step])];
     throw new HoldfastError('ERR_INVALID', `${formatPath(path)} ${why}.`, { paths: [path] });
   }
@@ -204,27 +219,6 @@ export class Attribute {
     const changed = this.lent?.changed();
     if (changed === undefined) return;
     this.refuse(changed, undefined, `was changed in place, so that nothing is saved: it ${this.#fixed}`);
-  }
-
-  /**
-   * The steps from the root to `raw`, by what each part was last found in. Undefined: one has been moved since, or has
-   * no known place.
-   */
-  #climb(raw: object): PathStep[] | undefined {
-    const steps: PathStep[] = [];
-    let at = raw;
-    for (
-      let parent = nodeOfRaw(at)?.parent;
-      parent !== undefined && steps.length < DEPTH_LIMIT;
-      parent = nodeOfRaw(at)?.parent
-    ) {
-      if (parent === this) return this.root === at ? steps : undefined;
-      const step = stepTo(parent, at);
-      if (step === undefined) return undefined;
-      steps.unshift(step);
-      at = parent;
-    }
-    return undefined;
   }
 
   /** How the application sees `value`, which is no part of the tree any more or has no place of its own. */
@@ -376,16 +370,6 @@ export class Attribute {
     if (parent === this ? this.root === date : valueAt(parent, key) === date) this.put(parent, key, new Date(date));
     else if (Array.isArray(parent) && !isLong(parent) && parent.includes(date))
       parent[parent.indexOf(date)] = new Date(date);
-  }
-}
-
-/** Exchanges each key and element for what `change` makes of it, in their order. */
-function refill(raw: Collection, change: (member: unknown) => unknown): void {
-  const entries = [...raw.entries()];
-  raw.clear();
-  for (const [key, value] of entries) {
-    if (raw instanceof Map) raw.set(change(key), value);
-    else raw.add(change(key));
   }
 }
 

@@ -48,8 +48,8 @@ export class ChangeSet {
   incomplete: string | undefined;
   /** Marks that were made: an estimate of what a plan costs. */
   marks = 0;
-  /** Containers with notes of this round. */
-  noted = 0;
+  /** Containers that got notes of this round. */
+  readonly noted: Node[] = [];
   /** Parts of the attribute that were assigned to a place in it: for a while each was in two, and may be noted in one. */
   moved: Set<object> | undefined;
   readonly #top: Top;
@@ -57,6 +57,11 @@ export class ChangeSet {
   constructor(round: number, top: Top) {
     this.round = round;
     this.#top = top;
+  }
+
+  /** A save has used it: what its notes hold, values that went among it, is let go. */
+  drop(): void {
+    for (const node of this.noted) if (node.notes?.round === this.round) node.notes = undefined;
   }
 
   /** A property of a plain object, or an entry of a Map, is about to be set. `had`: whether it is there. */
@@ -121,7 +126,7 @@ export class ChangeSet {
 
   #begin(node: Node): Notes {
     this.marks += 1;
-    this.noted += 1;
+    this.noted.push(node);
     return (node.notes = new Notes(this.round));
   }
 

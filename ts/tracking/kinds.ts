@@ -40,3 +40,13 @@ export function thawed(tree: object): Tree {
   if (Object.getPrototypeOf(tree) !== null) return { ...tree };
   return Object.assign(Object.create(null) as Tree, tree);
 }
+
+/** Exchanges each key and element for what `change` makes of it, in their order. */
+export function refill(raw: Collection, change: (member: unknown) => unknown): void {
+  const entries = [...raw.entries()];
+  raw.clear();
+  for (const [key, value] of entries) {
+    if (raw instanceof Map) raw.set(change(key), value);
+    else raw.add(change(key));
+  }
+}

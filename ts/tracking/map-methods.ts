@@ -1,5 +1,5 @@
 import { isObject } from './kinds.ts';
-import { recorders, type Call } from './method.ts';
+import { membersOf, recorders, type Call } from './method.ts';
 import { locate } from './nodes.ts';
 
 type RawMap = Map<unknown, unknown>;
@@ -8,14 +8,15 @@ type Visit = (this: unknown, value: unknown, key: unknown, map: unknown) => void
 
 const keyIn = (raw: RawMap, key: unknown): unknown => locate(key, (member) => raw.has(member));
 
-function valueAt({ attribute, raw }: MapCall, key: unknown): unknown {
+function valueAt({ attribute, node }: MapCall, key: unknown): unknown {
+  const raw = node.raw as RawMap;
   const value = raw.get(key);
   return isObject(value) ? attribute.reach(value, raw, key) : value;
 }
 
 function* iterate<T>(call: MapCall, pick: (key: unknown) => T): Generator<T, undefined> {
   call.attribute.thawMembers(call.raw);
-  for (const key of call.raw.keys()) {
+  for (const key of membersOf(call)) {
     call.attribute.noteRead();
     yield pick(key);
   }
@@ -84,7 +85,7 @@ export const MAP_RECORDERS: PropertyDescriptorMap = recorders<RawMap>(
       (call, [visit, self]) => {
         call.attribute.noteRead();
         call.attribute.thawMembers(call.raw);
-        for (const key of call.raw.keys())
+        for (const key of membersOf(call))
           (visit as Visit).call(self, valueAt(call, key), call.attribute.show(key), call.proxy);
       },
     ],

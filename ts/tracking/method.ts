@@ -1,16 +1,38 @@
 import { inspect } from 'node:util';
 import type { InspectOptions } from 'node:util';
 import type { Attribute } from './attribute.ts';
+import { isObject, type Collection } from './kinds.ts';
 import { nodeOf, nodeOfRaw, type Node } from './nodes.ts';
 
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-/** What a method works on: the attribute, the value itself, its node, and the proxy that it was called on. */
+/**
+ * What a method works on: the attribute, the value itself, its node, and the proxy that it was called on. For what lasts
+ * beyond the call, as iterators and callbacks do, see `nowOf`.
+ */
 export interface Call<T> {
   readonly node: Node;
   readonly attribute: Attribute;
   readonly raw: T;
   readonly proxy: unknown;
+}
+
+/** A part of `call.raw`, or the copy that a save has put in its place since the call. */
+export function nowOf({ node, raw }: Call<object>, part: unknown): unknown {
+  return node.raw === raw || !isObject(part) ? part : (nodeOfRaw(part)?.raw ?? part);
+}
+
+/** Keys of a Map or elements of a Set, in its order; from a save on that put a copy in its place, the copy's. */
+export function* membersOf(call: Call<Collection>): Generator<unknown, undefined> {
+  const { node, raw } = call;
+  for (const member of raw.keys()) {
+    const now = nowOf(call, member);
+    if (node.raw === raw || (node.raw as Collection).has(now)) yield now;
+  }
+  if (node.raw === raw) return undefined;
+  const seen = new Set(Array.from(raw.keys(), (member) => nowOf(call, member)));
+  for (const member of (node.raw as Collection).keys()) if (!seen.has(member)) yield member;
+  return undefined;
 }
 
 type Run<T> = (call: Call<T>, args: unknown[]) => unknown;

@@ -1,5 +1,7 @@
+import { stepTo, type PathStep } from '../path.ts';
 import type { Attribute } from './attribute.ts';
 import type { Notes } from './change-set.ts';
+import { DEPTH_LIMIT } from './kinds.ts';
 
 /**
  * An object inside an attribute: the value itself, the attribute that it is part of, and the proxy that stands for it.
@@ -120,6 +122,12 @@ export function isState(value: object): boolean {
   return (value as { [NODE]?: unknown })[NODE] === STATE;
 }
 
+/** Whether `value` stands for a part of a state, or is one. */
+export function isTracked(value: object): boolean {
+  const node = nodeOf(value);
+  return node === undefined ? isState(value) : node.raw !== value;
+}
+
 /** Objects that were replaced by a copy in the tree: asked for, the copy is meant. */
 export const replaced: WeakMap<object, object> = new WeakMap();
 
@@ -133,4 +141,25 @@ export function locate(member: unknown, has: (raw: unknown) => boolean): unknown
   const raw = unwrap(member);
   if (typeof raw !== 'object' || raw === null || has(raw)) return raw;
   return replaced.get(raw) ?? nodeOfRaw(raw)?.raw ?? raw;
+}
+
+/**
+ * The steps to `raw` from the root of what `top` stands for, by what each part was last found in. Undefined: one has
+ * been moved since, or has no known place.
+ */
+export function stepsTo(raw: object, top: { readonly root: unknown }): PathStep[] | undefined {
+  const steps: PathStep[] = [];
+  let at = raw;
+  for (
+    let parent = nodeOfRaw(at)?.parent;
+    parent !== undefined && steps.length < DEPTH_LIMIT;
+    parent = nodeOfRaw(at)?.parent
+  ) {
+    if (parent === top) return top.root === at ? steps : undefined;
+    const step = stepTo(parent, at);
+    if (step === undefined) return undefined;
+    steps.unshift(step);
+    at = parent;
+  }
+  return undefined;
 }

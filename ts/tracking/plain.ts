@@ -22,6 +22,11 @@ export function plainCopy<T>(value: T, copies: Map<object, object>): T {
   return copy(value, copies, 0, undefined) as T;
 }
 
+/** As `plainCopy`; throws where a part of a state is inside. */
+export function ownCopy<T>(value: T, copies: Map<object, object>): T {
+  return copy(value, copies, 0, undefined, true) as T;
+}
+
 export function tooDeep(name: string | undefined): HoldfastError {
   const what = name === undefined ? 'The value' : formatPath([name]);
   const details = name === undefined ? {} : { paths: [[name]] };
@@ -38,19 +43,28 @@ export function copyOpaque(value: object): object {
   return new (value.constructor as new (buffer: ArrayBufferLike) => object)(bytes);
 }
 
-/** `name`: of the attribute that it is for, or part of. */
-function copy(value: unknown, copies: Map<object, object>, depth: number, name: string | undefined): unknown {
+/** `name`: of the attribute that it is for, or part of. `own`: there is no part of a state in it. */
+function copy(
+  value: unknown,
+  copies: Map<object, object>,
+  depth: number,
+  name: string | undefined,
+  own: boolean = false,
+): unknown {
   if (!isObject(value)) return value;
   const node = nodeOf(value);
   // Reading through a proxy is a read, and ends with the tracker.
-  if (node?.proxy === value) node.attribute.noteRead();
+  if (node?.proxy === value) {
+    if (own) throw new HoldfastError('ERR_INVALID', 'a part of a state is inside');
+    node.attribute.noteRead();
+  }
   const raw = node === undefined || isLent(node, value) ? value : node.raw;
   const done = copies.get(raw);
   if (done !== undefined) return done;
   const at = name ?? node?.attribute.name;
   if (depth >= DEPTH_LIMIT) throw tooDeep(at);
   const kind = kindOf(raw);
-  const part = (child: unknown): unknown => copy(child, copies, depth + 1, at);
+  const part = (child: unknown): unknown => copy(child, copies, depth + 1, at, own);
   if (kind === 'map') return copyMap(raw as Map<unknown, unknown>, copies, part);
   if (kind === 'set') return copySet(raw as Set<unknown>, copies, part);
   return kind === 'opaque' ? remember(copies, raw, copyOpaque(raw)) : copyTree(raw, copies, part);

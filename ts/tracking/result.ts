@@ -1,7 +1,7 @@
 import { ARRAY_ITERATOR } from './array-methods.ts';
 import { DEPTH_LIMIT, isObject, kindOf } from './kinds.ts';
 import { MAP_ITERATOR } from './map-methods.ts';
-import { isState, nodeOf } from './nodes.ts';
+import { isTracked } from './nodes.ts';
 import { plainCopy } from './plain.ts';
 import { SET_ITERATOR } from './set-methods.ts';
 
@@ -12,12 +12,6 @@ import { SET_ITERATOR } from './set-methods.ts';
  */
 export function withoutState<T>(result: T): T {
   return holdsState(result) ? (new Outgoing().value(result, 0) as T) : result;
-}
-
-/** Stands for a part of a state, or is one. */
-function isTracked(value: object): boolean {
-  const node = nodeOf(value);
-  return node === undefined ? isState(value) : node.raw !== value;
 }
 
 /** Of built-in collections, tracked or not: what they yield is known only once they are used up. */
@@ -46,7 +40,8 @@ function holdsState(result: unknown): boolean {
 /** A longer array may be all but empty. */
 const LONG_ARRAY = 10_000_000;
 
-function addParts(value: object, parts: object[]): void {
+/** What is directly in `value`. */
+export function addParts(value: object, parts: object[]): void {
   const add = (part: unknown): void => void (isObject(part) && parts.push(part));
   const kind = kindOf(value);
   if (kind === 'opaque') return;

@@ -1,4 +1,4 @@
-import { recorders, type Call, type Method } from './method.ts';
+import { membersOf, recorders, type Call, type Method } from './method.ts';
 import { locate } from './nodes.ts';
 
 type RawSet = Set<unknown>;
@@ -7,9 +7,10 @@ type Visit = (this: unknown, value: unknown, again: unknown, set: unknown) => vo
 
 const memberIn = (raw: RawSet, member: unknown): unknown => locate(member, (value) => raw.has(value));
 
-function* iterate<T>({ attribute, raw }: SetCall, pick: (member: unknown) => T): Generator<T, undefined> {
-  attribute.thawMembers(raw);
-  for (const member of raw) {
+function* iterate<T>(call: SetCall, pick: (member: unknown) => T): Generator<T, undefined> {
+  const { attribute } = call;
+  attribute.thawMembers(call.raw);
+  for (const member of membersOf(call)) {
     attribute.noteRead();
     yield pick(attribute.show(member));
   }
@@ -84,7 +85,7 @@ export const SET_RECORDERS: PropertyDescriptorMap = recorders<RawSet>(
       (call, [visit, self]) => {
         call.attribute.noteRead();
         call.attribute.thawMembers(call.raw);
-        for (const member of call.raw) {
+        for (const member of membersOf(call)) {
           const shown = call.attribute.show(member);
           (visit as Visit).call(self, shown, shown, call.proxy);
         }
