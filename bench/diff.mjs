@@ -1,6 +1,6 @@
 // Both differs on pairs of consecutive states: sizes against the best peer's deltas, and times against moving memory.
 // node bench/diff.mjs [--all] [--record] [../dist]   after `npm run build`. `--all`: a line per pair; `--record`: kept in
-// bench/record/. Ratios of one run hold.
+// bench/record/. Ratios of one run hold; times are the process's own.
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { loadPairs } from './diff/pairs.mjs';
@@ -10,23 +10,32 @@ const args = process.argv.slice(2);
 const dist = args.find((arg) => !arg.startsWith('--')) ?? '../dist';
 const { loadDiffer } = await import(`${dist}/diff/engine.js`);
 
-const BUDGET_NS = 15_000_000n;
+const BUDGET_MS = 15;
+/** A batch of calls takes so long at least. */
+const BATCH_NS = 200_000;
 const KB = 1 << 10;
 const MB = 1 << 20;
 
-/** Best time of one call, in ns. */
+/** Of this process, in ns: what else the machine does counts little. */
+function cpuTime() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) * 1000;
+}
+
+function timeBatch(run, calls) {
+  const start = cpuTime();
+  for (let i = 0; i < calls; i++) run();
+  return cpuTime() - start;
+}
+
+/** Best CPU time of one call, in ns. */
 function time(run) {
-  const end = process.hrtime.bigint() + BUDGET_NS;
-  let start = process.hrtime.bigint();
-  run();
-  const first = Number(process.hrtime.bigint() - start);
-  const calls = Math.max(1, Math.min(500, Math.floor(100_000 / Math.max(first, 1))));
+  const end = performance.now() + BUDGET_MS;
+  let calls = 1;
+  while (timeBatch(run, calls) < BATCH_NS) calls *= 2;
   let best = Infinity;
-  for (let round = 0; round < 5 || process.hrtime.bigint() < end; round++) {
-    start = process.hrtime.bigint();
-    for (let i = 0; i < calls; i++) run();
-    best = Math.min(best, Number(process.hrtime.bigint() - start) / calls);
-  }
+  for (let round = 0; round < 5 || performance.now() < end; round++)
+    best = Math.min(best, timeBatch(run, calls) / calls);
   return best;
 }
 
@@ -121,23 +130,29 @@ function printSmall(engines) {
   }
 }
 
-/** Ten small edits: `applyInto` against copying into the same memory, `apply` against a new copy. */
+/** `applyInto` against copying into the same memory, `apply` against a new copy. */
 function printApply(engines) {
-  heads('apply', ['engine', 'Into ÷ copy', 'apply ÷ from']);
-  for (const size of [KB, 64 * KB, 256 * KB, MB]) {
-    const state = makeState(size, 2);
-    const base = Buffer.from(JSON.stringify(state));
-    SMALL['ten fields'](state, seeded(3));
-    const target = Buffer.from(JSON.stringify(state));
-    const out = Buffer.alloc(target.length);
-    for (const differ of engines) {
-      const delta = differ.diff(base, target);
-      const copy = time(() => target.copy(out));
-      const into = differ.applyInto === undefined ? NaN : time(() => differ.applyInto(base, delta, out)) / copy;
-      const fresh = time(() => differ.apply(base, delta, target.length)) / time(() => Buffer.from(target));
-      print(`${`${size / KB} KB`.padEnd(26)}${differ.engine.padStart(10)}${fixed(into)}${fixed(fresh)}`);
+  heads('apply', ['engine', 'delta', 'Into÷copy', 'apply÷from']);
+  for (const [name, edit] of [
+    ['one field', SMALL['one field']],
+    ['ten fields', SMALL['ten fields']],
+  ])
+    for (const size of [KB, 64 * KB, 256 * KB, MB]) {
+      const state = makeState(size, 2);
+      const base = Buffer.from(JSON.stringify(state));
+      edit(state, seeded(3));
+      const target = Buffer.from(JSON.stringify(state));
+      const out = Buffer.alloc(target.length);
+      for (const differ of engines) {
+        const delta = differ.diff(base, target);
+        const copy = time(() => target.copy(out));
+        const into = differ.applyInto === undefined ? NaN : time(() => differ.applyInto(base, delta, out)) / copy;
+        const fresh = time(() => differ.apply(base, delta, target.length)) / time(() => Buffer.from(target));
+        print(
+          `${`${name}, ${size / KB} KB`.padEnd(26)}${differ.engine.padStart(10)}${String(delta.length).padStart(10)}${fixed(into)}${fixed(fresh)}`,
+        );
+      }
     }
-  }
 }
 
 const engines = [];

@@ -13,7 +13,7 @@ const NOTED = 64;
 const DEBT_WIDE = 8192;
 /** Work is limited to this, and so much per byte of the edited part. */
 const WORK_FIXED = 1 << 14;
-const WORK_PER_BYTE = 5;
+const WORK_PER_BYTE = 4;
 /** Longer gaps are passed in stretches of this. */
 const STRETCH = 4096;
 /** What was found is poor if the operations take more than this part of what they make, and this much. */
