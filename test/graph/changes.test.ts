@@ -74,6 +74,9 @@ describe('changes', () => {
     ]);
     expect(changes({ a: 1, b: 2 }, { b: 2, a: 1 })).toEqual([{ op: 'reorder', path: [], order: [1, 0] }]);
     expect(changes(base, base)).toEqual([]);
+    // Integer keys are first by themselves.
+    expect(changes({ a: 1 }, { 0: 1, b: 1, a: 1 }).at(-1)).toEqual({ op: 'reorder', path: [], order: [0, 2, 1] });
+    expect(changes({ a: 1 }, { a: 1, 7: 1 })).toEqual([{ op: 'set', path: ['7'], value: 1 }]);
   });
 
   it('never cut a surrogate pair', () => {

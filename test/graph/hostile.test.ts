@@ -75,6 +75,7 @@ describe('a hostile delta', () => {
     ['a text that is rather long, to be spliced', 'a text that is rather short, to be spliced'],
     [{ bytes: new Uint8Array(100) }, { bytes: new Uint8Array(100).fill(7, 50) }],
     [Array.from({ length: 60 }, (_, n) => `e${n}`), Array.from({ length: 60 }, (_, n) => `e${59 - n}`)],
+    [Array.from({ length: 60 }, (_, n) => `e${n}`), Array.from({ length: 60 }, (_, n) => `e${(n * 23) % 60}`)],
     [
       { rows: [{ id: 1, n: 1 }] },
       {

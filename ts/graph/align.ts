@@ -33,7 +33,12 @@ export function align(base: readonly unknown[], target: readonly unknown[], dept
   if (start === baseEnd || start === targetEnd) return { source, changed: [] };
   const changed = baseEnd === targetEnd ? changedInPlace(base, target, start, baseEnd, depth) : undefined;
   if (changed === undefined)
-    return { source, changed: new Middle(base, target, start, baseEnd, targetEnd, source, depth).align() };
+    return (
+      alignByUniqueIdentity(base, target, start, baseEnd, targetEnd, source) ?? {
+        source,
+        changed: new Middle(base, target, start, baseEnd, targetEnd, source, depth).align(),
+      }
+    );
   for (let i = start; i < baseEnd; i += 1) source[i] = i;
   return { source, changed };
 }
@@ -54,6 +59,43 @@ function changedInPlace(
     changed.push(i);
   }
   return changed;
+}
+
+/** Where each element has an identity of its own, nothing else has to be looked at. */
+function alignByUniqueIdentity(
+  base: readonly unknown[],
+  target: readonly unknown[],
+  start: number,
+  baseEnd: number,
+  targetEnd: number,
+  source: Int32Array,
+): Alignment | undefined {
+  const places = placesById(base, start, baseEnd);
+  const others = places === undefined ? undefined : placesById(target, start, targetEnd);
+  if (places === undefined || others === undefined) return undefined;
+  const changed: number[] = [];
+  for (const [id, at] of others) {
+    const place = places.get(id);
+    if (place === undefined) continue;
+    source[at] = place;
+    changed.push(at);
+  }
+  return { source, changed: changed.toSorted((a, b) => source[a]! - source[b]!) };
+}
+
+/** Undefined: an element has no identity, or that of another. */
+function placesById(
+  list: readonly unknown[],
+  start: number,
+  end: number,
+): ReadonlyMap<string | number, number> | undefined {
+  const places = new Map<string | number, number>();
+  for (let i = start; i < end; i += 1) {
+    const id = identityOf(list[i]);
+    if (id === undefined || places.has(id)) return undefined;
+    places.set(id, i);
+  }
+  return places;
 }
 
 /** Whether two elements at one place are two states of one: of the same identity, or nothing says otherwise. */

@@ -92,18 +92,30 @@ function tellKeyed(edit: SequenceEdit, path: Path, changes: Change[]): void {
       changes.push(change);
     }
   });
-  const order = of === 'sparse' ? undefined : orderOf(source, kept);
+  const order =
+    of === 'sparse' ? undefined : orderOf(source, kept, isCollection ? undefined : (targetKeys as string[]));
   if (order !== undefined) changes.push({ op: 'reorder', path, order });
 }
 
-/** Once what stays is in the base's order, and what is new behind it; undefined: it is right so. */
-function orderOf(source: Int32Array, kept: Int32Array): number[] | undefined {
+/**
+ * From the base's order, with what is new behind it; undefined: it is right so. An object's integer `keys` are always
+ * first, and ascend.
+ */
+function orderOf(source: Int32Array, kept: Int32Array, keys: readonly string[] | undefined): number[] | undefined {
   const ranks = new Map<number, number>();
   kept.forEach((place, rank) => ranks.set(place, rank));
   let next = kept.length;
   const order = Array.from(source, (place) => (place < 0 ? next++ : ranks.get(place)!));
-  return order.every((rank, at) => rank === at) ? undefined : order;
+  const integers = keys === undefined ? 0 : keys.findIndex((key) => !isInteger(key));
+  const first = integers < 0 ? order.length : integers;
+  const later = order.slice(first);
+  const places = new Map(later.toSorted((a, b) => a - b).map((rank, n) => [rank, first + n]));
+  const told = order.map((rank, at) => (at < first ? at : places.get(rank)!));
+  return told.every((place, at) => place === at) ? undefined : told;
 }
+
+/** As the engine sees it: an index that an array could have. */
+const isInteger = (key: string): boolean => String(Number(key) >>> 0) === key && key !== '4294967295';
 
 function tellList(edit: SequenceEdit, path: Path, changes: Change[]): void {
   const source = edit.source;

@@ -1,3 +1,5 @@
+import { refuseDepth } from '../codec/fault.ts';
+import { DEPTH_LIMIT } from '../codec/format.ts';
 import type { Differ } from '../diff/differ.ts';
 import { loadDiffer } from '../diff/engine.ts';
 import { align, stationary } from './align.ts';
@@ -11,10 +13,17 @@ const differ: Differ = loadDiffer();
 /** A text edit that inserts fewer characters is not worth the binary differ. */
 const LEAST_FOR_DIFFER = 48;
 
+const OBJECT: unknown = Object.prototype;
+
 /** What makes `target` of `base`; undefined where they are the same. */
 export function compare(base: unknown, target: unknown, depth: number): Edit | undefined {
-  if (typeof base === 'object' && typeof target === 'object' && base !== null && target !== null)
-    return base === target ? undefined : compareObjects(base, target, depth);
+  if (typeof base === 'object' && typeof target === 'object' && base !== null && target !== null) {
+    if (base === target) return undefined;
+    const prototype: unknown = Object.getPrototypeOf(base);
+    return prototype === OBJECT && Object.getPrototypeOf(target) === prototype
+      ? compareProperties(base as Properties, target as Properties, depth)
+      : compareObjects(base, target, depth);
+  }
   if (same(base, target, depth)) return undefined;
   return typeof base === 'string' && typeof target === 'string' ? compareText(base, target) : set(target);
 }
@@ -23,9 +32,6 @@ const set = (value: unknown): SetEdit => ({ kind: 'set', value });
 
 function compareObjects(base: object, target: object, depth: number): Edit | undefined {
   checkDepth(depth);
-  const prototype: unknown = Object.getPrototypeOf(base);
-  if (prototype === Object.prototype && Object.getPrototypeOf(target) === prototype)
-    return compareProperties(base as Properties, target as Properties, depth);
   const kind = objectKind(base);
   if (objectKind(target) !== kind) return set(target);
   if (!isSequence(kind)) {
@@ -39,8 +45,9 @@ function compareObjects(base: object, target: object, depth: number): Edit | und
 
 type Properties = Readonly<Record<string, unknown>>;
 
-/** Hot: most objects have the keys that they had, in the same order. */
+/** Hot: most objects have the keys that they had, in the same order, and most of what is in them is the same. */
 function compareProperties(base: Properties, target: Properties, depth: number): Edit | undefined {
+  if (depth >= DEPTH_LIMIT) refuseDepth();
   const keys = Object.keys(base);
   const others = Object.keys(target);
   const { length } = keys;
@@ -53,9 +60,12 @@ function compareProperties(base: Properties, target: Properties, depth: number):
     const other = target[key];
     if (one === other && one !== 0) continue;
     const edit = compare(one, other, depth + 1);
-    if (edit !== undefined) (edits ??= new Map()).set(i, edit);
+    if (edit === undefined) continue;
+    if (edits === undefined) edits = new Map();
+    edits.set(i, edit);
   }
-  return edits === undefined ? undefined : sequence('object', base, target, keys, others, undefined, undefined, edits);
+  if (edits === undefined) return undefined;
+  return sequence('object', base, target, keys, others, undefined, undefined, edits);
 }
 
 function compareBytes(base: object, target: object): Edit {

@@ -4,6 +4,7 @@ import type { Differ } from '../diff/differ.ts';
 import { loadDiffer } from '../diff/engine.ts';
 import { EditReader } from './apply.ts';
 import { compare } from './compare.ts';
+import type { Edit } from './edit.ts';
 import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE } from './format.ts';
 import { pack, unpack } from './packed.ts';
 import { Reader } from './reader.ts';
@@ -39,8 +40,13 @@ export function makeDelta(base: Side, target: Side): Uint8Array {
   const edits = new EditWriter();
   edits.edit(edit, base.value);
   const { delta, valuesBytes } = editsDelta(edits);
-  if (delta.length <= SHORT || (valuesBytes <= SHORT_OF_LARGE && partsOf(target.value, LARGE) > LARGE)) return delta;
+  if (delta.length <= SHORT || (valuesBytes <= SHORT_OF_LARGE && isLarge(edit, target.value))) return delta;
   return shortest(delta, base, target);
+}
+
+function isLarge(edit: Edit, target: unknown): boolean {
+  const size = edit.kind === 'sequence' ? (edit.source?.length ?? edit.targetKeys?.length ?? 0) : 0;
+  return size > LARGE || partsOf(target, LARGE) > LARGE;
 }
 
 /** Counts what is in a value, up to about `most`. */

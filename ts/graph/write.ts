@@ -22,7 +22,7 @@ import {
 } from './format.ts';
 import { bytesOf, kindOf, sizeOf, valueAt } from './kinds.ts';
 import { kindNumber } from './classes.ts';
-import { orderBytes, putOrder } from './order.ts';
+import { WrittenOrder } from './order.ts';
 import { Seen } from './seal.ts';
 import { Writer } from './writer.ts';
 
@@ -109,14 +109,16 @@ class Steps {
   /** Move by move, or as an order of all, whichever is shorter. */
   private rearranged(source: Int32Array, stays: Uint8Array): void {
     const taken = movedOf(source, stays);
-    const order = taken.length < FEW_MOVES ? undefined : orderOf(source);
-    if (order !== undefined && orderBytes(order) < MOVE_BYTES * taken.length) {
-      const kept = source.filter((place) => place >= 0).toSorted();
-      const all = new Int32Array(source.length).fill(-1);
-      all.set(kept);
-      this.put(all, undefined, insertedOf(source));
-      this.writer.step(OTHER_ORDER, STEP_OTHER);
-      return putOrder(this.writer.bytes, order);
+    if (taken.length >= FEW_MOVES) {
+      const kept = source.filter((place) => place >= 0).sort();
+      const order = new WrittenOrder(orderOf(source, kept, this.size));
+      if (order.length < MOVE_BYTES * taken.length) {
+        const all = new Int32Array(source.length).fill(-1);
+        all.set(kept);
+        this.put(all, undefined, insertedOf(source));
+        this.writer.step(OTHER_ORDER, STEP_OTHER);
+        return order.put(this.writer.bytes);
+      }
     }
     const { bytes } = this.writer;
     this.writer.step(OTHER_TAKEN, STEP_OTHER);
@@ -135,12 +137,13 @@ class Steps {
     source: Int32Array,
     stays: Uint8Array | undefined,
     inserted: readonly number[] | undefined,
-    taken: readonly number[] = [],
+    taken: Int32Array = new Int32Array(0),
   ): void {
-    const ordinals = new Map(taken.map((place, ordinal) => [place, ordinal]));
+    const ordinals = new Map(Array.from(taken, (place, ordinal): [number, number] => [place, ordinal]));
     let cursor = 0;
     let added = 0;
     const drop = (end: number): void => {
+      if (cursor >= end) return;
       const gone: number[] = [];
       for (; cursor < end; cursor += 1) if (!ordinals.has(cursor)) gone.push(cursor);
       if (gone.length > 0) this.deleted(gone);
@@ -258,16 +261,20 @@ function haveSameKeys(a: unknown, b: unknown): boolean {
   return keys.length === others.length && keys.every((key, i) => key === others[i]);
 }
 
-const movedOf = (source: Int32Array, stays: Uint8Array): number[] =>
-  [...source.filter((place) => place >= 0 && stays[place] === 0)].toSorted((a, b) => a - b);
+function movedOf(source: Int32Array, stays: Uint8Array): Int32Array {
+  return source.filter((place) => place >= 0 && stays[place] === 0).sort();
+}
 
-const insertedOf = (source: Int32Array): number[] => [...source.keys()].filter((j) => source[j]! < 0);
+function insertedOf(source: Int32Array): readonly number[] {
+  const inserted: number[] = [];
+  for (let j = 0; j < source.length; j += 1) if (source[j]! < 0) inserted.push(j);
+  return inserted;
+}
 
 /** For each place of the target, where it is once what stays is in the base's order and what is new behind it. */
-function orderOf(source: Int32Array): Int32Array {
-  const kept = source.filter((place) => place >= 0).toSorted();
-  const ranks = new Map<number, number>();
-  kept.forEach((place, rank) => ranks.set(place, rank));
+function orderOf(source: Int32Array, kept: Int32Array, size: number): Int32Array {
+  const ranks = new Int32Array(size);
+  for (let rank = 0; rank < kept.length; rank += 1) ranks[kept[rank]!] = rank;
   let next = kept.length;
-  return source.map((place) => (place < 0 ? next++ : ranks.get(place)!));
+  return source.map((place) => (place < 0 ? next++ : ranks[place]!));
 }
