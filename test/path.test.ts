@@ -87,6 +87,11 @@ describe('paths as text', () => {
     );
   });
 
+  it('what are no steps cannot be written', () => {
+    for (const path of ['a.b', undefined, { 0: 'a' }])
+      expect(() => formatPath(path as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+  });
+
   it('anything else gives a path or our own error; no long input is echoed', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('a', '.', '[', ']', '"', '\\', '0', '7', ' ') }), (text) => {

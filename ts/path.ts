@@ -36,6 +36,11 @@ const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;
  * and `tags.values()[0]` for keys and elements. The empty path, which is the whole session, is empty text.
  */
 export function formatPath(path: Path): string {
+  if (!Array.isArray(path))
+    throw new HoldfastError(
+      'ERR_INVALID',
+      "formatPath takes the steps of a path, such as ['cart', 'items', 3, 'price']",
+    );
   return path.map((step, place) => formatStep(step, place === 0)).join('');
 }
 

@@ -31,6 +31,19 @@ const refusal = (url: string | URL, code: string, message: RegExp): Promise<void
     expect.objectContaining({ code, message: expect.stringMatching(message) as string }),
   );
 
+it('says which folder has what cannot be opened', async () => {
+  const [damaged, older] = [join(folder, 'damaged'), join(folder, 'older')];
+  mkdirSync(damaged);
+  writeFileSync(join(damaged, 'store.sqlite'), 'no database '.repeat(500));
+  writeFileSync(join(damaged, 'mark'), '');
+  await refusal(damaged, 'ERR_CORRUPT', /^SQLite in '.*damaged': the store is damaged \(.*restore it/);
+  const store = await openStore(older);
+  await store.promote(1);
+  await store.close();
+  writeFileSync(join(older, 'store.sqlite'), '');
+  await refusal(older, 'ERR_CORRUPT', /^SQLite in '.*older': the store went back: .*acceptOlder/);
+});
+
 describe('memory:', () => {
   it('is a new store each time', async () => {
     const stores = [await openStore('memory:'), await openStore(new URL('memory:'))];

@@ -94,7 +94,9 @@ export class SqliteStore extends TransactionalStore {
     if (typeof dir !== 'string' || dir === '')
       throw new HoldfastError('ERR_INVALID', 'SqliteStore needs `dir`, the path of a folder');
     await checkFolder(dir);
-    const link = await openLink(dir, acceptOlder);
+    const link = await openLink(dir, acceptOlder).catch((error: unknown) => {
+      throw located(error, dir);
+    });
     try {
       const path = await realpath(dir);
       return new SqliteStore(`sqlite:${path}`, new SqliteBackend(link, new SocketInbox(path)), clock, options);
@@ -107,6 +109,15 @@ export class SqliteStore extends TransactionalStore {
     }
   }
 }
+
+/** What was said of a store by those who do not know its folder; who opens several must know which it is. */
+function located(error: unknown, dir: string): unknown {
+  if (!(error instanceof HoldfastError) || !error.message.startsWith(SAID) || error.message.includes(dir)) return error;
+  const { code, message, outcome, cause } = error;
+  return new HoldfastError(code, `SQLite in '${dir}': ${message.slice(SAID.length)}`, { outcome, cause });
+}
+
+const SAID = 'SQLite: ';
 
 /**
  * Through the addon; where there is none through a thread and another SQLite. The environment's `HOLDFAST_SQLITE`
