@@ -3,7 +3,7 @@ import { formatPath } from '../path.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Placed } from './assignment.ts';
 import type { Attribute } from './attribute.ts';
-import { ABSENT, keyIn } from './change-set.ts';
+import { ABSENT, keyIn, valueAt } from './change-set.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
 import { ownCopy, plainFor, tooDeep } from './plain.ts';
@@ -85,11 +85,17 @@ export class Adoption {
     if (this.#moved || this.aliased) return false; // one may be inside two, and would be no longer the same
     const attribute = this.#attribute;
     const places: { guest: Guest; key: unknown }[] = [];
+    const placed = new Map<object, { guest: Guest; key: unknown }>();
     for (const guest of guests) {
       const thawed = { ...guest, raw: replaced.get(guest.raw) ?? guest.raw }; // parts of it are the application's
       for (const one of thawed.raw === guest.raw ? [guest] : [guest, thawed]) {
         const key = this.#keyOf(one);
-        if (key !== ABSENT) places.push({ guest: one, key });
+        if (key === ABSENT) continue;
+        const place = { guest: one, key };
+        const known = placed.get(one.raw);
+        if (known !== undefined && !(known.guest.parent === one.parent && Object.is(known.key, key))) return false; // it is refused
+        placed.set(one.raw, place);
+        places.push(place);
       }
     }
     if (places.length === 0) return true;
@@ -110,6 +116,7 @@ export class Adoption {
 
   #keyOf({ parent, key, raw }: Guest): unknown {
     if (parent === this.#attribute) return this.#attribute.root === raw ? key : ABSENT;
+    if (valueAt(parent, key) === raw) return Array.isArray(parent) ? Number(key) : key;
     const node = nodeOfRaw(raw);
     if (node === undefined) return ABSENT;
     node.parent ??= parent;
