@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { World } from './programs.ts';
 
 /** Each line ends with a save. */
@@ -153,5 +154,33 @@ describe('a Map with properties of its own', () => {
     const world = worldOf(`{ list: [new Map([[1, 2]])], n: 1, ${PAD} }`);
     world.line(`{ const m = new Map([[1, 2]]); m.name = 1; s.a = { list: [m], n: 2, ${PAD} } }`);
     expect(world.save()).toBe(false);
+  });
+});
+
+describe('what is refused', () => {
+  it.each([
+    [
+      'one object in two places',
+      'const one = {}; s.a.in.x = one; s.a.in.y = one',
+      'a.in.y is the same object as a.in.x',
+    ],
+    [
+      'one object twice in a list',
+      'const one = {}; s.a.list.push(one, one)',
+      'a.list[2] is the same object as a.list[1]',
+    ],
+    ['a Map with a property of its own', 'const map = new Map(); map.name = 1; s.a.in.x = map', 'own properties'],
+    ['a symbol as a key', 's.a.in.x = { [Symbol("x")]: 1 }', 'a symbol as key'],
+    ['an instance of a class of arrays', 's.a.list.push(new (class List extends Array {})())', 'an instance of List'],
+    ['a Date with more to it', 's.a.in.x = new (class When extends Date { late() {} })(1)', 'an instance of When'],
+  ])('goes on being refused where a copy of it would not be: %s', (_name, line, message) => {
+    for (const more of ['', PAD]) {
+      const world = worldOf(`{ in: {}, list: [0], ${more} }`);
+      world.line(line);
+      for (let i = 0; i < 2; i += 1) {
+        expect(world.save()).toBe(false);
+        expect(() => msgpackCodec.encode(world.value, 'a')).toThrow(message);
+      }
+    }
   });
 });

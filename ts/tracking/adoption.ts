@@ -3,7 +3,7 @@ import { formatPath } from '../path.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Placed } from './assignment.ts';
 import type { Attribute } from './attribute.ts';
-import { ABSENT, keyIn } from './change-set.ts';
+import { ABSENT, keyIn, valueAt } from './change-set.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
 import { ownCopy, plainFor, tooDeep } from './plain.ts';
@@ -85,11 +85,16 @@ export class Adoption {
     if (this.#moved || this.aliased) return false; // one may be inside two, and would be no longer the same
     const attribute = this.#attribute;
     const places: Guest[] = [];
+    const placed = new Map<object, Guest>();
     for (const { parent, key, raw } of guests) {
       // One that was frozen and has been looked at has a copy there already, which holds the application's own parts.
       for (const one of new Set([raw, replaced.get(raw) ?? raw])) {
-        const at = this.#keyOf({ parent, key, raw: one });
-        if (at !== ABSENT) places.push({ parent, key: at, raw: one });
+        const place = { parent, key: this.#keyOf({ parent, key, raw: one }), raw: one };
+        if (place.key === ABSENT) continue;
+        const known = placed.get(one);
+        if (known !== undefined && !(known.parent === parent && Object.is(known.key, place.key))) return false; // it is refused
+        placed.set(one, place);
+        places.push(place);
       }
     }
     if (places.length === 0) return true;
@@ -111,6 +116,7 @@ export class Adoption {
 
   #keyOf({ parent, key, raw }: Guest): unknown {
     if (parent === this.#attribute) return this.#attribute.root === raw ? key : ABSENT;
+    if (valueAt(parent, key) === raw) return Array.isArray(parent) ? Number(key) : key;
     const node = nodeOfRaw(raw);
     if (node === undefined) return ABSENT;
     node.parent ??= parent;

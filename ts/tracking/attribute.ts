@@ -63,7 +63,7 @@ export class Attribute {
   /** Generation of marks in which it was last read, and written; 0: not since that was saved. */
   readIn = 0;
   writtenIn = 0;
-  readonly #host: Host;
+  #host: Host;
   readonly #trees: TreeHandler;
   #adopting: Adoption | undefined;
   /** What was taken in from then on may have moved to copies, and what was handed out for it with it. */
@@ -181,6 +181,12 @@ export class Attribute {
   /** Its value. */
   get root(): unknown {
     return this.#host.rootOf(this.name);
+  }
+
+  /** Its tracker has ended: what was handed out says so, by `host`, and keeps nothing else of it. */
+  end(host: Host): void {
+    this.reading = this.writing = false;
+    this.#host = host;
   }
 
   noteRead(): void {

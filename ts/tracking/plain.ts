@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import { formatPath } from '../path.ts';
-import { DEPTH_LIMIT, isLong, isObject, keysOf, kindOf } from './kinds.ts';
+import { DEPTH_LIMIT, isLong, isObject, keysOf, kindOf, type Kind } from './kinds.ts';
 import { isLent, nodeOf } from './nodes.ts';
 
 /**
@@ -22,7 +22,7 @@ export function plainCopy<T>(value: T, copies: Map<object, object>): T {
   return copy(value, copies, 0, undefined) as T;
 }
 
-/** As `plainCopy`; throws where a part of a state is inside. */
+/** As `plainCopy`; throws where a part of a state is inside, or what no save takes and a copy would not have. */
 export function ownCopy<T>(value: T, copies: Map<object, object>): T {
   return copy(value, copies, 0, undefined, true) as T;
 }
@@ -64,10 +64,24 @@ function copy(
   const at = name ?? node?.attribute.name;
   if (depth >= DEPTH_LIMIT) throw tooDeep(at);
   const kind = kindOf(raw);
+  if (own) checkKept(raw, kind);
   const part = (child: unknown): unknown => copy(child, copies, depth + 1, at, own);
   if (kind === 'map') return copyMap(raw as Map<unknown, unknown>, copies, part);
   if (kind === 'set') return copySet(raw as Set<unknown>, copies, part);
   return kind === 'opaque' ? remember(copies, raw, copyOpaque(raw)) : copyTree(raw, copies, part);
+}
+
+function checkKept(raw: object, kind: Kind): void {
+  const prototype: unknown = Object.getPrototypeOf(raw);
+  const isKept =
+    kind === 'tree'
+      ? Array.isArray(raw)
+        ? prototype === Array.prototype
+        : Object.getOwnPropertySymbols(raw).length === 0
+      : kind === 'opaque'
+        ? !types.isDate(raw) || prototype === Date.prototype
+        : Object.keys(raw).length === 0;
+  if (!isKept) throw new HoldfastError('ERR_INVALID', 'a copy would be another value');
 }
 
 type Part = (child: unknown) => unknown;

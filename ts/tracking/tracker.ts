@@ -41,6 +41,22 @@ class Nobody implements Owner {
   forget(): void {}
 }
 
+function refuseEnded(): never {
+  throw new HoldfastError(
+    'ERR_CLOSED',
+    'The session has ended, with its scope or by close(): await in the scope what it starts, or open the session again and use its new state.',
+  );
+}
+
+/** Of all that were closed: parts of a kept session remember who showed them last. */
+const ENDED: Host = {
+  isClosed: () => true,
+  markRead: refuseEnded,
+  markWritten: refuseEnded,
+  rootOf: () => undefined,
+  replaceRoot: () => undefined,
+};
+
 export interface TrackerOptions {
   readonly saveMode: SaveMode;
   /** Undefined: not declared, and so not allowed. */
@@ -143,7 +159,7 @@ export class Tracker implements Host {
   /** From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`. */
   close(): void {
     this.#closed = true;
-    for (const attribute of this.#touched) attribute.reading = attribute.writing = false;
+    for (const attribute of this.#attributes.values()) attribute.end(ENDED);
   }
 
   #isTracked({ class: attributeClass, readIn, writtenIn, exposures }: Attribute): boolean {
@@ -184,11 +200,7 @@ export class Tracker implements Host {
   }
 
   checkOpen(): void {
-    if (this.#closed)
-      throw new HoldfastError(
-        'ERR_CLOSED',
-        'The session has ended, with its scope or by close(): await in the scope what it starts, or open the session again and use its new state.',
-      );
+    if (this.#closed) refuseEnded();
   }
 
   /** Undefined: not declared. */
