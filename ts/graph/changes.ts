@@ -34,8 +34,8 @@ export type Change =
   /** The places at `path` are in another order: the `n`th is what was the `order[n]`th. */
   | { readonly op: 'reorder'; readonly path: Path; readonly order: readonly number[] };
 
-/** Of one list; with more, its new order is told at once. */
-const MOST_MOVES = 1_000;
+/** Moves in one list times its length: what is told in more work than that is told as its new order. */
+const MOST_WORK = 5_000_000;
 
 export function changesOf(edit: Edit | undefined): Change[] {
   const changes: Change[] = [];
@@ -145,7 +145,7 @@ function tellMoved({ stays }: SequenceEdit, source: Int32Array, path: Path, chan
   if (stays === undefined) return;
   const wanted = [...source.filter((place) => place >= 0)];
   const present = wanted.toSorted((a, b) => a - b);
-  if (wanted.filter((place) => stays[place] === 0).length > MOST_MOVES) {
+  if (wanted.filter((place) => stays[place] === 0).length * wanted.length > MOST_WORK) {
     const ranks = new Map(present.map((place, rank) => [place, rank]));
     return void changes.push({ op: 'reorder', path, order: wanted.map((place) => ranks.get(place)!) });
   }
