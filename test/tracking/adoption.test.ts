@@ -2,12 +2,18 @@ import { inspect, isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { encoded, settle, track, type Loose } from './fixture.ts';
 
+const PLAIN = { writable: true, enumerable: true, configurable: true };
+
 /** What the application assigns, by its own variable, and how it looks at it in the state. */
 const PLACES: [string, (s: Loose, mine: Loose) => void, (s: Loose) => Loose][] = [
   ['as an attribute', (s, mine) => (s.a = mine), (s) => s.a],
   ['as a property', (s, mine) => (s.a.deep = { er: mine }), (s) => s.a.deep.er],
+  ['defined', (s, mine) => Object.defineProperty(s.a, 'one', { value: mine, ...PLAIN }), (s) => s.a.one],
   ['pushed', (s, mine) => s.a.list.push(mine), (s) => s.a.list.at(-1)],
   ['pushed, and moved in its list', (s, mine) => (s.a.list.push(mine), s.a.list.reverse()), (s) => s.a.list[0]],
+  ['unshifted', (s, mine) => s.a.list.unshift(mine), (s) => s.a.list[0]],
+  ['spliced in', (s, mine) => s.a.list.splice(1, 0, mine), (s) => s.a.list[1]],
+  ['spliced in before others', (s, mine) => (s.a.list.splice(1, 0, mine), s.a.list.unshift({})), (s) => s.a.list[2]],
   ['in a Map', (s, mine) => s.a.map.set('k', mine), (s) => s.a.map.get('k')],
   ['in a Map under undefined', (s, mine) => s.a.map.set(undefined, mine), (s) => s.a.map.get(undefined)],
   ['inside what was assigned before', (s, mine) => ((s.a.one = {}), (s.a.one.two = mine)), (s) => s.a.one.two],
@@ -15,6 +21,8 @@ const PLACES: [string, (s: Loose, mine: Loose) => void, (s: Loose) => Loose][] =
 
 const start = (): Loose => ({ a: { list: [{ n: 0 }], map: new Map() } });
 const object = (): Loose => ({ n: 1, deep: { n: 1 }, list: [1, { n: 1 }], map: new Map([['x', { n: 1 }]]) });
+/** What is not equal to itself is no reason to take a copy. */
+const withNaN = (): Loose => ({ n: 1, numbers: new Map([['x', Number.NaN]]), more: new Set([Number.NaN]) });
 
 describe.each(PLACES)('an object of the application, %s', (_name, assign, look) => {
   it('may be changed by its own variable until the save, and not from then on', () => {
@@ -32,6 +40,23 @@ describe.each(PLACES)('an object of the application, %s', (_name, assign, look) 
     expect(isDeepStrictEqual([look(s).n, look(s).deep.n, look(s).list.length, look(s).map.size], [2, 2, 2, 1])).toBe(
       true,
     );
+  });
+
+  it('may hold NaN in a Map or a Set', () => {
+    const { s } = track(start());
+    const mine = withNaN();
+    assign(s, mine);
+    mine.n = 2;
+    mine.numbers.set('y', 2);
+    mine.more.add(2);
+    expect([look(s).n, look(s).numbers.get('y'), look(s).more.has(2)]).toEqual([2, 2, true]);
+  });
+
+  it('leaves nothing shared with the next use', () => {
+    const { tracker, s } = track(start());
+    assign(s, object());
+    settle(tracker);
+    expect(tracker.detach()).toEqual([]);
   });
 
   it('can be changed through the state before and after, by what was taken from it before', () => {
@@ -104,6 +129,33 @@ describe('what was assigned before a save', () => {
     s.a.two.n = 2;
     expect([s.a.one.n, s.a.two.n]).toEqual([2, 2]);
     expect(() => encoded(slots, 'a')).toThrow('a.two is the same object as a.one');
+  });
+
+  it.each<[string, (a: Loose, mine: Loose) => unknown]>([
+    ['pushed', (a, mine) => a.list.push(mine, mine)],
+    ['unshifted', (a, mine) => a.list.unshift(mine, mine)],
+    ['spliced in', (a, mine) => a.list.splice(0, 0, mine, mine)],
+    ['given two indices', (a, mine) => ((a.list[0] = mine), (a.list[1] = mine))],
+    ['given two names', (a, mine) => ((a.one = mine), (a.two = mine))],
+    ['set twice in a Map', (a, mine) => a.map.set(1, mine).set(2, mine)],
+  ])('twice, %s, is one object in two places, and refused', (_name, assign) => {
+    const { tracker, slots, s } = track(start());
+    assign(s.a, { n: 1 });
+    settle(tracker);
+    expect(() => encoded(slots, 'a')).toThrow('is the same object as a.');
+  });
+
+  it('in one place again and again is one object', () => {
+    const { tracker, slots, s } = track(start());
+    const mine = { n: 1 };
+    for (let i = 0; i < 2; i += 1) {
+      s.a.list[0] = mine;
+      s.a.one = mine.n === 1 ? { n: 1 } : mine;
+    }
+    settle(tracker);
+    mine.n = 2;
+    expect([s.a.list[0].n, tracker.detach()]).toEqual([1, []]);
+    expect(() => encoded(slots, 'a')).not.toThrow();
   });
 
   it('assigned again is an object of its own', () => {

@@ -92,7 +92,11 @@ export class Adoption {
         const place = { parent, key: this.#keyOf({ parent, key, raw: one }), raw: one };
         if (place.key === ABSENT) continue;
         const known = placed.get(one);
-        if (known !== undefined && !(known.parent === parent && Object.is(known.key, place.key))) return false; // it is refused
+        if (known !== undefined) {
+          const isSame = known.parent === parent && Object.is(known.key, place.key);
+          if (!isSame || isTwiceIn(parent, one)) return false; // it is refused when it is encoded
+          continue;
+        }
         placed.set(one, place);
         places.push(place);
       }
@@ -194,7 +198,7 @@ export class Adoption {
     let same = Object.isExtensible(value);
     const take = (member: unknown): unknown => {
       const taken = this.#take(member, depth + 1);
-      same &&= taken === member;
+      same &&= Object.is(taken, member);
       return taken;
     };
     const taken =
@@ -206,6 +210,13 @@ export class Adoption {
     replaced.set(value, copy);
     return copy;
   }
+}
+
+/** One that was assigned twice is found in one place only. */
+function isTwiceIn(parent: object, raw: object): boolean {
+  const values: unknown[] =
+    parent instanceof Map ? [...(parent.values() as Iterable<unknown>)] : Object.values(parent as Tree);
+  return values.indexOf(raw) !== values.lastIndexOf(raw);
 }
 
 /**

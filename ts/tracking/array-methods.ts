@@ -22,11 +22,13 @@ function changing(
   });
 }
 
-const all = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] => args.map((arg) => attribute.adopt(arg));
+/** Where they will be: it is looked for there first. */
+const all = ({ attribute, raw }: Call<unknown[]>, args: unknown[]): unknown[] =>
+  args.map((arg, i) => attribute.place(raw, String(i), arg));
 const first = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] =>
   args.map((arg, i) => (i === 0 ? attribute.adopt(arg) : arg));
-const afterTwo = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] =>
-  args.map((arg, i) => (i < 2 ? arg : attribute.adopt(arg)));
+const afterTwo = ({ attribute, raw }: Call<unknown[]>, args: unknown[]): unknown[] =>
+  args.map((arg, i) => (i < 2 ? arg : attribute.place(raw, undefined, arg)));
 const none = (_call: Call<unknown[]>, args: unknown[]): unknown[] => args;
 /** Then one object may stand in two places. */
 const doubled = ({ attribute }: Call<unknown[]>, args: unknown[]): unknown[] => {

@@ -64,7 +64,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
         'would be an accessor, hidden or read-only, which is not kept: assign a value',
       );
     }
-    if ('value' in descriptor) merged.value = this.#attribute.adopt(descriptor.value);
+    if ('value' in descriptor) merged.value = this.#attribute.place(target, name, descriptor.value);
     noteSet(this.#attribute, node, target, name, merged.value);
     return Reflect.defineProperty(target, key, merged);
   }
