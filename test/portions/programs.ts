@@ -1,6 +1,7 @@
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { HoldfastError } from '../../ts/errors.ts';
 import { Portions, type PortionLimits } from '../../ts/portions/portions.ts';
+import { isTracked } from '../../ts/tracking/nodes.ts';
 import { Tracker, plain } from '../../ts/tracking/tracker.ts';
 import { MapSlots, type Loose } from '../tracking/fixture.ts';
 
@@ -208,6 +209,7 @@ const isObject = (value: unknown): value is Loose => typeof value === 'object' &
 /** Containers in the value, each with how the program reaches it. */
 function spots(value: Loose, text: string, found: Spot[] = []): Spot[] {
   if (!isObject(value) || value instanceof Date || ArrayBuffer.isView(value) || found.length > 60) return found;
+  if (isTracked(value)) return found; // put into an object of the application's own; its use may have ended
   if (found.some((spot) => spot.value === value)) return found;
   found.push({ text, value });
   if (value instanceof Map) {
@@ -381,6 +383,11 @@ function objectLine({ text, value }: Spot, other: string, target: Spot, random: 
     `{ const v = ${at}; delete ${at}; ${at} = v; }`,
     `{ const t = ${text}, u = ${isPlain ? target.text : text}, v = t[${name}]; delete t[${name}]; u.moved = v; }`,
     `{ const v = ${at}; ${at} = 1; ${at} = v; }`,
+    `if (Array.isArray(${at})) ${at} = ${at}.filter((one, i) => i !== ${random(4)})`,
+    `if (Array.isArray(${at})) ${at} = [...${at}].reverse()`,
+    `if (${at}?.constructor === Object) ${at} = { ...${at}, ${name}: ${other} }`,
+    `${at} = plain(${at})`,
+    `{ const c = plain(${at}); if (Array.isArray(c)) c.push(${other}); else if (c instanceof Map) c.set('late', ${other}); ${at} = c; }`,
     `${random(3) === 0 ? to : at} = ${at}`,
     `Object.assign(${text}, { q: ${other}, ${name}: ${random(300)} })`,
     `Object.defineProperty(${text}, ${name}, { value: ${other}, enumerable: true, writable: true, configurable: true })`,

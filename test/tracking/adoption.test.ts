@@ -1,6 +1,6 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { encoded, settle, track, type Loose } from './fixture.ts';
+import { encoded, expectCode, settle, track, type Loose } from './fixture.ts';
 
 const PLAIN = { writable: true, enumerable: true, configurable: true };
 
@@ -221,4 +221,12 @@ it('a write to an array that is all but empty takes no walk', { timeout: 5_000 }
   s.a = { list: Object.assign([], { 7: 1, length: 2 ** 31 }) };
   settle(tracker);
   expect(s.a.list.length).toBe(2 ** 31);
+});
+
+it('a frozen object under a read-only name of what was assigned is refused by its path, not by the engine', () => {
+  const { s } = track({ a: {} });
+  s.a.own = Object.defineProperty({}, 'fixed', { value: Object.freeze({ n: 1 }), enumerable: true });
+  expect(expectCode(() => s.a.own.fixed, 'ERR_INVALID').message).toBe(
+    'a.own.fixed is read-only in the object that was assigned: assign a copy of that.',
+  );
 });

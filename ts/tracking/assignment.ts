@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import type { ChangeSet } from './change-set.ts';
+import { valueAt, type ChangeSet } from './change-set.ts';
 import { isLong, isObject, kindOf, type Tree } from './kinds.ts';
 import { addParts } from './result.ts';
 import { isTracked, nodeOfRaw, type Node } from './nodes.ts';
@@ -49,9 +49,9 @@ export class Assignment {
   }
 
   /** False: `old` is useless, in part made into `now`, which is as it was. */
-  make(name: string, old: object, now: object): boolean {
+  make(key: unknown, old: object, now: object): boolean {
     try {
-      return !(this.#terms.shown && this.#holdsTracked(now)) && this.#inside(name, old, now);
+      return !(this.#terms.shown && this.#holdsTracked(now)) && this.#inside(key, old, now);
     } catch {
       return false; // what is wrong with it is found again, with its path, when it is encoded
     }
@@ -208,6 +208,42 @@ export class Assignment {
   #isEqual(old: unknown, now: unknown): boolean {
     return isEqual(old, now, this.#terms.kept);
   }
+}
+
+/**
+ * The same for parts that were assigned in the place of others, wherever in the value that `node` stands for: each other
+ * part takes its place again, made into what was assigned. What was put into them; undefined: there were none.
+ */
+export function reduceParts(
+  changes: ChangeSet,
+  node: Node,
+  termsFor: (old: object, now: object) => AssignmentTerms | undefined,
+): Placed[] | undefined {
+  const { notes, raw } = node;
+  if (notes?.round !== changes.round) return undefined;
+  let placed: Placed[] | undefined;
+  const inside = [...notes.inside];
+  if (!(raw instanceof Set))
+    for (const [key, old] of notes.before ?? []) {
+      if (!isObject(old) || isObject(key) || notes.tail?.has(key) === true) continue;
+      const now = valueAt(raw, key);
+      const terms = isObject(now) && now !== old ? termsFor(old, now) : undefined;
+      if (terms === undefined) continue;
+      put(raw, key, old);
+      const assignment = new Assignment(changes, raw, terms);
+      if (assignment.make(key, old, now as object)) placed = [...(placed ?? []), ...assignment.placed];
+      else put(raw, key, now);
+    }
+  for (const kid of inside) {
+    const more = reduceParts(changes, kid, termsFor);
+    if (more !== undefined) placed = [...(placed ?? []), ...more];
+  }
+  return placed;
+}
+
+function put(holder: object, key: unknown, value: unknown): void {
+  if (holder instanceof Map) holder.set(key, value);
+  else (holder as Tree)[key as string] = value;
 }
 
 /**

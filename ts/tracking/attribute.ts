@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors.ts';
 import { findSteps, formatPath, type Path, type PathStep } from '../path.ts';
-import { Assignment } from './assignment.ts';
+import { Assignment, reduceParts, type AssignmentTerms } from './assignment.ts';
 import { ASSIGNED, ChangeSet, nextRound, valueAt } from './change-set.ts';
 import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
@@ -8,9 +8,8 @@ import { Exposures } from './exposures.ts';
 import { FollowingHandler, TreeHandler, standInFor } from './handlers.ts';
 import { isLong, isObject, kindOf, refill, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
 import { Lent } from './lent.ts';
-import { MAP_RECORDERS } from './map-methods.ts';
 import { Node, nodeOf, nodeOfRaw, replaced, setNode, stepsTo } from './nodes.ts';
-import { SET_RECORDERS } from './set-methods.ts';
+import { standInOf } from './stand-in.ts';
 
 /** What an attribute needs of its tracker. */
 export interface Host {
@@ -35,12 +34,10 @@ export interface Owner {
   forget(): void;
 }
 
-/** What the engine finds where it looks past the methods. It cannot be cloned, and the error shows its text. */
-const TAKE_A_COPY = Symbol('this Map or Set is part of a session: take a copy with plain(value)');
-
 /** Where more than one mark in so many bytes would be made, the whole is encoded as fast. */
 const BYTES_A_MARK = 64;
 
+const READ_ONLY = 'is read-only in the object that was assigned: assign a copy of that';
 const IMMUTABLE =
   'is part of an immutable attribute, which is read-only once set: copy it, or declare the attribute mutable';
 
@@ -64,10 +61,10 @@ export class Attribute {
   readIn = 0;
   writtenIn = 0;
   #host: Host;
-  readonly #trees: TreeHandler;
+  readonly #trees: TreeHandler = new TreeHandler(this);
   #adopting: Adoption | undefined;
   /** What was taken in from then on may have moved to copies, and what was handed out for it with it. */
-  readonly firstRound: number;
+  readonly firstRound: number = this.#round;
   /** Why nothing inside can be changed; undefined: it can. */
   readonly #fixed: string | undefined;
   readonly #readOnly: string | undefined;
@@ -80,8 +77,6 @@ export class Attribute {
     this.class = attributeClass;
     this.#readOnly = readOnly;
     this.#fixed = readOnly ?? (attributeClass === 'immutable' ? IMMUTABLE : undefined);
-    this.#trees = new TreeHandler(this);
-    this.firstRound = this.#round;
   }
 
   get changes(): ChangeSet {
@@ -123,10 +118,35 @@ export class Attribute {
         return target;
       }
     }
-    this.#adopting?.detach(round);
-    if (base === undefined || this.#isUnknown(changes)) this.owner.forget();
-    else return this.owner.splice(base, this.root, changes);
-    return undefined;
+    const known = base !== undefined && !this.#isUnknown(changes);
+    const reduced = known && changes !== undefined && isObject(from) && this.#reduceParts(changes, from, base, ends);
+    if (!reduced) this.#adopting?.detach(round);
+    if (!known) this.owner.forget();
+    const target = known ? this.owner.splice(base, this.root, changes) : undefined;
+    if (reduced) this.#adopting?.detach(round);
+    return target;
+  }
+
+  /** Whether there were such parts. */
+  #reduceParts(changes: ChangeSet, from: object, base: Uint8Array, ends: boolean): boolean {
+    const node = nodeOfRaw(from);
+    if (from !== this.root || node === undefined || this.exposures !== undefined) return false;
+    const placed = reduceParts(changes, node, (old, now) =>
+      (!ends && this.#isShown(old)) || this.#isShown(now) || changes.moved?.has(old) === true
+        ? undefined
+        : this.#termsFor(changes, old, base),
+    );
+    if (placed !== undefined) this.#adoption.note(placed);
+    return placed !== undefined;
+  }
+
+  #termsFor({ moved }: ChangeSet, old: object, base: Uint8Array): AssignmentTerms {
+    return {
+      most: base.length / BYTES_A_MARK,
+      kept: moved,
+      shown: this.#isShown(old),
+      nodeFor: (raw, parent, key) => this.#nodeFor(raw, parent, key),
+    };
   }
 
   /** What was changed was not noted, in whole or in part. */
@@ -147,12 +167,7 @@ export class Attribute {
       return undefined;
     if (this.#isShown(now)) return undefined; // it may be changed by what was handed out of it
     const changes = new ChangeSet(assigned.round, this);
-    const assignment = new Assignment(changes, this, {
-      most: base.length / BYTES_A_MARK,
-      kept: assigned.moved,
-      shown: this.#isShown(from),
-      nodeFor: (raw, parent, key) => this.#nodeFor(raw, parent, key),
-    });
+    const assignment = new Assignment(changes, this, this.#termsFor(assigned, from, base));
     this.#host.replaceRoot(this.name, from);
     if (assigned.moved?.has(from) === true || !assignment.make(this.name, from, now)) {
       this.#host.replaceRoot(this.name, now);
@@ -178,7 +193,6 @@ export class Attribute {
     return node;
   }
 
-  /** Its value. */
   get root(): unknown {
     return this.#host.rootOf(this.name);
   }
@@ -301,15 +315,12 @@ export class Attribute {
     return node;
   }
 
-  /** Not a Proxy, which libraries and the engine take for no Map at all, but a Map whose own methods work on `raw`. */
   #standFor(raw: Collection, parent: object | undefined, key: unknown): Collection {
-    const standIn = raw instanceof Map ? new Map([[TAKE_A_COPY, TAKE_A_COPY]]) : new Set([TAKE_A_COPY]);
+    const standIn = standInOf(raw);
     const node = this.#hand(raw, standIn, parent, key);
     node.follows = true;
     setNode(standIn, node);
-    return Object.preventExtensions(
-      Object.defineProperties(standIn, raw instanceof Map ? MAP_RECORDERS : SET_RECORDERS),
-    );
+    return Object.preventExtensions(standIn);
   }
 
   /**
@@ -347,7 +358,7 @@ export class Attribute {
     if (parent === undefined) return;
     if (parent === this) this.#host.replaceRoot(this.name, value);
     else if (parent instanceof Map) parent.set(key, value);
-    else (parent as Tree)[key as string] = value;
+    else if (!Reflect.set(parent, key as string, value)) this.refuse(parent, key as string, READ_ONLY);
   }
 
   own(raw: object): void {
