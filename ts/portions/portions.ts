@@ -1,5 +1,5 @@
 import type { Owner } from '../tracking/attribute.ts';
-import type { ChangeSet } from '../tracking/change-set.ts';
+import { BYTES_A_MARK, type ChangeSet } from '../tracking/change-set.ts';
 import { Fault } from '../codec/fault.ts';
 import { isObject } from '../tracking/kinds.ts';
 import { nodeOfRaw } from '../tracking/nodes.ts';
@@ -19,7 +19,7 @@ export interface PortionLimits {
   readonly keptBytes: number;
 }
 
-const LIMITS: PortionLimits = { wholeBytes: 512, bytesAMark: 64, keptBytes: 512 };
+const LIMITS: PortionLimits = { wholeBytes: 512, bytesAMark: BYTES_A_MARK, keptBytes: 512 };
 
 let layouts = 0;
 

@@ -212,16 +212,18 @@ export class Assignment {
 
 /**
  * The same for parts that were assigned in the place of others, wherever in the value that `node` stands for: each other
- * part takes its place again, made into what was assigned. What was put into them; undefined: there were none.
+ * part takes its place again, made into what was assigned; what was put into them is added to `placed`. False: there
+ * were none.
  */
 export function reduceParts(
   changes: ChangeSet,
   node: Node,
+  placed: Placed[],
   termsFor: (old: object, now: object) => AssignmentTerms | undefined,
-): Placed[] | undefined {
+): boolean {
   const { notes, raw } = node;
-  if (notes?.round !== changes.round) return undefined;
-  let placed: Placed[] | undefined;
+  if (notes?.round !== changes.round) return false;
+  let reduced = false;
   const inside = [...notes.inside];
   if (!(raw instanceof Set))
     for (const [key, old] of notes.before ?? []) {
@@ -231,14 +233,13 @@ export function reduceParts(
       if (terms === undefined) continue;
       put(raw, key, old);
       const assignment = new Assignment(changes, raw, terms);
-      if (assignment.make(key, old, now as object)) placed = [...(placed ?? []), ...assignment.placed];
-      else put(raw, key, now);
+      if (assignment.make(key, old, now as object)) {
+        reduced = true;
+        for (const one of assignment.placed) placed.push(one);
+      } else put(raw, key, now);
     }
-  for (const kid of inside) {
-    const more = reduceParts(changes, kid, termsFor);
-    if (more !== undefined) placed = [...(placed ?? []), ...more];
-  }
-  return placed;
+  for (const kid of inside) if (reduceParts(changes, kid, placed, termsFor)) reduced = true;
+  return reduced;
 }
 
 function put(holder: object, key: unknown, value: unknown): void {

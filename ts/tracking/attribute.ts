@@ -1,7 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { findSteps, formatPath, type Path, type PathStep } from '../path.ts';
-import { Assignment, reduceParts, type AssignmentTerms } from './assignment.ts';
-import { ASSIGNED, ChangeSet, nextRound, valueAt } from './change-set.ts';
+import { Assignment, reduceParts, type AssignmentTerms, type Placed } from './assignment.ts';
+import { ASSIGNED, BYTES_A_MARK, ChangeSet, nextRound, valueAt } from './change-set.ts';
 import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
@@ -33,9 +33,6 @@ export interface Owner {
   /** It is not known any more. */
   forget(): void;
 }
-
-/** Where more than one mark in so many bytes would be made, the whole is encoded as fast. */
-const BYTES_A_MARK = 64;
 
 const READ_ONLY = 'is read-only in the object that was assigned: assign a copy of that';
 const IMMUTABLE =
@@ -131,13 +128,15 @@ export class Attribute {
   #reduceParts(changes: ChangeSet, from: object, base: Uint8Array, ends: boolean): boolean {
     const node = nodeOfRaw(from);
     if (from !== this.root || node === undefined || this.exposures !== undefined) return false;
-    const placed = reduceParts(changes, node, (old, now) =>
+    if (changes.marks * BYTES_A_MARK > base.length) return false;
+    const placed: Placed[] = [];
+    const reduced = reduceParts(changes, node, placed, (old, now) =>
       (!ends && this.#isShown(old)) || this.#isShown(now) || changes.moved?.has(old) === true
         ? undefined
         : this.#termsFor(changes, old, base),
     );
-    if (placed !== undefined) this.#adoption.note(placed);
-    return placed !== undefined;
+    if (reduced) this.#adoption.note(placed);
+    return reduced;
   }
 
   #termsFor({ moved }: ChangeSet, old: object, base: Uint8Array): AssignmentTerms {

@@ -34,6 +34,9 @@ let rounds = 0;
 /** The number of the next round, of all attributes. */
 export const nextRound = (): number => ++rounds;
 
+/** Where more than one mark in so many bytes was made, the whole is encoded as fast. */
+export const BYTES_A_MARK = 64;
+
 /** Reason of a change set that is incomplete: there is another value. */
 export const ASSIGNED = 'it was assigned';
 
