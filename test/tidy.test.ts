@@ -36,7 +36,7 @@ const RANKS: Record<string, number> = {
   history: 2,
   simulation: 6,
   tracking: 1,
-  codec: 1,
+  codec: 0,
   diff: 1,
   log: 1,
   store: 1,

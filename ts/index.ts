@@ -22,7 +22,9 @@ export type {
   ValuesOf,
   WithUndeclared,
 } from './session/definition.ts';
-export type { NotKept, Storable } from './session/storable.ts';
+export { valueType } from './codec/value-types.ts';
+export type { ClassOf, ValueType, ValueTypeFunctions } from './codec/value-types.ts';
+export type { NotKept, RegisteredClasses, Storable } from './session/storable.ts';
 export { SessionRepository } from './session/repository.ts';
 export type {
   ChangeIdOptions,

@@ -1,5 +1,4 @@
 import { HoldfastError } from '../errors.ts';
-import { msgpackCodec } from '../codec/msgpack.ts';
 import type { Differ } from '../diff/differ.ts';
 import { loadDiffer } from '../diff/engine.ts';
 import { EditReader } from './apply.ts';
@@ -9,6 +8,7 @@ import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE } from '
 import { pack, unpack } from './packed.ts';
 import { Reader } from './reader.ts';
 import { SEAL_BYTES, Seen } from './seal.ts';
+import { valueCodec } from './values.ts';
 import { EditWriter } from './write.ts';
 import { Writer } from './writer.ts';
 
@@ -29,7 +29,7 @@ export interface Side {
 
 export function liveSide(value: unknown, name: string): Side {
   let bytes: Uint8Array | undefined;
-  return { value, bytes: () => (bytes ??= msgpackCodec.encode(value, name)) };
+  return { value, bytes: () => (bytes ??= valueCodec().encode(value, name)) };
 }
 
 /** The delta that turns one side into the other: edits, or whatever is shorter where those are long. */
@@ -67,7 +67,7 @@ function editsDelta(edits: EditWriter): { readonly delta: Uint8Array; readonly v
   out.byte(GRAPH_EDITS | (Math.min(steps.length, GRAPH_LONG) << KIND_BITS));
   if (steps.length >= GRAPH_LONG) out.number(steps.length - GRAPH_LONG);
   out.raw(steps);
-  const values = edits.values.length === 0 ? new Uint8Array(0) : pack(msgpackCodec.look(edits.values, 'target'));
+  const values = edits.values.length === 0 ? new Uint8Array(0) : pack(valueCodec().look(edits.values, 'target'));
   out.raw(values);
   return { delta: sealed(out, edits.seen), valuesBytes: values.length };
 }
@@ -123,7 +123,7 @@ export function applyEdits(base: unknown, delta: Uint8Array, limitBytes: number,
   const length = short < GRAPH_LONG ? short : GRAPH_LONG + header.number();
   const start = header.at;
   if (length > end - start) header.corrupt('it is cut short');
-  const values = end === start + length ? [] : msgpackCodec.decode(unpack(header, delta.subarray(start + length, end)));
+  const values = end === start + length ? [] : valueCodec().decode(unpack(header, delta.subarray(start + length, end)));
   if (!Array.isArray(values)) return header.corrupt('its values are none');
   checkSize(end - start - length, limitBytes);
   const edits = new EditReader(new Reader(delta, start, start + length), values, limitBytes);
@@ -145,7 +145,7 @@ function checkSeal(delta: Uint8Array, seen: Seen, reader: Reader): void {
 /** A value whose bytes are checked by reading them. */
 function decoded(bytes: Uint8Array, limitBytes: number): Side {
   checkSize(bytes.length, limitBytes);
-  return { value: msgpackCodec.decode(bytes), bytes: () => bytes };
+  return { value: valueCodec().decode(bytes), bytes: () => bytes };
 }
 
 export function checkSize(bytes: number, limitBytes: number): void {

@@ -1,13 +1,15 @@
 import type { Codec } from '../codec/codec.ts';
 import { HoldfastError } from '../errors.ts';
-import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
+import { codecOf } from '../codec/msgpack.ts';
+import type { ValueType } from '../codec/value-types.ts';
+import { checkOptions, count, describe, flag, func, listOf, text, withMethods } from '../options.ts';
 import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import { notDeclared } from '../tracking/state.ts';
 import { made } from './made.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
-import type { IfStorable } from './storable.ts';
+import type { IfStorable, Leaf } from './storable.ts';
 
 /** `default`: an absent attribute is shown as one. `required`: a session cannot be created without it. */
 export type Presence = 'default' | 'optional' | 'required';
@@ -107,7 +109,7 @@ export type DeepReadonly<T> = T extends (...args: never[]) => unknown
     ? ReadonlyMap<DeepReadonly<K>, DeepReadonly<V>>
     : T extends ReadonlySet<infer V>
       ? ReadonlySet<DeepReadonly<V>>
-      : T extends Date | ArrayBufferView | ArrayBuffer
+      : T extends Leaf
         ? T
         : T extends object
           ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
@@ -161,6 +163,8 @@ export interface SessionDefinition<S extends object, V extends object> {
   readonly undeclared: AnySpec | undefined;
   /** Deleted by the next save of a session that has them. */
   readonly drop: ReadonlySet<string>;
+  /** Of its values, instances of the classes that it names included. */
+  readonly codec: Codec;
   /** Carries the types only. */
   readonly types?: [S, V];
 }
@@ -182,6 +186,8 @@ export interface DefinitionOptions {
    * named here is kept, and not seen.
    */
   readonly drop?: readonly string[] | undefined;
+  /** Classes whose instances are kept beside JavaScript's and the platform's own: what `valueType` gives. */
+  readonly types?: readonly ValueType[] | undefined;
 }
 
 /**
@@ -205,8 +211,9 @@ export function defineSession(
   options: DefinitionOptions & { readonly undeclared?: AnySpec | undefined } = {},
 ): SessionDefinition<object, object> {
   checkAttributes(attributes);
-  checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text) });
-  const { undeclared, drop = [] } = options;
+  const kept = listOf(withMethods('what valueType gives,', 'toData', 'fromData'));
+  checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text), types: kept });
+  const { undeclared, drop = [], types = [] } = options;
   if (undeclared !== undefined && (!isSpec(undeclared) || undeclared.required)) throw undeclarable('undeclared', []);
   for (const name of drop) {
     if (Object.hasOwn(attributes, name))
@@ -214,7 +221,7 @@ export function defineSession(
         paths: [[name]],
       });
   }
-  return { attributes, undeclared, drop: new Set(drop) };
+  return { attributes, undeclared, drop: new Set(drop), codec: codecOf(types) };
 }
 
 function checkAttributes(attributes: Attributes): void {

@@ -1,6 +1,5 @@
 import { Backups } from '../backup/backups.ts';
 import { SteadyTime, systemClock } from '../clock.ts';
-import { msgpackCodec } from '../codec/msgpack.ts';
 import { within } from '../deadline.ts';
 import { loadDiffer } from '../diff/engine.ts';
 import type { Engine } from '../diff/differ.ts';
@@ -76,7 +75,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       onRestored: (id) => this.#claims.doubt(id),
     });
     this.#line = {
-      codec: msgpackCodec,
+      codec: options.definition.codec,
       differ,
       differencing: options.differencing ?? 'binary',
       compress: options.compress ?? 'auto',

@@ -59,7 +59,9 @@ export class Slots implements AttributeSlots {
   }
 
   #decoded(name: string, bytes: Uint8Array): unknown {
-    const value = this.#codec.decode(bytes);
+    const { ids } = this.owner(name);
+    ids.clear();
+    const value = this.#codec.decode(bytes, name, ids);
     const from = this.#storedVersion(name);
     const { migrate, version = 0 } = specOf(this.#definition, name) ?? {};
     if (migrate !== undefined && from < version)
@@ -95,7 +97,7 @@ export class Slots implements AttributeSlots {
 
   owner(name: string): Portions {
     let portions = this.#portions.get(name);
-    if (portions === undefined) this.#portions.set(name, (portions = new Portions()));
+    if (portions === undefined) this.#portions.set(name, (portions = new Portions(this.#codec.types)));
     return portions;
   }
 

@@ -1,7 +1,8 @@
 import { types } from 'node:util';
 import { valueAt, type ChangeSet } from './change-set.ts';
 import { isLong, isObject, kindOf, type Tree } from './kinds.ts';
-import { addParts } from './result.ts';
+import { isShared } from './identities.ts';
+import { addParts } from './parts.ts';
 import { isTracked, nodeOfRaw, type Node } from './nodes.ts';
 
 /** A value that was put into the tree, and may be the application's. */
@@ -51,7 +52,8 @@ export class Assignment {
   /** False: `old` is useless, in part made into `now`, which is as it was. */
   make(key: unknown, old: object, now: object): boolean {
     try {
-      return !(this.#terms.shown && this.#holdsTracked(now)) && this.#inside(key, old, now);
+      if (isShared(now) || (this.#terms.shown && this.#holdsTracked(now))) return false;
+      return this.#inside(key, old, now);
     } catch {
       return false; // what is wrong with it is found again, with its path, when it is encoded
     }
@@ -247,11 +249,17 @@ function put(holder: object, key: unknown, value: unknown): void {
   else (holder as Tree)[key as string] = value;
 }
 
+/** Whether both are encoded alike, and nothing is in several places of either. */
+export function isEqualTree(a: unknown, b: unknown): boolean {
+  // Of two that go together, it is enough that the one comes to an end.
+  return !isShared(b) && isEqual(a, b) && !isShared(a);
+}
+
 /**
- * Whether both are encoded alike: keys in the same order. False where that is not known, and where `a` has one that is
+ * Of values of which one has nothing in several places: whether both are encoded alike, keys in the same order. False where that is not known, and where `a` has one that is
  * `kept` and `b` has another one in its place.
  */
-export function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>): boolean {
+function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>): boolean {
   if (Object.is(a, b)) return true;
   if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
   if (kept?.has(a) === true) return false;

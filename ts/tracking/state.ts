@@ -65,7 +65,7 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
     if (immutable && this.#slots.has(name))
       throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
     // A copy, so that whoever still holds the value cannot change it.
-    const adopted = immutable ? attribute.adopt(plainFor(name, value)) : attribute.place(attribute, name, value);
+    const adopted = immutable ? attribute.adopt(plainFor(attribute, value)) : attribute.place(attribute, name, value);
     this.#tracker.markWritten(attribute);
     // The mark is for the root only: what lies inside stays read-only.
     if (immutable) attribute.writing = false;

@@ -1,9 +1,12 @@
+import { BUILT_IN_TYPES } from '../codec/built-in-types.ts';
+import type { Ids } from '../codec/ids.ts';
+import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError } from '../errors.ts';
 import { Attribute, type Host, type Owner } from './attribute.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
 import { stateOf } from './state.ts';
 
-export { isEqual } from './assignment.ts';
+export { isEqualTree } from './assignment.ts';
 export { unwrap } from './nodes.ts';
 export { plain, plainFor } from './plain.ts';
 export { withoutState } from './result.ts';
@@ -30,6 +33,9 @@ export interface AttributeSlots {
 
 /** Knows nothing. */
 class Nobody implements Owner {
+  readonly types: ValueTypes = BUILT_IN_TYPES;
+  readonly ids: Ids = new Map();
+
   splice(): undefined {
     return undefined;
   }
