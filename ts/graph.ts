@@ -7,7 +7,7 @@ import { HoldfastError } from './errors.ts';
 import { count, describe, flag, checkOptions, listOf, withMethods, type Rule, type Rules } from './options.ts';
 import type { Codec } from './codec/codec.ts';
 import { Fault, refusal } from './codec/fault.ts';
-import type { Ids } from './codec/ids.ts';
+import type { Named } from './codec/ids.ts';
 import { codecOf } from './codec/msgpack.ts';
 import type { ValueType } from './codec/value-types.ts';
 import { changesOf, type Change } from './graph/changes.ts';
@@ -16,7 +16,7 @@ import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
 import { patched } from './graph/json-patched.ts';
 import { ABSENT, Merge, type Conflict, type MergePolicy } from './graph/merge.ts';
 import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
-import { checkPlaces, refuseShared } from './graph/places.ts';
+import { checkTree, treeBytes } from './graph/places.ts';
 import { valueCodec, withCodec } from './graph/values.ts';
 
 export type { Change } from './graph/changes.ts';
@@ -78,15 +78,12 @@ function checkBytes(verb: string, value: unknown, name: string): asserts value i
 }
 
 function side(verb: string, value: unknown, name: string, { bytes, limitBytes, codec }: Checked): Side {
-  if (!bytes) {
-    checkPlaces(value, name);
-    return liveSide(value, name);
-  }
+  if (!bytes) return liveSide(value, name);
   checkBytes(verb, value, name);
   checkSize(value.length, limitBytes);
-  const ids: Ids = new Map();
-  const decoded = codec.decode(value, name, ids);
-  for (const shared of ids.keys()) refuseShared(decoded, shared, name);
+  const named: Named = { ids: undefined };
+  const decoded = codec.decode(value, name, named);
+  checkTree(decoded, named, name);
   return { value: decoded, bytes: () => value };
 }
 
@@ -96,17 +93,17 @@ function named<T>(sides: readonly (readonly [value: unknown, name: string])[], r
     return run();
   } catch (cause) {
     if (cause instanceof HoldfastError && cause.code !== 'ERR_INVALID') throw cause;
-    for (const [value, name] of sides) valueCodec().look(value, name);
+    for (const [value, name] of sides) treeBytes(value, name);
     throw cause instanceof Fault ? refusal(cause, 'value') : cause;
   }
 }
 
 /**
- * A new delta that turns `base` into `target`: 1 byte where they are equal. Parts that both share (`===`) are not
- * compared.
+ * A new delta that turns `base` into `target`: 1 byte where they are equal. Parts that both share (`===`) are not looked
+ * at.
  *
  * @throws HoldfastError `ERR_INVALID` naming the path of what cannot be kept where it was met, and for wrong options;
- * `ERR_LIMIT` for too deep nesting. An object in several places, or in itself, is `ERR_INVALID`.
+ * `ERR_LIMIT` for too deep nesting. An object in itself is either of them, and so is a new one in several places.
  */
 export function diff(base: unknown, target: unknown, options?: GraphOptions): Uint8Array {
   return running('diff', options, (checked) => {

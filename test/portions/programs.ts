@@ -105,7 +105,7 @@ export class World {
       this.#tracker.settle(capture);
       return true;
     }
-    const { ids } = this.#slots.portions;
+    const { portions } = this.#slots;
     let whole: Uint8Array | undefined;
     let refused: unknown;
     try {
@@ -122,9 +122,9 @@ export class World {
     }
     const after = msgpackCodec.encode(this.value, 'a');
     if (Buffer.compare(after, whole) !== 0) throw new Error(`the save changed the value ${difference(after, whole)}`);
-    whole = msgpackCodec.encode(this.value, 'a', ids);
+    whole = msgpackCodec.encode(this.value, 'a', portions);
     if (spliced !== undefined && Buffer.compare(spliced, whole) !== 0) throw new Error(difference(spliced, whole));
-    if (ids.size > 0) this.outcome.shared += 1;
+    if (portions.ids !== undefined) this.outcome.shared += 1;
     if (spliced !== undefined && spliced !== base) this.outcome.spliced += 1;
     else if (spliced === undefined) this.outcome.whole += 1;
     this.#bytes = spliced ?? whole;
@@ -147,9 +147,7 @@ export class World {
     this.lines.push('reopen()');
     const aliased = this.#tracker.detach().length > 0;
     if ((aliased || !saved) && this.#bytes.length > 0) {
-      const { ids } = this.#slots.portions;
-      ids.clear();
-      this.#slots.set('a', msgpackCodec.decode(this.#bytes, 'a', ids));
+      this.#slots.set('a', msgpackCodec.decode(this.#bytes, 'a', this.#slots.portions));
       this.#slots.portions.settle(this.#bytes, this.value);
     }
     this.#tracker.close();

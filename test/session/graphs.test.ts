@@ -164,6 +164,43 @@ const money = valueType('Money', Money, {
   fromData: ({ cents, note }) => Object.assign(new Money(cents), { note }),
 });
 
+describe('sixty levels of one object twice', () => {
+  /** 2^60 objects, if each place were a part of its own. */
+  const doubled = (): Loose => {
+    let value: Loose = { n: 0 };
+    for (let level = 0; level < 60; level += 1) value = { left: value, right: value };
+    return value;
+  };
+  const levels = (value: Loose): number => {
+    let count = 0;
+    for (let at = value; at.left !== undefined; at = at.left) if (at.left === at.right) count += 1;
+    return count;
+  };
+
+  it('cost sixty objects: assigned, saved, copied, compared, replaced and read', async () => {
+    const store = new MemoryStore();
+    const sessions = open(store);
+    await sessions.scope('s', (state) => void (state.a = { list: [], in: doubled() }), { create: {} });
+    const session = await sessions.open('s');
+    expect(session.byteLength).toBeLessThan(2_000);
+    session.state.a.in = doubled();
+    expect((await session.save()).kind).toBe('nothing');
+    session.state.a = { list: [], in: doubled() };
+    expect((await session.save()).kind).toBe('nothing');
+    session.replace({ a: { list: [], in: doubled() }, b: {} });
+    expect((await session.save()).changed).not.toContain('a');
+    session.replace({ a: { list: [], in: doubled() }, b: {} });
+    session.state.b = { copy: session.state.a.in, frozen: Object.freeze(doubled()) };
+    session.state.a.in.left.left.n = 1;
+    session.state.a.list.push(session.state.a.in.right);
+    await session.saveAndClose();
+    const result = await sessions.scope('s', (state) => [state.a.in, { again: state.a.list[0] }]);
+    expect([levels(result[0]), result[1].again === result[0].left]).toEqual([60, true]);
+    const { a, b } = await elsewhere(store);
+    expect([levels(a.in), levels(b.copy), levels(b.frozen), a.list[0] === a.in.right]).toEqual([60, 60, 60, true]);
+  });
+});
+
 describe('instances of registered classes', () => {
   const shop = defineSession(
     { price: mutable<Loose>(), other: mutable(() => 0), once: immutable<Part>(() => new Money(1) as Part) },

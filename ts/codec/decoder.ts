@@ -13,7 +13,7 @@ import {
   EXT_TIMESTAMP,
   EXT_UNDEFINED,
 } from './format.ts';
-import type { Ids } from './ids.ts';
+import type { Named } from './ids.ts';
 import { KnownKeys, type KnownKey } from './known-keys.ts';
 import { Reader } from './reader.ts';
 import type { ValueTypes } from './value-types.ts';
@@ -39,25 +39,22 @@ export class Decoder extends Reader {
   /** The id of the container that begins next; -1: it has none. */
   private id = -1;
 
-  /** `ids` is given what has an id. */
-  decode(bytes: Buffer, types: ValueTypes, ids: Ids | undefined): unknown {
+  /** `named` is told what is in several places. */
+  decode(bytes: Buffer, types: ValueTypes, named: Named | undefined): unknown {
     this.open(bytes);
     this.known = this.keys.first;
     this.types = types;
     try {
       const value = this.value(0);
       if (this.at !== bytes.length) this.corrupt('bytes follow the value');
-      if (this.defined !== undefined) this.tell(this.defined, ids);
+      const { defined } = this;
+      if (this.unused.size > 0) this.corrupt('an object has an id and no reference');
+      if (named !== undefined) named.ids = defined && new Map(Array.from(defined, ([id, object]) => [object, id]));
       return value;
     } finally {
       this.shut();
       if (this.defined !== undefined) this.forget();
     }
-  }
-
-  private tell(defined: ReadonlyMap<number, object>, ids: Ids | undefined): void {
-    if (this.unused.size > 0) this.corrupt('an object has an id and no reference');
-    if (ids !== undefined) for (const [id, object] of defined) ids.set(object, id);
   }
 
   private forget(): void {

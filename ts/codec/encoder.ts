@@ -16,7 +16,7 @@ import {
   OPTIONS,
   needsString16,
 } from './format.ts';
-import { idsOf, type Ids } from './ids.ts';
+import { idsOf, type Ids, type Named } from './ids.ts';
 import { KnownKeys } from './known-keys.ts';
 import { FIRST_BYTES, MAP, Writer } from './writer.ts';
 import {
@@ -62,27 +62,26 @@ export class Encoder extends Writer {
   /** Objects that may not come, as if they came twice; asked of each. Given where a value is written in pieces. */
   private isForeign: ((value: object) => boolean) | undefined;
 
-  /** A view of the scratch area, which the next call overwrites. `ids` become those of this value. */
-  encode(value: unknown, types: ValueTypes, ids?: Ids): Uint8Array {
+  /** A view of the scratch area, which the next call overwrites. `named` is told what is in several places. */
+  encode(value: unknown, types: ValueTypes, named?: Named): Uint8Array {
     try {
       this.types = types;
       this.value(value, 0);
-      if (this.shared !== undefined) this.again(value, this.shared, ids);
-      else if (ids !== undefined && ids.size > 0) ids.clear();
+      if (this.shared !== undefined) this.again(value, this.shared, named);
+      else if (named !== undefined) named.ids = undefined;
       return this.bytes.subarray(0, this.at);
     } finally {
       this.reset();
     }
   }
 
-  private again(value: unknown, shared: ReadonlySet<object>, kept: Ids | undefined): void {
-    this.ids = idsOf(this.seen, shared, kept);
+  private again(value: unknown, shared: ReadonlySet<object>, named: Named | undefined): void {
+    this.ids = idsOf(this.seen, shared, named?.ids);
     this.seen = new Set();
     this.objects = 0;
     this.at = 0;
     this.value(value, 0);
-    kept?.clear();
-    if (kept !== undefined) for (const [object, id] of this.ids) kept.set(object, id);
+    if (named !== undefined) named.ids = this.ids;
   }
 
   /**

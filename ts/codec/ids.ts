@@ -4,6 +4,11 @@
  */
 export type Ids = Map<object, number>;
 
+/** What they are kept beside; undefined: nothing is in several places. */
+export interface Named {
+  ids: Ids | undefined;
+}
+
 /**
  * Of the objects that are `shared`, in the order in which they are `met`: each keeps the id that it has, others get the
  * lowest that are free.

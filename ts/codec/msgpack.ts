@@ -4,7 +4,7 @@ import type { Codec } from './codec.ts';
 import { Decoder } from './decoder.ts';
 import { Encoder } from './encoder.ts';
 import { refusal } from './fault.ts';
-import type { Ids } from './ids.ts';
+import type { Named } from './ids.ts';
 import { ValueTypes, type ValueType } from './value-types.ts';
 
 const encoder = new Encoder();
@@ -15,10 +15,10 @@ let decoding = 0;
 
 /** Canonical MessagePack; the bytes are drawn in `format.ts`. */
 function codecWith(types: ValueTypes): Codec {
-  const look = (value: unknown, name: string, ids?: Ids): Uint8Array => {
+  const look = (value: unknown, name: string, named?: Named): Uint8Array => {
     encoding += 1;
     try {
-      return (encoding === 1 ? encoder : new Encoder()).encode(value, types, ids);
+      return (encoding === 1 ? encoder : new Encoder()).encode(value, types, named);
     } catch (cause) {
       throw refusal(cause, name);
     } finally {
@@ -28,13 +28,13 @@ function codecWith(types: ValueTypes): Codec {
   return {
     types,
     look,
-    encode: (value, name, ids) => new Uint8Array(look(value, name, ids)),
-    decode(bytes, name, ids) {
+    encode: (value, name, named) => new Uint8Array(look(value, name, named)),
+    decode(bytes, name, named) {
       if (!(bytes instanceof Uint8Array)) throw new HoldfastError('ERR_INVALID', 'decode takes a Uint8Array.');
       decoding += 1;
       try {
         const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-        return (decoding === 1 ? decoder : new Decoder()).decode(source, types, ids);
+        return (decoding === 1 ? decoder : new Decoder()).decode(source, types, named);
       } catch (cause) {
         throw unread(cause, name);
       } finally {

@@ -6,6 +6,7 @@ import { compare } from './compare.ts';
 import type { Edit } from './edit.ts';
 import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE } from './format.ts';
 import { pack, unpack } from './packed.ts';
+import { treeBytes } from './places.ts';
 import { Reader } from './reader.ts';
 import { SEAL_BYTES, Seen } from './seal.ts';
 import { valueCodec } from './values.ts';
@@ -29,7 +30,7 @@ export interface Side {
 
 export function liveSide(value: unknown, name: string): Side {
   let bytes: Uint8Array | undefined;
-  return { value, bytes: () => (bytes ??= valueCodec().encode(value, name)) };
+  return { value, bytes: () => (bytes ??= new Uint8Array(treeBytes(value, name))) };
 }
 
 /** The delta that turns one side into the other: edits, or whatever is shorter where those are long. */
@@ -39,7 +40,7 @@ export function makeDelta(base: Side, target: Side): Uint8Array {
   if (edit.kind === 'set') return shortest(undefined, base, target);
   const edits = new EditWriter();
   edits.edit(edit, base.value);
-  const { delta, valuesBytes } = editsDelta(edits);
+  const { delta, valuesBytes } = editsDelta(edits, target.value);
   if (delta.length <= SHORT || (valuesBytes <= SHORT_OF_LARGE && isLarge(edit, target.value))) return delta;
   return shortest(delta, base, target);
 }
@@ -61,13 +62,13 @@ function partsOf(value: unknown, most: number): number {
   return count;
 }
 
-function editsDelta(edits: EditWriter): { readonly delta: Uint8Array; readonly valuesBytes: number } {
+function editsDelta(edits: EditWriter, target: unknown): { readonly delta: Uint8Array; readonly valuesBytes: number } {
   const steps = edits.bytes.finish();
   const out = new Writer();
   out.byte(GRAPH_EDITS | (Math.min(steps.length, GRAPH_LONG) << KIND_BITS));
   if (steps.length >= GRAPH_LONG) out.number(steps.length - GRAPH_LONG);
   out.raw(steps);
-  const values = edits.values.length === 0 ? new Uint8Array(0) : pack(valueCodec().look(edits.values, 'target'));
+  const values = edits.values.length === 0 ? new Uint8Array(0) : pack(treeBytes(edits.values, 'target', target));
   out.raw(values);
   return { delta: sealed(out, edits.seen), valuesBytes: values.length };
 }

@@ -1,15 +1,21 @@
+import type { Named } from '../codec/ids.ts';
 import { HoldfastError } from '../errors.ts';
 import { findSteps, formatPath, type Path } from '../path.ts';
-import { findShared } from '../tracking/identities.ts';
+import { valueCodec } from './values.ts';
 
-/** Throws where an object is in several places of `value`: its parts are compared and made as those of a tree. */
-export function checkPlaces(value: unknown, name: string): void {
-  const shared = findShared(value);
-  if (shared !== undefined) refuseShared(value, shared, name);
+/** The bytes of a tree; `value` is it, or a list of parts of it. Overwritten by the next call. */
+export function treeBytes(value: unknown, name: string, tree: unknown = value): Uint8Array {
+  const named: Named = { ids: undefined };
+  const bytes = valueCodec().look(value, name, named);
+  checkTree(tree, named, name);
+  return bytes;
 }
 
-export function refuseShared(root: unknown, shared: object, name: string): never {
-  const path: Path = [name, ...(findSteps(root, shared) ?? [])];
+/** Throws where something is in several places: parts are compared, and made, as those of a tree. */
+export function checkTree(root: unknown, { ids }: Named, name: string): void {
+  if (ids === undefined) return;
+  const [shared] = ids.keys();
+  const path: Path = [name, ...(findSteps(root, shared!) ?? [])];
   throw new HoldfastError(
     'ERR_INVALID',
     `${formatPath(path)} is in several places of the value, and the graph differ takes values as trees: take a delta of the bytes (holdfast/delta), or put a copy in each place.`,

@@ -38,7 +38,7 @@ export class Portions implements Owner {
   /** What is known of where things lie in the base holds for this layout alone. */
   #layout = ++layouts;
   /** Of objects that are in several places of the value, as they are called in the base. */
-  readonly ids: Ids = new Map();
+  ids: Ids | undefined;
   /** Classes whose instances are kept. */
   readonly types: ValueTypes;
   readonly #limits: PortionLimits;
@@ -91,7 +91,7 @@ export class Portions implements Owner {
   #spliced(base: Uint8Array, root: object, changes: ChangeSet): Uint8Array | undefined {
     const { round, marks, incomplete } = changes;
     // Ids are counted over the whole: what is in several places may have its first place anywhere.
-    if (incomplete !== undefined || this.ids.size > 0) return undefined;
+    if (incomplete !== undefined || this.ids !== undefined) return undefined;
     if (marks === 0) return base;
     const node = nodeOfRaw(root);
     const { wholeBytes, bytesAMark, keptBytes } = this.#limits;

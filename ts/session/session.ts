@@ -315,7 +315,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       versions: slots.savedVersions(touched),
       value: (name: string) => slots.get(name),
       splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base, last),
-      ids: (name: string) => slots.owner(name).ids,
+      named: (name: string) => slots.owner(name),
       encoded: (name: string, bytes: Uint8Array) => slots.encoded(name, bytes),
     };
     const pushing = push(line, this.#replica, tracked, {

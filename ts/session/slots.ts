@@ -59,9 +59,7 @@ export class Slots implements AttributeSlots {
   }
 
   #decoded(name: string, bytes: Uint8Array): unknown {
-    const { ids } = this.owner(name);
-    ids.clear();
-    const value = this.#codec.decode(bytes, name, ids);
+    const value = this.#codec.decode(bytes, name, this.owner(name));
     const from = this.#storedVersion(name);
     const { migrate, version = 0 } = specOf(this.#definition, name) ?? {};
     if (migrate !== undefined && from < version)
@@ -113,7 +111,9 @@ export class Slots implements AttributeSlots {
       if (slot === undefined) continue;
       slot.loaded = false;
       slot.value = undefined;
-      this.owner(name).forget();
+      const owner = this.owner(name);
+      owner.forget();
+      owner.ids = undefined;
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Ids } from '../codec/ids.ts';
+import type { Named } from '../codec/ids.ts';
 import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError } from '../errors.ts';
 import { findSteps, formatPath, type Path, type PathStep } from '../path.ts';
@@ -36,11 +36,9 @@ export interface Host {
 }
 
 /** Stands for an attribute from one tracker to the next, and knows what it was encoded as last. */
-export interface Owner {
+export interface Owner extends Named {
   /** Classes whose instances are kept. */
   readonly types: ValueTypes;
-  /** Of objects that are in several places of its value, as they are called in its bytes. */
-  readonly ids: Ids;
   /**
    * The bytes of `root`, which were `base` before what `changes` tells, if any; `base` itself where nothing has changed.
    * Undefined: they are not known, and it must be encoded whole.
@@ -145,7 +143,7 @@ export class Attribute {
     if (!known) this.owner.forget();
     const target = known ? this.owner.splice(base, this.root, changes) : undefined;
     if (reduced) this.#adopting?.detach(round);
-    if (target === undefined && this.owner.ids.size > 0) keepIds(this, changes, from);
+    if (target === undefined && this.owner.ids !== undefined) keepIds(this, changes, from);
     return target;
   }
 

@@ -2,25 +2,43 @@ import type { Ids } from '../codec/ids.ts';
 import { isLeaf } from '../codec/kinds.ts';
 import type { Attribute } from './attribute.ts';
 import { valueAt, type ChangeSet } from './change-set.ts';
-import { isObject, kindOf } from './kinds.ts';
+import { DEPTH_LIMIT, isLong, isObject, kindOf } from './kinds.ts';
 import { addParts } from './parts.ts';
 
-/** Whether an object is in several places of `value`. Dates and bytes are values, wherever they are. */
-export const isShared = (value: unknown): boolean => findShared(value) !== undefined;
+/**
+ * Whether an object is in several places of `value`, or it is too deep to be kept. Dates and bytes are values, wherever
+ * they are.
+ */
+export function isShared(value: unknown): boolean {
+  return isObject(value) && meetsAgain(value, new Set(), 0);
+}
 
-/** One of them. */
-export function findShared(value: unknown): object | undefined {
-  if (!isObject(value)) return undefined;
-  const seen = new Set<object>();
-  const open: object[] = [value];
-  let count = 0;
-  for (let one = open.pop(); one !== undefined; one = open.pop()) {
-    if (Object.getPrototypeOf(one) !== Object.prototype && !Array.isArray(one) && isLeaf(one)) continue;
-    seen.add(one);
-    if (seen.size !== ++count) return one;
-    addParts(one, open);
+function meetsAgain(value: object, seen: Set<object>, depth: number): boolean {
+  const isArray = Array.isArray(value);
+  const isPlain = !isArray && Object.getPrototypeOf(value) === Object.prototype;
+  if (!isArray && !isPlain && isLeaf(value)) return false;
+  const before = seen.size;
+  seen.add(value);
+  if (seen.size === before || depth > DEPTH_LIMIT) return true;
+  if (isArray && !isLong(value)) {
+    for (let i = 0; i < value.length; i += 1) {
+      const part: unknown = value[i];
+      if (typeof part === 'object' && part !== null && meetsAgain(part, seen, depth + 1)) return true;
+    }
+    return false;
   }
-  return undefined;
+  if (!isPlain) return partsOf(value).some((part) => meetsAgain(part, seen, depth + 1));
+  for (const key in value) {
+    const part = (value as Record<string, unknown>)[key];
+    if (typeof part === 'object' && part !== null && meetsAgain(part, seen, depth + 1)) return true;
+  }
+  return false;
+}
+
+function partsOf(value: object): object[] {
+  const parts: object[] = [];
+  addParts(value, parts);
+  return parts;
 }
 
 /**
@@ -28,6 +46,7 @@ export function findShared(value: unknown): object | undefined {
  * form: so that assigning an equal value changes no byte. `from`: the whole, as it was.
  */
 export function keepIds({ owner: { ids }, root }: Attribute, changes: ChangeSet | undefined, from: unknown): void {
+  if (ids === undefined) return;
   const names = new Naming(ids);
   if (from !== root) names.pair(from, root);
   for (const { notes, raw } of changes?.noted ?? []) {
@@ -58,13 +77,13 @@ class Naming {
       this.#now.add(now);
       const id = this.#ids.get(old);
       if (id !== undefined && !this.#ids.has(now)) this.#ids.set(now, id);
-      if (kind !== 'opaque') for (const both of partsOf(old, now)) open.push(both);
+      if (kind !== 'opaque') for (const both of pairsOf(old, now)) open.push(both);
     }
   }
 }
 
 /** What is in the same place in both. */
-function partsOf(old: object, now: object): [unknown, unknown][] {
+function pairsOf(old: object, now: object): [unknown, unknown][] {
   if (old instanceof Map || old instanceof Set) {
     const others = [...(now as Map<unknown, unknown>).entries()];
     return [...old.entries()].flatMap(([key, value], i): [unknown, unknown][] => {

@@ -23,7 +23,7 @@ export class Reduction {
     const attribute = this.#attribute;
     const now = attribute.root;
     if (!isObject(now) || assigned.marks > 0 || attribute.exposures !== undefined) return undefined;
-    if (attribute.owner.ids.size > 0) return undefined; // it is encoded whole
+    if (attribute.owner.ids !== undefined) return undefined; // it is encoded whole
     if (this.#adoption.heldSince < assigned.round) return undefined;
     if (this.isShown(now)) return undefined; // it may be changed by what was handed out of it
     const changes = new ChangeSet(assigned.round, attribute);
@@ -42,7 +42,7 @@ export class Reduction {
   parts(changes: ChangeSet, from: object, base: Uint8Array, ends: boolean): boolean {
     const node = nodeOfRaw(from);
     const { root, exposures, owner } = this.#attribute;
-    if (from !== root || node === undefined || exposures !== undefined || owner.ids.size > 0) return false;
+    if (from !== root || node === undefined || exposures !== undefined || owner.ids !== undefined) return false;
     if (changes.marks * BYTES_A_MARK > base.length) return false;
     const placed: Placed[] = [];
     const reduced = reduceParts(changes, node, placed, (old, now) =>

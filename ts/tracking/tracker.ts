@@ -34,7 +34,7 @@ export interface AttributeSlots {
 /** Knows nothing. */
 class Nobody implements Owner {
   readonly types: ValueTypes = BUILT_IN_TYPES;
-  readonly ids: Ids = new Map();
+  ids: Ids | undefined;
 
   splice(): undefined {
     return undefined;
