@@ -121,8 +121,13 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const given = Object.values(values).includes(undefined) ? givenOf(values) : (values as Record<string, unknown>);
     this.#tracker.checkOpen();
     const { image } = this.#replica;
+    const written = this.#tracker.writeSet; // in these, something may be in several places by now
     const isThere = (name: string): boolean =>
-      image.value(name) !== undefined && slots.has(name) && isEqualTree(slots.get(name), given[name]);
+      image.value(name) !== undefined &&
+      slots.has(name) &&
+      slots.owner(name).ids === undefined &&
+      !written.has(name) &&
+      isEqualTree(slots.get(name), given[name]);
     for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
     for (const name of Object.keys(given)) if (!stays(name) && !isThere(name)) state[name] = given[name];
     slots.arrange(Object.keys(given));

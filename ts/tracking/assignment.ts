@@ -249,48 +249,48 @@ function put(holder: object, key: unknown, value: unknown): void {
   else (holder as Tree)[key as string] = value;
 }
 
-/** Whether both are encoded alike, and nothing is in several places of either. */
-export function isEqualTree(a: unknown, b: unknown): boolean {
-  // Of two that go together, it is enough that the one comes to an end.
-  return !isShared(b) && isEqual(a, b) && !isShared(a);
-}
+/** Whether both are encoded alike, and nothing is in several places of `b`; as little as it is of `tree`. */
+export const isEqualTree = (tree: unknown, b: unknown): boolean => isEqual(tree, b, undefined, new Set());
 
 /**
  * Of values of which one has nothing in several places: whether both are encoded alike, keys in the same order. False where that is not known, and where `a` has one that is
  * `kept` and `b` has another one in its place.
  */
-function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>): boolean {
+function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>, met?: Set<object>): boolean {
   if (Object.is(a, b)) return true;
   if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
   if (kept?.has(a) === true) return false;
   const kind = kindOf(a);
+  if (met !== undefined && kind !== 'opaque' && met.size === met.add(b).size) return false;
   if ((kind === 'map' || kind === 'set') && Object.keys(b).length > 0) return false; // it is refused
   switch (kind) {
     case 'opaque':
       return sameOpaque(a, b);
     case 'map':
-      return equalLists([...(a as Map<unknown, unknown>)].flat(), [...(b as Map<unknown, unknown>)].flat(), kept);
+      return equalLists([...(a as Map<unknown, unknown>)].flat(), [...(b as Map<unknown, unknown>)].flat(), kept, met);
     case 'set':
-      return equalLists([...(a as Set<unknown>)], [...(b as Set<unknown>)], kept);
+      return equalLists([...(a as Set<unknown>)], [...(b as Set<unknown>)], kept, met);
     default:
-      return Array.isArray(a) ? equalLists(a, b as unknown as List, kept) : equalTrees(a as Tree, b as Tree, kept);
+      return Array.isArray(a)
+        ? equalLists(a, b as unknown as List, kept, met)
+        : equalTrees(a as Tree, b as Tree, kept, met);
   }
 }
 
-function equalTrees(a: Tree, b: Tree, kept: ReadonlySet<object> | undefined): boolean {
+function equalTrees(a: Tree, b: Tree, kept: ReadonlySet<object> | undefined, met: Set<object> | undefined): boolean {
   const keys = Object.keys(a);
   const others = Object.keys(b);
   if (keys.length !== others.length || Object.getOwnPropertySymbols(b).length > 0) return false;
   for (let i = 0; i < keys.length; i += 1) {
     const key = keys[i]!;
-    if (key !== others[i] || !isEqual(a[key], b[key], kept)) return false;
+    if (key !== others[i] || !isEqual(a[key], b[key], kept, met)) return false;
   }
   return true;
 }
 
-function equalLists(a: List, b: List, kept: ReadonlySet<object> | undefined): boolean {
+function equalLists(a: List, b: List, kept: ReadonlySet<object> | undefined, met: Set<object> | undefined): boolean {
   if (a.length !== b.length || isLong(a) || hasHoles(a, 0, a.length) || hasHoles(b, 0, b.length)) return false;
-  for (let i = 0; i < a.length; i += 1) if (!isEqual(a[i], b[i], kept)) return false;
+  for (let i = 0; i < a.length; i += 1) if (!isEqual(a[i], b[i], kept, met)) return false;
   return true;
 }
 

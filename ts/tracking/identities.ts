@@ -3,6 +3,7 @@ import { isLeaf } from '../codec/kinds.ts';
 import type { Attribute } from './attribute.ts';
 import { valueAt, type ChangeSet } from './change-set.ts';
 import { DEPTH_LIMIT, isLong, isObject, kindOf } from './kinds.ts';
+import { nodeOfRaw } from './nodes.ts';
 import { addParts } from './parts.ts';
 
 /**
@@ -10,16 +11,35 @@ import { addParts } from './parts.ts';
  * they are.
  */
 export function isShared(value: unknown): boolean {
-  return isObject(value) && meetsAgain(value, new Set(), 0);
+  return isObject(value) && meetsAgain(value, { number: (walks += 1), others: undefined }, 0);
 }
 
-function meetsAgain(value: object, seen: Set<object>, depth: number): boolean {
+interface Walk {
+  readonly number: number;
+  /** Those that it met which have no node. */
+  others: Set<object> | undefined;
+}
+
+let walks = 0;
+
+function isMet(value: object, walk: Walk): boolean {
+  const node = nodeOfRaw(value);
+  if (node !== undefined && node.raw === value) {
+    if (node.visit === walk.number) return true;
+    node.visit = walk.number;
+    return false;
+  }
+  const others = (walk.others ??= new Set());
+  const before = others.size;
+  others.add(value);
+  return others.size === before;
+}
+
+function meetsAgain(value: object, seen: Walk, depth: number): boolean {
   const isArray = Array.isArray(value);
   const isPlain = !isArray && Object.getPrototypeOf(value) === Object.prototype;
   if (!isArray && !isPlain && isLeaf(value)) return false;
-  const before = seen.size;
-  seen.add(value);
-  if (seen.size === before || depth > DEPTH_LIMIT) return true;
+  if (depth > DEPTH_LIMIT || isMet(value, seen)) return true;
   if (isArray && !isLong(value)) {
     for (let i = 0; i < value.length; i += 1) {
       const part: unknown = value[i];
