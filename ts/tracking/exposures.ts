@@ -10,20 +10,19 @@ import { types } from 'node:util';
  */
 export class Exposures {
   #always = false;
-  /** Weak, or a long session that replaces its dates would keep them all. */
-  #dates: WeakRef<Date>[] = [];
+  #dates: ExposedDate[] = [];
   #bytes: WeakRef<object>[] = [];
-  /** What is known of a Date leads to what holds it, and must not keep that: so it stands under the Date. */
-  readonly #known: WeakMap<object, Exposed | undefined> = new WeakMap();
+  #known: WeakSet<object> = new WeakSet();
   #sweepAt = 64;
 
   /** `value` was found in `parent` under `key`; undefined: in a Set, or as a key. */
   add(value: object, parent: object | undefined, key: unknown): void {
     if (this.#known.has(value)) return;
-    const isDate = types.isDate(value);
-    this.#known.set(value, isDate ? { parent, key, saved: value.getTime(), captured: undefined } : undefined);
-    if (isDate) this.#dates.push(new WeakRef(value));
-    else {
+    this.#known.add(value);
+    if (types.isDate(value)) {
+      const holder = parent && new WeakRef(parent);
+      this.#dates.push({ date: new WeakRef(value), parent: holder, key, saved: value.getTime(), captured: undefined });
+    } else {
       this.#always = true;
       this.#bytes.push(new WeakRef(value));
     }
@@ -32,24 +31,23 @@ export class Exposures {
 
   /** What was handed out and is still there. */
   *values(): Iterable<object> {
-    for (const [date] of this.#eachDate()) yield date;
+    for (const { date } of this.#dates) {
+      const value = date.deref();
+      if (value !== undefined) yield value;
+    }
     for (const bytes of this.#bytes) {
       const value = bytes.deref();
       if (value !== undefined) yield value;
     }
   }
 
-  *#eachDate(): Iterable<[Date, Exposed]> {
-    for (const ref of this.#dates) {
-      const date = ref.deref();
-      if (date !== undefined) yield [date, this.#known.get(date)!];
-    }
-  }
-
   /** What held them has a copy in its place. */
   follow(copies: ReadonlyMap<object, object>): void {
-    for (const [, exposed] of this.#eachDate())
-      if (exposed.parent !== undefined) exposed.parent = copies.get(exposed.parent) ?? exposed.parent;
+    for (const exposed of this.#dates) {
+      const parent = exposed.parent?.deref();
+      const copy = parent && copies.get(parent);
+      if (copy !== undefined) exposed.parent = new WeakRef(copy);
+    }
   }
 
   /**
@@ -57,27 +55,33 @@ export class Exposures {
    * holding parts of the value.
    */
   leave(exchange: (parent: object, key: unknown, date: Date) => void): boolean {
-    const dates = [...this.#eachDate()];
-    if (this.#always || dates.some(([, { parent }]) => parent === undefined)) return false;
-    for (const [date, { parent, key }] of dates) exchange(parent!, key, date);
+    if (this.#always || this.#dates.some(({ parent }) => parent === undefined)) return false;
+    for (const { date, parent, key } of this.#dates) {
+      const [value, holder] = [date.deref(), parent?.deref()];
+      if (value !== undefined && holder !== undefined) exchange(holder, key, value);
+    }
     return true;
   }
 
   /** Whether one may have changed since the last save. */
   get changed(): boolean {
-    if (this.#always) return true;
-    for (const [date, { saved }] of this.#eachDate()) if (!Object.is(date.getTime(), saved)) return true;
-    return false;
+    return (
+      this.#always ||
+      this.#dates.some(({ date, saved }) => {
+        const time = date.deref()?.getTime();
+        return time !== undefined && !Object.is(time, saved);
+      })
+    );
   }
 
   /** Now is what a save encodes. */
   capture(): void {
-    for (const [date, exposed] of this.#eachDate()) exposed.captured = date.getTime();
+    for (const exposed of this.#dates) exposed.captured = exposed.date.deref()?.getTime();
   }
 
   /** What was captured has been saved. What was handed out since is compared with what it was then. */
   settle(): void {
-    for (const [, exposed] of this.#eachDate()) {
+    for (const exposed of this.#dates) {
       exposed.saved = exposed.captured ?? exposed.saved;
       exposed.captured = undefined;
     }
@@ -85,15 +89,17 @@ export class Exposures {
 
   /** What nobody holds any more is part of no state. */
   #sweep(): void {
-    this.#dates = this.#dates.filter((date) => date.deref() !== undefined);
+    this.#dates = this.#dates.filter(({ date }) => date.deref() !== undefined);
     this.#bytes = this.#bytes.filter((bytes) => bytes.deref() !== undefined);
     this.#sweepAt = Math.max(64, 2 * (this.#dates.length + this.#bytes.length));
   }
 }
 
-interface Exposed {
-  /** What it was found in; undefined: a Set, or a Map whose key it is. */
-  parent: object | undefined;
+interface ExposedDate {
+  /** Weak, as what holds it, or a long session that replaces its dates would keep them all. */
+  readonly date: WeakRef<Date>;
+  /** Undefined: a Set, or a Map whose key it is. */
+  parent: WeakRef<object> | undefined;
   readonly key: unknown;
   saved: number;
   captured: number | undefined;
