@@ -65,6 +65,27 @@ describe('what calls back into its session', () => {
     await sessions.close();
   });
 
+  it.each<[string, (state: State, value: unknown) => void]>([
+    ['set', ({ any }, value) => void (any['x'] = value)],
+    ['pushed', ({ list }, value) => void list.push(value as { n: number })],
+    ['put into a Map', ({ map }, value) => void map.set('x', value)],
+  ])('a getter that saves while its object is %s: that is refused, not lost', async (_, put) => {
+    const stored = await storedAfter(async (session) => {
+      session.state.any = {}; // the application's own, which a save replaces by a copy
+      let saving: Promise<Saved> | undefined;
+      const value = {
+        get n(): unknown {
+          saving ??= session.save();
+          return { deep: 1 };
+        },
+      };
+      expect(() => put(session.state, value)).toThrow(/a getter of what was assigned has saved the session/);
+      await saving;
+      session.state.any['after'] = 1;
+    });
+    expect([stored.any, stored.list.length, stored.map.size]).toEqual([{ after: 1 }, 3, 0]);
+  });
+
   it('a default order and holes are the language’s own', async () => {
     const stored = await storedAfter(({ state }) => {
       // oxlint-disable-next-line no-sparse-arrays -- holes come last
