@@ -118,3 +118,18 @@ describe('sessions opened and never saved', () => {
     expect((await store.read('s7', { since: ORIGIN })).head?.position.revision).toBe(1);
   });
 });
+
+it('a Date whose own method throws keeps no lock', async () => {
+  const dated = defineSession({ at: mutable<Date>(() => new Date(0)) });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: dated });
+  const session = await sessions.create({}, { id: 's' });
+  await session.save();
+  session.state.at.getTime = () => {
+    throw new Error('not now');
+  };
+  session.state.at.setFullYear(2001);
+  expect(session.tracked()).toEqual(['at']);
+  await session.close();
+  await (await sessions.open('s', { timeoutMs: 0 })).close();
+  await sessions.close();
+});

@@ -1,5 +1,9 @@
 import { types } from 'node:util';
 
+const { getTime } = Date.prototype;
+/** Of one that is the application's: a method of its own is not asked. */
+const timeOf = (date: Date): number => getTime.call(date);
+
 /**
  * Opaque values that were handed out. They are handed out as they are, since the methods of Date, Buffer and the like
  * refuse a Proxy, and so change unseen.
@@ -21,7 +25,7 @@ export class Exposures {
     this.#known.add(value);
     if (types.isDate(value)) {
       const holder = parent && new WeakRef(parent);
-      this.#dates.push({ date: new WeakRef(value), parent: holder, key, saved: value.getTime(), captured: undefined });
+      this.#dates.push({ date: new WeakRef(value), parent: holder, key, saved: timeOf(value), captured: undefined });
     } else {
       this.#always = true;
       this.#bytes.push(new WeakRef(value));
@@ -68,15 +72,18 @@ export class Exposures {
     return (
       this.#always ||
       this.#dates.some(({ date, saved }) => {
-        const time = date.deref()?.getTime();
-        return time !== undefined && !Object.is(time, saved);
+        const value = date.deref();
+        return value !== undefined && !Object.is(timeOf(value), saved);
       })
     );
   }
 
   /** Now is what a save encodes. */
   capture(): void {
-    for (const exposed of this.#dates) exposed.captured = exposed.date.deref()?.getTime();
+    for (const exposed of this.#dates) {
+      const value = exposed.date.deref();
+      exposed.captured = value && timeOf(value);
+    }
   }
 
   /** What was captured has been saved. What was handed out since is compared with what it was then. */
