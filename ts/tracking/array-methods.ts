@@ -55,15 +55,17 @@ const push: Run = ({ node, attribute, raw }, args) => {
 const sort: Run = (call, [compare]) => {
   const { node, attribute, raw, proxy } = call;
   attribute.noteWrite(raw);
-  raw.forEach((value, i) => {
-    // Through its place, where a frozen element is exchanged.
-    if (isObject(value)) attribute.reach(value, raw, String(i));
-  });
   const { length } = raw;
-  const values = Object.values(raw);
-  const show = (value: unknown): unknown => attribute.show(nowOf(call, value));
-  if (typeof compare === 'function') values.sort((a, b) => (compare as Compare)(show(a), show(b)));
-  else values.sort(compare as undefined);
+  let order = compare as Compare | undefined;
+  if (typeof compare === 'function') {
+    raw.forEach((value, i) => {
+      // Through its place, where a frozen element is exchanged.
+      if (isObject(value)) attribute.reach(value, raw, String(i));
+    });
+    const show = (value: unknown): unknown => attribute.show(nowOf(call, value));
+    order = (a, b) => (compare as Compare)(show(a), show(b));
+  }
+  const values = Object.values(raw).sort(order);
   attribute.noteWrite(node.raw);
   const now = node.raw as unknown[];
   attribute.changes.rearranges(node, now);
