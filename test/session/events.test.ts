@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { HoldfastEvent } from '../../ts/observe.ts';
 import { ORIGIN } from '../../ts/position.ts';
@@ -51,14 +52,22 @@ describe('events of a repository', () => {
   });
 
   it('tell of recalls, hand-overs, lost locks, and of who waits for long', async () => {
-    const store = new MemoryStore();
-    const one = watched(store, { lock: { leaseMs: 40, maxHoldMs: 1 } });
-    const two = watched(store, { lock: { leaseMs: 10 } });
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const one = watched(store, { clock, lock: { leaseMs: 40, maxHoldMs: 1 } });
+    const two = watched(store, { clock, lock: { leaseMs: 10 } });
     const slow = await one.sessions.open(ID, { create: true });
     slow.state.n = 1;
     await slow.save();
     slow.state.n = 2;
-    await two.sessions.scope(ID, (state) => void (state.n += 10), { create: true });
+    let served = false;
+    const waiting = two.sessions.scope(ID, (state) => void (state.n += 10), { create: true });
+    void waiting.finally(() => (served = true));
+    for (let ms = 0; ms < 1_000 && !served; ms += 2) {
+      clock.pass(2);
+      await setImmediate(); // with time for what that leads to
+    }
+    await waiting;
     await slow.save().catch(() => undefined);
     expect(typesOf(one.events)).toContain('recall');
     expect(one.events.filter(({ type }) => type === 'lock-lost').length).toBeGreaterThan(0);
