@@ -294,8 +294,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   #isClosed(): HoldfastError {
-    const message = `session '${shortId(this.id)}' has been closed; open it again`;
-    return new HoldfastError('ERR_CLOSED', message, { session: this.id });
+    const what = this.#replica.state === 'ended' ? 'was destroyed; begin another' : 'has been closed; open it again';
+    return new HoldfastError('ERR_CLOSED', `session '${shortId(this.id)}' ${what}`, { session: this.id });
   }
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
@@ -376,7 +376,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     } catch {
       return false; // e.g. bytes whose buffer the application has transferred
     } finally {
-      this.#tracker.close();
+      this.#tracker.close(this.id);
     }
   }
 
