@@ -223,7 +223,9 @@ export class Backups {
     if (backup === undefined)
       throw new HoldfastError(
         'ERR_INVALID',
-        `there is no backup ${String(index)}: ${this.#backups.length} are configured, counted from 0`,
+        this.#backups.length === 0
+          ? 'the repository has no backups: name them in its option `backups`'
+          : `there is no backup ${String(index)}: there are ${this.#backups.length}, counted from 0`,
       );
     return backup;
   }

@@ -46,6 +46,11 @@ export class SqliteStore extends TransactionalStore {
   readonly #backend: SqliteBackend;
 
   private constructor(address: string, backend: SqliteBackend, clock: Clock, options: SqliteStoreOptions) {
+    if (!(backend instanceof SqliteBackend))
+      throw new HoldfastError(
+        'ERR_INVALID',
+        'a SqliteStore is not made with new: await SqliteStore.open({ dir }), or openStore(dir)',
+      );
     super(backend, {
       ...options,
       clock,

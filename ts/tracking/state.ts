@@ -57,8 +57,9 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
 
   #set(key: string | symbol, value: unknown): boolean {
     this.#tracker.checkOpen();
-    const name = String(key);
-    const attribute = typeof key === 'string' ? this.#tracker.attribute(key) : undefined;
+    if (typeof key === 'symbol') throw namedBySymbol(key);
+    const name = key;
+    const attribute = this.#tracker.attribute(name);
     if (attribute === undefined) throw notDeclared(name);
     attribute.checkAssignable();
     const immutable = attribute.class === 'immutable';
@@ -120,6 +121,12 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
   preventExtensions(): never {
     throw invalid('The state of a session cannot be frozen');
   }
+}
+
+export function namedBySymbol(symbol: symbol): HoldfastError {
+  return invalid(
+    `attribute ${showText(String(symbol))} has a symbol for its name, which cannot be stored: name it by text`,
+  );
 }
 
 export function notDeclared(name: string): HoldfastError {
