@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { HoldfastError } from '../../ts/errors.ts';
 import type { HoldfastEvent } from '../../ts/observe.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
@@ -112,6 +113,21 @@ describe('events of a repository', () => {
       { place: 'primary', revision: 2 },
       { place: 'primary', from: 0, revision: 2 },
     ]);
+  });
+
+  it('tell of damage that the store itself finds, or a mere read, at each call', async () => {
+    const corrupt = async (): Promise<never> => {
+      throw new HoldfastError('ERR_CORRUPT', 'its row is damaged', { session: ID, revision: 3 });
+    };
+    const { sessions, events } = watched(through(new MemoryStore(), { lock: corrupt, read: corrupt }));
+    const codes = [
+      await codeOf(sessions.scope(ID, () => undefined)),
+      await codeOf(sessions.find(ID)),
+      await codeOf(sessions.read(ID)),
+    ];
+    expect(codes).toEqual(codes.map(() => 'ERR_CORRUPT'));
+    const told = { type: 'damage', place: 'primary', revision: 3, message: 'its row is damaged' };
+    expect(events.slice(1)).toMatchObject([told, told, told]);
   });
 
   it('tell of a session that was found expired, and of a clock that jumped', async () => {
