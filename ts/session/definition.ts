@@ -187,8 +187,11 @@ export interface DefinitionOptions {
 /**
  * Declares what sessions hold:
  *
- *     const shop = defineSession({ user: immutable<string>(), cart: mutable<Item[]>(() => []), theme: unclassified(()
- * => 'light') });
+ *     const shop = defineSession({
+ *       user: immutable<string>(),
+ *       cart: mutable<Item[]>(() => []),
+ *       theme: unclassified(() => 'light'),
+ *     });
  *
  * `undeclared` allows attributes of other names as well, all of one type and class.
  */
