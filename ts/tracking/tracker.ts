@@ -3,7 +3,7 @@ import { Attribute, type Host, type Owner } from './attribute.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
 import { stateOf } from './state.ts';
 
-export { isEqual } from './assignment.ts';
+export { isKnownEqual } from './assignment.ts';
 export { unwrap } from './nodes.ts';
 export { plain, plainFor } from './plain.ts';
 export { withoutState } from './result.ts';
