@@ -165,7 +165,7 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['null as options', () => sessions.find('s', null as Wrong), 'options'],
   ['a scope without a use', () => sessions.scope('s', undefined as Wrong), 'function'],
   ['a new id that is missing', on((session) => session.changeId(undefined)), 'not undefined'],
-  ['a backup of none', () => sessions.backups.restore('s'), 'has no backups: name them'],
+  ['a backup of none', () => sessions.backups.restore('s'), 'no backup 0: the repository has none; name them'],
   ['observe without a listener', () => sessions.observe('sent' as Wrong), 'function'],
   ['a grace over a minute', () => sessions.changeId('s', 't', { graceMs: 60_001 }), 'graceMs'],
   ['replace(null)', on((session) => session.replace(null)), 'null'],

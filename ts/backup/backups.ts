@@ -223,9 +223,7 @@ export class Backups {
     if (backup === undefined)
       throw new HoldfastError(
         'ERR_INVALID',
-        this.#backups.length === 0
-          ? 'the repository has no backups: name them in its option `backups`'
-          : `there is no backup ${String(index)}: there are ${this.#backups.length}, counted from 0`,
+        `there is no backup ${String(index)}: ${this.#backups.length === 0 ? 'the repository has none; name them in its option `backups`' : `there are ${this.#backups.length}, counted from 0`}`,
       );
     return backup;
   }
