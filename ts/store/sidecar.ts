@@ -47,20 +47,18 @@ export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sid
   if (!listens) process.once('exit', shutAll);
   listens = true;
   gates.add(gate);
-  let ended = false;
   worker.on('message', (replies: readonly Reply[]) => {
     for (const { ticket, answer } of replies) if (answer?.kind !== 'log') count(begun, ticket, -1);
     onReplies(replies);
   });
   worker.on('error', onEnd);
   worker.on('exit', () => {
-    ended = true; // perhaps in the middle of a call, of which its gate then says that it goes on
     gates.delete(gate);
     onEnd(undefined);
   });
   worker.unref(); // to hear its messages refers to it again
   const end = async (): Promise<void> => {
-    while (!ended && !shut(gate)) await pause(POLL_MS, undefined, { ref: false });
+    while (!shut(gate)) await pause(POLL_MS, undefined, { ref: false });
     await worker.terminate();
   };
   return {
