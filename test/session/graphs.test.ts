@@ -275,7 +275,7 @@ describe('instances of registered classes', () => {
       "price: fromData of the value type 'Money' threw (RangeError, see `cause`)",
     );
     await expect(bad(() => ({}) as Money).scope('s', (state) => state.price)).rejects.toThrow(
-      'returned such an object',
+      'returned another object',
     );
   });
 

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { formatPath, type Path, type PathStep } from '../path.ts';
+import { showPath, type Path, type PathStep } from '../path.ts';
 import { DEPTH_LIMIT } from './format.ts';
 
 /** Whatever stopped the encoder, as the caller is to see it; in the attribute `name`. */
@@ -7,7 +7,7 @@ export function refusal(cause: unknown, name: string): HoldfastError {
   const fault = Fault.from(cause);
   if (fault.cause instanceof HoldfastError) return fault.cause;
   const path: Path = [name, ...fault.steps.toReversed()];
-  return new HoldfastError(fault.code, `${formatPath(path)} ${fault.message}.`, { paths: [path], cause: fault.cause });
+  return new HoldfastError(fault.code, `${showPath(path)} ${fault.message}.`, { paths: [path], cause: fault.cause });
 }
 
 interface FaultDetails {

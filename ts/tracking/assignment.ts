@@ -249,8 +249,17 @@ function put(holder: object, key: unknown, value: unknown): void {
   else (holder as Tree)[key as string] = value;
 }
 
-/** Whether both are encoded alike, and nothing is in several places of `b`; as little as it is of `tree`. */
-export const isEqualTree = (tree: unknown, b: unknown): boolean => isEqual(tree, b, undefined, new Set());
+/**
+ * Whether both are encoded alike, and nothing is in several places of `b`; as little as it is of `tree`. False where that
+ * cannot be told: what cannot be read, or is too deep, is refused where it is assigned.
+ */
+export function isKnownTree(tree: unknown, b: unknown): boolean {
+  try {
+    return isEqual(tree, b, undefined, new Set());
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Of values of which one has nothing in several places: whether both are encoded alike, keys in the same order. False where that is not known, and where `a` has one that is

@@ -1,7 +1,7 @@
 import type { Named } from '../codec/ids.ts';
 import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError } from '../errors.ts';
-import { findSteps, formatPath, type Path, type PathStep } from '../path.ts';
+import { findSteps, showPath, type Path, type PathStep } from '../path.ts';
 import { ASSIGNED, ChangeSet, nextRound, valueAt } from './change-set.ts';
 import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
@@ -64,7 +64,7 @@ export class Attribute {
   exposures: Exposures | undefined;
   /** What was written inside since the last save took it. */
   #changes: ChangeSet | undefined;
-  #round: number = nextRound();
+  round: number = nextRound(); // another one once a save has taken what was written
   /** Undefined: nothing opaque was handed out of what is read-only. */
   lent: Lent | undefined;
   /** Already noted: the one flag that most accesses look at. */
@@ -78,7 +78,7 @@ export class Attribute {
   #adopting: Adoption | undefined;
   #reducing: Reduction | undefined;
   /** What was taken in from then on may have moved to copies, and what was handed out for it with it. */
-  readonly firstRound: number = this.#round;
+  readonly firstRound: number = this.round;
   /** Why nothing inside can be changed; undefined: it can. */
   readonly #fixed: string | undefined;
   readonly #readOnly: string | undefined;
@@ -94,7 +94,7 @@ export class Attribute {
   }
 
   get changes(): ChangeSet {
-    return (this.#changes ??= new ChangeSet(this.#round, this));
+    return (this.#changes ??= new ChangeSet(this.round, this));
   }
 
   get #adoption(): Adoption {
@@ -112,9 +112,9 @@ export class Attribute {
    */
   splice(base: Uint8Array | undefined, ends: boolean): Uint8Array | undefined {
     const changes = this.#changes;
-    const round = this.#round;
+    const round = this.round;
     this.#changes = undefined;
-    this.#round = nextRound();
+    this.round = nextRound();
     const target = this.#spliced(base, ends, changes, round);
     changes?.drop();
     return target;
@@ -190,13 +190,13 @@ export class Attribute {
   /** Before it is given another value, or deleted. */
   checkAssignable(): void {
     if (this.#readOnly !== undefined)
-      throw new HoldfastError('ERR_INVALID', `${formatPath([this.name])} ${this.#readOnly}.`, { paths: [[this.name]] });
+      throw new HoldfastError('ERR_INVALID', `${showPath([this.name])} ${this.#readOnly}.`, { paths: [[this.name]] });
   }
 
   refuse(raw: object, step: PathStep | undefined, why: string): never {
     const steps = stepsTo(raw, this) ?? findSteps(this.root, raw) ?? [];
     const path: Path = [this.name, ...steps, ...(step === undefined ? [] : [step])];
-    throw new HoldfastError('ERR_INVALID', `${formatPath(path)} ${why}.`, { paths: [path] });
+    throw new HoldfastError('ERR_INVALID', `${showPath(path)} ${why}.`, { paths: [path] });
   }
 
   /** Throws when something that is read-only was changed where nothing could refuse it. */
@@ -343,7 +343,7 @@ export class Attribute {
    * it.
    */
   detach(): boolean {
-    this.#adopting?.detach(this.#round);
+    this.#adopting?.detach(this.round);
     const left = this.exposures?.leave((parent, key, date) => this.#exchange(parent, key, date)) !== false;
     return left && this.#adopting?.aliased !== true;
   }

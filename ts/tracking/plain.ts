@@ -2,9 +2,10 @@ import { types as kinds } from 'node:util';
 import { BUILT_IN_TYPES } from '../codec/built-in-types.ts';
 import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError } from '../errors.ts';
-import { formatPath } from '../path.ts';
+import { showPath } from '../path.ts';
 import { DEPTH_LIMIT, isLong, isObject, keysOf, kindOf, type Kind } from './kinds.ts';
 import { isLent, nodeOf } from './nodes.ts';
+import { unreadable } from './unreadable.ts';
 
 const { isDate } = kinds;
 
@@ -24,7 +25,11 @@ export interface Purpose {
 
 /** As `plain`, for an attribute; what is among `copies` already stands for what it was copied from. */
 export function plainFor<T>(purpose: Purpose, value: T, copies: Map<object, object> = new Map()): T {
-  return copy(value, copies, 0, purpose) as T;
+  try {
+    return copy(value, copies, 0, purpose) as T;
+  } catch (cause) {
+    throw unreadable(cause, purpose.name, value);
+  }
 }
 
 /** As `plain`; what is among `copies` already stands for what it was copied from. */
@@ -38,7 +43,7 @@ export function ownCopy<T>(purpose: Purpose, value: T, copies: Map<object, objec
 }
 
 export function tooDeep(name: string | undefined): HoldfastError {
-  const what = name === undefined ? 'The value' : formatPath([name]);
+  const what = name === undefined ? 'The value' : showPath([name]);
   const details = name === undefined ? {} : { paths: [[name]] };
   return new HoldfastError('ERR_LIMIT', `${what} is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, details);
 }
