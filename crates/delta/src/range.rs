@@ -34,7 +34,7 @@ impl Chance {
         let rate = RATES[usize::from(self.seen) % RATES.len()];
         let mirror = value.wrapping_sub(1) & u32::from(u16::MAX);
         let other = u32::from(self.zero) ^ mirror;
-        self.zero = ((other - (other * rate >> 16)) ^ mirror) as u16;
+        self.zero = ((other - ((other * rate) >> 16)) ^ mirror) as u16;
         self.seen += u16::from(self.seen < u16::from(CHANCE_STEPS) - 1);
     }
 }
