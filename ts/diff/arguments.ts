@@ -30,17 +30,24 @@ function isGone(value: Uint8Array): boolean {
   }
 }
 
+/** What is wrong with it as input or output; undefined: nothing. */
+function faultOf(value: Uint8Array): string | undefined {
+  if (!(value instanceof Uint8Array) && !isUint8Array(value)) return 'must be a Uint8Array';
+  if (value.length > MAX_LEN) return `is ${value.length} bytes long: more than ${MAX_LEN}`;
+  if (value.length === 0 && isGone(value))
+    return 'is memory that was transferred elsewhere (a detached ArrayBuffer): pass a copy before that';
+  if (isShared(value.buffer))
+    return 'is memory that other threads may write to (a SharedArrayBuffer): pass a copy of it';
+  return undefined;
+}
+
 /**
  * Throws `ERR_INVALID` unless `value` is a `Uint8Array` of at most 2^31 - 1 bytes that only this thread can write to:
  * what is read twice must not differ. One whose memory is gone is not taken for an empty one.
  */
 export function checkBytes(value: Uint8Array, name: string): void {
-  if (!(value instanceof Uint8Array) && !isUint8Array(value)) throw invalid(`${name} must be a Uint8Array`);
-  if (value.length > MAX_LEN) throw invalid(`${name} is ${value.length} bytes long: more than ${MAX_LEN}`);
-  if (value.length === 0 && isGone(value))
-    throw invalid(`${name} is memory that was transferred elsewhere (a detached ArrayBuffer): pass a copy before that`);
-  if (isShared(value.buffer))
-    throw invalid(`${name} is memory that other threads may write to (a SharedArrayBuffer): pass a copy of it`);
+  const fault = faultOf(value);
+  if (fault !== undefined) throw invalid(`${name} ${fault}`);
 }
 
 /** The limit, cut to what the format can hold. */
@@ -86,7 +93,8 @@ export function checkList<T extends Uint8Array | undefined>(list: readonly T[], 
   const copy: T[] = [];
   for (let i = 0; i < list.length; i++) {
     const item = list[i] as T;
-    if (item !== undefined || !optional) checkBytes(item as Uint8Array, `${name}[${i}]`);
+    const fault = item === undefined && optional ? undefined : faultOf(item as Uint8Array);
+    if (fault !== undefined) throw invalid(`${name}[${i}] ${fault}`);
     copy.push(item);
   }
   return copy;

@@ -195,4 +195,4 @@ macro_rules! named {
     )*};
 }
 
-named! { Bytes "Uint8Array" Words "Uint32Array" BytesList "Uint8Array[]" OptionalBytesList "(Uint8Array | undefined)[]" }
+named! { Bytes "Uint8Array" Words "Uint32Array" BytesList "Uint8Array[]" }
