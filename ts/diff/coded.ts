@@ -83,7 +83,7 @@ export function writeCode(
     model.literalLength(before, literal);
     for (let end = at + literal; at < end; at++) model.literal(target[at]!);
     streams.since += literal;
-    if (length === 0 || coder.length >= room) break;
+    if (length === 0 || coder.end >= room) break;
     const isOwn = source >= base;
     if (!isOwn) streams.place(source);
     const kind = isOwn ? OWN : streams.kind;
