@@ -58,6 +58,11 @@ export class Portions implements Owner {
     this.disown();
   }
 
+  /** The same bytes lie elsewhere from now on. */
+  moved(from: Uint8Array, to: Uint8Array): void {
+    if (this.#base === from) this.#base = to;
+  }
+
   /** The image that has the bytes is no longer the only one. */
   disown(): void {
     this.#target = undefined;

@@ -48,6 +48,22 @@ function refuseEnded(): never {
   );
 }
 
+function refuseRenewed(): never {
+  throw new HoldfastError(
+    'ERR_CLOSED',
+    'This part of the state was merged with what others have saved: read it again, from the state.',
+  );
+}
+
+/** Of attributes that a merge has given another value. */
+const RENEWED: Host = {
+  isClosed: () => true,
+  markRead: refuseRenewed,
+  markWritten: refuseRenewed,
+  rootOf: () => undefined,
+  replaceRoot: () => undefined,
+};
+
 /** Of all that were closed: parts of a kept session remember who showed them last. */
 const ENDED: Host = {
   isClosed: () => true,
@@ -160,6 +176,21 @@ export class Tracker implements Host {
   close(): void {
     this.#closed = true;
     for (const attribute of this.#attributes.values()) attribute.end(ENDED);
+  }
+
+  /** Whether something in the attribute was written, or may have been changed, since the last save. */
+  isWritten(name: string): boolean {
+    const attribute = this.#attributes.get(name);
+    return attribute !== undefined && (attribute.writtenIn > 0 || attribute.exposures?.changed === true);
+  }
+
+  /** The attribute has another value: what was handed out of the one before says so when it is used. */
+  renew(name: string): void {
+    const attribute = this.#attributes.get(name);
+    if (attribute === undefined) return;
+    attribute.end(RENEWED);
+    this.#attributes.delete(name);
+    this.#touched.delete(attribute);
   }
 
   #isTracked({ class: attributeClass, readIn, writtenIn, exposures }: Attribute): boolean {
