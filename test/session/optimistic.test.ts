@@ -136,7 +136,8 @@ describe('an optimistic use', () => {
     expect(session.state).toMatchObject(merged);
     expect(session.state.lines.map(({ sku }) => sku)).toEqual(['tea', 'other', 'me']);
     session.state.mine = 'again';
-    await session.saveAndClose();
+    const { revision } = await session.saveAndClose();
+    expect([session.revision, revision]).toEqual([4, 4]);
     expect(await two.read('s')).toMatchObject({ ...merged, mine: 'again' });
   });
 

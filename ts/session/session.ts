@@ -328,7 +328,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     }
     this.#tracker.settle(capture);
     if (unlocked === undefined) slots.accepted(touched);
-    else if (!last) unlocked.follow();
+    else unlocked.follow(last);
     if (pushed?.wanted === true) hold.wanted();
     const how = release && pushed !== undefined ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;

@@ -194,11 +194,12 @@ export class Unlocked {
     };
   }
 
-  /** After `push`: the session shows what it has become, with what others have saved. */
-  follow(): void {
+  /** After `push`: the session shows what it has become, with what others have saved; `last`: nobody sees it any more. */
+  follow(last: boolean): void {
     const stored = this.#stored;
     this.#stored = undefined;
-    if (stored !== undefined) this.#follow(stored);
+    if (stored !== undefined && last) this.#looked.replica = stored.replica;
+    else if (stored !== undefined) this.#follow(stored);
   }
 
   /** The save that was in doubt is stored. */
