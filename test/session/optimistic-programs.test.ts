@@ -13,7 +13,7 @@ interface State {
   map: Map<string, number>;
   set: Set<string>;
   list: string[];
-  deep: { counts: number[]; at: Date; inner: Record<string, number[]> };
+  deep: { counts: Record<string, number>; at: Date; inner: Record<string, number[]> };
   rest?: string[];
 }
 
@@ -23,7 +23,7 @@ const definition = defineSession({
   map: mutable<State['map']>(() => new Map()),
   set: unclassified<State['set']>(() => new Set()),
   list: mutable<string[]>(() => []),
-  deep: mutable<State['deep']>(() => ({ counts: [0, 0, 0], at: new Date(0), inner: {} }), { merge: 'sum' }),
+  deep: mutable<State['deep']>(() => ({ counts: { a: 0, b: 0, c: 0 }, at: new Date(0), inner: {} }), { merge: 'sum' }),
   /** Asked where two have begun it. */
   rest: mutable<string[]>(undefined, {
     merge: ({ mine, theirs }) => [...(theirs as string[]), ...(mine as string[])],
@@ -36,7 +36,7 @@ const WRITES: readonly ((state: State, by: string, n: number) => void)[] = [
   (state, by, n) => state.map.set(by, n),
   (state, by) => state.set.add(by),
   (state, by) => state.list.push(by),
-  (state, _by, n) => (state.deep.counts[n % 3]! += 1),
+  (state, _by, n) => (state.deep.counts['abc'[n % 3]!]! += 1),
   (state, by, n) => (state.deep.inner[by] = [n]),
   (state, by) => (state.rest = [...(state.rest ?? []), by]),
 ];
@@ -59,7 +59,7 @@ const sorted = (names: Iterable<string>): string[] => [...names].toSorted();
 
 function check(state: State, { sum, names, counts }: Model): void {
   expect(state.sum).toBe(sum);
-  expect([...state.deep.counts]).toEqual(counts);
+  expect(Object.values(state.deep.counts)).toEqual(counts);
   expect([
     sorted(Object.keys(state.keys)),
     sorted(state.map.keys()),

@@ -245,6 +245,20 @@ describe('beside other uses in its process, an optimistic one', () => {
     await session.close();
   });
 
+  it('that reads what has come leaves one that waits for the lock its own copy', async () => {
+    const store = new MemoryStore();
+    const [one, two] = [repository(store), repository(store)];
+    await one.scope('s', (state) => void (state.n = 1), { create: true });
+    const held = await two.open('s');
+    const waiting = one.scope('s', (state) => void (state.n += 1));
+    held.state.n = 10;
+    await held.save();
+    expect(await one.scope('s', (state) => state.n, OPTIMISTIC)).toBe(10);
+    await held.close();
+    await waiting;
+    expect(await one.scope('s', (state) => state.n)).toBe(11);
+  });
+
   it('leaves the decoded values of the next exclusive use right', async () => {
     const one = repository(new MemoryStore());
     await one.scope('s', (state) => void (state.list = ['a']), { create: true });

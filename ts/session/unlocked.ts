@@ -73,7 +73,6 @@ export class Unlocked {
   async push(tracked: Tracked, create: boolean): Promise<Pushed | undefined> {
     if (this.#access.mode === 'read') return undefined;
     const mine = this.#edited(tracked);
-    this.#slots.share(); // the bytes are in more images than one from now on
     const begins = create && !this.#looked.replica.exists;
     return mine === undefined && !begins ? undefined : this.#send(mine ?? UNCHANGED, begins);
   }
