@@ -37,6 +37,7 @@ const failed = (promise: Promise<unknown>): Promise<HoldfastError> =>
 const unknown = (): HoldfastError => new HoldfastError('ERR_UNAVAILABLE', 'connection lost', { outcome: 'unknown' });
 const revisionOf = async (store: Store) => (await store.read('s', { since: ORIGIN })).head?.position.revision;
 
+// docs/protocol.md: Uses without a lock
 describe('an optimistic save of unknown outcome', () => {
   /** The answers to appends are lost while `lost`, the appends as well while `cut`. */
   async function lossy(options: Partial<RepositoryOptions<State, Partial<State>>> = {}) {
@@ -257,6 +258,25 @@ describe('beside other uses in its process, an optimistic one', () => {
     await held.close();
     await waiting;
     expect(await one.scope('s', (state) => state.n)).toBe(11);
+  });
+
+  it('leaves the lock and what is known to the next use, which asks the store for nothing', async () => {
+    const calls: string[] = [];
+    const note =
+      (name: string) =>
+      <T>(call: () => T): T => (calls.push(name), call());
+    const store = through(new MemoryStore(), { lock: note('lock'), read: note('read'), append: note('append') });
+    const one = repository(store);
+    await one.scope('s', (state) => void (state.n = 1), { create: true });
+    calls.length = 0;
+    await one.scope('s', (state) => void (state.n += 1), OPTIMISTIC);
+    expect(calls.splice(0)).toEqual(['read', 'append']);
+    expect(await one.scope('s', (state) => (state.n += 1))).toBe(3);
+    expect(calls.splice(0)).toEqual(['append']);
+    const other = repository(store);
+    await other.scope('s', (state) => void (state.n += 1), OPTIMISTIC);
+    expect(new Set(calls.slice(0, -1))).toEqual(new Set(['read', 'lock'])); // asked until it is handed over
+    expect(calls.at(-1)).toBe('append');
   });
 
   it('leaves the decoded values of the next exclusive use right', async () => {

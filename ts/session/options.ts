@@ -84,6 +84,8 @@ export interface ReadOptions extends Access {
 }
 
 export interface UseOptions<V extends object> extends Access {
+  /** See `AccessMode`. Default `exclusive`. */
+  readonly mode?: 'exclusive' | 'optimistic' | undefined;
   /**
    * First values of the session, which is made if there is none; `true`: without any, where the definition requires
    * none.
@@ -98,6 +100,9 @@ export interface ScopeOptions<V extends object> extends UseOptions<V> {
    */
   readonly retry?: number | undefined;
 }
+
+/** Of a use in any mode. */
+export type AnyUse<V extends object> = Omit<ScopeOptions<V>, 'mode'> & Access;
 
 export interface CreateOptions extends AcquireOptions {
   readonly id?: string | undefined;

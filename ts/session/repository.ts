@@ -23,6 +23,7 @@ import { lineOf } from './line-of.ts';
 import { frameOf, inScope } from './nesting.ts';
 import type {
   Access,
+  AnyUse,
   ChangeIdOptions,
   CloseOptions,
   ClosedReport,
@@ -135,7 +136,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async scope<R>(
     id: string,
     use: (state: never, session: Session<S, V>) => R | Promise<R>,
-    options: ScopeOptions<V> = {},
+    options: AnyUse<V> = {},
   ): Promise<R> {
     if (typeof use !== 'function')
       throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
@@ -157,7 +158,8 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       frame.session = undefined;
       if (!isLastSave) await session.close();
     }
-    return this.scope(id, use as (state: S) => R | Promise<R>, { ...options, retry: options.retry - 1 });
+    const again = { ...options, mode: 'optimistic', retry: options.retry - 1 } as const;
+    return this.scope(id, use as (state: S) => R | Promise<R>, again);
   }
 
   /**
@@ -166,7 +168,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async open(id: string, options: ReadOptions): Promise<Session<DeepReadonly<S>, V>>;
   async open(id: string, options?: UseOptions<V>): Promise<Session<S, V>>;
-  async open(id: string, options: UseOptions<V> = {}): Promise<Session<object, V>> {
+  async open(id: string, options: AnyUse<V> = {}): Promise<Session<object, V>> {
     const session = await this.#open(id, options, this.open);
     return options.mode === 'read' ? session : this.#saved(session);
   }
@@ -174,7 +176,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   /** No promise: it was here. */
   #open(
     id: string,
-    options: UseOptions<V>,
+    options: AnyUse<V>,
     method: (...given: never[]) => unknown,
   ): Session<S, V> | Promise<Session<S, V>> {
     const place = this.#unclosed.place(method);
@@ -189,7 +191,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   async #openThere(
     id: string,
-    options: UseOptions<V>,
+    options: AnyUse<V>,
     values: V | undefined,
     place: string | undefined,
   ): Promise<Session<S, V>> {
