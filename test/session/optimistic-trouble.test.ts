@@ -9,6 +9,7 @@ import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Store } from '../../ts/store/store.ts';
 import { VirtualClock } from '../../ts/testing/index.ts';
 import { through } from '../store/through.ts';
+import type { Detours } from '../store/through.ts';
 
 interface State {
   n: number;
@@ -314,11 +315,20 @@ describe('a repository that closes', () => {
 
   it('names those that did not end in time, which can save all the same', async () => {
     const store = new MemoryStore();
-    const one = repository(store);
+    let members = 0;
+    const join: Detours['join'] = async (call) => {
+      const membership = await call();
+      members += 1;
+      return { ...membership, leave: () => ((members -= 1), membership.leave()) };
+    };
+    const one = repository(through(store, { join }));
     const session = await one.open('s', MAKE);
+    await session.save();
     session.state.sum += 1;
     expect(await one.close({ timeoutMs: 20 })).toMatchObject({ open: ['s'] });
+    expect(members).toBe(0);
     await session.saveAndClose();
+    expect(members).toBe(0);
     expect((await repository(store).read('s'))?.sum).toBe(1);
   });
 });

@@ -50,6 +50,7 @@ export class Claims {
   /** Uses of this process: the next one of a session has begun before the one before is struck off. */
   readonly #inUse = new Set<Claimed>();
   readonly #looks: Looks;
+  #left = false;
   readonly #onIdle: (() => void)[] = [];
   readonly #onInTheWay: () => void;
 
@@ -80,8 +81,9 @@ export class Claims {
     return this.#locks.close();
   }
 
-  /** Tells the store that no more locks will be asked for. */
+  /** Tells the store that no more locks will be asked for, now and whenever a use that goes on all the same has ended. */
   leave(): Promise<void> {
+    this.#left = true;
     return this.#locks.leave();
   }
 
@@ -110,7 +112,9 @@ export class Claims {
 
   #noteEnd(claimed: Claimed): void {
     this.#inUse.delete(claimed);
-    if (this.#inUse.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    if (this.#inUse.size > 0) return;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+    if (this.#left) void this.#locks.leave();
   }
 
   /**
@@ -153,7 +157,8 @@ export class Claims {
   ): Promise<Looked> {
     if (!isPossible(id)) return this.#nowhere(id);
     if (mode === 'optimistic') checkNesting(this.#place, id);
-    const replica = await this.newest(id, signal);
+    signal?.throwIfAborted();
+    const replica = await this.newest(id, true);
     if (replica.exists) await this.#looks.use(replica);
     if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
     if (this.closed) throw repositoryClosed();
@@ -164,12 +169,11 @@ export class Claims {
     return Object.assign(looked, { end: () => this.#letLookGo(looked) });
   }
 
-  /** See `Looks.newest`. */
-  async newest(id: string, signal?: AbortSignal): Promise<Replica> {
+  /** The session as the primary has it now, as a copy that nothing else uses; see `Looks.newest`. */
+  async newest(id: string, isUse: boolean = false): Promise<Replica> {
     if (this.closed) throw repositoryClosed();
-    signal?.throwIfAborted();
     try {
-      return await this.#looks.newest(id);
+      return await this.#looks.newest(id, isUse);
     } catch (error) {
       this.#noteDamage(id, error);
       throw error;

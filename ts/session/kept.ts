@@ -55,10 +55,11 @@ export class KeptSessions {
 
   /**
    * What was read of a session since it was at `since`, for the next use to begin with: kept unless the copy here is in
-   * use, or has gone on by itself.
+   * use, or has gone on by itself. `isUse`: also where there was none.
    */
-  offer(fresh: Replica, since: Position): void {
+  offer(fresh: Replica, since: Position, isUse: boolean): void {
     const kept = this.#kept.get(fresh.id);
+    if (kept === undefined && !isUse) return;
     if (!fresh.exists || (kept !== undefined && (kept.pins > 0 || !samePosition(kept.replica.head, since)))) return;
     if (kept !== undefined && !kept.replica.stale && samePosition(fresh.head, since)) return;
     this.#bytes -= kept?.bytes ?? 0;

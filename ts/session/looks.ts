@@ -49,24 +49,25 @@ export class Looks {
 
   /**
    * The session as the primary has it now, or what is there in its place; where its id has been changed and that is
-   * still told, the one that it became. It is the caller's own: what this process keeps may go on without it.
+   * still told, the one that it became. It is the caller's own: what this process keeps may go on without it. `isUse`:
+   * kept for the next.
    */
-  async newest(id: string): Promise<Replica> {
-    let replica = await this.#newest(id);
+  async newest(id: string, isUse: boolean): Promise<Replica> {
+    let replica = await this.#newest(id, isUse);
     for (let hops = 0, at = this.livesOnAs(replica); at !== undefined && hops < MOST_ALIASES; hops += 1) {
-      replica = await this.#newest(at);
+      replica = await this.#newest(at, isUse);
       at = this.livesOnAs(replica);
     }
     return replica;
   }
 
   /** One read of what came since this process last knew of it. */
-  async #newest(id: string): Promise<Replica> {
+  async #newest(id: string, isUse: boolean): Promise<Replica> {
     const kept = this.#kept.replicaOf(id);
     const since = kept?.head ?? NO_PARENT;
     const replica = kept?.fork() ?? new Replica(id);
     await pull(this.#line, replica);
-    this.#kept.offer(replica, since);
+    this.#kept.offer(replica, since, isUse);
     return replica;
   }
 
