@@ -258,7 +258,18 @@ describe('an optimistic use', () => {
       { ...OPTIMISTIC, retry: 3 },
     );
     expect((await failed(halfway)).code).toBe('ERR_CONFLICT');
-    expect([runs, (await two.read('s'))?.visits]).toEqual([2, 1]);
+    const moved = one.scope(
+      's',
+      async (state, session) => {
+        runs += 1;
+        await session.changeId('t');
+        state.note = 'mine';
+        await two.scope('t', (theirs) => void (theirs.note = 'theirs'));
+      },
+      { ...OPTIMISTIC, retry: 3 },
+    );
+    expect((await failed(moved)).code).toBe('ERR_CONFLICT');
+    expect([runs, (await two.read('t'))?.visits]).toEqual([3, 1]);
   });
 
   it('creates a session, and merges with one that another has created meanwhile', async () => {

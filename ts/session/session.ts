@@ -227,7 +227,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** For what only the lock's holder may do. Of a session without a lock the caller is to give it back. */
   async #lock(): Promise<Claimed> {
-    return this.#unlocked === undefined ? this.#claimed : this.#unlocked.claim(true);
+    return this.#unlocked === undefined ? this.#claimed : this.#unlocked.lock();
   }
 
   async #leave(old: Claimed, newId: string, graceMs: number): Promise<void> {

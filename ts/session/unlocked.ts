@@ -105,7 +105,8 @@ export class Unlocked {
 
   async #send(mine: Edited, begins: boolean): Promise<Pushed | undefined> {
     const { line } = this.#context;
-    const claimed = await this.claim(!begins);
+    this.unsettled = this.#doubted = undefined;
+    const claimed = await this.#claim(!begins);
     const { replica, hold } = claimed;
     let how: EndOfHold = 'keep';
     let isSound = true;
@@ -136,8 +137,13 @@ export class Unlocked {
     this.hasSaved = true;
   }
 
-  /** The lock, with the state as it is by now. */
-  async claim(existing: boolean): Promise<Claimed> {
+  /** For what the session does that is no save: the lock, with the state as it is by now, to be given back. */
+  lock(): Promise<Claimed> {
+    this.hasSaved = true;
+    return this.#claim(true);
+  }
+
+  async #claim(existing: boolean): Promise<Claimed> {
     const { replica, place } = this.#looked;
     const claimed = await this.#context.lock(replica.id, this.#access, existing, place);
     try {
