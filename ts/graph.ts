@@ -199,7 +199,7 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, options?: M
     side('merge', theirs, 'theirs', checked).value,
   ];
   const given = options?.merge ?? 'fail';
-  const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given);
+  const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given, ['value']);
   const value = named(
     [
       [from, 'base'],

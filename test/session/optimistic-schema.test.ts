@@ -99,7 +99,7 @@ it('says which attribute a policy made what cannot be kept of, saves nothing, an
     const session = await one!.open('s', { ...OPTIMISTIC, timeoutMs: 1000 });
     session.state[name] = 'mine';
     await two!.scope('s', (state) => void (state[name] = 'theirs'));
-    await expect(session.save()).rejects.toThrow(name === 'odd' ? /^odd / : 'cannot tell');
+    await expect(session.save()).rejects.toThrow(name === 'odd' ? /^odd: / : 'cannot tell');
     expect(session.closed).toBe(false);
     await session.close();
     expect((await two!.read('s'))?.[name]).toBe('theirs');

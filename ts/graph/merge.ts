@@ -1,7 +1,7 @@
 import { ABSENT, type Conflict } from '../conflict.ts';
 import { HoldfastError } from '../errors.ts';
 import { describe, type Rule } from '../options.ts';
-import { mapValue, type Path, type PathStep } from '../path.ts';
+import { mapValue, showPath, type Path, type PathStep } from '../path.ts';
 import { makeSequence } from './built.ts';
 import { compare, matchKeys } from './compare.ts';
 import type { Edit, SequenceEdit } from './edit.ts';
@@ -50,10 +50,13 @@ interface Side {
 export class Merge {
   readonly conflicts: Conflict[] = [];
   private readonly policy: MergePolicy;
+  private readonly root: Path;
   private readonly union: KeyOf | undefined;
 
-  constructor(policy: MergePolicy) {
+  /** `root`: what messages call that which is merged, in front of a path; absent: the path itself says. */
+  constructor(policy: MergePolicy, root: Path = []) {
     this.policy = policy;
+    this.root = root;
     this.union = typeof policy === 'object' ? policy.union : undefined;
   }
 
@@ -78,7 +81,7 @@ export class Merge {
     const { base, mine, theirs } = conflict;
     if (policy === 'mine') return mine;
     if (policy === 'theirs') return theirs;
-    if (typeof policy === 'function') return policy(conflict);
+    if (typeof policy === 'function') return decided(policy(conflict), conflict.path, this.root);
     const sum = policy === 'sum' ? sumOf(base, mine, theirs) : undefined;
     if (sum !== undefined) return sum;
     this.conflicts.push(conflict);
@@ -212,6 +215,16 @@ class Order {
       }
     }
   }
+}
+
+/** What a function of the policy gave; one that is async gives nothing that could be kept. */
+function decided(made: unknown, path: Path, root: Path): unknown {
+  const isPromise = typeof (made as { then?: unknown } | null | undefined)?.then === 'function';
+  if (!isPromise && typeof made !== 'function' && (typeof made !== 'symbol' || made === ABSENT)) return made;
+  if (made instanceof Promise) made.catch(() => undefined); // nobody's to handle any more
+  const what = isPromise ? 'promise' : typeof made;
+  const message = `${showPath([...root, ...path])}: the merge policy gave a ${what}, which cannot be kept: it must give the value itself, at once`;
+  throw new HoldfastError('ERR_INVALID', message, { paths: [path] });
 }
 
 function refuseTwice(path: Path): never {

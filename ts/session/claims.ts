@@ -234,6 +234,7 @@ export class Claims {
     } catch (error) {
       this.#kept.unpin(kept);
       if (error instanceof Absence) return this.#absent(id, error.tail);
+      this.#noteDamage(id, error);
       throw this.#explained(id, error);
     }
     const claimed = this.#claimed(kept, hold, options, place);
@@ -271,10 +272,11 @@ export class Claims {
     return unlocked(replica, undefined);
   }
 
+  /** Tells of what was found damaged in the primary, by the store or by who read what it gave. */
   #noteDamage(id: string, error: unknown): void {
     if (!(error instanceof HoldfastError) || error.code !== 'ERR_CORRUPT') return;
-    const { revision, message } = error;
-    this.#line.observers.emit('damage', () => ({ id, place: 'primary' as const, revision, message }));
+    const { revision, message, session = id } = error;
+    this.#line.observers.emit('damage', () => ({ id: session, place: 'primary' as const, revision, message }));
   }
 
   /** Whether what is here may not be what the primary has. */

@@ -139,7 +139,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     options: AnyUse<V> = {},
   ): Promise<R> {
     if (typeof use !== 'function')
-      throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
+      throw new HoldfastError(
+        'ERR_INVALID',
+        'scope takes a function, which is called with the state: scope(id, (state) => …, options)',
+      );
     const opened = this.#open(id, options, this.scope);
     const session = opened instanceof Session ? opened : await opened;
     const frame = frameOf(this.#place, session, options.mode === undefined || options.mode === 'exclusive');

@@ -2,7 +2,7 @@ import { ABSENT } from '../conflict.ts';
 import type { Conflict } from '../conflict.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
-import { formatPath } from '../path.ts';
+import { showPath } from '../path.ts';
 import { changedOf } from '../sync/compare.ts';
 import type { Tracked } from '../sync/compare.ts';
 import { isSame, isSameList, merge } from '../sync/merge.ts';
@@ -235,7 +235,7 @@ export class Unlocked {
       } else if (this.#tracker.isWritten(name) && !this.#is(name, was)) {
         stay.add(name);
         bases.set(name, was);
-      } else this.#tracker.renew(name);
+      } else this.#tracker.renew(name, replica.id);
     }
     slots.follow(image, stay);
     this.#bases = bases;
@@ -258,7 +258,7 @@ const MOST_NAMED = 3;
 
 function conflictOf(id: string, revision: number, conflicts: readonly Conflict[]): HoldfastError {
   const paths = conflicts.map(({ path }) => path);
-  const named = paths.slice(0, MOST_NAMED).map(formatPath).join(', ');
+  const named = paths.slice(0, MOST_NAMED).map(showPath).join(', ');
   const more = paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : '';
   const message = `session '${shortId(id)}': others have saved ${named}${more} too since the use began (\`conflicts\` has the values); nothing was written: run the use again (\`retry\`), or say by \`merge\` in the definition what is to become of both`;
   return new HoldfastError('ERR_CONFLICT', message, { session: id, revision, outcome: 'none', paths, conflicts });

@@ -1,9 +1,9 @@
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, shortId } from '../errors.ts';
 import { Attribute, type Host, type Owner } from './attribute.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
 import { stateOf } from './state.ts';
 
-export { isEqual } from './assignment.ts';
+export { isKnownEqual } from './assignment.ts';
 export { unwrap } from './nodes.ts';
 export { plain, plainFor } from './plain.ts';
 export { withoutState } from './result.ts';
@@ -41,37 +41,41 @@ class Nobody implements Owner {
   forget(): void {}
 }
 
-function refuseEnded(): never {
-  throw new HoldfastError(
-    'ERR_CLOSED',
-    'The session has ended, with its scope or by close(): await in the scope what it starts, or open the session again and use its new state.',
-  );
+/** Of parts that are over: they hold nothing of the session but its id. */
+class Over implements Host {
+  readonly #session: string;
+  readonly #why: (id: string) => string;
+
+  constructor(session: string, why: (id: string) => string) {
+    this.#session = session;
+    this.#why = why;
+  }
+
+  isClosed(): true {
+    return true;
+  }
+
+  refuse(): never {
+    throw new HoldfastError('ERR_CLOSED', this.#why(this.#session), { session: this.#session });
+  }
+
+  markRead(): never {
+    return this.refuse();
+  }
+
+  markWritten(): never {
+    return this.refuse();
+  }
+
+  rootOf(): undefined {}
+
+  replaceRoot(): void {}
 }
 
-function refuseRenewed(): never {
-  throw new HoldfastError(
-    'ERR_CLOSED',
-    'This part of the state was merged with what others have saved: read it again, from the state.',
-  );
-}
-
-/** Of attributes that a merge has given another value. */
-const RENEWED: Host = {
-  isClosed: () => true,
-  markRead: refuseRenewed,
-  markWritten: refuseRenewed,
-  rootOf: () => undefined,
-  replaceRoot: () => undefined,
-};
-
-/** Of all that were closed: parts of a kept session remember who showed them last. */
-const ENDED: Host = {
-  isClosed: () => true,
-  markRead: refuseEnded,
-  markWritten: refuseEnded,
-  rootOf: () => undefined,
-  replaceRoot: () => undefined,
-};
+const hasEnded = (id: string): string =>
+  `session '${shortId(id)}' has ended, with its scope or by close(): await in the scope what it starts, or open it again and use its new state`;
+const wasMerged = (id: string): string =>
+  `session '${shortId(id)}': this part of its state was merged with what others have saved: read it again, from the state`;
 
 export interface TrackerOptions {
   readonly saveMode: SaveMode;
@@ -100,7 +104,8 @@ export class Tracker implements Host {
   readonly #attributes = new Map<string, Attribute>();
   /** Read, written, or with Dates or bytes in the application's hands; in the order in which that began. */
   readonly #touched = new Set<Attribute>();
-  #closed = false;
+  /** Undefined: it is open. */
+  #ended: Over | undefined;
   /** Marks are made in generations, so that `settle` takes back only what was captured. */
   #generation = 1;
 
@@ -172,10 +177,13 @@ export class Tracker implements Host {
     return aliased;
   }
 
-  /** From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`. */
-  close(): void {
-    this.#closed = true;
-    for (const attribute of this.#attributes.values()) attribute.end(ENDED);
+  /**
+   * From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`, which names the
+   * session.
+   */
+  close(session: string): void {
+    this.#ended ??= new Over(session, hasEnded);
+    for (const attribute of this.#attributes.values()) attribute.end(this.#ended);
   }
 
   /** Whether something in the attribute was written, or may have been changed, since the last save. */
@@ -185,10 +193,10 @@ export class Tracker implements Host {
   }
 
   /** The attribute has another value: what was handed out of the one before says so when it is used. */
-  renew(name: string): void {
+  renew(name: string, session: string): void {
     const attribute = this.#attributes.get(name);
     if (attribute === undefined) return;
-    attribute.end(RENEWED);
+    attribute.end(new Over(session, wasMerged));
     this.#attributes.delete(name);
     this.#touched.delete(attribute);
   }
@@ -227,11 +235,11 @@ export class Tracker implements Host {
   }
 
   isClosed(): boolean {
-    return this.#closed;
+    return this.#ended !== undefined;
   }
 
   checkOpen(): void {
-    if (this.#closed) refuseEnded();
+    this.#ended?.refuse();
   }
 
   /** Undefined: not declared. */
