@@ -57,6 +57,14 @@ it('gives the state of a use that only reads, which it can change nowhere', () =
     const session = await sessions.open('s', { mode: 'read' });
     // @ts-expect-error read-only
     session.state.visits = 1;
+    await sessions.scope(
+      's',
+      (_state, { state }) => {
+        // @ts-expect-error read-only
+        state.visits = 1;
+      },
+      { mode: 'read' },
+    );
     // @ts-expect-error read-only inside as well
     await sessions.scope('s', (state) => state.cart.push({ sku: 'a', tags: [] }), { mode: 'read' });
     // @ts-expect-error creates nothing

@@ -125,7 +125,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async scope<R>(
     id: string,
-    use: (state: DeepReadonly<S>, session: Session<S, V>) => R | Promise<R>,
+    use: (state: DeepReadonly<S>, session: Session<DeepReadonly<S>, V>) => R | Promise<R>,
     options: ReadOptions,
   ): Promise<R>;
   async scope<R>(
@@ -135,7 +135,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   ): Promise<R>;
   async scope<R>(
     id: string,
-    use: (state: never, session: Session<S, V>) => R | Promise<R>,
+    use: (state: never, session: never) => R | Promise<R>,
     options: AnyUse<V> = {},
   ): Promise<R> {
     if (typeof use !== 'function')
@@ -148,7 +148,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const frame = frameOf(this.#place, session, options.mode === undefined || options.mode === 'exclusive');
     let isLastSave = false;
     try {
-      const used = inScope(frame, () => use(session.state as never, session));
+      const used = inScope(frame, () => use(session.state as never, session as never));
       const result = isThenable(used) ? await used : used;
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
