@@ -14,14 +14,16 @@ import { changesOf, type Change } from './graph/changes.ts';
 import { compare } from './graph/compare.ts';
 import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
 import { patched } from './graph/json-patched.ts';
-import { ABSENT, Merge, type Conflict, type MergePolicy } from './graph/merge.ts';
+import { ABSENT, type Conflict } from './conflict.ts';
+import { Merge, mergePolicy, type MergePolicy } from './graph/merge.ts';
 import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
 import { checkTree, treeBytes } from './graph/places.ts';
 import { valueCodec, withCodec } from './graph/values.ts';
 
 export type { Change } from './graph/changes.ts';
 export type { JsonPatchOperation } from './graph/json-patch.ts';
-export { ABSENT, type Conflict, type MergePolicy } from './graph/merge.ts';
+export { ABSENT, type Conflict } from './conflict.ts';
+export type { MergePolicy } from './graph/merge.ts';
 export { HoldfastError, type ErrorCode } from './errors.ts';
 export type { Path, PathStep, CollectionStep } from './path.ts';
 
@@ -46,17 +48,7 @@ const LIMIT_BYTES = 16 * 1_048_576;
 const types: Rule = listOf(withMethods('what valueType gives,', 'toData', 'fromData'));
 const RULES: Rules = { bytes: flag, limitBytes: count(0), types };
 
-const policy: Rule = (name, value) => {
-  const isUnion = typeof value === 'object' && value !== null && Object.keys(value).join() === 'union';
-  if (typeof value === 'function' || ['fail', 'mine', 'theirs', 'sum'].includes(value as string)) return;
-  if (isUnion && typeof (value as { union: unknown }).union === 'function') return;
-  throw new HoldfastError(
-    'ERR_INVALID',
-    `${name} must be 'fail', 'mine', 'theirs', 'sum', { union: (item) => key } or a function, not ${describe(value)}`,
-  );
-};
-
-const MERGE_RULES: Rules = { ...RULES, merge: policy };
+const MERGE_RULES: Rules = { ...RULES, merge: mergePolicy };
 
 interface Checked {
   readonly codec: Codec;
@@ -230,14 +222,14 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, options?: M
       side('merge', theirs, 'theirs', checked).value,
     ];
     const given = options?.merge ?? 'fail';
-    const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given);
+    const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given, ['value']);
     const value = named(
       [
         [from, 'base'],
         [one, 'mine'],
         [other, 'theirs'],
       ],
-      () => merging.value(from, one, other),
+      () => merging.value({ path: [], base: from, mine: one, theirs: other }),
     );
     if (merging.conflicts.length > 0)
       return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };

@@ -1,3 +1,5 @@
+export { ABSENT } from './conflict.ts';
+export type { Conflict } from './conflict.ts';
 export { HoldfastError, shortId } from './errors.ts';
 export type { ErrorCode, ErrorDetails, Outcome } from './errors.ts';
 export { formatPath, parsePath } from './path.ts';
@@ -24,14 +26,20 @@ export type {
 } from './session/definition.ts';
 export { valueType } from './codec/value-types.ts';
 export type { ClassOf, ValueType, ValueTypeFunctions } from './codec/value-types.ts';
+export type { MergePolicy } from './graph/merge.ts';
+export type { MergeOf } from './session/policy.ts';
 export type { NotKept, RegisteredClasses, Storable } from './session/storable.ts';
 export { SessionRepository } from './session/repository.ts';
 export type {
+  Access,
+  AccessMode,
   ChangeIdOptions,
   CloseOptions,
   ClosedReport,
   CreateOptions,
+  ReadOptions,
   RepositoryOptions,
+  ScopeOptions,
   UseOptions,
 } from './session/options.ts';
 export type { Saved, Session } from './session/session.ts';

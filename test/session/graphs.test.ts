@@ -164,6 +164,49 @@ const money = valueType('Money', Money, {
   fromData: ({ cents, note }) => Object.assign(new Money(cents), { note }),
 });
 
+describe('what is merged without a lock', () => {
+  const merged = defineSession({
+    fails: mutable<Part>(() => ({})),
+    mine: mutable<Part>(() => ({}), { merge: 'mine' }),
+  });
+  const edit = async (name: 'fails' | 'mine'): Promise<[unknown, Loose]> => {
+    const store = new MemoryStore();
+    const sessions = new SessionRepository({ store, definition: merged });
+    const one: Loose = { n: 1 };
+    one.self = one;
+    await sessions.scope('s', (state) => void (state[name] = { x: one, y: one, z: 1 }), { create: {} });
+    const saving = sessions.scope(
+      's',
+      async (state) => {
+        state[name].x.mine = 1;
+        await sessions.scope('s', (other) => void (other[name].y.theirs = 1), { mode: 'optimistic' });
+      },
+      { mode: 'optimistic' },
+    );
+    const error: unknown = await saving.catch((thrown: unknown) => thrown);
+    return [error, ((await new SessionRepository({ store, definition: merged }).read('s')) as Loose)[name]];
+  };
+
+  it('is one part where something is in several places of it', async () => {
+    const [refused, theirs] = await edit('fails');
+    expect(refused).toMatchObject({ code: 'ERR_CONFLICT', conflicts: [{ path: ['fails'] }] });
+    expect([theirs.x === theirs.y, theirs.x.self === theirs.x, theirs.x.theirs, theirs.x.mine]).toEqual([
+      true,
+      true,
+      1,
+      undefined,
+    ]);
+    const [done, mine] = await edit('mine');
+    expect([done, mine.x === mine.y, mine.x.self === mine.x, mine.x.mine, mine.x.theirs]).toEqual([
+      undefined,
+      true,
+      true,
+      1,
+      undefined,
+    ]);
+  });
+});
+
 describe('sixty levels of one object twice', () => {
   /** 2^60 objects, if each place were a part of its own. */
   const doubled = (): Loose => {
