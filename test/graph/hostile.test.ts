@@ -6,6 +6,7 @@ import { jsDiffer } from '../../ts/diff/js.ts';
 import { apply, diff } from '../../ts/graph.ts';
 import { applyEdits } from '../../ts/graph/delta.ts';
 import { edited } from './edited.ts';
+import { mutated } from './mutated.ts';
 
 /** More of them at length: HOLDFAST_MUTATIONS=100000 npx vitest run test/graph/hostile.test.ts */
 const MUTATIONS = Number(process.env['HOLDFAST_MUTATIONS'] ?? 6_000);
@@ -40,20 +41,6 @@ function survives(base: unknown, run: () => unknown): void {
   expect(performance.now() - start).toBeLessThan(LONGEST_MS);
   expect(Object.keys(Object.prototype)).toEqual([]);
   expect(before.equals(msgpackCodec.encode(base, 'base')), 'the base is as it was').toBe(true);
-}
-
-function mutated(delta: Uint8Array, numbers: readonly number[]): Uint8Array {
-  let bytes = [...delta];
-  for (let n = 0; n + 2 < numbers.length; n += 3) {
-    const [kind, at, value] = [numbers[n]! % 5, numbers[n + 1]! % bytes.length, numbers[n + 2]! & 0xff];
-    if (kind === 0) bytes[at]! ^= 1 << (value & 7);
-    else if (kind === 1) bytes[at] = value;
-    else if (kind === 2) bytes.splice(at, 1 + (value & 3));
-    else if (kind === 3) bytes.splice(at, 0, value);
-    else bytes = [...bytes.slice(0, at), ...bytes.slice(value % bytes.length)];
-    if (bytes.length === 0) bytes = [1];
-  }
-  return Uint8Array.from(bytes);
 }
 
 describe('a hostile delta', () => {

@@ -53,7 +53,7 @@ impl Target<'_> {
 
 /// The target, of at most `limit` bytes. Nothing of it is given out before the whole delta has been found good.
 pub fn apply<'a>(base: &'a [u8], delta: &'a [u8], limit: usize) -> Applied<Target<'a>> {
-    if base.len().max(delta.len()) > holdfast_delta::MAX_LEN || references::may_have(base) {
+    if base.len().max(delta.len()) > holdfast_delta::MAX_LEN || references::has(base) {
         return Err(ApplyError::Foreign);
     }
     check_size(base.len(), limit)?;

@@ -1,10 +1,16 @@
 //! What later editions of the codec write and this crate does not know: shared references and instances of classes.
 
-/// Second bytes of such prefixes.
+use crate::token;
+
+/// Second bytes of such tokens.
 const KINDS: [u8; 3] = [0x69, 0x72, 0x63];
 
-/// Whether such a prefix may be in the bytes. Other bytes may look like one: then the caller's other engine does the work.
-pub(crate) fn may_have(bytes: &[u8]) -> bool {
+/// Whether there are such tokens. Only where bytes look like one are all tokens gone through.
+pub(crate) fn has(bytes: &[u8]) -> bool {
+    may_have(bytes) && token::skip(bytes, 0, 1) != Some(bytes.len())
+}
+
+fn may_have(bytes: &[u8]) -> bool {
     const PART: usize = 4096;
     let Some((_, seconds)) = bytes.split_first() else { return false };
     bytes.chunks(PART).zip(seconds.chunks(PART)).any(|(firsts, seconds)| {

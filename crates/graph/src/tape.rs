@@ -1,8 +1,10 @@
 //! All values of some canonical bytes, in their order.
 
+use core::cell::Cell;
+
 use crate::error::Foreign;
 use crate::leaf::Leaf;
-use crate::token::{self, Kind};
+use crate::token::{self, Head, Kind};
 
 /// Deeper values are left to the caller: what goes through them goes deeper on the stack with each level.
 pub(crate) const DEPTH_LIMIT: usize = 100;
@@ -10,20 +12,51 @@ pub(crate) const DEPTH_LIMIT: usize = 100;
 /// A value by its number: what a container holds comes behind it.
 pub(crate) type Id = u32;
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Node {
+/// A value's kind in the lowest bits, and above them how many values are in it.
+const KIND_BITS: u32 = 4;
+/// Of the memory that is kept between calls, in bytes a side: to have it anew takes as long as to fill it.
+const KEPT_BYTES: usize = 1 << 22;
+
+#[derive(Clone, Copy)]
+struct Node {
     start: u32,
-    end: u32,
     /// The first value behind it and what it holds.
     next: Id,
-    /// Values in it.
-    count: u32,
-    pub(crate) kind: Kind,
+    form: u32,
+}
+
+thread_local! {
+    static KEPT: Cell<[Vec<Node>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+}
+
+fn take_memory() -> Vec<Node> {
+    let mut kept = KEPT.take();
+    let taken = kept.iter_mut().max_by_key(|nodes| nodes.capacity()).map(core::mem::take);
+    KEPT.set(kept);
+    taken.unwrap_or_default()
+}
+
+fn keep_memory(mut nodes: Vec<Node>) {
+    nodes.clear();
+    if nodes.capacity() * size_of::<Node>() > KEPT_BYTES {
+        return;
+    }
+    let mut kept = KEPT.take();
+    if let Some(least) = kept.iter_mut().min_by_key(|nodes| nodes.capacity()) {
+        *least = nodes;
+    }
+    KEPT.set(kept);
 }
 
 pub(crate) struct Tape<'a> {
-    pub(crate) bytes: &'a [u8],
+    bytes: &'a [u8],
     nodes: Vec<Node>,
+}
+
+impl Drop for Tape<'_> {
+    fn drop(&mut self) {
+        keep_memory(core::mem::take(&mut self.nodes));
+    }
 }
 
 /// A container's keys and values; a list has no keys, a Set no values.
@@ -50,10 +83,13 @@ impl Parts {
 }
 
 /// A container whose content is being read.
+#[derive(Clone, Copy)]
 struct Open {
     id: Id,
+    kind: Kind,
+    count: u32,
     left: u32,
-    /// The last of an object's keys that are numbers, plus one; `u64::MAX` once there was another.
+    /// What the next key must be at least, if it is a number: see `follows`.
     least: u64,
 }
 
@@ -64,88 +100,117 @@ impl<'a> Tape<'a> {
         if bytes.len() > holdfast_delta::MAX_LEN {
             return Err(Foreign);
         }
-        let mut tape = Tape { bytes, nodes: Vec::with_capacity(bytes.len() / 8 + 16) };
+        let mut tape = Tape { bytes, nodes: take_memory() };
         let end = tape.fill().ok_or(Foreign)?;
         if end == bytes.len() { Ok(tape) } else { Err(Foreign) }
     }
 
+    /// Hot: most of a differ's work is to see what there is.
     fn fill(&mut self) -> Option<usize> {
         let bytes = self.bytes;
         let mut stack: Vec<Open> = Vec::new();
+        let mut open = Open { id: 0, kind: Kind::List, count: 1, left: 1, least: 0 };
         let mut at = 0;
         loop {
-            let head = token::head(bytes, at)?;
-            let id = self.nodes.len() as Id;
-            self.nodes.push(Node {
-                start: at as u32,
-                end: head.end as u32,
-                next: id + 1,
-                count: head.count as u32,
-                kind: head.kind,
-            });
-            if head.kind == Kind::Text && !is_text(self.text(id)) {
-                return None;
-            }
-            if let Some(open) = stack.last_mut() {
-                self.check_part(open, id)?;
-            }
-            at = head.end;
-            if head.count > 0 {
-                if head.count > bytes.len() - at || stack.len() == DEPTH_LIMIT {
-                    return None;
+            while open.left > 0 {
+                let id = self.nodes.len() as Id;
+                if let Some(end) = self.short_part(&mut open, at, id) {
+                    at = end;
+                    continue;
                 }
-                stack.push(Open { id, left: head.count as u32, least: 0 });
-                continue;
-            }
-            while let Some(open) = stack.last_mut() {
+                let head = token::head(bytes, at)?;
+                self.nodes.push(Node { start: at as u32, next: id + 1, form: form_of(head)? });
+                if head.kind == Kind::Text {
+                    self.check_text(&mut open, id, &bytes[at..head.end])?;
+                } else {
+                    self.check_part(&mut open, id, head.kind)?;
+                }
                 open.left -= 1;
-                if open.left > 0 {
-                    break;
+                at = head.end;
+                if head.count > 0 {
+                    if head.count > bytes.len() - at || stack.len() == DEPTH_LIMIT {
+                        return None;
+                    }
+                    stack.push(open);
+                    let count = head.count as u32;
+                    open = Open { id, kind: head.kind, count, left: count, least: 0 };
                 }
-                let node = &mut self.nodes[open.id as usize];
-                node.end = at as u32;
-                node.next = id + 1;
-                stack.pop();
             }
-            if stack.is_empty() {
-                return Some(at);
-            }
+            let Some(around) = stack.pop() else { return Some(at) };
+            self.nodes[open.id as usize].next = self.nodes.len() as Id;
+            open = around;
         }
     }
 
-    /// Keys as JavaScript orders them, and none that the codec writes otherwise. The part that comes now is `id`.
-    #[inline]
-    fn check_part(&self, open: &mut Open, id: Id) -> Option<()> {
-        let Node { kind, count, .. } = self.nodes[open.id as usize];
-        let part = self.nodes[id as usize];
-        let is_key = (count - open.left).is_multiple_of(2);
-        match kind {
-            Kind::Object | Kind::Bare if is_key => {
-                if part.kind != Kind::Text {
+    /// Most of what there is: numbers of one byte and short texts of ASCII, in lists and objects, read here to be read fast. Where
+    /// it ends; nothing where it is something else, be it that it is wrong.
+    #[inline(always)]
+    fn short_part(&mut self, open: &mut Open, at: usize, id: Id) -> Option<usize> {
+        let token = *self.bytes.get(at)?;
+        let is_key = match open.kind {
+            Kind::List => false,
+            Kind::Object | Kind::Bare => (open.count ^ open.left) & 1 == 0,
+            _ => return None,
+        };
+        let (end, kind) = match token {
+            0xa0..=0xbf => {
+                let length = usize::from(token & 31);
+                if is_key && !is_plain_key(*self.bytes.get(at + 1)?) || !is_short_ascii(self.bytes, at + 1, length) {
                     return None;
                 }
-                follows(self.text(id), &mut open.least).then_some(())
+                (at + 1 + length, Kind::Text)
             }
-            Kind::Map if is_key => (!self.leaf(id).is_negative_zero()).then_some(()),
-            Kind::Set => (!self.leaf(id).is_negative_zero()).then_some(()),
-            Kind::Sparse if open.left == count => self.check_sparse(id, count),
-            Kind::Sparse if !is_key => self.check_index(open, id),
+            0x00..=0x7f if !is_key => (at + 1, Kind::Number),
+            _ => return None,
+        };
+        if is_key {
+            open.least = u64::MAX;
+        }
+        self.nodes.push(Node { start: at as u32, next: id + 1, form: kind as u32 });
+        open.left -= 1;
+        Some(end)
+    }
+
+    /// A text, which may be a key: those come as JavaScript orders them.
+    #[inline]
+    fn check_text(&self, open: &mut Open, id: Id, bytes: &[u8]) -> Option<()> {
+        let text = Leaf { kind: Kind::Text, bytes }.text();
+        if !is_text(text) {
+            return None;
+        }
+        match open.kind {
+            Kind::Object | Kind::Bare if (open.count - open.left).is_multiple_of(2) => {
+                follows(text, &mut open.least).then_some(())
+            }
+            Kind::Sparse => self.check_part(open, id, Kind::Text),
             _ => Some(()),
         }
     }
 
-    /// The length of an array with holes, of which there is one at least.
-    fn check_sparse(&self, id: Id, count: u32) -> Option<()> {
-        let length = self.natural(id)?;
-        (u64::from(count / 2) < length).then_some(())
+    /// What is no text where a key may be expected.
+    #[inline]
+    fn check_part(&self, open: &mut Open, id: Id, part: Kind) -> Option<()> {
+        let is_key = (open.count - open.left).is_multiple_of(2);
+        let fits = match open.kind {
+            Kind::List => true,
+            Kind::Object | Kind::Bare => !is_key,
+            Kind::Map => !is_key || part != Kind::Number || !self.leaf(id).is_negative_zero(),
+            Kind::Set => part != Kind::Number || !self.leaf(id).is_negative_zero(),
+            // The length comes first, then an index before each value.
+            _ if open.left == open.count => self.natural(id)? > u64::from(open.count / 2),
+            _ => {
+                let is_index = !is_key;
+                !is_index || self.is_index(open, id)
+            }
+        };
+        fits.then_some(())
     }
 
-    fn check_index(&self, open: &mut Open, id: Id) -> Option<()> {
-        let index = self.natural(id)?;
-        let length = self.natural(open.id + 1)?;
+    fn is_index(&self, open: &mut Open, id: Id) -> bool {
+        let (Some(index), Some(length)) = (self.natural(id), self.natural(open.id + 1)) else { return false };
         let fits = index >= open.least && index < length;
         open.least = index + 1;
-        fits.then_some(())
+        fits
     }
 
     fn natural(&self, id: Id) -> Option<u64> {
@@ -154,19 +219,20 @@ impl<'a> Tape<'a> {
     }
 
     pub(crate) fn kind(&self, id: Id) -> Kind {
-        self.nodes[id as usize].kind
+        Kind::of(self.nodes[id as usize].form & ((1 << KIND_BITS) - 1))
     }
 
     /// Of a container: how many keys and values are in it.
     pub(crate) fn count(&self, id: Id) -> usize {
-        self.nodes[id as usize].count as usize
+        (self.nodes[id as usize].form >> KIND_BITS) as usize
     }
 
     /// The bytes of a value and all that is in it.
     #[inline]
     pub(crate) fn bytes(&self, id: Id) -> &'a [u8] {
-        let node = &self.nodes[id as usize];
-        &self.bytes[node.start as usize..node.end as usize]
+        let Node { start, next, .. } = self.nodes[id as usize];
+        let end = self.nodes.get(next as usize).map_or(self.bytes.len(), |next| next.start as usize);
+        &self.bytes[start as usize..end]
     }
 
     /// Where a value begins.
@@ -243,13 +309,23 @@ impl<'a> Tape<'a> {
     }
 }
 
+fn form_of(head: Head) -> Option<u32> {
+    let count = u32::try_from(head.count).ok().filter(|&count| count < 1 << (32 - KIND_BITS))?;
+    Some(count << KIND_BITS | head.kind as u32)
+}
+
 /// UTF-8 that the codec keeps as such: a byte order mark at the start has another form.
 fn is_text(text: &[u8]) -> bool {
-    (text.is_ascii() || core::str::from_utf8(text).is_ok()) && !text.starts_with(b"\xef\xbb\xbf")
+    text.is_ascii() || (core::str::from_utf8(text).is_ok() && !text.starts_with(b"\xef\xbb\xbf"))
 }
 
 /// Whether a key may come where it does: numbers first, ascending, and none is `__proto__`. `least`: see `Open`.
+#[inline]
 pub(crate) fn follows(key: &[u8], least: &mut u64) -> bool {
+    if key.first().is_none_or(|&first| is_plain_key(first)) {
+        *least = u64::MAX;
+        return true;
+    }
     let index = index_of(key);
     if index.is_none() && key == b"__proto__" {
         return false;
@@ -257,6 +333,21 @@ pub(crate) fn follows(key: &[u8], least: &mut u64) -> bool {
     let fits = index.is_none_or(|index| index >= *least);
     *least = index.map_or(u64::MAX, |index| index + 1);
     fits
+}
+
+/// Whether a key that begins so is neither a number nor `__proto__`.
+#[inline]
+fn is_plain_key(first: u8) -> bool {
+    !first.is_ascii_digit() && first != b'_'
+}
+
+/// False too for what is longer than can be seen at once, or near the end of the bytes.
+#[inline]
+fn is_short_ascii(bytes: &[u8], at: usize, length: usize) -> bool {
+    const SEEN: usize = 16;
+    let Some(Ok(seen)) = bytes.get(at..at + SEEN).map(<[u8; SEEN]>::try_from) else { return false };
+    let high = u128::from_le_bytes(seen) & 0x8080_8080_8080_8080_8080_8080_8080_8080;
+    length <= SEEN && (high.trailing_zeros() as usize) >= 8 * length
 }
 
 /// Of a key that JavaScript takes for an array's index.

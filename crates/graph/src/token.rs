@@ -11,6 +11,8 @@ pub(crate) const EXT_NULL_PROTOTYPE: u8 = 0x6e;
 const EXT_ENTRIES: u8 = 0x6f;
 pub(crate) const EXT_SET: u8 = 0x73;
 pub(crate) const EXT_VIEW: u8 = 0x74;
+const EXT_STRING16: u8 = 0x75;
+const EXT_BIGINT: u8 = 0x42;
 const EXT_TIMESTAMP: u8 = 0xff;
 
 const ARRAY_BUFFER: u8 = 0x10;
@@ -38,7 +40,32 @@ pub(crate) enum Kind {
     False,
 }
 
+const KINDS: [Kind; 16] = [
+    Kind::Object,
+    Kind::Bare,
+    Kind::List,
+    Kind::Sparse,
+    Kind::Map,
+    Kind::Set,
+    Kind::Text,
+    Kind::Bytes,
+    Kind::Date,
+    Kind::Number,
+    Kind::BigInt,
+    Kind::Nil,
+    Kind::Undefined,
+    Kind::True,
+    Kind::False,
+    Kind::False,
+];
+
 impl Kind {
+    /// The reverse of `as u32`.
+    #[inline]
+    pub(crate) fn of(number: u32) -> Self {
+        KINDS[(number & 15) as usize]
+    }
+
     /// Of containers, whose parts are told apart.
     pub(crate) fn is_sequence(self) -> bool {
         (self as u8) <= Kind::Set as u8
@@ -156,7 +183,7 @@ fn negative(bytes: &[u8], at: usize, width: usize, below: i64) -> Option<Head> {
 fn float(bytes: &[u8], at: usize) -> Option<Head> {
     let bits = big_endian(bytes, at + 1, 8)?;
     let value = f64::from_bits(bits);
-    let is_short = value == value.trunc() && (-2_147_483_648.0..=4_294_967_295.0).contains(&value);
+    let is_short = (-2_147_483_648.0..=4_294_967_295.0).contains(&value) && value as i64 as f64 == value;
     if is_short || (value.is_nan() && bits != 0x7ff8_0000_0000_0000) {
         return None;
     }
@@ -244,7 +271,6 @@ const SHAPES: [u16; 256] = {
             0xcd | 0xd1 => 3,
             0xce | 0xd2 => 5,
             0xcb | 0xcf | 0xd3 => 9,
-            0xd5..=0xd8 => 2 + (2 << (low - 0xd5)),
             _ => 0,
         };
         token += 1;
@@ -257,15 +283,24 @@ const SHAPES: [u16; 256] = {
 pub(crate) fn skip(bytes: &[u8], at: usize, count: usize) -> Option<usize> {
     let (mut at, mut left) = (at, count as u64);
     while left > 0 {
-        let shape = usize::from(SHAPES[usize::from(*bytes.get(at)?)]);
-        if shape == 0 {
-            let (end, held) = long_token(bytes, at)?;
-            at = end;
-            left = left - 1 + held;
+        // Where the processor guesses these branches right, it need not wait for the byte to know where the next one is.
+        let token = *bytes.get(at)?;
+        if token < 0x80 {
+            at += 1;
+        } else if token & 0xe0 == 0xa0 {
+            at += 1 + usize::from(token & 31);
         } else {
-            at += shape & 0xff;
-            left = left - 1 + (shape >> 8) as u64;
+            let shape = usize::from(SHAPES[usize::from(token)]);
+            if shape == 0 {
+                let (end, held) = long_token(bytes, at)?;
+                at = end;
+                left += held;
+            } else {
+                at += shape & 0xff;
+                left += (shape >> 8) as u64;
+            }
         }
+        left -= 1;
     }
     (at <= bytes.len()).then_some(at)
 }
@@ -280,6 +315,10 @@ fn long_token(bytes: &[u8], at: usize) -> Option<(usize, u64)> {
         0xc7 => behind(1, 1),
         0xc8 => behind(2, 1),
         0xc9 => behind(4, 1),
+        token @ 0xd5..=0xd8 => match *bytes.get(at + 1)? {
+            EXT_BIGINT | EXT_STRING16 | EXT_TIMESTAMP => Some((at + 2 + (2 << (token - 0xd5)), 0)),
+            _ => None,
+        },
         0xdc => Some((at + 3, number(2)?)),
         0xdd => Some((at + 5, number(4)?)),
         0xde => Some((at + 3, 2 * number(2)?)),
