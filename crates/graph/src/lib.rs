@@ -21,6 +21,7 @@ mod lists;
 mod order;
 mod packed;
 mod pieces;
+mod places;
 mod reader;
 mod references;
 mod seal;

@@ -1,36 +1,16 @@
 //! One sequence of the base and what a delta says of its places.
 
 use crate::apply::{Applied, Applier};
-use crate::classes::ByBytes;
 use crate::error::ApplyError;
 use crate::format::{
     OTHER_END, OTHER_ORDER, OTHER_TAKEN, PLACE_AS_IS, PLACE_COPY, PLACE_LIKE, PLACE_MODES, PLACE_SET, STEP_BITS,
     STEP_DELETE, STEP_DELETE_RUN, STEP_EDIT, STEP_INSERT, STEP_INSERT_RUN, STEP_OTHER, STEP_PLACE, STEP_SET,
 };
 use crate::header::put_sequence_header;
-use crate::leaf::Leaf;
-use crate::order;
-use crate::tape::follows;
+use crate::places::{Content, Places};
 use crate::token::{Head, Kind};
 
 const NO_END: &str = "it leads behind the end of a sequence";
-const BAD_KEY: &str = "a key is there twice, or is none";
-
-/// Places of the target that come one behind the other, and their pieces.
-struct Entry<'v> {
-    pieces: (usize, usize),
-    places: usize,
-    content: Content<'v>,
-}
-
-enum Content<'v> {
-    /// Places of the base from here on, as they are.
-    Kept { at: usize },
-    /// A place of the base that was changed.
-    Changed { at: usize },
-    /// What is new, and its key if it has one.
-    New { key: Option<Leaf<'v>> },
-}
 
 pub(crate) struct Steps<'s, 'b, 'v> {
     from: &'s mut Applier<'b, 'v>,
@@ -46,9 +26,7 @@ pub(crate) struct Steps<'s, 'b, 'v> {
     taken: Vec<(usize, usize)>,
     waiting: Vec<bool>,
     passed: usize,
-    entries: Vec<Entry<'v>>,
-    /// Places in the target so far.
-    length: usize,
+    made: Places<'v>,
     /// Places came or went.
     is_open: bool,
     has_new: bool,
@@ -81,8 +59,7 @@ impl<'s, 'b: 'v, 'v> Steps<'s, 'b, 'v> {
             taken: Vec::new(),
             waiting: Vec::new(),
             passed: 0,
-            entries: Vec::new(),
-            length: 0,
+            made: Places::new(head.kind),
             is_open: false,
             has_new: false,
             is_bound: false,
@@ -161,8 +138,7 @@ impl<'s, 'b: 'v, 'v> Steps<'s, 'b, 'v> {
     }
 
     fn enter(&mut self, first: usize, places: usize, content: Content<'v>) {
-        self.entries.push(Entry { pieces: (first, self.from.pieces.len()), places, content });
-        self.length += places;
+        self.made.enter(first..self.from.pieces.len(), places, content);
     }
 
     fn keep(&mut self, count: usize) -> Applied<()> {
@@ -338,7 +314,7 @@ impl<'s, 'b: 'v, 'v> Steps<'s, 'b, 'v> {
             }
             self.from.is_over = true;
             self.at = self.from.base.len();
-            self.length += self.size - self.cursor;
+            self.made.count += self.size - self.cursor;
             return Ok(());
         }
         loop {
@@ -357,93 +333,14 @@ impl<'s, 'b: 'v, 'v> Steps<'s, 'b, 'v> {
             return self.from.reader.corrupt("what was taken out is not placed");
         }
         if is_ordered {
-            self.rearrange()?;
+            self.made.rearrange(self.from)?;
         }
         if self.kind.has_keys() && (self.has_new || is_ordered || !self.taken.is_empty()) {
-            self.check_keys()?;
+            self.made.check_keys(self.from)?;
         }
-        let (kind, length) = (self.kind, self.length);
+        let (kind, length) = (self.kind, self.made.count);
         self.from.pieces.make_at(self.header, |made| put_sequence_header(made, kind, length));
         self.from.bound -= u32::from(self.is_bound);
         Ok(self.at)
-    }
-
-    /// All places, each with its own pieces, in the order that the delta tells.
-    fn rearrange(&mut self) -> Applied<()> {
-        let order = order::read(&mut self.from.reader, self.length)?;
-        let first = self.entries.first().map_or(self.from.pieces.len(), |entry| entry.pieces.0);
-        let mut places = Vec::with_capacity(self.length);
-        for entry in core::mem::take(&mut self.entries) {
-            let Content::Kept { at } = entry.content else {
-                places.push(entry);
-                continue;
-            };
-            let mut at = at;
-            for _ in 0..entry.places {
-                let (piece, end) = (self.from.pieces.len(), self.from.skip(at, self.kind.width())?);
-                self.from.pieces.base(at..end);
-                places.push(Entry { pieces: (piece, piece + 1), places: 1, content: Content::Kept { at } });
-                at = end;
-            }
-        }
-        self.from.pieces.rearrange(
-            first,
-            order.iter().map(|&place| places[place as usize].pieces.0..places[place as usize].pieces.1),
-        );
-        let mut places: Vec<Option<Entry<'v>>> = places.into_iter().map(Some).collect();
-        self.entries = order.iter().filter_map(|&place| places[place as usize].take()).collect();
-        Ok(())
-    }
-
-    /// Keys of the target, in their order, and whether each is new.
-    fn keys(&self) -> Applied<Vec<(Leaf<'v>, bool)>> {
-        let mut keys = Vec::with_capacity(self.length);
-        for entry in &self.entries {
-            let mut at = match entry.content {
-                Content::New { key } => {
-                    keys.extend(key.map(|key| (key, true)));
-                    continue;
-                }
-                Content::Kept { at } | Content::Changed { at } => at,
-            };
-            for place in 0..entry.places {
-                if place > 0 {
-                    at = self.from.skip(at, self.kind.width())?;
-                }
-                let key: Leaf<'v> = self.from.leaf(at)?;
-                keys.push((key, false));
-            }
-        }
-        Ok(keys)
-    }
-
-    /// No key comes twice, and all are such as the sequence may have, in an order that JavaScript keeps.
-    fn check_keys(&mut self) -> Applied<()> {
-        let keys = self.keys()?;
-        match self.kind {
-            Kind::Object | Kind::Bare => {
-                if keys.iter().any(|(key, _)| key.kind != Kind::Text) {
-                    return self.from.reader.corrupt(BAD_KEY);
-                }
-                let mut least = 0;
-                if !keys.iter().all(|(key, _)| follows(key.text(), &mut least)) {
-                    return Err(ApplyError::Foreign);
-                }
-            }
-            // Where holes move about, which is rare, JavaScript knows what may be.
-            Kind::Sparse => return Err(ApplyError::Foreign),
-            _ if keys.iter().any(|(key, _)| key.is_negative_zero()) => return Err(ApplyError::Foreign),
-            _ => {}
-        }
-        let mut new = ByBytes::<()>::default();
-        for (key, _) in keys.iter().filter(|(key, is_new)| *is_new && !key.kind.is_object()) {
-            if new.insert(key.bytes, ()).is_some() {
-                return self.from.reader.corrupt(BAD_KEY);
-            }
-        }
-        if !new.is_empty() && keys.iter().any(|(key, is_new)| !is_new && new.contains_key(key.bytes)) {
-            return self.from.reader.corrupt(BAD_KEY);
-        }
-        Ok(())
     }
 }
