@@ -158,7 +158,7 @@ impl<'a> Middle<'_, 'a, '_> {
         let mut source = vec![None; self.target.len()];
         let mut changed = Vec::new();
         for (id, at) in others {
-            if let Some(&place) = places.get(&id) {
+            if let Some(&place) = places.get(id) {
                 source[at] = Some(place);
                 changed.push(self.start + at);
             }
@@ -244,10 +244,11 @@ impl<'a> Middle<'_, 'a, '_> {
 }
 
 /// Nothing: an element has no identity, or that of another.
-fn places_by_id<'a>(tape: &Tape<'a>, list: &[Id]) -> Option<HashMap<Identity<'a>, usize>> {
-    let mut places = HashMap::with_capacity(list.len());
+fn places_by_id<'a>(tape: &Tape<'a>, list: &[Id]) -> Option<ByBytes<'a, usize>> {
+    let mut places = ByBytes::with_capacity_and_hasher(list.len(), Default::default());
     for (place, &id) in list.iter().enumerate() {
-        if places.insert(identity_of(tape, id)?, place).is_some() {
+        // The token of a text is never that of a number.
+        if places.insert(identity_of(tape, id)?.bytes, place).is_some() {
             return None;
         }
     }

@@ -148,11 +148,11 @@ impl<'e> Steps<'_, 'e, '_, '_, '_> {
 
     /// Move by move, or as an order of all, whichever is shorter.
     fn rearranged(&mut self, source: &[Option<u32>], stays: &[bool]) -> Written {
-        let mut taken: Vec<u32> = source.iter().flatten().copied().filter(|&place| !stays[place as usize]).collect();
-        taken.sort_unstable();
+        let mut is_kept = vec![false; self.size];
+        source.iter().flatten().for_each(|&place| is_kept[place as usize] = true);
+        let kept: Vec<u32> = (0..self.size as u32).filter(|&place| is_kept[place as usize]).collect();
+        let taken: Vec<u32> = kept.iter().copied().filter(|&place| !stays[place as usize]).collect();
         if taken.len() >= FEW_MOVES {
-            let mut kept: Vec<u32> = source.iter().flatten().copied().collect();
-            kept.sort_unstable();
             let order = order::written(&order_of(source, &kept, self.size));
             if order.len() < MOVE_BYTES * taken.len() {
                 let mut all: Vec<Option<u32>> = kept.into_iter().map(Some).collect();
