@@ -24,7 +24,8 @@ const ROOT: Id = 0;
 
 /// A new delta that turns `base` into `target`, both canonical bytes.
 pub fn diff(base: &[u8], target: &[u8]) -> Result<Vec<u8>, Foreign> {
-    let (from, to) = (Tape::read(base)?, Tape::read(target)?);
+    let from = Tape::read(base)?;
+    let to = Tape::read_beside(target, &from)?;
     let pair = Pair { base: &from, target: &to };
     let edit = match pair.compare(ROOT, ROOT)? {
         None => return Ok(vec![GRAPH_SAME]),

@@ -91,25 +91,61 @@ struct Open {
     left: u32,
     /// What the next key must be at least, if it is a number: see `follows`.
     least: u64,
+    mate: Mate,
+}
+
+/// What is read beside another container, of the base: its next child and the one before that, how many are left, and which
+/// child here it is expected to be.
+#[derive(Clone, Copy)]
+struct Mate {
+    next: Id,
+    before: Id,
+    left: u32,
+    expected: u32,
+}
+
+impl Mate {
+    const NONE: Mate = Mate { next: 0, before: 0, left: 0, expected: 0 };
+
+    fn first_in(tape: &Tape<'_>, id: Id) -> Mate {
+        Mate { next: id + 1, before: id + 1, left: tape.count(id) as u32, expected: 0 }
+    }
+
+    fn pass(&mut self, tape: &Tape<'_>) {
+        self.before = self.next;
+        self.next = tape.nodes[self.next as usize].next;
+        self.left -= 1;
+        self.expected += 1;
+    }
 }
 
 impl<'a> Tape<'a> {
     /// Refuses what is not one whole value as the codec writes it, of the kinds that are known here. That no key comes twice
     /// in an object or Map is not looked at: see `has_keys_once`.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Foreign> {
+        Self::read_as(bytes, None)
+    }
+
+    /// As `read`, and faster where much is as it is in `base`.
+    pub(crate) fn read_beside(bytes: &'a [u8], base: &Tape<'_>) -> Result<Self, Foreign> {
+        Self::read_as(bytes, Some(base))
+    }
+
+    fn read_as(bytes: &'a [u8], base: Option<&Tape<'_>>) -> Result<Self, Foreign> {
         if bytes.len() > holdfast_delta::MAX_LEN {
             return Err(Foreign);
         }
         let mut tape = Tape { bytes, nodes: take_memory() };
-        let end = tape.fill().ok_or(Foreign)?;
+        let end = tape.fill(base).ok_or(Foreign)?;
         if end == bytes.len() { Ok(tape) } else { Err(Foreign) }
     }
 
     /// Hot: most of a differ's work is to see what there is.
-    fn fill(&mut self) -> Option<usize> {
+    fn fill(&mut self, base: Option<&Tape<'_>>) -> Option<usize> {
         let bytes = self.bytes;
         let mut stack: Vec<Open> = Vec::new();
-        let mut open = Open { id: 0, kind: Kind::List, count: 1, left: 1, least: 0 };
+        let mate = base.map_or(Mate::NONE, |_| Mate { left: 1, ..Mate::NONE });
+        let mut open = Open { id: 0, kind: Kind::List, count: 1, left: 1, least: 0, mate };
         let mut at = 0;
         loop {
             while open.left > 0 {
@@ -119,6 +155,16 @@ impl<'a> Tape<'a> {
                     continue;
                 }
                 let head = token::head(bytes, at)?;
+                let mut mate = Mate::NONE;
+                if let (Some(base), true) = (base, head.count > 0) {
+                    if let Some(length) = self.copy_of(base, &mut open, at) {
+                        at += length;
+                        continue;
+                    }
+                    if open.mate.left > 0 && base.kind(open.mate.next) == head.kind {
+                        mate = Mate::first_in(base, open.mate.next);
+                    }
+                }
                 self.nodes.push(Node { start: at as u32, next: id + 1, form: form_of(head)? });
                 if head.kind == Kind::Text {
                     self.check_text(&mut open, id, &bytes[at..head.end])?;
@@ -133,13 +179,58 @@ impl<'a> Tape<'a> {
                     }
                     stack.push(open);
                     let count = head.count as u32;
-                    open = Open { id, kind: head.kind, count, left: count, least: 0 };
+                    open = Open { id, kind: head.kind, count, left: count, least: 0, mate };
                 }
             }
             let Some(around) = stack.pop() else { return Some(at) };
             self.nodes[open.id as usize].next = self.nodes.len() as Id;
             open = around;
         }
+    }
+
+    /// Takes over a container that is as it is in the base, where it is expected or beside that; its length.
+    fn copy_of(&mut self, base: &Tape<'_>, open: &mut Open, at: usize) -> Option<usize> {
+        let number = open.count - open.left;
+        let may_be_here = match open.kind {
+            Kind::List | Kind::Map | Kind::Set => true,
+            Kind::Object | Kind::Bare => number % 2 == 1,
+            _ => false,
+        };
+        let mate = &mut open.mate;
+        while mate.expected < number && mate.left > 0 {
+            mate.pass(base);
+        }
+        if !may_be_here || mate.left == 0 {
+            return None;
+        }
+        let rest = &self.bytes[at..];
+        let is_here = |id: Id| base.count(id) > 0 && rest.starts_with(base.bytes(id));
+        let found = if is_here(mate.next) {
+            mate.next
+        } else if open.kind != Kind::List {
+            return None;
+        } else if mate.left > 1 && is_here(base.nodes[mate.next as usize].next) {
+            mate.pass(base);
+            mate.next
+        } else if is_here(mate.before) {
+            mate.before
+        } else {
+            return None;
+        };
+        if found == mate.next {
+            mate.pass(base);
+        }
+        mate.expected = number + 1;
+        open.left -= 1;
+        let (first, end) = (found as usize, base.nodes[found as usize].next as usize);
+        let (by, ids) =
+            ((at as u32).wrapping_sub(base.nodes[first].start), (self.nodes.len() as u32).wrapping_sub(found));
+        self.nodes.extend(base.nodes[first..end].iter().map(|node| Node {
+            start: node.start.wrapping_add(by),
+            next: node.next.wrapping_add(ids),
+            form: node.form,
+        }));
+        Some(base.bytes(found).len())
     }
 
     /// Most of what there is: numbers of one byte and short texts of ASCII, in lists and objects, read here to be read fast. Where
