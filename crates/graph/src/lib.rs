@@ -16,6 +16,7 @@ mod error;
 pub mod format;
 mod header;
 mod keyed;
+mod keys;
 mod leaf;
 mod lists;
 mod order;

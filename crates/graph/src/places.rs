@@ -5,9 +5,9 @@ use core::ops::Range;
 use crate::apply::{Applied, Applier};
 use crate::classes::ByBytes;
 use crate::error::ApplyError;
+use crate::keys::follows;
 use crate::leaf::Leaf;
 use crate::order;
-use crate::tape::follows;
 use crate::token::Kind;
 
 const BAD_KEY: &str = "a key is there twice, or is none";

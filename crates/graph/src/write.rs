@@ -14,7 +14,7 @@ use crate::header::put_text_header;
 use crate::order;
 use crate::reader::put_number;
 use crate::seal::Seen;
-use crate::tape::Id;
+use crate::tape::{Id, Tape};
 use crate::text::units_of;
 use crate::token::Kind;
 
@@ -22,6 +22,9 @@ use crate::token::Kind;
 const FEW_MOVES: usize = 4;
 /// About what a move takes.
 const MOVE_BYTES: usize = 5;
+
+/// Work of telling new values by one model, in its parts and characters: what is new beyond that is written whole.
+const MOST_LIKENESS: usize = 1 << 18;
 
 type Written = Result<(), Foreign>;
 
@@ -280,9 +283,12 @@ impl<'e> Steps<'_, 'e, '_, '_, '_> {
         let edit = self.edit;
         let model = edit.base.value(cursor.saturating_sub(1));
         let mut run: Vec<usize> = Vec::new();
+        let mut left = None;
         for &place in places {
             match (model, edit.target.value(place)) {
-                (Some(model), Some(value)) if self.have_same_keys(model, value) => {
+                (Some(model), Some(value)) if left != Some(0) && self.have_same_keys(model, value) => {
+                    let free = left.unwrap_or_else(|| (MOST_LIKENESS / weight_of(self.writer.pair.base, model)).max(1));
+                    left = Some(free - 1);
                     self.inserted_run(&take(&mut run));
                     self.like(place, model, value, cursor)?;
                 }
@@ -327,6 +333,16 @@ impl<'e> Steps<'_, 'e, '_, '_, '_> {
             let (key, value) = (self.edit.target.key(place), self.edit.target.value(place));
             key.into_iter().chain(value).for_each(|id| self.writer.value(id));
         }
+    }
+}
+
+/// Parts and characters, and bytes of bytes: about what comparing takes.
+fn weight_of(tape: &Tape<'_>, id: Id) -> usize {
+    1 + match tape.kind(id) {
+        Kind::Text => units_of(tape.text(id)),
+        Kind::Bytes => tape.leaf(id).memory().1.len(),
+        kind if kind.is_sequence() => tape.children(id).map(|child| weight_of(tape, child)).sum(),
+        _ => 0,
     }
 }
 
