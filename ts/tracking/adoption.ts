@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { formatPath } from '../path.ts';
+import { showPath, showText } from '../path.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Placed } from './assignment.ts';
 import type { Attribute } from './attribute.ts';
@@ -7,6 +7,7 @@ import { ABSENT, keyIn, valueAt } from './change-set.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
 import { ownCopy, plainFor, tooDeep } from './plain.ts';
+import { unreadable } from './unreadable.ts';
 
 interface Guest {
   /** The attribute, where the object is its whole value. */
@@ -48,6 +49,8 @@ export class Adoption {
     if (!isObject(value)) return value;
     try {
       return this.#take(value, 0);
+    } catch (cause) {
+      throw unreadable(cause, this.#attribute.name, value);
     } finally {
       this.#taken = undefined;
     }
@@ -189,7 +192,7 @@ export class Adoption {
     const last = Object.keys(array).at(-1);
     if (last === undefined || String(Number(last) >>> 0) === last) return;
     const path = [this.#attribute.name];
-    const message = `An array with a property ${JSON.stringify(last)} cannot be kept whole in ${formatPath(path)}: use an object beside it.`;
+    const message = `An array with a property ${showText(JSON.stringify(last))} cannot be kept whole in ${showPath(path)}: use an object beside it.`;
     throw new HoldfastError('ERR_INVALID', message, { paths: [path] });
   }
 
