@@ -2,7 +2,8 @@
 
 use crate::edit::{Edit, SequenceEdit};
 use crate::error::Foreign;
-use crate::tape::{Id, Parts, Tape};
+use crate::parts::Parts;
+use crate::tape::{Id, Tape};
 use crate::token::Kind;
 use crate::{keyed, lists, text};
 

@@ -2,7 +2,8 @@
 
 use core::ops::Range;
 
-use crate::tape::{Id, Parts};
+use crate::parts::Parts;
+use crate::tape::Id;
 
 #[derive(Debug)]
 pub(crate) enum Edit {

@@ -6,7 +6,8 @@ use crate::classes::{ByBytes, Classes};
 use crate::compare::{Pair, in_place, stationary};
 use crate::edit::{Change, Edit};
 use crate::error::Foreign;
-use crate::tape::{Id, Parts};
+use crate::parts::Parts;
+use crate::tape::Id;
 
 /// Where each key of the target is in the base.
 type Source = Vec<Option<u32>>;

@@ -21,6 +21,7 @@ mod leaf;
 mod lists;
 mod order;
 mod packed;
+mod parts;
 mod pieces;
 mod places;
 mod reader;

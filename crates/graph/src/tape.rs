@@ -5,6 +5,7 @@ use core::cell::Cell;
 use crate::error::Foreign;
 use crate::keys::{follows, is_plain_key, is_short_ascii, is_text};
 use crate::leaf::Leaf;
+use crate::parts::Parts;
 use crate::token::{self, Head, Kind};
 
 /// Deeper values are left to the caller: what goes through them goes deeper on the stack with each level.
@@ -57,29 +58,6 @@ pub(crate) struct Tape<'a> {
 impl Drop for Tape<'_> {
     fn drop(&mut self) {
         keep_memory(core::mem::take(&mut self.nodes));
-    }
-}
-
-/// A container's keys and values; a list has no keys, a Set no values.
-#[derive(Debug)]
-pub(crate) struct Parts {
-    pub(crate) kind: Kind,
-    pub(crate) keys: Vec<Id>,
-    pub(crate) values: Vec<Id>,
-}
-
-impl Parts {
-    pub(crate) fn len(&self) -> usize {
-        if self.kind.has_keys() { self.keys.len() } else { self.values.len() }
-    }
-
-    pub(crate) fn key(&self, place: usize) -> Option<Id> {
-        self.keys.get(place).copied()
-    }
-
-    /// Of a Set: nothing, which JavaScript takes for undefined.
-    pub(crate) fn value(&self, place: usize) -> Option<Id> {
-        self.values.get(place).copied()
     }
 }
 
