@@ -130,6 +130,8 @@ export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): S
 }
 
 function applyToValue(base: Side, delta: Uint8Array, limitBytes: number): Side {
+  // Bytes that are damaged are refused here, whatever the delta says.
+  const { value } = base;
   const reader = new Reader(delta, 0, delta.length);
   const head = reader.byte();
   switch (head) {
@@ -144,7 +146,7 @@ function applyToValue(base: Side, delta: Uint8Array, limitBytes: number): Side {
     }
     default:
       if ((head & 3) !== GRAPH_EDITS) return reader.corrupt('its kind is unknown');
-      return liveSide(applyEdits(base.value, delta, limitBytes, true), 'target');
+      return liveSide(applyEdits(value, delta, limitBytes, true), 'target');
   }
 }
 
