@@ -1,6 +1,7 @@
 //! Objects, Maps, Sets and arrays with holes: their places have keys.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::classes::{ByBytes, Classes};
 use crate::compare::{Pair, in_place, stationary};
@@ -55,9 +56,13 @@ fn match_keys(pair: &Pair<'_, '_>, base: &Parts, target: &Parts) -> Result<Sourc
                 let free = if shared.is_empty() { None } else { shared.get_mut(&classes.of(pair.target, key)) };
                 return Ok(free.and_then(Vec::pop));
             }
-            match places.get_mut(pair.target.bytes(key)) {
-                Some(place) => place.take().map(Some).ok_or(Foreign),
-                None => Ok(None),
+            // What has been met is there, and has no place any more.
+            match places.entry(pair.target.bytes(key)) {
+                Entry::Occupied(mut place) => place.get_mut().take().map(Some).ok_or(Foreign),
+                Entry::Vacant(new) => {
+                    new.insert(None);
+                    Ok(None)
+                }
             }
         })
         .collect()
