@@ -7,7 +7,6 @@ import { HoldfastError } from './errors.ts';
 import { count, describe, flag, checkOptions, listOf, withMethods, type Rule, type Rules } from './options.ts';
 import type { Codec } from './codec/codec.ts';
 import { Fault, refusal } from './codec/fault.ts';
-import type { Named } from './codec/ids.ts';
 import { codecOf } from './codec/msgpack.ts';
 import type { ValueType } from './codec/value-types.ts';
 import { changesOf, type Change } from './graph/changes.ts';
@@ -16,8 +15,8 @@ import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
 import { patched } from './graph/json-patched.ts';
 import { ABSENT, type Conflict } from './conflict.ts';
 import { Merge, mergePolicy, type MergePolicy } from './graph/merge.ts';
-import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
-import { checkTree, treeBytes } from './graph/places.ts';
+import { applyDelta, checkSize, EncodedSide, liveSide, makeDelta, type Side } from './graph/delta.ts';
+import { treeBytes } from './graph/places.ts';
 import { valueCodec, withCodec } from './graph/values.ts';
 
 export type { Change } from './graph/changes.ts';
@@ -69,23 +68,20 @@ function checkBytes(verb: string, value: unknown, name: string): asserts value i
   throw new HoldfastError('ERR_INVALID', `graph.${verb}: ${name} must be a Uint8Array, not ${describe(value)}`);
 }
 
-function side(verb: string, value: unknown, name: string, { bytes, limitBytes, codec }: Checked): Side {
+function side(verb: string, value: unknown, name: string, { bytes, limitBytes }: Checked): Side {
   if (!bytes) return liveSide(value, name);
   checkBytes(verb, value, name);
   checkSize(value.length, limitBytes);
-  const named: Named = { ids: undefined };
-  const decoded = codec.decode(value, name, named);
-  checkTree(decoded, named, name);
-  return { value: decoded, bytes: () => value };
+  return new EncodedSide(value, name);
 }
 
 /** What cannot be kept is named by the codec, which knows the path to it. */
-function named<T>(sides: readonly (readonly [value: unknown, name: string])[], run: () => T): T {
+function named<T>(sides: readonly (readonly [side: Pick<Side, 'value'>, name: string])[], run: () => T): T {
   try {
     return run();
   } catch (cause) {
     if (cause instanceof HoldfastError && cause.code !== 'ERR_INVALID') throw cause;
-    for (const [value, name] of sides) treeBytes(value, name);
+    for (const [{ value }, name] of sides) treeBytes(value, name);
     throw cause instanceof Fault ? refusal(cause, 'value') : cause;
   }
 }
@@ -103,8 +99,8 @@ export function diff(base: unknown, target: unknown, options?: GraphOptions): Ui
     const to = side('diff', target, 'target', checked);
     const delta = named(
       [
-        [from.value, 'base'],
-        [to.value, 'target'],
+        [from, 'base'],
+        [to, 'target'],
       ],
       () => makeDelta(from, to),
     );
@@ -125,7 +121,7 @@ export function apply(base: unknown, delta: Uint8Array, options?: GraphOptions):
   return running('apply', options, (checked) => {
     checkBytes('apply', delta, 'delta');
     const from = side('apply', base, 'base', checked);
-    const target = named([[from.value, 'base']], () => applyDelta(from, delta, checked.limitBytes));
+    const target = named([[from, 'base']], () => applyDelta(from, delta, checked.limitBytes));
     if (!checked.bytes) return target.value;
     const bytes = target.bytes();
     checkSize(bytes.length, checked.limitBytes);
@@ -142,7 +138,7 @@ export function invert(base: unknown, delta: Uint8Array, options?: GraphOptions)
   return running('invert', options, (checked) => {
     checkBytes('invert', delta, 'delta');
     const from = side('invert', base, 'base', checked);
-    return named([[from.value, 'base']], () => makeDelta(applyDelta(from, delta, checked.limitBytes), from));
+    return named([[from, 'base']], () => makeDelta(applyDelta(from, delta, checked.limitBytes), from));
   });
 }
 
@@ -153,14 +149,14 @@ export function invert(base: unknown, delta: Uint8Array, options?: GraphOptions)
  */
 export function changes(base: unknown, target: unknown, options?: GraphOptions): Change[] {
   return running('changes', options, (checked) => {
-    const from = side('changes', base, 'base', checked).value;
-    const to = side('changes', target, 'target', checked).value;
+    const from = side('changes', base, 'base', checked);
+    const to = side('changes', target, 'target', checked);
     return named(
       [
         [from, 'base'],
         [to, 'target'],
       ],
-      () => changesOf(compare(from, to, 0)),
+      () => changesOf(compare(from.value, to.value, 0)),
     );
   });
 }
@@ -173,14 +169,14 @@ export function changes(base: unknown, target: unknown, options?: GraphOptions):
  */
 export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptions): JsonPatchOperation[] {
   return running('toJsonPatch', options, (checked) => {
-    const from = side('toJsonPatch', base, 'base', checked).value;
-    const to = side('toJsonPatch', target, 'target', checked).value;
+    const from = side('toJsonPatch', base, 'base', checked);
+    const to = side('toJsonPatch', target, 'target', checked);
     return named(
       [
         [from, 'base'],
         [to, 'target'],
       ],
-      () => patchOf(changesOf(compare(from, to, 0)), to),
+      () => patchOf(changesOf(compare(from.value, to.value, 0)), to.value),
     );
   });
 }
@@ -198,8 +194,8 @@ export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[
     const to = liveSide(patched(from.value, patch, checked.limitBytes), 'target');
     return named(
       [
-        [from.value, 'base'],
-        [to.value, 'target'],
+        [from, 'base'],
+        [to, 'target'],
       ],
       () => makeDelta(from, to),
     );
@@ -217,9 +213,9 @@ export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[
 export function merge(base: unknown, mine: unknown, theirs: unknown, options?: MergeOptions): Merged {
   return running('merge', options, (checked) => {
     const [from, one, other] = [
-      side('merge', base, 'base', checked).value,
-      side('merge', mine, 'mine', checked).value,
-      side('merge', theirs, 'theirs', checked).value,
+      side('merge', base, 'base', checked),
+      side('merge', mine, 'mine', checked),
+      side('merge', theirs, 'theirs', checked),
     ];
     const given = options?.merge ?? 'fail';
     const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given, ['value']);
@@ -229,7 +225,7 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, options?: M
         [one, 'mine'],
         [other, 'theirs'],
       ],
-      () => merging.value({ path: [], base: from, mine: one, theirs: other }),
+      () => merging.value({ path: [], base: from.value, mine: one.value, theirs: other.value }),
     );
     if (merging.conflicts.length > 0)
       return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };

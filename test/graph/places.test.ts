@@ -23,14 +23,15 @@ const types = [money];
 describe('an object in several places of a value', () => {
   const one = { n: 1 };
   const twice = { a: [one], b: one };
+  const edit = diff({ a: 1, b: 2 }, { a: 1, b: 3 });
   const empty = (options: { bytes?: boolean }): unknown => (options.bytes === true ? Uint8Array.of(0x80) : {});
   const refused = expect.objectContaining({ code: 'ERR_INVALID', paths: [[expect.any(String), 'a', 0]] }) as Error;
 
   it.each<[string, (value: unknown, options: object) => unknown]>([
     ['diff, as the target', (value, options) => diff(empty(options), value, options)],
     ['diff, as the base', (value, options) => diff(value, value, options)],
-    ['apply', (value, options) => apply(value, Uint8Array.of(0), options)],
-    ['invert', (value, options) => invert(value, Uint8Array.of(0), options)],
+    ['apply', (value, options) => apply(value, edit, options)],
+    ['invert', (value, options) => invert(value, edit, options)],
     ['changes', (value, options) => changes(value, value, options)],
     ['merge', (value, options) => merge(value, value, value, options)],
     ['toJsonPatch', (value, options) => toJsonPatch(value, value, options)],
@@ -109,6 +110,13 @@ describe('instances of classes', () => {
     const bytes = encode(base, 'v');
     expect(diff(bytes, encode({ ...base }, 'v'), { types, bytes: true })).toEqual(Uint8Array.of(0));
     expect(canonical(bytes, { types })).toEqual(bytes);
+    for (const from of [{}, { ...base, price: 1, list: [] }, { ...base, rows: [] }]) {
+      const start = encode(from, 'v');
+      const delta = diff(start, bytes, { types, bytes: true });
+      expect(Buffer.compare(apply(start, delta, { types, bytes: true }) as Uint8Array, bytes)).toBe(0);
+      const back = invert(start, delta, { types, bytes: true });
+      expect(Buffer.compare(apply(bytes, back, { types, bytes: true }) as Uint8Array, start)).toBe(0);
+    }
     expect(() => diff(base, mine)).toThrow(/price is an instance of Money.*valueType\('Money'/);
     expect(() => canonical(bytes)).toThrow(/the class "Money" is kept there, which is not known here/);
     expect(() => diff(1, 2, { types: [{}] as never })).toThrow('graph.diff: types[0] must be what valueType gives,');

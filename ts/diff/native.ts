@@ -25,7 +25,7 @@ function translate(error: unknown): unknown {
 }
 
 /** What the addon answers, or its error as ours. */
-function translated<Answer>(call: () => Answer): Answer {
+export function translated<Answer>(call: () => Answer): Answer {
   try {
     return call();
   } catch (error) {

@@ -11,8 +11,16 @@ export function treeBytes(value: unknown, name: string, tree: unknown = value): 
   return bytes;
 }
 
+/** The tree whose bytes they are. */
+export function treeOf(bytes: Uint8Array, name: string): unknown {
+  const named: Named = { ids: undefined };
+  const tree = valueCodec().decode(bytes, name, named);
+  checkTree(tree, named, name);
+  return tree;
+}
+
 /** Throws where something is in several places: parts are compared, and made, as those of a tree. */
-export function checkTree(root: unknown, { ids }: Named, name: string): void {
+function checkTree(root: unknown, { ids }: Named, name: string): void {
   if (ids === undefined) return;
   const [shared] = ids.keys();
   const path: Path = [name, ...(findSteps(root, shared!) ?? [])];

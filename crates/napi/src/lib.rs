@@ -140,3 +140,13 @@ fn apply_error(error: ApplyError, message: &dyn std::fmt::Display) -> Error {
     };
     Error::new(Status::GenericFailure, format!("{code}: {message}"))
 }
+
+fn graph_error(error: holdfast_graph::ApplyError) -> Error {
+    match error {
+        holdfast_graph::ApplyError::Binary(inner) => apply_error(inner, &inner),
+        holdfast_graph::ApplyError::OverLimit { .. } => {
+            Error::new(Status::GenericFailure, format!("ERR_LIMIT: {error}"))
+        }
+        _ => Error::new(Status::GenericFailure, format!("ERR_CORRUPT: {error}")),
+    }
+}
