@@ -74,6 +74,23 @@ describe('an object in several places of an attribute', () => {
     await session.close();
   });
 
+  it('is named by a save that cannot read what was assigned in its place', async () => {
+    const sessions = open();
+    const one = { n: 1 };
+    await sessions.scope('s', (state) => void (state.a = { x: one, y: one }), { create: {} });
+    let late = false;
+    const failing = sessions.scope('s', (state) => {
+      state.a = {
+        get x(): number {
+          if (late) throw new Error('late');
+          return 1;
+        },
+      };
+      late = true;
+    });
+    await expect(failing).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['a', 'x']] });
+  });
+
   it('of create, replace and immutable attributes is one too', async () => {
     const store = new MemoryStore();
     const sessions = open(store);

@@ -1,6 +1,6 @@
 import type { Named } from '../codec/ids.ts';
 import { HoldfastError } from '../errors.ts';
-import { findSteps, formatPath, type Path } from '../path.ts';
+import { findSteps, showPath, type Path } from '../path.ts';
 import { valueCodec } from './values.ts';
 
 /** The bytes of a tree; `value` is it, or a list of parts of it. Overwritten by the next call. */
@@ -26,7 +26,7 @@ function checkTree(root: unknown, { ids }: Named, name: string): void {
   const path: Path = [name, ...(findSteps(root, shared!) ?? [])];
   throw new HoldfastError(
     'ERR_INVALID',
-    `${formatPath(path)} is in several places of the value, and the graph differ takes values as trees: take a delta of the bytes (holdfast/delta), or put a copy in each place.`,
+    `${showPath(path)} is in several places of the value, and the graph differ takes values as trees: take a delta of the bytes (holdfast/delta), or put a copy in each place.`,
     { paths: [path] },
   );
 }

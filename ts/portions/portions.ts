@@ -72,6 +72,12 @@ export class Portions implements Owner {
     this.disown();
   }
 
+  /** The value is let go. */
+  release(): void {
+    this.forget();
+    this.ids = undefined;
+  }
+
   /** The image that has the bytes is no longer the only one. */
   disown(): void {
     this.#target = undefined;

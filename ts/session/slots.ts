@@ -128,9 +128,7 @@ export class Slots implements AttributeSlots {
       if (slot === undefined) continue;
       slot.loaded = false;
       slot.value = undefined;
-      const owner = this.owner(name);
-      owner.forget();
-      owner.ids = undefined;
+      this.owner(name).release();
     }
   }
 
@@ -138,7 +136,7 @@ export class Slots implements AttributeSlots {
   delete(name: string): void {
     if (!this.#slots.delete(name)) return;
     this.#deleted.add(name);
-    this.#portions.get(name)?.forget();
+    this.#portions.get(name)?.release();
     this.#reshaped = true;
     if (this.#hasDefault(name)) this.#addDefault(name);
   }

@@ -34,7 +34,7 @@ export class Adoption {
   /** One was assigned to another place, and may be in two. */
   #moved = false;
   /** Parts of the tree, of earlier uses, that were put into what was assigned: they stay what they are. */
-  #parts = new Set<object>();
+  #parts: Set<object> | undefined;
   /** What takes the place of what, in the value that is being taken in. */
   #taken: Map<object, object> | undefined;
   /** What was met again before it was known that a copy takes its place. */
@@ -94,7 +94,7 @@ export class Adoption {
   detach(round: number): void {
     if (this.#guests.length > 0 && !this.#leave(this.#guests.splice(0))) this.#hold(round);
     this.#moved = false;
-    if (this.#parts.size > 0) this.#parts = new Set();
+    this.#parts = undefined;
   }
 
   #hold(round: number): void {
@@ -127,7 +127,7 @@ export class Adoption {
     const copies = new Map<object, object>();
     // What was handed out of it goes on being part of the state, and is compared at each save.
     for (const shown of attribute.exposures?.values() ?? []) copies.set(shown, shown);
-    for (const part of this.#parts) copies.set(part, part);
+    for (const part of this.#parts ?? []) copies.set(part, part);
     try {
       for (const { raw } of places) ownCopy(attribute, raw, copies);
     } catch {
@@ -165,7 +165,7 @@ export class Adoption {
       node.attribute.noteRead(); // throws, if its session has ended
       (attribute.changes.moved ??= new Set()).add(node.raw);
       if (node.born >= attribute.firstRound) this.#moved = true;
-      else this.#parts.add(node.raw);
+      else (this.#parts ??= new Set()).add(node.raw);
       return node.raw;
     }
     if (depth > DEPTH_LIMIT) throw tooDeep(attribute.name);

@@ -262,8 +262,9 @@ export function isKnownTree(tree: unknown, b: unknown): boolean {
 }
 
 /**
- * Of values of which one has nothing in several places: whether both are encoded alike, keys in the same order. False where that is not known, and where `a` has one that is
- * `kept` and `b` has another one in its place.
+ * Of values of which one has nothing in several places: whether both are encoded alike, keys in the same order. False
+ * where that is not known, where `a` has one that is `kept` and `b` has another one in its place, and where `b` has one
+ * that was `met`.
  */
 function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>, met?: Set<object>): boolean {
   if (Object.is(a, b)) return true;

@@ -67,12 +67,16 @@ function partsOf(value: object): object[] {
  */
 export function keepIds({ owner: { ids }, root }: Attribute, changes: ChangeSet | undefined, from: unknown): void {
   if (ids === undefined) return;
-  const names = new Naming(ids);
-  if (from !== root) names.pair(from, root);
-  for (const { notes, raw } of changes?.noted ?? []) {
-    if (notes?.before !== undefined && !(raw instanceof Set))
-      for (const [key, old] of notes.before) names.pair(old, valueAt(raw, key));
-    if (notes?.elements !== undefined) names.pair(notes.elements, raw);
+  const naming = new Naming(ids);
+  try {
+    if (from !== root) naming.pair(from, root);
+    for (const { notes, raw } of changes?.noted ?? []) {
+      if (notes?.before !== undefined && !(raw instanceof Set))
+        for (const [key, old] of notes.before) naming.pair(old, valueAt(raw, key));
+      if (notes?.elements !== undefined) naming.pair(notes.elements, raw);
+    }
+  } catch {
+    // What cannot be read is found again, with its path, when it is encoded.
   }
 }
 

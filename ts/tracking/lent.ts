@@ -6,8 +6,9 @@ import { copyOpaque } from './plain.ts';
 type Setter = (this: Date, ...args: unknown[]) => unknown;
 
 /**
- * What is handed out of an attribute that is read-only, in place of Dates, bytes and instances, which cannot be frozen: copies. The
- * setters of a Date's throw. What is done to bytes is seen when they are compared, at the next save.
+ * What is handed out of an attribute that is read-only, in place of Dates, bytes and instances, which cannot be frozen:
+ * copies. The setters of a Date's throw. What is done to bytes is seen when they are compared, at the next save; what is
+ * done to an instance's copy is lost.
  */
 export class Lent {
   readonly #attribute: Attribute;
