@@ -1,0 +1,58 @@
+import { beforeAll, describe, it } from 'vitest';
+import { RedisStore } from '../../ts/store/redis.ts';
+import type { RedisClient } from '../../ts/store/redis.ts';
+import { VirtualClock, storeSuite } from '../../ts/testing/index.ts';
+import { NO_REDIS, RedisServer, newClient, newPrefix } from './redis-server.ts';
+import type { ClientName } from './redis-server.ts';
+
+const NO_WATCH = 'hints of changes would be sent with each append, which nobody needs yet';
+const ONE_CLOCK = 'scripts have one clock, the wall clock of their server';
+
+let server: RedisServer;
+
+beforeAll(async () => {
+  if (NO_REDIS === undefined) server = await RedisServer.start();
+});
+
+const PAIRS: readonly (readonly [ClientName, ClientName])[] = [
+  ['redis', 'redis'],
+  ['ioredis', 'ioredis'],
+];
+
+describe.skipIf(NO_REDIS !== undefined)(`a Redis server (${NO_REDIS ?? 'of its own'})`, () => {
+  for (const names of PAIRS) {
+    let clients: RedisClient[];
+    beforeAll(async () => {
+      clients = await Promise.all(names.map((name) => newClient(name, server)));
+    });
+
+    storeSuite(
+      { describe, it },
+      {
+        name: `RedisStore over ${names.join(' and ')}`,
+        async open() {
+          const clock = new VirtualClock();
+          const prefix = newPrefix();
+          const [one, two] = clients.map(
+            (client) => new RedisStore({ client, prefix, clock, sweepEveryMs: Infinity }),
+          ) as [RedisStore, RedisStore];
+          return {
+            one,
+            two,
+            pass: (ms) => clock.pass(ms),
+            cleanUp: async () => void (await Promise.all([one.close(), two.close()])),
+          };
+        },
+        skips: {
+          'those who watch hear of appends and replacements': NO_WATCH,
+          'a watch takes the place of the one before': NO_WATCH,
+          'nothing is heard of what changed nothing': NO_WATCH,
+          'a wall clock that jumps expires nothing, nor costs more than a lease': ONE_CLOCK,
+          'a session expires by the monotonic clock while the wall clock is wrong': ONE_CLOCK,
+          'a use while the wall clock is wrong is not taken for an old one': ONE_CLOCK,
+          'a use voids the look of a clock that was wrong': ONE_CLOCK,
+        },
+      },
+    );
+  }
+});

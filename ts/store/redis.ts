@@ -1,0 +1,348 @@
+import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import { checkOptions, clock as clockRule, count, nested, positive, withMethods } from '../options.ts';
+import type { Rule } from '../options.ts';
+import type { Position } from '../position.ts';
+import { EPOCHS } from '../token.ts';
+import type { Token } from '../token.ts';
+import { checkAbove, checkAppend, checkIds, checkImage, checkList, noEpoch } from './arguments.ts';
+import { checkListener, checkLock, checkRead, checkSweep, checkTouch, checkUnlock } from './arguments.ts';
+import { Calls } from './calls.ts';
+import type { Deadline } from './deadline.ts';
+import type { LockOwner } from './lock.ts';
+import { linkOf } from './redis-client.ts';
+import type { RedisClient, RedisLink } from './redis-client.ts';
+import { RedisConnection } from './redis-connection.ts';
+import type { Command } from './redis-connection.ts';
+import { RedisGround } from './redis-ground.ts';
+import { RedisInbox } from './redis-inbox.ts';
+import { RedisKeys } from './redis-keys.ts';
+import { idPage } from './redis-pages.ts';
+import type { Chunk } from './redis-pages.ts';
+import { newClient, redisPlaceOf } from './redis-url.ts';
+import { scriptsOf } from './redis-scripts.ts';
+import type { ScriptName, Scripts } from './redis-scripts.ts';
+import { appendedOf, inspectedOf, lockReplyOf, packAppend, packLock, packRead, packReplace } from './redis-wire.ts';
+import { packTouch, packUnlock, tailOf, touchedOf } from './redis-wire.ts';
+import type { Argument, Reply } from './redis-wire.ts';
+import { shortId } from './row.ts';
+import { SWEEP_RULES, Sweeper } from './sweeper.ts';
+import type { SweepOptions } from './sweeper.ts';
+import type { Append, Appended, CallOptions, Capabilities, Hint, ListQuery, LockReply, LockRequest } from './store.ts';
+import type {
+  Membership,
+  Page,
+  ReadRequest,
+  SessionImage,
+  Store,
+  SweepRequest,
+  Tail,
+  Touch,
+  Touched,
+} from './store.ts';
+
+export type { IoredisClient, NodeRedisClient, RedisClient } from './redis-client.ts';
+
+export interface RedisOutage {
+  /** A lost connection that is not back within so many ms fails the calls that wait for it. Default 250. */
+  readonly failMs?: number | undefined;
+}
+
+export interface RedisStoreOptions extends SweepOptions {
+  /** Of the package `redis` or `ioredis`, for a single server. It stays its user's: the store does not close it. */
+  readonly client: RedisClient;
+  /** Begins all keys and channels, without `{`, `}` and `@`. Default `hf`. */
+  readonly prefix?: string | undefined;
+  /** How many parts the sessions of a prefix lie in, which stays as it was first chosen. Default 1024. */
+  readonly buckets?: number | undefined;
+  readonly outage?: RedisOutage | undefined;
+  /** For tests: the time that the scripts go by, too. Default: the server's, and the system's for timers. */
+  readonly clock?: Clock | undefined;
+}
+
+/** The bound of a call that names none. */
+const BOUND_MS = 5000;
+const MOST_BUCKETS = 65_536;
+/** They change nothing. */
+const READS: ReadonlySet<ScriptName> = new Set(['read', 'inspect', 'living']);
+/** Rows that one script looks through: nobody else is served meanwhile. */
+const LOOKED_AT = 100;
+
+const prefixRule: Rule = (name, value) => {
+  if (typeof value === 'string' && value !== '' && value.length <= 64 && !/[{}@]/.test(value)) return;
+  throw new HoldfastError('ERR_INVALID', `${name} must be a text of 1 to 64 characters without {, } and @`);
+};
+
+const bucketsRule: Rule = (name, value) => {
+  count(1)(name, value);
+  if ((value as number) > MOST_BUCKETS)
+    throw new HoldfastError('ERR_INVALID', `${name} must be ${MOST_BUCKETS} at most`);
+};
+
+/**
+ * Sessions on a Redis server (6.2 or later): every process that reaches it shares them. Every call on a session is one
+ * script, and so one round trip and atomic. A call is acknowledged when the server's memory has it: what survives the
+ * server's end is what its own persistence kept, and its replicas follow later. Leases and expiries go by the server's
+ * wall clock.
+ */
+export class RedisStore implements Store {
+  readonly address: string;
+  readonly can: Capabilities = { durability: ['primary'], watch: false, find: true };
+  readonly #keys: RedisKeys;
+  readonly #clock: Clock | undefined;
+  readonly #link: RedisLink;
+  readonly #connection: RedisConnection;
+  readonly #inbox: RedisInbox;
+  readonly #scripts: Scripts;
+  readonly #calls: Calls;
+  readonly #ground: RedisGround;
+  readonly #sweeper: Sweeper;
+  /** The client was made for this store alone. */
+  #ownsClient = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RedisStoreOptions) {
+    checkOptions('RedisStore', options, {
+      client: withMethods('a client of `redis` or `ioredis`', 'on', 'off', 'duplicate'),
+      prefix: prefixRule,
+      buckets: bucketsRule,
+      outage: nested({ failMs: positive }),
+      clock: clockRule,
+      ...SWEEP_RULES,
+    });
+    const { client, prefix = 'hf', buckets = 1024, clock, outage } = options;
+    const time = clock ?? systemClock;
+    this.#keys = new RedisKeys(prefix, buckets);
+    this.#clock = clock;
+    this.#link = linkOf(client);
+    this.address = `redis://${this.#link.place}/${prefix}`;
+    this.#connection = new RedisConnection(this.#link, time, outage?.failMs ?? 250, () => this.#ground.doubt());
+    this.#inbox = new RedisInbox(this.#link, this.#keys);
+    this.#scripts = scriptsOf(clock !== undefined);
+    this.#ground = new RedisGround(this.#connection, this.#scripts, this.#keys, this.#link.place);
+    this.#calls = new Calls('Redis', time, BOUND_MS);
+    this.#sweeper = new Sweeper(this, time, options);
+  }
+
+  /** By a URL, as `openStore` takes it, over a client of its own. `ERR_UNAVAILABLE`: nobody answers there. */
+  static async open(address: string, options: Omit<RedisStoreOptions, 'client' | 'prefix'> = {}): Promise<RedisStore> {
+    const { url, prefix } = redisPlaceOf(address);
+    const client = newClient(url);
+    const store = new RedisStore({ ...options, client, prefix });
+    store.#ownsClient = true;
+    try {
+      await store.ping();
+      return store;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  async read(id: string, request: ReadRequest, options?: CallOptions): Promise<Tail> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkRead(request);
+    return tailOf(await this.#session('read', id, packRead(request), deadline));
+  }
+
+  async append(id: string, append: Append, options?: CallOptions): Promise<Appended> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkAppend(id, append, this.can);
+    const under = typeof append.under === 'number' ? append.under : 0;
+    const isNew = append.position.revision === 1;
+    return appendedOf(await this.#session('append', id, packAppend(append), deadline, isNew), under);
+  }
+
+  async replace(
+    id: string,
+    image: SessionImage,
+    expected: Position | undefined,
+    options?: CallOptions,
+  ): Promise<Appended> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkImage(id, image, expected);
+    return appendedOf(await this.#session('replace', id, packReplace(image, expected), deadline, true), image.token);
+  }
+
+  async lock(id: string, request: LockRequest, options?: CallOptions): Promise<LockReply> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkLock(request);
+    const mayBeNew = request.existing !== true;
+    return lockReplyOf(await this.#session('lock', id, packLock(request), deadline, mayBeNew));
+  }
+
+  async unlock(id: string, who: { readonly token: Token } | LockOwner, options?: CallOptions): Promise<void> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkUnlock(who);
+    await this.#session('unlock', id, packUnlock(who), deadline);
+  }
+
+  async touch(id: string, touch: Touch, options?: CallOptions): Promise<Touched> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkTouch(touch);
+    return touchedOf(await this.#session('touch', id, packTouch(touch), deadline));
+  }
+
+  async inspect(id: string, options?: CallOptions): ReturnType<Store['inspect']> {
+    const deadline = this.#calls.beginFor(id, options);
+    return inspectedOf(await this.#session('inspect', id, [], deadline));
+  }
+
+  async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
+    const deadline = this.#calls.begin(options);
+    checkListener(listener);
+    return this.#calls.track(this.#join(listener, deadline)); // as one: `close` waits for all of it
+  }
+
+  async #join(listener: (hint: Hint) => void, deadline: Deadline): Promise<Membership> {
+    const { epoch } = await this.#ground.look(deadline);
+    const joining = this.#inbox.join(listener);
+    const { member, leave } = await deadline.bound(joining).catch((error: unknown) => {
+      joining.then(
+        (late) => late.leave(),
+        () => undefined,
+      ); // nobody learns of its name any more
+      throw error;
+    });
+    return {
+      member,
+      epoch,
+      watch: async (ids, watchOptions) => {
+        this.#calls.begin(watchOptions);
+        checkIds(ids);
+        throw new HoldfastError('ERR_INVALID', 'the Redis store cannot watch: ask store.can.watch first');
+      },
+      leave: async (leaveOptions) => {
+        if (!this.#calls.closed) this.#calls.begin(leaveOptions);
+        await leave();
+      },
+    };
+  }
+
+  async list(query: ListQuery, options?: CallOptions): Promise<Page> {
+    const deadline = this.#calls.begin(options);
+    checkList(query);
+    const { term = '' } = query;
+    const { results, cursor } = await this.#parts(deadline, 'none', (part) =>
+      this.#rows(query, part, async (chunk) => {
+        const living = await this.#bucket('living', chunk, [term], part);
+        return (living as readonly number[]).map((index) => chunk.ids[index] as string);
+      }),
+    );
+    return { ids: results.flat(), ...(cursor !== undefined && { cursor }) };
+  }
+
+  async sweep(request: SweepRequest, options?: CallOptions): ReturnType<Store['sweep']> {
+    const deadline = this.#calls.begin(options);
+    checkSweep(request);
+    const args = [String(request.graceMs)];
+    const { results, cursor } = await this.#parts(deadline, 'unknown', (part) =>
+      this.#rows(request, part, async (chunk) => (await this.#bucket('sweep', chunk, args, part)) as number),
+    );
+    return { swept: results.reduce((sum, one) => sum + one, 0), ...(cursor !== undefined && { cursor }) };
+  }
+
+  async promote(above: number, options?: CallOptions): Promise<{ readonly epoch: number }> {
+    const deadline = this.#calls.begin(options);
+    checkAbove(above);
+    return this.#parts(deadline, 'unknown', async (part) => {
+      const args = [String(above), String(EPOCHS)];
+      const [epoch, from] = (await this.#run('promote', [this.#keys.whole], args, part)) as [number, number];
+      if (epoch === 0) throw noEpoch(from);
+      const raise = (_: unknown, bucket: number): Promise<Reply> =>
+        this.#run('raise', [this.#keys.marks(bucket)], [String(epoch)], part);
+      await Promise.all(Array.from({ length: this.#keys.buckets }, raise));
+      return { epoch };
+    });
+  }
+
+  async ping(options?: CallOptions): Promise<{ readonly epoch: number }> {
+    const deadline = this.#calls.begin(options);
+    return this.#calls.track(this.#ground.look(deadline));
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#sweeper.stop();
+    await this.#calls.close();
+    await this.#inbox.close();
+    this.#connection.close();
+    if (this.#ownsClient) this.#link.end();
+  }
+
+  /** The one round trip of a call on a session. `mayBeNew`: it may make the row. */
+  #session(
+    name: ScriptName,
+    id: string,
+    args: readonly Argument[],
+    deadline: Deadline,
+    mayBeNew = false,
+  ): Promise<Reply> {
+    const bucket = this.#keys.bucketOf(id);
+    const marks = this.#keys.marks(bucket);
+    const keys = mayBeNew ? [marks, marks + id, this.#keys.ids(bucket)] : [marks, marks + id];
+    const call = async (): Promise<Reply> => {
+      if (!this.#ground.isOpen) await this.#open(deadline);
+      return this.#run(name, keys, args, deadline, { where: marks + shortId(id), session: id });
+    };
+    return this.#calls.track(call());
+  }
+
+  /** A call of several scripts: none of them looks at the caller's signal, the whole does. */
+  #parts<T>(deadline: Deadline, outcome: Command['outcome'], run: (part: Deadline) => Promise<T>): Promise<T> {
+    const call = async (): Promise<T> => {
+      await this.#open(deadline);
+      return deadline.bound(run(this.#calls.within(deadline.leftMs)), outcome);
+    };
+    return this.#calls.track(call());
+  }
+
+  /** All rows of a page, as many at once as a script may look at. */
+  async #rows<T>(
+    query: { readonly cursor?: string | undefined; readonly limit: number },
+    part: Deadline,
+    look: (chunk: Chunk) => Promise<T>,
+  ): Promise<{ readonly results: readonly T[]; readonly cursor?: string | undefined }> {
+    const fetch = async (bucket: number, after: string, limit: number): Promise<string[]> => {
+      const key = this.#keys.ids(bucket);
+      const args = ['ZRANGEBYLEX', key, after === '' ? '-' : `(${after}`, '+', 'LIMIT', '0', String(limit)];
+      const ids = await this.#connection.run({ keys: [], args, outcome: 'none', where: key }, part);
+      return (ids as readonly Buffer[]).map(String);
+    };
+    const { chunks, cursor } = await idPage(this.#keys.buckets, query, fetch);
+    const parts = chunks.flatMap(({ bucket, ids }) =>
+      Array.from({ length: Math.ceil(ids.length / LOOKED_AT) }, (_, index) => ({
+        bucket,
+        ids: ids.slice(index * LOOKED_AT, (index + 1) * LOOKED_AT),
+      })),
+    );
+    return { results: await Promise.all(parts.map(look)), cursor };
+  }
+
+  #bucket(name: ScriptName, { bucket, ids }: Chunk, args: readonly Argument[], deadline: Deadline): Promise<Reply> {
+    const marks = this.#keys.marks(bucket);
+    return this.#run(name, [marks, this.#keys.ids(bucket), ...ids.map((id) => marks + id)], args, deadline);
+  }
+
+  #run(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly Argument[],
+    deadline: Deadline,
+    about: { readonly where: string; readonly session?: string } = { where: keys[0] as string },
+  ): Promise<Reply> {
+    const time = this.#clock === undefined ? [] : [String(Math.floor(this.#clock.now()))];
+    const outcome = READS.has(name) ? 'none' : 'unknown';
+    const script = this.#scripts[name];
+    return this.#connection.run({ script, keys, args: [...args, ...time], outcome, ...about }, deadline);
+  }
+
+  #open(deadline: Deadline): Promise<void> {
+    return this.#ground.open(deadline, () => this.#calls.within());
+  }
+}
