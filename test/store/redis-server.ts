@@ -99,19 +99,32 @@ export type ClientName = 'redis' | 'ioredis';
 
 const QUICK_MS = 20;
 
-/** A client of each package, as its user makes it, but that it connects again soon; ended with the tests of the file. */
-export async function newClient(name: ClientName, { port }: RedisServer): Promise<RedisClient> {
+/**
+ * A client of each package, as its user makes it, but that it connects again soon; ended with the tests of the file.
+ * `login`: else the default user's.
+ */
+export async function newClient(
+  name: ClientName,
+  { port }: RedisServer,
+  login: { readonly username?: string; readonly password?: string } = {},
+): Promise<RedisClient> {
   if (name === 'ioredis') {
-    const client: IoredisClient = new Redis(port, '127.0.0.1', { retryStrategy: () => QUICK_MS });
+    const client: IoredisClient = new Redis(port, '127.0.0.1', { retryStrategy: () => QUICK_MS, ...login });
+    client.on('error', () => undefined);
     clients.push(() => client.disconnect());
     return client;
   }
-  const client = createClient({ socket: { port, host: '127.0.0.1', reconnectStrategy: QUICK_MS } });
+  const client = createClient({ socket: { port, host: '127.0.0.1', reconnectStrategy: QUICK_MS }, ...login });
+  client.on('error', () => undefined);
   const used: NodeRedisClient = client;
   clients.push(() => client.isOpen && client.destroy());
   await client.connect();
   return used;
 }
+
+/** A command of the test's own. */
+export const command = (client: RedisClient, name: string, ...args: readonly string[]): Promise<unknown> =>
+  'callBuffer' in client ? client.callBuffer(name, ...args) : client.sendCommand([name, ...args]);
 
 let prefixes = 0;
 /** Of a place that nobody has used. */

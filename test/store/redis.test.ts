@@ -2,11 +2,14 @@ import { beforeAll, describe, it } from 'vitest';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { RedisClient } from '../../ts/store/redis.ts';
 import { VirtualClock, storeSuite } from '../../ts/testing/index.ts';
+import { differ } from './differential.ts';
 import { NO_REDIS, RedisServer, newClient, newPrefix } from './redis-server.ts';
 import type { ClientName } from './redis-server.ts';
 
 const NO_WATCH = 'hints of changes would be sent with each append, which nobody needs yet';
 const ONE_CLOCK = 'scripts have one clock, the wall clock of their server';
+
+const SEEDS = Number(process.env['HOLDFAST_SEEDS'] ?? 2);
 
 let server: RedisServer;
 
@@ -55,4 +58,17 @@ describe.skipIf(NO_REDIS !== undefined)(`a Redis server (${NO_REDIS ?? 'of its o
       },
     );
   }
+
+  it.each(['redis', 'ioredis'] as const)(
+    'answers random calls as the model of the contract, over %s',
+    async (name) => {
+      const client = await newClient(name, server);
+      for (let seed = 1; seed <= SEEDS; seed += 1) {
+        // One bucket: the model has one mark for what was swept.
+        const place = { client, prefix: newPrefix(), buckets: 1, sweepEveryMs: Infinity };
+        await differ((clock) => new RedisStore({ ...place, clock }), seed, 2500, { jumps: false });
+      }
+    },
+    600_000,
+  );
 });

@@ -30,7 +30,7 @@ export function failureOf(error: unknown, outcome: 'none' | 'unknown', where: st
 
 export const noConnection = (
   place: string,
-  failMs: number,
+  waitedMs: number,
   cause: unknown,
   outcome: 'none' | 'unknown',
 ): HoldfastError => {
@@ -41,7 +41,7 @@ export const noConnection = (
       : 'the call was sent, and it may have happened, or may still: offer the identical call again';
   return new HoldfastError(
     'ERR_UNAVAILABLE',
-    `Redis: there has been no connection to ${place} for ${failMs} ms${why}; ${then}`,
+    `Redis: there was no connection to ${place} within ${waitedMs} ms${why}; ${then}`,
     { cause, outcome },
   );
 };

@@ -129,13 +129,16 @@ export class RedisStore implements Store {
   static async open(address: string, options: Omit<RedisStoreOptions, 'client' | 'prefix'> = {}): Promise<RedisStore> {
     const { url, prefix } = redisPlaceOf(address);
     const client = newClient(url);
-    const store = new RedisStore({ ...options, client, prefix });
-    store.#ownsClient = true;
+    let store: RedisStore | undefined;
     try {
+      store = new RedisStore({ ...options, client, prefix });
+      await store.#connection.connect(BOUND_MS);
       await store.ping();
+      store.#ownsClient = true;
       return store;
     } catch (error) {
-      await store.close();
+      await store?.close();
+      linkOf(client).end();
       throw error;
     }
   }
