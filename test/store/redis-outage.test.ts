@@ -1,6 +1,5 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ORIGIN } from '../../ts/position.ts';
-import { openStore } from '../../ts/store/open.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { RedisStoreOptions } from '../../ts/store/redis.ts';
 import type { Hint, Store } from '../../ts/store/store.ts';

@@ -30,8 +30,8 @@ export class RedisConnection {
   readonly #unwatch: () => void;
   /** Sent and not answered, while there is no connection. */
   readonly #sent = new Set<() => void>();
-  /** Not sent: called when the connection is there, or with why it is not. */
-  readonly #waiting = new Set<(error?: unknown) => void>();
+  /** Not sent. */
+  readonly #waiting = new Set<() => void>();
   #lastError: unknown;
   #stopTimer: (() => void) | undefined;
 
@@ -48,7 +48,7 @@ export class RedisConnection {
 
   async run(command: Command, deadline: Deadline): Promise<Reply> {
     const { outcome, where, session } = command;
-    if (!this.#link.isReady) await deadline.bound(this.#ready(this.#failMs), 'none');
+    if (!this.#link.isReady) await deadline.bound(this.#ready(), 'none');
     try {
       return await deadline.bound(this.#answer(command), outcome);
     } catch (error) {
@@ -63,7 +63,7 @@ export class RedisConnection {
 
   #answer(command: Command): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(this.#failure(command.outcome, this.#failMs));
+      const giveUp = (): void => reject(this.#failure(command.outcome));
       this.#sent.add(giveUp);
       this.#ask(command)
         .finally(() => this.#sent.delete(giveUp))
@@ -82,33 +82,24 @@ export class RedisConnection {
     }
   }
 
-  /** For so many ms, or until the next attempt has failed. */
-  async connect(waitMs: number): Promise<void> {
-    if (this.#link.isReady) return;
-    await this.#ready(waitMs, (error) => error instanceof Error);
-  }
-
-  #ready(waitMs: number, isEnough: (error: unknown) => boolean = () => false): Promise<void> {
+  #ready(): Promise<void> {
     this.#link.wake();
     return new Promise((resolve, reject) => {
-      const settle = (finish: () => void): void => {
+      const go = (): void => {
         this.#waiting.delete(go);
         cancel();
-        finish();
+        resolve();
       };
-      const giveUp = (): void => settle(() => reject(this.#failure('none', waitMs)));
-      const go = (error?: unknown): void => {
-        if (error === undefined) settle(resolve);
-        else if (isEnough(error)) giveUp();
-      };
-      const cancel = this.#clock.after(waitMs, giveUp);
+      const cancel = this.#clock.after(this.#failMs, () => {
+        this.#waiting.delete(go);
+        reject(this.#failure('none'));
+      });
       this.#waiting.add(go);
     });
   }
 
   #lost(error: unknown): void {
     if (error instanceof Error) this.#lastError = error;
-    for (const wait of [...this.#waiting]) wait(error ?? 'lost');
     this.#stopTimer ??= this.#clock.after(
       this.#failMs,
       () => {
@@ -118,8 +109,8 @@ export class RedisConnection {
     );
   }
 
-  #failure(outcome: 'none' | 'unknown', waitedMs: number): HoldfastError {
-    return noConnection(this.#link.place, waitedMs, this.#lastError, outcome);
+  #failure(outcome: 'none' | 'unknown'): HoldfastError {
+    return noConnection(this.#link.place, this.#failMs, this.#lastError, outcome);
   }
 
   #back(): void {

@@ -64,6 +64,8 @@ export interface RedisStoreOptions extends SweepOptions {
 /** The bound of a call that names none. */
 const BOUND_MS = 5000;
 const MOST_BUCKETS = 65_536;
+/** Between two attempts to open. */
+const AGAIN_MS = 50;
 /** They change nothing. */
 const READS: ReadonlySet<ScriptName> = new Set(['read', 'inspect', 'living']);
 /** Rows that one script looks through: nobody else is served meanwhile. */
@@ -125,21 +127,35 @@ export class RedisStore implements Store {
     this.#sweeper = new Sweeper(this, time, options);
   }
 
-  /** By a URL, as `openStore` takes it, over a client of its own. `ERR_UNAVAILABLE`: nobody answers there. */
+  /**
+   * By a URL, as `openStore` takes it, over a client of its own. `ERR_UNAVAILABLE`: nobody answers there within 5 s, in
+   * which a server that is started again has come back.
+   */
   static async open(address: string, options: Omit<RedisStoreOptions, 'client' | 'prefix'> = {}): Promise<RedisStore> {
     const { url, prefix } = redisPlaceOf(address);
     const client = newClient(url);
     let store: RedisStore | undefined;
     try {
       store = new RedisStore({ ...options, client, prefix });
-      await store.#connection.connect(BOUND_MS);
-      await store.ping();
+      await store.#answered();
       store.#ownsClient = true;
       return store;
     } catch (error) {
       await store?.close();
       linkOf(client).end();
       throw error;
+    }
+  }
+
+  async #answered(): Promise<void> {
+    const time = this.#clock ?? systemClock;
+    for (const end = time.monotonic() + BOUND_MS; ;) {
+      try {
+        return void (await this.ping());
+      } catch (error) {
+        if ((error as HoldfastError).code !== 'ERR_UNAVAILABLE' || time.monotonic() >= end) throw error;
+        await new Promise<void>((resolve) => time.after(AGAIN_MS, resolve));
+      }
     }
   }
 
