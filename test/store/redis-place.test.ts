@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
@@ -11,6 +13,7 @@ import { differ } from './differential.ts';
 import { record } from './redis-records.ts';
 import { NO_REDIS, RedisServer, command, newClient, newPrefix } from './redis-server.ts';
 
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const CLIENTS = ['redis', 'ioredis'] as const;
 const DAY_MS = 86_400_000;
 /** Long enough that it is not told whole. */
@@ -150,8 +153,18 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
     await store.close();
   });
 
+  it('is there as the README shows', () => {
+    const code = /^```js\n([\s\S]*?)^```/m.exec(readme)?.[1] as string;
+    expect(code).toContain("from 'holdfast/redis'");
+    const ran = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', code.replace('redis://127.0.0.1:6379', server.url)],
+      { cwd: fileURLToPath(new URL('../..', import.meta.url)), timeout: 20_000, encoding: 'utf8' },
+    );
+    expect([ran.stdout, ran.status], ran.stderr).toEqual(['1\n', 0]);
+  });
+
   it.each(CLIENTS)('is all within the rights that the README shows, over %s', async (name) => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
     const rights = /^ACL SETUSER sessions (.+)$/m.exec(readme)?.[1]?.split(' ') ?? [];
     const prefix = newPrefix();
     const own = rights.map((right) => right.replace('hf', prefix));
