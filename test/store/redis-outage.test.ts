@@ -101,6 +101,39 @@ describe.skipIf(NO_REDIS !== undefined).each(CLIENTS)(
       await store.close();
     });
 
+    it('is gone for good: whoever joins is told so, and the store can be closed', async () => {
+      const server = await RedisServer.start();
+      const store = await open(server, name);
+      await store.ping();
+      server.signal('SIGSTOP');
+      await expect(store.join(() => undefined, { timeoutMs: 300 })).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE' });
+      await server.kill();
+      const joining = store.join(() => undefined, { timeoutMs: 1000 });
+      await expect(joining).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
+      await store.close();
+    });
+
+    it('has no memory left: nothing is written by half, and reads go on', async () => {
+      const server = await RedisServer.start();
+      const client = await newClient(name, server);
+      const store = new RedisStore({ client, prefix: newPrefix(), sweepEveryMs: Infinity });
+      const { member } = await store.join(() => undefined);
+      await store.append('s', record(1));
+      const lock = { member, ticket: 1, leaseMs: 60_000, wait: true, since: ORIGIN };
+      const grant = await store.lock('s', lock);
+      const token = grant.granted ? grant.token : 0;
+      await command(client, 'CONFIG', 'SET', 'maxmemory', '1');
+      const full = { code: 'ERR_UNAVAILABLE', outcome: 'none', message: expect.stringMatching(/OOM/) as string };
+      await expect(store.append('s', record(2, { under: token }))).rejects.toMatchObject(full);
+      await expect(store.append('t', record(1))).rejects.toMatchObject(full);
+      await expect(store.lock('s', { ...lock, ticket: 2 })).rejects.toMatchObject(full);
+      expect((await store.read('s', { since: ORIGIN })).records.map(String)).toEqual(['r1']);
+      expect((await store.inspect('s')).head?.token).toBe(token);
+      await command(client, 'CONFIG', 'SET', 'maxmemory', '0');
+      expect(await store.append('s', record(2, { under: token }))).toMatchObject({ appended: true });
+      await store.close();
+    });
+
     it('has forgotten all: what was written is gone, and nobody takes it for there', async () => {
       const server = await RedisServer.start();
       const client = await newClient(name, server);

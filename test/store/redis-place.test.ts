@@ -9,6 +9,7 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import { openStore } from '../../ts/store/open.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { RedisClient, RedisStoreOptions } from '../../ts/store/redis.ts';
+import { newFolder } from '../folders.ts';
 import { differ } from './differential.ts';
 import { record } from './redis-records.ts';
 import { NO_REDIS, RedisServer, command, newClient, newPrefix } from './redis-server.ts';
@@ -213,6 +214,30 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
       await Promise.all(stores.map((store) => store.close()));
     }
   }, 60_000);
+
+  it('backs up a folder, and is backed up by one', async () => {
+    const redis = place();
+    const folder = await openStore(newFolder());
+    const definition = defineSession({ list: mutable<number[]>(() => []) });
+    for (const [primary, backup] of [
+      [redis, folder],
+      [folder, redis],
+    ] as const) {
+      const sessions = new SessionRepository({
+        store: primary,
+        definition,
+        backups: [{ store: backup }],
+        ttlMs: DAY_MS,
+      });
+      const id = `of ${primary.address?.slice(0, 5)}`;
+      for (let i = 0; i < 40; i += 1) await sessions.scope(id, (state) => void state.list.push(i), { create: {} });
+      await sessions.close();
+      const [kept, copied] = await Promise.all([primary, backup].map((store) => store.read(id, { since: ORIGIN })));
+      expect(copied?.records).toEqual(kept?.records);
+      expect(copied?.head?.position).toEqual({ revision: 40, nonce: kept?.head?.position.nonce });
+    }
+    await Promise.all([redis.close(), folder.close()]);
+  });
 
   it('is opened by its URL, and closed with the store', async () => {
     const store = await openStore(`${server.url}/3?prefix=${newPrefix()}`);

@@ -53,8 +53,8 @@ export interface RedisLink {
   send(args: readonly Argument[]): Promise<Reply>;
   /** Until what it returns is called. Errors of the connection, which the client tells as events, end here. */
   watch(onLost: (error?: unknown) => void, onBack: () => void): () => void;
-  /** `onBack`: it was lost, and so may messages have been. */
-  subscriber(onBack: () => void): Promise<Subscriber>;
+  /** Connects on; `onBack`: it was lost, and so may messages have been. */
+  subscriber(onBack: () => void): Subscriber;
   /** Ends the client. */
   end(): void;
 }
@@ -121,13 +121,17 @@ class NodeRedisLink implements RedisLink {
     return listen(this.#client, { error: lost, reconnecting: lost, end: lost, ready: onBack });
   }
 
-  async subscriber(onBack: () => void): Promise<Subscriber> {
+  subscriber(onBack: () => void): Subscriber {
     const client = this.#client.duplicate();
     listen(client, { error: () => undefined });
-    await client.connect();
-    listen(client, { ready: onBack }); // it has subscribed again by then
+    // From then on it has subscribed again when it is ready.
+    const connecting = client.connect().then(() => listen(client, { ready: onBack }));
+    connecting.catch(() => undefined); // who subscribes learns of it
     return {
-      subscribe: (channel, listener) => client.subscribe(channel, listener, true),
+      subscribe: async (channel, listener) => {
+        await connecting;
+        await client.subscribe(channel, listener, true);
+      },
       unsubscribe: (channel) => client.unsubscribe(channel),
       close: () => destroy(client),
     };
@@ -181,7 +185,7 @@ class IoredisLink implements RedisLink {
     return listen(this.#client, { error: lost, close: lost, end: lost, ready: onBack });
   }
 
-  async subscriber(onBack: () => void): Promise<Subscriber> {
+  subscriber(onBack: () => void): Subscriber {
     const client = this.#client.duplicate({
       autoResubscribe: false,
       enableOfflineQueue: true,

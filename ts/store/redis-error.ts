@@ -6,6 +6,9 @@ const FOREIGN = /WRONGTYPE/;
 const NOT_BEGUN =
   /^(?:LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM|BUSY|NOSCRIPT|CLUSTERDOWN|TRYAGAIN|MOVED|ASK) /;
 
+/** As clients say that they have not sent it. */
+const NOT_SENT = /queue is full|client is (?:closed|offline)|enableOfflineQueue options is false/i;
+
 export const isUnknownScript = (error: unknown): boolean =>
   error instanceof Error && error.message.startsWith('NOSCRIPT');
 
@@ -20,7 +23,7 @@ export function failureOf(error: unknown, outcome: 'none' | 'unknown', where: st
       `what lies under the key '${where}' is damaged or something else (${damage.trim()}): ${session === undefined ? 'give the store a prefix of its own' : 'restore the session from a backup'}`,
       { cause: error, session },
     );
-  const told = NOT_BEGUN.test(message) ? 'none' : outcome;
+  const told = NOT_BEGUN.test(message) || NOT_SENT.test(message) ? 'none' : outcome;
   const then =
     told === 'none'
       ? 'nothing was written: call again'

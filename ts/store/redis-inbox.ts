@@ -14,8 +14,7 @@ export class RedisInbox {
   readonly #link: RedisLink;
   readonly #keys: RedisKeys;
   readonly #listeners = new Map<string, (hint: Hint) => void>();
-  #subscriber: Promise<Subscriber> | undefined;
-  #closed = false;
+  #subscriber: Subscriber | undefined;
 
   constructor(link: RedisLink, keys: RedisKeys) {
     this.#link = link;
@@ -24,9 +23,9 @@ export class RedisInbox {
 
   async join(listener: (hint: Hint) => void): Promise<Pick<Membership, 'member' | 'leave'>> {
     const member = randomBytes(NAME_BYTES).toString('base64url');
-    const subscriber = await this.#listen();
-    this.#listeners.set(member, listener);
     const channel = this.#keys.channel(member);
+    const subscriber = (this.#subscriber ??= this.#link.subscriber(() => this.#resync()));
+    this.#listeners.set(member, listener);
     const leave = async (): Promise<void> => {
       this.#listeners.delete(member);
       subscriber.unsubscribe(channel).catch(() => undefined); // nobody hears what still comes
@@ -35,28 +34,16 @@ export class RedisInbox {
       await subscriber.subscribe(channel, (message) => this.#deliver(member, message));
     } catch (cause) {
       await leave();
+      if (this.#listeners.size === 0) this.close(); // the next to join begins anew
       throw unreached(this.#link.place, cause);
     }
     return { member, leave };
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
+  close(): void {
     this.#listeners.clear();
-    (await this.#subscriber?.catch(() => undefined))?.close();
-  }
-
-  async #listen(): Promise<Subscriber> {
-    this.#subscriber ??= this.#link.subscriber(() => this.#resync());
-    try {
-      const subscriber = await this.#subscriber;
-      if (!this.#closed) return subscriber;
-      subscriber.close();
-    } catch (cause) {
-      this.#subscriber = undefined; // the next to join tries again
-      throw unreached(this.#link.place, cause);
-    }
-    throw new HoldfastError('ERR_CLOSED', 'the Redis store is closed: open another');
+    this.#subscriber?.close();
+    this.#subscriber = undefined;
   }
 
   #deliver(member: string, message: Buffer): void {

@@ -45,7 +45,7 @@ if not fits then return { 'c', h.t, tail(key, known, revision - 1, parent, math.
 -- the owner's delta: one push, and nothing else
 local plain = kind == 'd' and not ARGV[2] and token == h.t and not h.x and not handedBack
 if plain and not (h.h and (lock == 'k' or lock == 'r' and #h.q > 0)) then
-  redis.call('RPUSH', key, struct.pack(ENTRY, nonce, now, h.D + #bytes, h.h and lock or 'k') .. bytes)
+  redis.call('RPUSH', key, struct.pack(ENTRY, nonce, now, h.D + #bytes, lock) .. bytes)
   h.u = now
   if h.i or h.a then keep(key, h) end
   return wanted(h)

@@ -289,7 +289,7 @@ export class RedisStore implements Store {
   async #close(): Promise<void> {
     this.#sweeper.stop();
     await this.#calls.close();
-    await this.#inbox.close();
+    this.#inbox.close();
     this.#connection.close();
     if (this.#ownsClient) this.#link.end();
   }
