@@ -9,6 +9,7 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import { openStore } from '../../ts/store/open.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { RedisClient, RedisStoreOptions } from '../../ts/store/redis.ts';
+import { VirtualClock } from '../../ts/testing/index.ts';
 import { newFolder } from '../folders.ts';
 import { differ } from './differential.ts';
 import { record } from './redis-records.ts';
@@ -214,6 +215,22 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
       await Promise.all(stores.map((store) => store.close()));
     }
   }, 60_000);
+
+  it('leaves nothing behind, be it swept or evicted', async () => {
+    const clock = new VirtualClock();
+    const prefix = newPrefix();
+    const store = place({ prefix, clock });
+    for (const id of [ID, 'evicted', 'stays']) await store.append(id, record(1, { expiry: { idleMs: 1000 } }));
+    await store.append('stays', record(2, { expiry: {} }));
+    const [key] = (await command(client, 'KEYS', `${prefix}{*}evicted`)) as string[];
+    await command(client, 'DEL', key as string);
+    expect((await store.list({ limit: 10 })).ids.toSorted()).toEqual([ID, 'stays']);
+    clock.pass(1000);
+    for (const swept of [0, 1]) expect(await store.sweep({ limit: 10, graceMs: 0 })).toEqual({ swept });
+    expect(await command(client, 'KEYS', `${prefix}@{*}`)).toHaveLength(1); // the ids of one bucket
+    expect((await command(client, 'KEYS', `${prefix}{*}?*`)) as string[]).toEqual([expect.stringMatching(/stays$/)]);
+    await store.close();
+  });
 
   it('backs up a folder, and is backed up by one', async () => {
     const redis = place();
