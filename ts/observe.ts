@@ -63,6 +63,8 @@ export interface ConflictEvent extends OfSession<'conflict'> {
   readonly revision: number;
   /** What collided; empty where the save had nothing in common with what came between, and was rebased. */
   readonly paths: readonly Path[];
+  /** It had been acknowledged, by a primary that came back without it: another wrote first. */
+  readonly lost?: boolean | undefined;
 }
 
 /** A backup lacks records of a session from now on; see `backups.behind()`. */

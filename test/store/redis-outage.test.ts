@@ -2,24 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { ORIGIN } from '../../ts/position.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { RedisStoreOptions } from '../../ts/store/redis.ts';
-import type { Hint, Store } from '../../ts/store/store.ts';
-import { record, sleep } from './redis-records.ts';
+import type { Hint } from '../../ts/store/store.ts';
+import { answered, record, sleep } from './redis-records.ts';
 import { NO_REDIS, RedisServer, command, newClient, newPrefix } from './redis-server.ts';
 
 const CLIENTS = ['redis', 'ioredis'] as const;
 /** Bounds of calls that are not to be what ends them. */
 const AMPLE = { timeoutMs: 20_000 };
-
-/** Resolves when the store answers again. */
-async function answered(store: Store): Promise<void> {
-  for (const end = Date.now() + 20_000; ; await sleep(20)) {
-    try {
-      return void (await store.ping({ timeoutMs: 1000 }));
-    } catch (error) {
-      if (Date.now() > end) throw error;
-    }
-  }
-}
 
 async function open(
   server: RedisServer,

@@ -1,5 +1,5 @@
 import { ORIGIN } from '../../ts/position.ts';
-import type { Append } from '../../ts/store/store.ts';
+import type { Append, Store } from '../../ts/store/store.ts';
 
 /** Record `revision` of a session: a snapshot, then deltas. */
 export const record = (revision: number, more: Partial<Append> = {}): Append => ({
@@ -12,3 +12,14 @@ export const record = (revision: number, more: Partial<Append> = {}): Append => 
 });
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Resolves when the store answers again. */
+export async function answered(store: Store): Promise<void> {
+  for (const end = Date.now() + 20_000; ; await sleep(20)) {
+    try {
+      return void (await store.ping({ timeoutMs: 1000 }));
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}

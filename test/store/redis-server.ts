@@ -105,7 +105,7 @@ const QUICK_MS = 20;
  */
 export async function newClient(
   name: ClientName,
-  { port }: RedisServer,
+  { port }: Pick<RedisServer, 'port'>,
   login: { readonly username?: string; readonly password?: string } = {},
 ): Promise<RedisClient> {
   if (name === 'ioredis') {

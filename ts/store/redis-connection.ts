@@ -16,6 +16,16 @@ export interface Command {
   /** What errors name. */
   readonly where: string;
   readonly session?: string | undefined;
+  /** It is what opens the gate. */
+  readonly opens?: boolean | undefined;
+}
+
+/** Lets calls through when the server has been looked at. */
+export interface Gate {
+  readonly isOpen: boolean;
+  open(deadline: Deadline): Promise<void>;
+  /** The connection is another. */
+  shut(): void;
 }
 
 /**
@@ -26,7 +36,7 @@ export class RedisConnection {
   readonly #link: RedisLink;
   readonly #clock: Clock;
   readonly #failMs: number;
-  readonly #onBack: () => void;
+  readonly #gate: Gate;
   readonly #unwatch: () => void;
   /** Sent and not answered, while there is no connection. */
   readonly #sent = new Set<() => void>();
@@ -35,11 +45,11 @@ export class RedisConnection {
   #lastError: unknown;
   #stopTimer: (() => void) | undefined;
 
-  constructor(link: RedisLink, clock: Clock, failMs: number, onBack: () => void) {
+  constructor(link: RedisLink, clock: Clock, failMs: number, gate: Gate) {
     this.#link = link;
     this.#clock = clock;
     this.#failMs = failMs;
-    this.#onBack = onBack;
+    this.#gate = gate;
     this.#unwatch = link.watch(
       (error) => this.#lost(error),
       () => this.#back(),
@@ -48,7 +58,9 @@ export class RedisConnection {
 
   async run(command: Command, deadline: Deadline): Promise<Reply> {
     const { outcome, where, session } = command;
-    if (!this.#link.isReady) await deadline.bound(this.#ready(), 'none');
+    // Both, when it is sent.
+    while (!this.#link.isReady || (!this.#gate.isOpen && command.opens !== true))
+      await (this.#link.isReady ? this.#gate.open(deadline) : deadline.bound(this.#ready(), 'none'));
     try {
       return await deadline.bound(this.#answer(command), outcome);
     } catch (error) {
@@ -117,7 +129,7 @@ export class RedisConnection {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
     this.#lastError = undefined;
-    this.#onBack();
+    this.#gate.shut();
     for (const go of [...this.#waiting]) go();
   }
 }

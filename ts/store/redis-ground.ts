@@ -1,23 +1,45 @@
 import { HoldfastError } from '../errors.ts';
 import type { Deadline } from './deadline.ts';
-import type { RedisConnection } from './redis-connection.ts';
+import type { Command, Gate } from './redis-connection.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { Scripts } from './redis-scripts.ts';
+import type { Reply } from './redis-wire.ts';
+
+/** Sends what the gate is opened by. */
+type Ask = (command: Command, deadline: Deadline) => Promise<Reply>;
 
 /** Version of how sessions lie under a prefix. */
 const FORMAT = '1';
 
-/** What holds for the whole prefix, looked at before the first call, and again after each loss of the connection. */
-export class RedisGround {
-  readonly #connection: RedisConnection;
+/**
+ * What holds for the whole prefix, looked at before the first call, and again after each loss of the connection: then
+ * what the server may have lost is brought back, before anybody else is served.
+ */
+export class RedisGround implements Gate {
+  readonly #ask: Ask;
   readonly #scripts: Scripts;
   readonly #keys: RedisKeys;
   readonly #place: string;
+  readonly #bringBack: () => Promise<void>;
+  /** The bound of what several calls wait for. */
+  readonly #begin: () => Deadline;
   #opening: Promise<unknown> | undefined;
   #isOpen = false;
+  /** The run of the server that was served last. */
+  #server: string | undefined;
+  #losses = 0;
 
-  constructor(connection: RedisConnection, scripts: Scripts, keys: RedisKeys, place: string) {
-    this.#connection = connection;
+  constructor(
+    ask: Ask,
+    scripts: Scripts,
+    keys: RedisKeys,
+    place: string,
+    bringBack: () => Promise<void>,
+    begin: () => Deadline,
+  ) {
+    this.#ask = ask;
+    this.#bringBack = bringBack;
+    this.#begin = begin;
     this.#scripts = scripts;
     this.#keys = keys;
     this.#place = place;
@@ -27,26 +49,32 @@ export class RedisGround {
     return this.#isOpen;
   }
 
-  doubt(): void {
+  shut(): void {
+    this.#losses += 1;
     this.#isOpen = false;
   }
 
-  /** Resolves when calls may be sent. Who asks at the same time waits for one look, which `whole` bounds. */
-  async open(deadline: Deadline, whole: () => Deadline): Promise<void> {
-    if (this.#isOpen) return;
-    this.#opening ??= this.look(whole()).finally(() => (this.#opening = undefined));
+  /** Resolves when calls may be sent. Who asks at the same time waits for one look. */
+  async open(deadline: Deadline): Promise<void> {
+    this.#opening ??= this.#open().finally(() => (this.#opening = undefined));
     await deadline.bound(this.#opening, 'none');
   }
 
+  async #open(): Promise<void> {
+    const lost = this.#losses;
+    const { server } = await this.look(this.#begin());
+    if (this.#server !== undefined && (server !== this.#server || server === '')) await this.#bringBack();
+    this.#server = server;
+    this.#isOpen = lost === this.#losses; // else it was lost again meanwhile
+  }
+
   /** Refuses what must not be written to, and answers the epoch. */
-  async look(deadline: Deadline): Promise<{ readonly epoch: number }> {
+  async look(deadline: Deadline): Promise<{ readonly epoch: number; readonly server: string }> {
     const { whole, buckets } = this.#keys;
     const args = [FORMAT, String(buckets)];
-    const [found] = await Promise.all([
-      this.#connection.run(
-        { script: this.#scripts.open, keys: [whole], args, outcome: 'none', where: whole },
-        deadline,
-      ),
+    const [found, server] = await Promise.all([
+      this.#ask({ script: this.#scripts.open, keys: [whole], args, outcome: 'none', where: whole }, deadline),
+      this.#runOf(deadline),
       this.#isOpen ? undefined : this.#checkEviction(deadline),
     ]);
     const [format, inBuckets, epoch] = (found as readonly (Buffer | null)[]).map((value) => String(value ?? 0));
@@ -58,14 +86,19 @@ export class RedisGround {
       throw this.#unlike(
         `lies in ${inBuckets} buckets, not ${buckets}: give the option buckets: ${inBuckets}, or another prefix`,
       );
-    this.#isOpen = true;
-    return { epoch: Number(epoch) };
+    return { epoch: Number(epoch), server };
+  }
+
+  /** Of the server: another after each start, and another of each replica. Empty: it may not be asked. */
+  async #runOf(deadline: Deadline): Promise<string> {
+    const asking = this.#ask({ keys: [], args: ['INFO', 'server'], outcome: 'none', where: 'INFO' }, deadline);
+    return /^run_id:(\w+)/m.exec(String(await asking.catch(passRights)))?.[1] ?? '';
   }
 
   /** Sessions may be evicted, for each goes as a whole; of the marks of a bucket nothing may be lost. */
   async #checkEviction(deadline: Deadline): Promise<void> {
     const args = ['CONFIG', 'GET', 'maxmemory-policy'];
-    const asking = this.#connection.run({ keys: [], args, outcome: 'none', where: 'CONFIG' }, deadline);
+    const asking = this.#ask({ keys: [], args, outcome: 'none', where: 'CONFIG' }, deadline);
     const found = (await asking.catch(passRights)) as readonly Buffer[] | undefined;
     const policy = found?.[1]?.toString() ?? '';
     if (!policy.startsWith('allkeys-')) return;

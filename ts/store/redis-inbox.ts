@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import type { RedisLink, Subscriber } from './redis-client.ts';
 import type { RedisKeys } from './redis-keys.ts';
+import { shortId } from './row.ts';
 import type { Hint, Membership } from './store.ts';
 
 const NAME_BYTES = 9;
@@ -24,7 +25,7 @@ export class RedisInbox {
   async join(listener: (hint: Hint) => void): Promise<Pick<Membership, 'member' | 'leave'>> {
     const member = randomBytes(NAME_BYTES).toString('base64url');
     const channel = this.#keys.channel(member);
-    const subscriber = (this.#subscriber ??= this.#link.subscriber(() => this.#resync()));
+    const subscriber = (this.#subscriber ??= this.#link.subscriber(() => this.tell({ kind: 'resync' })));
     this.#listeners.set(member, listener);
     const leave = async (): Promise<void> => {
       this.#listeners.delete(member);
@@ -51,8 +52,14 @@ export class RedisInbox {
     if (hint !== undefined) this.#listeners.get(member)?.(hint);
   }
 
-  #resync(): void {
-    for (const listener of this.#listeners.values()) listener({ kind: 'resync' });
+  /** All members of this store; where there are none, whoever reads the warnings of the process. */
+  tell(hint: Hint): void {
+    for (const listener of this.#listeners.values()) listener(hint);
+    if (this.#listeners.size === 0 && hint.kind === 'lost')
+      process.emitWarning(
+        `revision ${hint.position.revision} of session '${shortId(hint.id)}' had been acknowledged, and is gone: ${this.#link.place} came back without it, and another wrote first`,
+        'HoldfastWarning',
+      );
   }
 }
 

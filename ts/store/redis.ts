@@ -16,7 +16,10 @@ import type { RedisClient, RedisLink } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
 import type { Command } from './redis-connection.ts';
 import { RedisGround } from './redis-ground.ts';
+import { ownedAppend } from './owned.ts';
 import { RedisInbox } from './redis-inbox.ts';
+import { RedisTails } from './redis-tails.ts';
+import type { Rescue } from './redis-tails.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { idPage } from './redis-pages.ts';
 import type { Chunk } from './redis-pages.ts';
@@ -99,6 +102,14 @@ export class RedisStore implements Store {
   readonly #scripts: Scripts;
   readonly #calls: Calls;
   readonly #ground: RedisGround;
+  readonly #tails: RedisTails;
+  readonly #rescue: Rescue = {
+    offer: (id, append) => this.#offer(id, append, this.#calls.within(), true),
+    look: async (id, since) => {
+      const args = packRead({ since, limitBytes: 0 });
+      return tailOf(await this.#session('read', id, args, this.#calls.within(), false, true));
+    },
+  };
   readonly #sweeper: Sweeper;
   /** The client was made for this store alone. */
   #ownsClient = false;
@@ -119,11 +130,19 @@ export class RedisStore implements Store {
     this.#clock = clock;
     this.#link = linkOf(client);
     this.address = `redis://${this.#link.place}/${prefix}`;
-    this.#connection = new RedisConnection(this.#link, time, outage?.failMs ?? 250, () => this.#ground.doubt());
-    this.#inbox = new RedisInbox(this.#link, this.#keys);
-    this.#scripts = scriptsOf(clock !== undefined);
-    this.#ground = new RedisGround(this.#connection, this.#scripts, this.#keys, this.#link.place);
     this.#calls = new Calls('Redis', time, BOUND_MS);
+    this.#inbox = new RedisInbox(this.#link, this.#keys);
+    this.#tails = new RedisTails(time, (id, position) => this.#inbox.tell({ kind: 'lost', id, position }));
+    this.#scripts = scriptsOf(clock !== undefined);
+    this.#ground = new RedisGround(
+      (command, deadline) => this.#connection.run({ ...command, opens: true }, deadline),
+      this.#scripts,
+      this.#keys,
+      this.#link.place,
+      () => this.#tails.rescue(this.#rescue),
+      () => this.#calls.within(),
+    );
+    this.#connection = new RedisConnection(this.#link, time, outage?.failMs ?? 250, this.#ground);
     this.#sweeper = new Sweeper(this, time, options);
   }
 
@@ -168,9 +187,10 @@ export class RedisStore implements Store {
   async append(id: string, append: Append, options?: CallOptions): Promise<Appended> {
     const deadline = this.#calls.beginFor(id, options);
     checkAppend(id, append, this.can);
-    const under = typeof append.under === 'number' ? append.under : 0;
-    const isNew = append.position.revision === 1;
-    return appendedOf(await this.#session('append', id, packAppend(append), deadline, isNew), under);
+    const owned = ownedAppend(append);
+    const appended = await this.#offer(id, owned, deadline);
+    if (appended.appended) this.#tails.note(id, owned, appended.token);
+    return appended;
   }
 
   async replace(
@@ -181,6 +201,7 @@ export class RedisStore implements Store {
   ): Promise<Appended> {
     const deadline = this.#calls.beginFor(id, options);
     checkImage(id, image, expected);
+    this.#tails.forget(id); // another state takes the place of what they lead to
     return appendedOf(await this.#session('replace', id, packReplace(image, expected), deadline, true), image.token);
   }
 
@@ -278,7 +299,8 @@ export class RedisStore implements Store {
 
   async ping(options?: CallOptions): Promise<{ readonly epoch: number }> {
     const deadline = this.#calls.begin(options);
-    return this.#calls.track(this.#ground.look(deadline));
+    const { epoch } = await this.#calls.track(this.#ground.look(deadline));
+    return { epoch };
   }
 
   async close(): Promise<void> {
@@ -294,6 +316,13 @@ export class RedisStore implements Store {
     if (this.#ownsClient) this.#link.end();
   }
 
+  /** `opens`: it brings back what was lost, before anybody else is served. */
+  async #offer(id: string, append: Append, deadline: Deadline, opens = false): Promise<Appended> {
+    const under = typeof append.under === 'number' ? append.under : 0;
+    const mayBeNew = append.position.revision === 1;
+    return appendedOf(await this.#session('append', id, packAppend(append), deadline, mayBeNew, opens), under);
+  }
+
   /** The one round trip of a call on a session. `mayBeNew`: it may make the row. */
   #session(
     name: ScriptName,
@@ -301,24 +330,23 @@ export class RedisStore implements Store {
     args: readonly Argument[],
     deadline: Deadline,
     mayBeNew = false,
+    opens = false,
   ): Promise<Reply> {
     const bucket = this.#keys.bucketOf(id);
     const marks = this.#keys.marks(bucket);
     const keys = mayBeNew ? [marks, marks + id, this.#keys.ids(bucket)] : [marks, marks + id];
+    const about = { where: marks + shortId(id), session: id, opens };
+    const waiting = opens ? undefined : this.#tails.waiting(id);
     const call = async (): Promise<Reply> => {
-      if (!this.#ground.isOpen) await this.#open(deadline);
-      return this.#run(name, keys, args, deadline, { where: marks + shortId(id), session: id });
+      if (waiting !== undefined) await deadline.bound(waiting, 'none');
+      return this.#run(name, keys, args, deadline, about);
     };
     return this.#calls.track(call());
   }
 
   /** A call of several scripts: none of them looks at the caller's signal, the whole does. */
   #parts<T>(deadline: Deadline, outcome: Command['outcome'], run: (part: Deadline) => Promise<T>): Promise<T> {
-    const call = async (): Promise<T> => {
-      await this.#open(deadline);
-      return deadline.bound(run(this.#calls.within(deadline.leftMs)), outcome);
-    };
-    return this.#calls.track(call());
+    return this.#calls.track(deadline.bound(run(this.#calls.within(deadline.leftMs)), outcome));
   }
 
   /** All rows of a page, as many at once as a script may look at. */
@@ -353,15 +381,11 @@ export class RedisStore implements Store {
     keys: readonly string[],
     args: readonly Argument[],
     deadline: Deadline,
-    about: { readonly where: string; readonly session?: string } = { where: keys[0] as string },
+    about: Pick<Command, 'where' | 'session' | 'opens'> = { where: keys[0] as string },
   ): Promise<Reply> {
     const time = this.#clock === undefined ? [] : [String(Math.floor(this.#clock.now()))];
     const outcome = READS.has(name) ? 'none' : 'unknown';
     const script = this.#scripts[name];
     return this.#connection.run({ script, keys, args: [...args, ...time], outcome, ...about }, deadline);
-  }
-
-  #open(deadline: Deadline): Promise<void> {
-    return this.#ground.open(deadline, () => this.#calls.within());
   }
 }

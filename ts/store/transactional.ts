@@ -14,6 +14,7 @@ import { lockView } from './lock-row.ts';
 import { rowAt } from './moment.ts';
 import type { Moment } from './moment.ts';
 import { headOf, tailOf } from './reads.ts';
+import { ownedAppend } from './owned.ts';
 import { Sweeper } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
 import type { Append, Appended, CallOptions, Capabilities, Hint, ListQuery, LockReply, LockRequest } from './store.ts';
@@ -253,26 +254,6 @@ interface Change<Reply> {
   readonly run: (draft: Draft) => Outcome<Reply>;
   /** See `About`. */
   readonly whole?: boolean | undefined;
-}
-
-/** What the caller makes of its objects after the call is no business of the store's. */
-function ownedAppend(request: Append): Append {
-  const { parent, position, under, expiry, terms } = request;
-  return {
-    parent: { revision: parent.revision, nonce: parent.nonce },
-    position: { revision: position.revision, nonce: position.nonce },
-    kind: request.kind,
-    bytes: new Uint8Array(request.bytes),
-    under: typeof under === 'object' ? { ...under } : under,
-    expiry: expiry && { ...expiry },
-    begins: request.begins,
-    createdAt: request.createdAt,
-    first: request.first,
-    terms: terms && [...terms],
-    lock: request.lock,
-    durability: request.durability,
-    version: request.version,
-  };
 }
 
 function nextEpoch(above: number): number {
