@@ -24,6 +24,8 @@ export interface Command {
 export interface Gate {
   readonly isOpen: boolean;
   open(deadline: Deadline): Promise<void>;
+  /** Until then this session may lack what others bring back; undefined: it lacks nothing. */
+  waiting(session: string): Promise<void> | undefined;
   /** The connection is another. */
   shut(): void;
 }
@@ -58,14 +60,23 @@ export class RedisConnection {
 
   async run(command: Command, deadline: Deadline): Promise<Reply> {
     const { outcome, where, session } = command;
-    // Both, when it is sent.
-    while (!this.#link.isReady || (!this.#gate.isOpen && command.opens !== true))
-      await (this.#link.isReady ? this.#gate.open(deadline) : deadline.bound(this.#ready(), 'none'));
+    // All of it holds when it is sent.
+    for (let waits = this.#waits(command, deadline); waits !== undefined; waits = this.#waits(command, deadline))
+      await waits;
     try {
       return await deadline.bound(this.#answer(command), outcome);
     } catch (error) {
       throw failureOf(error, outcome, where, session);
     }
+  }
+
+  /** For what it is not sent yet. */
+  #waits({ opens, session }: Command, deadline: Deadline): Promise<void> | undefined {
+    if (!this.#link.isReady) return deadline.bound(this.#ready(), 'none');
+    if (opens === true) return undefined;
+    if (!this.#gate.isOpen) return this.#gate.open(deadline);
+    const lacking = session === undefined ? undefined : this.#gate.waiting(session);
+    return lacking && deadline.bound(lacking, 'none');
   }
 
   close(): void {

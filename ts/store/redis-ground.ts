@@ -8,6 +8,12 @@ import type { Reply } from './redis-wire.ts';
 /** Sends what the gate is opened by. */
 type Ask = (command: Command, deadline: Deadline) => Promise<Reply>;
 
+/** What may have to be brought back. */
+interface Tails {
+  waiting(session: string): Promise<void> | undefined;
+  rescue(): Promise<void>;
+}
+
 /** Version of how sessions lie under a prefix. */
 const FORMAT = '1';
 
@@ -20,7 +26,7 @@ export class RedisGround implements Gate {
   readonly #scripts: Scripts;
   readonly #keys: RedisKeys;
   readonly #place: string;
-  readonly #bringBack: () => Promise<void>;
+  readonly #tails: Tails;
   /** The bound of what several calls wait for. */
   readonly #begin: () => Deadline;
   #opening: Promise<unknown> | undefined;
@@ -29,16 +35,9 @@ export class RedisGround implements Gate {
   #server: string | undefined;
   #losses = 0;
 
-  constructor(
-    ask: Ask,
-    scripts: Scripts,
-    keys: RedisKeys,
-    place: string,
-    bringBack: () => Promise<void>,
-    begin: () => Deadline,
-  ) {
+  constructor(ask: Ask, scripts: Scripts, keys: RedisKeys, place: string, tails: Tails, begin: () => Deadline) {
     this.#ask = ask;
-    this.#bringBack = bringBack;
+    this.#tails = tails;
     this.#begin = begin;
     this.#scripts = scripts;
     this.#keys = keys;
@@ -52,6 +51,12 @@ export class RedisGround implements Gate {
   shut(): void {
     this.#losses += 1;
     this.#isOpen = false;
+    // At once: others may wait for what is brought back, though nobody calls here.
+    if (this.#server !== undefined) void this.open(this.#begin()).catch(() => undefined);
+  }
+
+  waiting(session: string): Promise<void> | undefined {
+    return this.#tails.waiting(session);
   }
 
   /** Resolves when calls may be sent. Who asks at the same time waits for one look. */
@@ -63,7 +68,7 @@ export class RedisGround implements Gate {
   async #open(): Promise<void> {
     const lost = this.#losses;
     const { server } = await this.look(this.#begin());
-    if (this.#server !== undefined && (server !== this.#server || server === '')) await this.#bringBack();
+    if (this.#server !== undefined && (server !== this.#server || server === '')) await this.#tails.rescue();
     this.#server = server;
     this.#isOpen = lost === this.#losses; // else it was lost again meanwhile
   }

@@ -139,7 +139,7 @@ export class RedisStore implements Store {
       this.#scripts,
       this.#keys,
       this.#link.place,
-      () => this.#tails.rescue(this.#rescue),
+      { waiting: (id) => this.#tails.waiting(id), rescue: () => this.#tails.rescue(this.#rescue) },
       () => this.#calls.within(),
     );
     this.#connection = new RedisConnection(this.#link, time, outage?.failMs ?? 250, this.#ground);
@@ -336,12 +336,7 @@ export class RedisStore implements Store {
     const marks = this.#keys.marks(bucket);
     const keys = mayBeNew ? [marks, marks + id, this.#keys.ids(bucket)] : [marks, marks + id];
     const about = { where: marks + shortId(id), session: id, opens };
-    const waiting = opens ? undefined : this.#tails.waiting(id);
-    const call = async (): Promise<Reply> => {
-      if (waiting !== undefined) await deadline.bound(waiting, 'none');
-      return this.#run(name, keys, args, deadline, about);
-    };
-    return this.#calls.track(call());
+    return this.#calls.track(this.#run(name, keys, args, deadline, about));
   }
 
   /** A call of several scripts: none of them looks at the caller's signal, the whole does. */
