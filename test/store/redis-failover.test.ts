@@ -61,6 +61,11 @@ class Pair {
     front.target = this.#replica.port;
   }
 
+  async end(): Promise<void> {
+    await Promise.all([...this.#fronts, this.#lagging].map((link) => link.close()));
+    await this.#replica.kill();
+  }
+
   reachAll(): void {
     for (const front of this.#fronts) this.reach(front);
   }
@@ -143,6 +148,7 @@ async function storm(round: number): Promise<{ acknowledged: number; missing: nu
     if (gone.length > told) silent.push(`${id}: ${gone.length} gone, ${told} told: ${gone.slice(0, 5).join(' ')}`);
   }
   await Promise.all(writers.map((writer) => writer.close()));
+  await pair.end();
   return { acknowledged, missing, silent };
 }
 
@@ -167,6 +173,7 @@ describe.skipIf(NO_REDIS !== undefined)(`a replica that is promoted (${NO_REDIS 
     expect(await store.append('old', record(4))).toMatchObject({ appended: true });
     expect(hints.filter(({ kind }) => kind === 'lost')).toEqual([]);
     await store.close();
+    await pair.end();
   });
 
   it('gets it in the order in which several wrote it, whoever comes back first', async () => {
@@ -188,6 +195,7 @@ describe.skipIf(NO_REDIS !== undefined)(`a replica that is promoted (${NO_REDIS 
     pair.reach(fronts[0] as RedisLinkage);
     expect((await reading).records.map(String)).toEqual(['r1', 'r2', 'r3', 'r4', 'r5']);
     await Promise.all([one.close(), two.close()]);
+    await pair.end();
   });
 
   it('keeps what a rival wrote first, and what is lost then is told', async () => {
@@ -215,6 +223,7 @@ describe.skipIf(NO_REDIS !== undefined)(`a replica that is promoted (${NO_REDIS 
     ]);
     expect(await store.append('s', record(4))).toMatchObject({ appended: false, why: 'conflict' });
     await Promise.all([store.close(), rival.close()]);
+    await pair.end();
   });
 
   it(

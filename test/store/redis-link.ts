@@ -43,8 +43,9 @@ export class RedisLinkage {
   }
 
   async close(): Promise<void> {
+    this.target = undefined;
     this.cut();
-    await new Promise((resolve) => this.#server.close(resolve));
+    if (this.#server.listening) await new Promise((resolve) => this.#server.close(resolve));
   }
 
   #connect(near: Socket): void {

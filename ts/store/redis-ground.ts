@@ -11,7 +11,7 @@ type Ask = (command: Command, deadline: Deadline) => Promise<Reply>;
 /** What may have to be brought back. */
 interface Tails {
   waiting(session: string): Promise<void> | undefined;
-  rescue(): Promise<void>;
+  rescue(isOther: boolean): Promise<void>;
 }
 
 /** Version of how sessions lie under a prefix. */
@@ -68,8 +68,9 @@ export class RedisGround implements Gate {
   async #open(): Promise<void> {
     const lost = this.#losses;
     const { server } = await this.look(this.#begin());
-    if (this.#server !== undefined && (server !== this.#server || server === '')) await this.#tails.rescue();
+    const isOther = this.#server !== undefined && (server !== this.#server || server === '');
     this.#server = server;
+    await this.#tails.rescue(isOther);
     this.#isOpen = lost === this.#losses; // else it was lost again meanwhile
   }
 

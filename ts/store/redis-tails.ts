@@ -11,10 +11,21 @@ const MOST_BYTES = 8 << 20;
 /** For so long another writer may bring what ours follow. */
 const WAIT_MS = 2000;
 const AGAIN_MS = 25;
+/** Of a session, about, beside its records. */
+const KNOWN_BYTES = 200;
 
 interface Kept {
   readonly append: Append;
   readonly at: number;
+}
+
+/** What this process knows of a session. */
+interface Known {
+  /** Ours, in the order of their revisions; others' are left out. */
+  readonly tail: Kept[];
+  /** The latest revision that was seen there, ours or not, and when. */
+  revision: number;
+  at: number;
 }
 
 /** How what was lost is brought back: as any writer would. */
@@ -33,8 +44,10 @@ export interface Rescue {
 export class RedisTails {
   readonly #clock: Clock;
   readonly #onLost: (id: string, position: Position) => void;
-  /** In the order in which they were saved last; each in the order of its revisions, others' records left out. */
-  readonly #tails = new Map<string, Kept[]>();
+  /** In the order in which they were seen last. */
+  readonly #sessions = new Map<string, Known>();
+  /** Those that a server may lack. */
+  readonly #due = new Set<string>();
   readonly #waiting = new Map<string, Promise<void>>();
   #bytes = 0;
 
@@ -45,24 +58,38 @@ export class RedisTails {
 
   /** It was acknowledged, under `token`; nobody else has its bytes. */
   note(id: string, append: Append, token: Token): void {
-    const tail = this.#tails.get(id) ?? [];
     const { revision, nonce } = append.position;
+    const { tail } = this.see(id, revision);
     while ((tail.at(-1)?.append.position.revision ?? 0) >= revision) {
       if (tail.at(-1)?.append.position.nonce === nonce) return; // offered again
       this.#bytes -= (tail.pop() as Kept).append.bytes.length; // the session was put back since
     }
     // The lock is left to whoever has it then.
-    tail.push({ append: { ...append, under: token, lock: 'leave' }, at: this.#clock.monotonic() });
+    const at = this.#clock.monotonic();
+    tail.push({ append: { ...append, under: token, lock: 'leave' }, at });
     this.#bytes += append.bytes.length;
-    this.#tails.delete(id);
-    this.#tails.set(id, tail); // the newest
-    this.#prune(tail);
+    while ((tail[0] as Kept).at < at - KEPT_MS) this.#drop(tail);
+    this.#prune(at - KEPT_MS);
+  }
+
+  /** This revision is there, whoever wrote it. */
+  see(id: string, revision: number): Known {
+    const known = this.#sessions.get(id) ?? { tail: [], revision: 0, at: 0 };
+    known.revision = revision;
+    known.at = this.#clock.monotonic();
+    if (!this.#sessions.delete(id)) this.#bytes += KNOWN_BYTES;
+    this.#sessions.set(id, known); // the newest
+    return known;
   }
 
   /** Another state takes its place. */
   forget(id: string): void {
-    for (const { append } of this.#tails.get(id) ?? []) this.#bytes -= append.bytes.length;
-    this.#tails.delete(id);
+    const known = this.#sessions.get(id);
+    if (known === undefined) return;
+    while (known.tail.length > 0) this.#drop(known.tail);
+    this.#bytes -= KNOWN_BYTES;
+    this.#sessions.delete(id);
+    this.#due.delete(id);
   }
 
   /** Until then the session may lack what others bring back; undefined: nobody is waited for. */
@@ -70,15 +97,24 @@ export class RedisTails {
     return this.#waiting.get(id);
   }
 
-  /** Brings back what a server lacks. Resolves when all was looked at; see `waiting` for what goes on then. */
-  async rescue(rescue: Rescue): Promise<void> {
+  /**
+   * Brings back what a server lacks: `isOther` than the one that has acknowledged it all, or one that could not be
+   * brought all of it so far. Resolves when all was looked at; see `waiting` for what goes on then.
+   */
+  async rescue(isOther: boolean, rescue: Rescue): Promise<void> {
+    if (isOther) for (const id of this.#sessions.keys()) this.#due.add(id);
     const until = this.#clock.monotonic() + WAIT_MS;
     const one = async (id: string): Promise<void> => {
       if (await this.#attempt(id, rescue, until)) return;
       const waiting = this.#repeat(id, rescue, until).finally(() => this.#waiting.delete(id));
       this.#waiting.set(id, waiting);
     };
-    await Promise.all([...this.#tails.keys()].map(one));
+    await Promise.all([...this.#due].map(one));
+  }
+
+  /** Nothing is brought back any more. */
+  close(): void {
+    this.#sessions.clear();
   }
 
   async #repeat(id: string, rescue: Rescue, until: number): Promise<void> {
@@ -88,24 +124,27 @@ export class RedisTails {
 
   /** False: it is to be tried again. */
   async #attempt(id: string, rescue: Rescue, until: number): Promise<boolean> {
-    const tail = this.#tails.get(id)?.map(({ append }) => append) ?? [];
-    // What fails now, by a full memory or a connection that is lost again, is tried once more.
-    const lacked = await bringBack(id, tail, rescue).catch((): Lacked => ({ appends: tail, mayCome: true }));
-    if (lacked.appends.length === 0) return true;
-    if (lacked.mayCome && this.#clock.monotonic() < until) return false;
+    const known = this.#sessions.get(id);
+    const tail = known?.tail.map(({ append }) => append) ?? [];
+    const lacked = await bringBack(id, tail, known?.revision ?? 0, rescue).catch(() => undefined);
+    const isOver = this.#clock.monotonic() >= until || !this.#sessions.has(id);
+    // It failed, by a full memory or a connection that is lost again: it stays due.
+    if (lacked === undefined) return isOver;
+    if (lacked.mayCome && !isOver) return false;
+    this.#due.delete(id);
+    if (lacked.appends.length === 0 || !this.#sessions.has(id)) return true;
     this.forget(id);
     for (const { position } of lacked.appends) this.#onLost(id, position);
     return true;
   }
 
-  /** `newest`: the tail that has grown. */
-  #prune(newest: Kept[]): void {
-    const oldest = this.#clock.monotonic() - KEPT_MS;
-    while ((newest[0] as Kept).at < oldest) this.#drop(newest);
-    for (const [id, tail] of this.#tails) {
-      while (tail.length > 0 && (this.#bytes > MOST_BYTES || (tail.at(-1) as Kept).at < oldest)) this.#drop(tail);
-      if (tail.length > 0) break;
-      this.#tails.delete(id);
+  /** What was seen before, or is too much. */
+  #prune(oldest: number): void {
+    for (const [id, { tail, at }] of this.#sessions) {
+      if (this.#due.has(id)) continue;
+      while (this.#bytes > MOST_BYTES && tail.length > 0) this.#drop(tail);
+      if (at >= oldest && this.#bytes <= MOST_BYTES) break;
+      this.forget(id);
     }
   }
 
@@ -122,13 +161,13 @@ interface Lacked {
 
 const NONE: Lacked = { appends: [], mayCome: false };
 
-/** What of a tail is not there in the end. */
-async function bringBack(id: string, tail: readonly Append[], { offer, look }: Rescue): Promise<Lacked> {
-  const last = tail.at(-1);
-  if (last === undefined) return NONE;
-  const { head, whole } = await look(id, last.position);
-  if (!whole || head?.state === 'expired') return NONE;
+/** What of a tail is not there in the end. `seen`: the latest revision that was there. */
+async function bringBack(id: string, tail: readonly Append[], seen: number, { offer, look }: Rescue): Promise<Lacked> {
+  const since = tail.at(-1)?.position ?? ORIGIN;
+  const { head, whole } = await look(id, since);
+  if (head?.state === 'expired') return NONE;
   const { revision } = head?.position ?? ORIGIN;
+  if (tail.length === 0 || !whole) return { appends: [], mayCome: revision < seen };
   const later = tail.findIndex(({ position }) => position.revision > revision);
   const next = later < 0 ? tail.length : later;
   // Of those that should be there the newest tells: what it follows is there with it.
@@ -144,5 +183,5 @@ async function bringBack(id: string, tail: readonly Append[], { offer, look }: R
     const found = answer.why === 'locked' ? revision : (answer.tail.head?.position.revision ?? 0);
     return { appends: tail.slice(index), mayCome: answer.why === 'fenced' || found < append.parent.revision };
   }
-  return NONE;
+  return { appends: [], mayCome: since.revision < seen };
 }

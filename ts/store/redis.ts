@@ -139,7 +139,7 @@ export class RedisStore implements Store {
       this.#scripts,
       this.#keys,
       this.#link.place,
-      { waiting: (id) => this.#tails.waiting(id), rescue: () => this.#tails.rescue(this.#rescue) },
+      { waiting: (id) => this.#tails.waiting(id), rescue: (isOther) => this.#tails.rescue(isOther, this.#rescue) },
       () => this.#calls.within(),
     );
     this.#connection = new RedisConnection(this.#link, time, outage?.failMs ?? 250, this.#ground);
@@ -181,7 +181,7 @@ export class RedisStore implements Store {
   async read(id: string, request: ReadRequest, options?: CallOptions): Promise<Tail> {
     const deadline = this.#calls.beginFor(id, options);
     checkRead(request);
-    return tailOf(await this.#session('read', id, packRead(request), deadline));
+    return this.#seen(id, tailOf(await this.#session('read', id, packRead(request), deadline)));
   }
 
   async append(id: string, append: Append, options?: CallOptions): Promise<Appended> {
@@ -190,6 +190,7 @@ export class RedisStore implements Store {
     const owned = ownedAppend(append);
     const appended = await this.#offer(id, owned, deadline);
     if (appended.appended) this.#tails.note(id, owned, appended.token);
+    else if (appended.why !== 'locked') this.#seen(id, appended.tail);
     return appended;
   }
 
@@ -209,7 +210,9 @@ export class RedisStore implements Store {
     const deadline = this.#calls.beginFor(id, options);
     checkLock(request);
     const mayBeNew = request.existing !== true;
-    return lockReplyOf(await this.#session('lock', id, packLock(request), deadline, mayBeNew));
+    const reply = lockReplyOf(await this.#session('lock', id, packLock(request), deadline, mayBeNew));
+    if (reply.tail !== undefined) this.#seen(id, reply.tail);
+    return reply;
   }
 
   async unlock(id: string, who: { readonly token: Token } | LockOwner, options?: CallOptions): Promise<void> {
@@ -311,9 +314,15 @@ export class RedisStore implements Store {
   async #close(): Promise<void> {
     this.#sweeper.stop();
     await this.#calls.close();
+    this.#tails.close();
     this.#inbox.close();
     this.#connection.close();
     if (this.#ownsClient) this.#link.end();
+  }
+
+  #seen(id: string, tail: Tail): Tail {
+    if (tail.head !== undefined) this.#tails.see(id, tail.head.position.revision);
+    return tail;
   }
 
   /** `opens`: it brings back what was lost, before anybody else is served. */
