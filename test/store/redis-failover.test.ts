@@ -117,8 +117,29 @@ class Writer {
   }
 }
 
-/** Two writers with sessions of their own, and two that they share: how many were acknowledged, lost, and told of. */
-async function storm(round: number): Promise<{ acknowledged: number; missing: number; silent: string[] }> {
+interface Found {
+  readonly acknowledged: number;
+  readonly missing: number;
+  /** Gone without a word. */
+  readonly silent: readonly string[];
+}
+
+async function compare(all: ReadonlyMap<string, readonly string[]>, writers: readonly Writer[]): Promise<Found> {
+  let [acknowledged, missing] = [0, 0];
+  const silent: string[] = [];
+  for (const [id, keys] of all) {
+    const seen = new Set((await writers[0]?.sessions.read(id))?.seen ?? []);
+    const gone = keys.filter((key) => !seen.has(key));
+    const told = writers.reduce((sum, { lost }) => sum + (lost.get(id) ?? 0), 0);
+    acknowledged += keys.length;
+    missing += gone.length;
+    if (gone.length > told) silent.push(`${id}: ${gone.length} gone, ${told} told: ${gone.slice(0, 5).join(' ')}`);
+  }
+  return { acknowledged, missing, silent };
+}
+
+/** Writers with sessions of their own, and two that they share; in the middle of their work the primary is another. */
+async function storm(round: number): Promise<Found> {
   const pair = await Pair.start();
   const writers = await Promise.all(
     CLIENTS.map(async (name, index) => {
@@ -137,19 +158,13 @@ async function storm(round: number): Promise<{ acknowledged: number; missing: nu
   const all = new Map<string, string[]>();
   for (const { acknowledged } of writers)
     for (const [id, keys] of acknowledged) all.set(id, [...(all.get(id) ?? []), ...keys]);
-  let [acknowledged, missing] = [0, 0];
-  const silent: string[] = [];
-  for (const [id, keys] of all) {
-    const seen = new Set((await writers[0]?.sessions.read(id))?.seen ?? []);
-    const gone = keys.filter((key) => !seen.has(key));
-    const told = writers.reduce((sum, { lost }) => sum + (lost.get(id) ?? 0), 0);
-    acknowledged += keys.length;
-    missing += gone.length;
-    if (gone.length > told) silent.push(`${id}: ${gone.length} gone, ${told} told: ${gone.slice(0, 5).join(' ')}`);
-  }
+  let found = await compare(all, writers);
+  // Who waits for others learns after two seconds that they do not come.
+  for (const end = Date.now() + 4000; found.silent.length > 0 && Date.now() < end; found = await compare(all, writers))
+    await sleep(100);
   await Promise.all(writers.map((writer) => writer.close()));
   await pair.end();
-  return { acknowledged, missing, silent };
+  return found;
 }
 
 // docs/protocol.md: Fail-over
@@ -224,6 +239,51 @@ describe.skipIf(NO_REDIS !== undefined)(`a replica that is promoted (${NO_REDIS 
     expect(await store.append('s', record(4))).toMatchObject({ appended: false, why: 'conflict' });
     await Promise.all([store.close(), rival.close()]);
     await pair.end();
+  });
+
+  it.each(['redis', 'ioredis'] as const)(
+    'has what was acknowledged for it, though nobody brings it back, over %s',
+    async (name) => {
+      const pair = await Pair.start();
+      const front = await pair.front();
+      const client = await newClient(name, front);
+      const durability = { replicas: 1 } as const;
+      const store = new RedisStore({ client, sweepEveryMs: Infinity, durability });
+      for (const revision of [1, 2]) await store.append('s', record(revision));
+      await Promise.all(Array.from({ length: 50 }, (_, i) => store.append(`s${i}`, record(1))));
+      expect(await store.append('s', record(3, { durability: 'primary' }))).toMatchObject({ appended: true });
+      await store.close(); // it brings nothing back
+      await pair.failOver();
+      pair.reach(front);
+      const next = new RedisStore({ client: await newClient(name, front), sweepEveryMs: Infinity });
+      expect((await next.read('s', { since: ORIGIN })).records.map(String)).toEqual(['r1', 'r2']);
+      expect((await next.list({ limit: 100 })).ids).toHaveLength(51);
+      await next.close();
+      await pair.end();
+    },
+  );
+
+  it('that has stopped gives no comfort: the save is unknown, and known when it is offered again', async () => {
+    const server = await RedisServer.start('--repl-diskless-sync-delay', '0');
+    const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(server.port));
+    const client = await newClient('redis', server);
+    const store = new RedisStore({ client, sweepEveryMs: Infinity });
+    const durability = { replicas: 1 } as const;
+    await store.append('s', record(1, { durability }), { timeoutMs: 20_000 }); // until it has joined
+    replica.signal('SIGSTOP');
+    const options = { timeoutMs: 300 };
+    for (const replicas of [1, 2])
+      await expect(store.append('s', record(2, { durability: { replicas } }), options)).rejects.toMatchObject({
+        code: 'ERR_UNAVAILABLE',
+        outcome: 'unknown',
+        message: expect.stringContaining(`${replicas} of its replicas`) as string,
+      });
+    expect((await store.read('s', { since: ORIGIN })).records.map(String)).toEqual(['r1', 'r2']);
+    replica.signal('SIGCONT');
+    expect(await store.append('s', record(2, { durability }), { timeoutMs: 20_000 })).toMatchObject({ appended: true });
+    await store.close();
+    for (const wrong of ['fsync', { replicas: 0 }, {}, null, { replicas: 1, of: 2 }])
+      expect(() => new RedisStore({ client, durability: wrong as never })).toThrow(/durability/);
   });
 
   it(

@@ -42,6 +42,12 @@ export interface Subscriber {
   close(): void;
 }
 
+/** A connection of its own, for commands that block. */
+export interface RedisQueue {
+  send(args: readonly Argument[]): Promise<Reply>;
+  end(): void;
+}
+
 /** A client, whichever it is. */
 export interface RedisLink {
   /** Host, port and number of the database. */
@@ -55,6 +61,8 @@ export interface RedisLink {
   watch(onLost: (error?: unknown) => void, onBack: () => void): () => void;
   /** Connects on; `onBack`: it was lost, and so may messages have been. */
   subscriber(onBack: () => void): Subscriber;
+  /** Connects on. */
+  queue(): RedisQueue;
   /** Ends the client. */
   end(): void;
 }
@@ -137,6 +145,13 @@ class NodeRedisLink implements RedisLink {
     };
   }
 
+  queue(): RedisQueue {
+    const client = this.#client.duplicate();
+    listen(client, { error: () => undefined });
+    client.connect().catch(() => undefined); // who sends learns of it
+    return new NodeRedisLink(client);
+  }
+
   end(): void {
     destroy(this.#client);
   }
@@ -145,6 +160,9 @@ class NodeRedisLink implements RedisLink {
 function destroy(client: NodeRedisClient): void {
   if (client.isOpen) client.destroy();
 }
+
+/** What is sent waits for a connection. */
+const CONNECTS_ON = { enableOfflineQueue: true, lazyConnect: false, maxRetriesPerRequest: null };
 
 class IoredisLink implements RedisLink {
   readonly place: string;
@@ -186,12 +204,7 @@ class IoredisLink implements RedisLink {
   }
 
   subscriber(onBack: () => void): Subscriber {
-    const client = this.#client.duplicate({
-      autoResubscribe: false,
-      enableOfflineQueue: true,
-      lazyConnect: false,
-      maxRetriesPerRequest: null,
-    });
+    const client = this.#client.duplicate({ ...CONNECTS_ON, autoResubscribe: false });
     const listeners = new Map<string, (message: Buffer) => void>();
     listen(client, {
       error: () => undefined,
@@ -211,6 +224,12 @@ class IoredisLink implements RedisLink {
       },
       close: () => void client.disconnect(),
     };
+  }
+
+  queue(): RedisQueue {
+    const client = this.#client.duplicate(CONNECTS_ON);
+    listen(client, { error: () => undefined });
+    return new IoredisLink(client);
   }
 
   end(): void {

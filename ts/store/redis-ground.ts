@@ -48,11 +48,17 @@ export class RedisGround implements Gate {
     return this.#isOpen;
   }
 
+  /** How often the connection was lost and is back. */
+  get losses(): number {
+    return this.#losses;
+  }
+
   shut(): void {
+    if (this.#server === undefined) return; // it is the first
     this.#losses += 1;
     this.#isOpen = false;
     // At once: others may wait for what is brought back, though nobody calls here.
-    if (this.#server !== undefined) void this.open(this.#begin()).catch(() => undefined);
+    void this.open(this.#begin()).catch(() => undefined);
   }
 
   waiting(session: string): Promise<void> | undefined {

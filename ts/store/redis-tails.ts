@@ -60,9 +60,11 @@ export class RedisTails {
   note(id: string, append: Append, token: Token): void {
     const { revision, nonce } = append.position;
     const { tail } = this.see(id, revision);
-    while ((tail.at(-1)?.append.position.revision ?? 0) >= revision) {
-      if (tail.at(-1)?.append.position.nonce === nonce) return; // offered again
-      this.#bytes -= (tail.pop() as Kept).append.bytes.length; // the session was put back since
+    if (tail.some(({ append: { position } }) => position.revision === revision && position.nonce === nonce)) return;
+    for (let last = tail.at(-1); last !== undefined && last.append.position.revision >= revision; last = tail.at(-1)) {
+      tail.pop(); // the session was put back since
+      this.#bytes -= last.append.bytes.length;
+      if (this.#due.has(id)) this.#onLost(id, last.append.position);
     }
     // The lock is left to whoever has it then.
     const at = this.#clock.monotonic();

@@ -1,8 +1,7 @@
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
-import { checkOptions, clock as clockRule, count, nested, positive, withMethods } from '../options.ts';
-import type { Rule } from '../options.ts';
+import { checkOptions } from '../options.ts';
 import type { Position } from '../position.ts';
 import { EPOCHS } from '../token.ts';
 import type { Token } from '../token.ts';
@@ -12,7 +11,7 @@ import { Calls } from './calls.ts';
 import type { Deadline } from './deadline.ts';
 import type { LockOwner } from './lock.ts';
 import { linkOf } from './redis-client.ts';
-import type { RedisClient, RedisLink } from './redis-client.ts';
+import type { RedisLink } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
 import type { Command } from './redis-connection.ts';
 import { RedisGround } from './redis-ground.ts';
@@ -21,18 +20,30 @@ import { RedisInbox } from './redis-inbox.ts';
 import { RedisTails } from './redis-tails.ts';
 import type { Rescue } from './redis-tails.ts';
 import { RedisKeys } from './redis-keys.ts';
+import { REDIS_RULES } from './redis-options.ts';
+import type { RedisStoreOptions } from './redis-options.ts';
 import { idPage } from './redis-pages.ts';
 import type { Chunk } from './redis-pages.ts';
 import { newClient, redisPlaceOf } from './redis-url.ts';
+import { RedisReplicas, tooFew } from './redis-replicas.ts';
 import { scriptsOf } from './redis-scripts.ts';
 import type { ScriptName, Scripts } from './redis-scripts.ts';
 import { appendedOf, inspectedOf, lockReplyOf, packAppend, packLock, packRead, packReplace } from './redis-wire.ts';
 import { packTouch, packUnlock, tailOf, touchedOf } from './redis-wire.ts';
 import type { Argument, Reply } from './redis-wire.ts';
 import { shortId } from './row.ts';
-import { SWEEP_RULES, Sweeper } from './sweeper.ts';
-import type { SweepOptions } from './sweeper.ts';
-import type { Append, Appended, CallOptions, Capabilities, Hint, ListQuery, LockReply, LockRequest } from './store.ts';
+import { Sweeper } from './sweeper.ts';
+import type {
+  Append,
+  Appended,
+  CallOptions,
+  Capabilities,
+  Durability,
+  Hint,
+  ListQuery,
+  LockReply,
+  LockRequest,
+} from './store.ts';
 import type {
   Membership,
   Page,
@@ -46,44 +57,16 @@ import type {
 } from './store.ts';
 
 export type { IoredisClient, NodeRedisClient, RedisClient } from './redis-client.ts';
-
-export interface RedisOutage {
-  /** A lost connection that is not back within so many ms fails the calls that wait for it. Default 250. */
-  readonly failMs?: number | undefined;
-}
-
-export interface RedisStoreOptions extends SweepOptions {
-  /** Of the package `redis` or `ioredis`, for a single server. It stays its user's: the store does not close it. */
-  readonly client: RedisClient;
-  /** Begins all keys and channels, without `{`, `}` and `@`. Default `hf`. */
-  readonly prefix?: string | undefined;
-  /** How many parts the sessions of a prefix lie in, which stays as it was first chosen. Default 1024. */
-  readonly buckets?: number | undefined;
-  readonly outage?: RedisOutage | undefined;
-  /** For tests: the time that the scripts go by, too. Default: the server's, and the system's for timers. */
-  readonly clock?: Clock | undefined;
-}
+export type { RedisOutage, RedisStoreOptions } from './redis-options.ts';
 
 /** The bound of a call that names none. */
 const BOUND_MS = 5000;
-const MOST_BUCKETS = 65_536;
 /** Between two attempts to open. */
 const AGAIN_MS = 50;
 /** They change nothing. */
 const READS: ReadonlySet<ScriptName> = new Set(['read', 'inspect', 'living']);
 /** Rows that one script looks through: nobody else is served meanwhile. */
 const LOOKED_AT = 100;
-
-const prefixRule: Rule = (name, value) => {
-  if (typeof value === 'string' && value !== '' && value.length <= 64 && !/[{}@]/.test(value)) return;
-  throw new HoldfastError('ERR_INVALID', `${name} must be a text of 1 to 64 characters without {, } and @`);
-};
-
-const bucketsRule: Rule = (name, value) => {
-  count(1)(name, value);
-  if ((value as number) > MOST_BUCKETS)
-    throw new HoldfastError('ERR_INVALID', `${name} must be ${MOST_BUCKETS} at most`);
-};
 
 /**
  * Sessions on a Redis server (6.2 or later): every process that reaches it shares them. Every call on a session is one
@@ -93,7 +76,9 @@ const bucketsRule: Rule = (name, value) => {
  */
 export class RedisStore implements Store {
   readonly address: string;
-  readonly can: Capabilities = { durability: ['primary'], watch: false, find: true };
+  readonly can: Capabilities;
+  readonly #durability: Durability;
+  readonly #replicas: RedisReplicas;
   readonly #keys: RedisKeys;
   readonly #clock: Clock | undefined;
   readonly #link: RedisLink;
@@ -116,19 +101,16 @@ export class RedisStore implements Store {
   #closing: Promise<void> | undefined;
 
   constructor(options: RedisStoreOptions) {
-    checkOptions('RedisStore', options, {
-      client: withMethods('a client of `redis` or `ioredis`', 'on', 'off', 'duplicate'),
-      prefix: prefixRule,
-      buckets: bucketsRule,
-      outage: nested({ failMs: positive }),
-      clock: clockRule,
-      ...SWEEP_RULES,
-    });
-    const { client, prefix = 'hf', buckets = 1024, clock, outage } = options;
+    checkOptions('RedisStore', options, REDIS_RULES);
+    const { client, prefix = 'hf', buckets = 1024, clock, outage, durability = 'primary' } = options;
     const time = clock ?? systemClock;
+    const levels = durability === 'primary' ? (['primary', 'replicas'] as const) : (['replicas', 'primary'] as const);
+    this.can = { durability: levels, watch: false, find: true };
+    this.#durability = durability;
     this.#keys = new RedisKeys(prefix, buckets);
     this.#clock = clock;
     this.#link = linkOf(client);
+    this.#replicas = new RedisReplicas(this.#link);
     this.address = `redis://${this.#link.place}/${prefix}`;
     this.#calls = new Calls('Redis', time, BOUND_MS);
     this.#inbox = new RedisInbox(this.#link, this.#keys);
@@ -188,10 +170,19 @@ export class RedisStore implements Store {
     const deadline = this.#calls.beginFor(id, options);
     checkAppend(id, append, this.can);
     const owned = ownedAppend(append);
+    const { losses } = this.#ground;
     const appended = await this.#offer(id, owned, deadline);
     if (appended.appended) this.#tails.note(id, owned, appended.token);
     else if (appended.why !== 'locked') this.#seen(id, appended.tail);
+    if (appended.appended) await this.#calls.track(this.#replicated(owned, losses, deadline));
     return appended;
+  }
+
+  /** `losses`: of the connection, before it was sent; behind a new one is perhaps another server, without it. */
+  async #replicated({ durability = this.#durability }: Append, losses: number, deadline: Deadline): Promise<void> {
+    if (typeof durability !== 'object') return;
+    await this.#replicas.have(durability.replicas, deadline);
+    if (losses !== this.#ground.losses) throw tooFew(durability.replicas);
   }
 
   async replace(
@@ -316,6 +307,7 @@ export class RedisStore implements Store {
     await this.#calls.close();
     this.#tails.close();
     this.#inbox.close();
+    this.#replicas.close();
     this.#connection.close();
     if (this.#ownsClient) this.#link.end();
   }
