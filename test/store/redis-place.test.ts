@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
@@ -139,6 +140,22 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
       message: expect.stringMatching(/has format 2, where 1 is read/) as string,
     });
     await Promise.all([store.close(), other.close()]);
+  });
+
+  it('is reached by a client of a single server alone', () => {
+    const base = { on: () => 0, off: () => 0, duplicate: () => 0 };
+    for (const [wrong, what] of [
+      [{ ...base, nodes: () => [] }, /Cluster/],
+      [{ ...base, masters: [] }, /Cluster/],
+      [{ ...base, getSentinelNode: () => 0 }, /Sentinels/],
+      [{ ...base }, /package `redis`/],
+      [{}, /methods on, off, duplicate/],
+      [undefined, /client/],
+      [new Redis({ lazyConnect: true, keyPrefix: 'x:' }), /keyPrefix/],
+    ] as const)
+      expect(() => new RedisStore({ client: wrong as never })).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID', message: expect.stringMatching(what) as string }),
+      );
   });
 
   it('must not be evicted but by what has a time to live', async () => {

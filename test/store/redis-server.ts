@@ -68,6 +68,9 @@ export class RedisServer {
 }
 
 const servers: RedisServer[] = [];
+process.once('exit', () => {
+  for (const server of servers) server.signal('SIGKILL'); // the tests were broken off
+});
 const clients: (() => unknown)[] = [];
 
 afterAll(async () => {

@@ -75,6 +75,8 @@ const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
 export function linkOf(client: RedisClient): RedisLink {
   if (hasMethods(client, 'nodes') || Reflect.get(Object(client), 'masters') !== undefined)
     throw invalid('this is a client of a Cluster, which is not supported: pass one of a single server');
+  if (hasMethods(client, 'getSentinelNode'))
+    throw invalid('this is a client of Sentinels, which is not supported: pass one of a single server');
   if (hasMethods(client, 'callBuffer', 'duplicate', 'subscribe', 'on', 'off'))
     return new IoredisLink(client as IoredisClient);
   if (hasMethods(client, 'sendCommand', 'duplicate', 'subscribe', 'on', 'off'))

@@ -28,7 +28,7 @@ interface Known {
   at: number;
 }
 
-/** How what was lost is brought back: as any writer would. */
+/** How what was lost is brought back, as a writer would do it. */
 export interface Rescue {
   offer(id: string, append: Append): Promise<Appended>;
   /** The head alone, and whether this position is in its log (`whole`: it is not). */
@@ -71,7 +71,6 @@ export class RedisTails {
     tail.push({ append: { ...append, under: token, lock: 'leave' }, at });
     this.#bytes += append.bytes.length;
     while ((tail[0] as Kept).at < at - KEPT_MS) this.#drop(tail);
-    this.#prune(at - KEPT_MS);
   }
 
   /** This revision is there, whoever wrote it. */
@@ -81,6 +80,7 @@ export class RedisTails {
     known.at = this.#clock.monotonic();
     if (!this.#sessions.delete(id)) this.#bytes += KNOWN_BYTES;
     this.#sessions.set(id, known); // the newest
+    this.#prune(known.at - KEPT_MS);
     return known;
   }
 
