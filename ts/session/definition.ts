@@ -3,7 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
 import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
-import { notDeclared } from '../tracking/state.ts';
+import { namedBySymbol, notDeclared } from '../tracking/state.ts';
 import { made } from './made.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
@@ -187,8 +187,11 @@ export interface DefinitionOptions {
 /**
  * Declares what sessions hold:
  *
- *     const shop = defineSession({ user: immutable<string>(), cart: mutable<Item[]>(() => []), theme: unclassified(()
- * => 'light') });
+ *     const shop = defineSession({
+ *       user: immutable<string>(),
+ *       cart: mutable<Item[]>(() => []),
+ *       theme: unclassified(() => 'light'),
+ *     });
  *
  * `undeclared` allows attributes of other names as well, all of one type and class.
  */
@@ -207,7 +210,12 @@ export function defineSession(
   checkAttributes(attributes);
   checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text) });
   const { undeclared, drop = [] } = options;
-  if (undeclared !== undefined && (!isSpec(undeclared) || undeclared.required)) throw undeclarable('undeclared', []);
+  if (undeclared !== undefined && !isSpec(undeclared)) throw undeclarable('undeclared', []);
+  if (undeclared?.required === true)
+    throw new HoldfastError(
+      'ERR_INVALID',
+      'undeclared cannot be required: no name says which attributes a session needs; declare those',
+    );
   for (const name of drop) {
     if (Object.hasOwn(attributes, name))
       throw new HoldfastError('ERR_INVALID', `attribute '${name}' is declared, and so cannot be dropped`, {
@@ -225,11 +233,7 @@ function checkAttributes(attributes: Attributes): void {
     );
   }
   const symbol = symbolsOf(attributes)[0];
-  if (symbol !== undefined)
-    throw new HoldfastError(
-      'ERR_INVALID',
-      `attribute ${String(symbol)} has a symbol for its name, which cannot be stored: name it by text`,
-    );
+  if (symbol !== undefined) throw namedBySymbol(symbol);
   for (const [name, spec] of Object.entries(attributes)) {
     checkName(name);
     if (!isSpec(spec)) throw undeclarable(`attribute '${name}'`, [[name]]);
@@ -311,7 +315,7 @@ export function checkValues(
   }
   const given = values as Readonly<Record<string, unknown>>;
   const { attributes } = definition;
-  for (const symbol of symbolsOf(given)) throw notDeclared(String(symbol));
+  for (const symbol of symbolsOf(given)) throw namedBySymbol(symbol);
   for (const name of Object.keys(given)) {
     checkName(name);
     if (specOf(definition, name) === undefined) throw notDeclared(name);

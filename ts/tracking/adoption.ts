@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { formatPath } from '../path.ts';
+import { showPath, showText } from '../path.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Placed } from './assignment.ts';
 import type { Attribute } from './attribute.ts';
@@ -7,6 +7,7 @@ import { ABSENT, keyIn, valueAt } from './change-set.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
 import { ownCopy, plainFor, tooDeep } from './plain.ts';
+import { unreadable } from './unreadable.ts';
 
 interface Guest {
   /** The attribute, where the object is its whole value. */
@@ -46,8 +47,13 @@ export class Adoption {
    */
   adopt(value: unknown): unknown {
     if (!isObject(value)) return value;
+    const { round } = this.#attribute;
     try {
-      return this.#take(value, 0);
+      const taken = this.#take(value, 0);
+      if (this.#attribute.round !== round) throw savedMeanwhile(this.#attribute.name);
+      return taken;
+    } catch (cause) {
+      throw unreadable(cause, this.#attribute.name, value);
     } finally {
       this.#taken = undefined;
     }
@@ -189,7 +195,7 @@ export class Adoption {
     const last = Object.keys(array).at(-1);
     if (last === undefined || String(Number(last) >>> 0) === last) return;
     const path = [this.#attribute.name];
-    const message = `An array with a property ${JSON.stringify(last)} cannot be kept whole in ${formatPath(path)}: use an object beside it.`;
+    const message = `An array with a property ${showText(JSON.stringify(last))} cannot be kept whole in ${showPath(path)}: use an object beside it.`;
     throw new HoldfastError('ERR_INVALID', message, { paths: [path] });
   }
 
@@ -210,6 +216,12 @@ export class Adoption {
     replaced.set(value, copy);
     return copy;
   }
+}
+
+/** What was noted of the change went with that save. */
+function savedMeanwhile(name: string): HoldfastError {
+  const message = `${showPath([name])}: a getter of what was assigned has saved the session: read its value first.`;
+  return new HoldfastError('ERR_INVALID', message, { paths: [[name]] });
 }
 
 /** One that was assigned twice is found in one place only. */
