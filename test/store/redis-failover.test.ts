@@ -128,7 +128,12 @@ async function compare(all: ReadonlyMap<string, readonly string[]>, writers: rea
   let [acknowledged, missing] = [0, 0];
   const silent: string[] = [];
   for (const [id, keys] of all) {
-    const seen = new Set((await writers[0]?.sessions.read(id))?.seen ?? []);
+    const state = await writers[0]?.sessions.read(id).catch(() => undefined);
+    if (state === undefined) {
+      silent.push(`${id}: others are still waited for`);
+      continue;
+    }
+    const seen = new Set(state.seen);
     const gone = keys.filter((key) => !seen.has(key));
     const told = writers.reduce((sum, { lost }) => sum + (lost.get(id) ?? 0), 0);
     acknowledged += keys.length;
