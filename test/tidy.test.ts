@@ -170,9 +170,11 @@ const DEPENDENCIES: Readonly<Record<string, string>> = {
   esbuild: 'the tests bundle with it',
   'fast-check': 'property tests',
   immer: 'the tests show what it makes of a state',
+  ioredis: 'the Redis store is tested on it',
   lodash: 'as immer',
   oxfmt: 'lays TypeScript out',
   oxlint: 'lint',
+  redis: 'as ioredis',
   typescript: 'build',
   vitest: 'tests',
 };
