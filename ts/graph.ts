@@ -12,7 +12,7 @@ import { compare } from './graph/compare.ts';
 import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
 import { patched } from './graph/json-patched.ts';
 import { ABSENT, Merge, type Conflict, type MergePolicy } from './graph/merge.ts';
-import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
+import { applyDelta, bytesSide, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
 
 export type { Change } from './graph/changes.ts';
 export type { JsonPatchOperation } from './graph/json-patch.ts';
@@ -67,7 +67,7 @@ function side(verb: string, value: unknown, name: string, { bytes, limitBytes }:
   if (!bytes) return liveSide(value, name);
   checkBytes(verb, value, name);
   checkSize(value.length, limitBytes);
-  return { value: msgpackCodec.decode(value), bytes: () => value };
+  return bytesSide(value);
 }
 
 /** What cannot be kept is named by the codec, which knows the path to it. */

@@ -51,7 +51,12 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['a hold that is no number', () => make({ lock: { maxHoldMs: NaN } }), 'lock.maxHoldMs'],
   ['a release that there is not', () => make({ lock: { release: 'never' } }), `'lazy', 'access'`],
   ['a save mode that there is not', () => make({ saveMode: 'sometimes' }), 'mutable-access'],
-  ['differencing by graph', () => make({ differencing: 'graph' }), 'differencing'],
+  ['a differencing that there is not', () => make({ differencing: 'tree' }), `'auto', 'binary', 'graph', 'off'`],
+  [
+    'one of an attribute',
+    () => mutable(() => 1, { differencing: 'bytes' as 'off' }),
+    `'auto', 'binary', 'graph', 'off'`,
+  ],
   ['an engine that there is not', () => make({ engine: 'wasm' }), 'native'],
   ['compress as a boolean', () => make({ compress: true }), 'compress'],
   ['a ttl of no time', () => make({ ttlMs: 0 }), 'ttlMs'],

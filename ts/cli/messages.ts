@@ -1,5 +1,6 @@
 import type { SessionImage } from '../store/store.ts';
 import type { Engine } from '../diff/differ.ts';
+import type { Differencing } from '../sync/differencing.ts';
 import type { TraceHeader } from './trace.ts';
 
 /** Where the sessions of one trace live: folders of the embedded store, or the memory of the only worker. */
@@ -13,7 +14,7 @@ export interface WorkerSetup {
   readonly places: Places;
   readonly header: TraceHeader;
   readonly lock: 'lazy' | 'access';
-  readonly differ: 'binary' | 'off';
+  readonly differ: Differencing;
   readonly engine: Engine | undefined;
   /** The folder for its history, and its name there; undefined: none is recorded. */
   readonly history: { readonly folder: string; readonly who: string } | undefined;

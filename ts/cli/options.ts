@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Engine } from '../diff/differ.ts';
 import { parseAddress } from '../store/open.ts';
+import { DIFFERENCING } from '../sync/differencing.ts';
+import type { Differencing } from '../sync/differencing.ts';
 
 export const USAGE = `holdfast replay FILE…   drives recorded histories (.jsonl, .jsonl.br) through sessions, a primary and backups
   --store sqlite|memory where the sessions live (sqlite)
@@ -13,7 +15,7 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
   --processes N         processes that take turns on every session (1)
   --backups N           backups fed by every save (0)
   --lock lazy|access    when a lock is given back: when another wants it, or after each use (lazy)
-  --differ binary|off   send changed portions of attributes, or changed attributes whole (binary)
+  --differ auto|binary|graph|off  how changed attributes travel: as deltas between bytes or between parts, or whole (auto)
   --engine native|js    implementation of the differ (native where it is built)
   --group N             edits per save (1)
   --max-steps N         steps read from each trace (all)
@@ -35,7 +37,7 @@ export interface ReplayOptions {
   readonly processes: number;
   readonly backups: number;
   readonly lock: 'lazy' | 'access';
-  readonly differ: 'binary' | 'off';
+  readonly differ: Differencing;
   readonly engine: Engine | undefined;
   readonly group: number;
   readonly maxSteps: number;
@@ -85,7 +87,7 @@ export function parseCommand(args: readonly string[]): Command {
     processes,
     backups: count('backups', values.backups, 0, 16) ?? 0,
     lock: oneOf('lock', values.lock, ['lazy', 'access']) ?? 'lazy',
-    differ: oneOf('differ', values.differ, ['binary', 'off']) ?? 'binary',
+    differ: oneOf('differ', values.differ, DIFFERENCING) ?? 'auto',
     engine: oneOf('engine', values.engine, ['native', 'js']),
     group: count('group', values.group, 1) ?? 1,
     maxSteps: count('max-steps', values['max-steps'], 0) ?? Infinity,

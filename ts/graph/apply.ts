@@ -1,8 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { DEPTH_LIMIT } from '../codec/format.ts';
-import type { Differ } from '../diff/differ.ts';
-import { loadDiffer } from '../diff/engine.ts';
 import { kindNumber } from './classes.ts';
+import { binaryDiffer } from './engine.ts';
 import {
   OTHER_END,
   OTHER_ORDER,
@@ -29,7 +28,6 @@ import { takeOrder } from './order.ts';
 import type { Reader } from './reader.ts';
 import { Seen } from './seal.ts';
 
-const differ: Differ = loadDiffer();
 /** What a copied container counts, about its room in memory, and what any other part does at least. */
 const CONTAINER_BYTES = 32;
 const PART_BYTES = 4;
@@ -102,7 +100,7 @@ export class EditReader {
   /** What the binary differ makes; its errors name the delta inside ours. */
   private patched(base: Uint8Array): Uint8Array {
     const delta = this.reader.raw(this.reader.number());
-    const target = differ.apply(base, delta, Math.max(this.room, 0));
+    const target = binaryDiffer().apply(base, delta, Math.max(this.room, 0));
     this.take(target.length);
     return target;
   }

@@ -1,10 +1,9 @@
 import { HoldfastError } from '../errors.ts';
 import { msgpackCodec } from '../codec/msgpack.ts';
-import type { Differ } from '../diff/differ.ts';
-import { loadDiffer } from '../diff/engine.ts';
 import { EditReader } from './apply.ts';
 import { compare } from './compare.ts';
 import type { Edit } from './edit.ts';
+import { binaryDiffer } from './engine.ts';
 import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE } from './format.ts';
 import { pack, unpack } from './packed.ts';
 import { Reader } from './reader.ts';
@@ -12,7 +11,6 @@ import { SEAL_BYTES, Seen } from './seal.ts';
 import { EditWriter } from './write.ts';
 import { Writer } from './writer.ts';
 
-const differ: Differ = loadDiffer();
 const KIND_BITS = 2;
 /** Shorter edits are kept as they are: what might be won is less than the time that it takes to look. */
 const SHORT = 48;
@@ -30,6 +28,17 @@ export interface Side {
 export function liveSide(value: unknown, name: string): Side {
   let bytes: Uint8Array | undefined;
   return { value, bytes: () => (bytes ??= msgpackCodec.encode(value, name)) };
+}
+
+/** Of canonical bytes; decoded when that is asked for. */
+export function bytesSide(bytes: Uint8Array): Side {
+  let decodedOnce: { readonly value: unknown } | undefined;
+  return {
+    get value() {
+      return (decodedOnce ??= { value: msgpackCodec.decode(bytes) }).value;
+    },
+    bytes: () => bytes,
+  };
 }
 
 /** The delta that turns one side into the other: edits, or whatever is shorter where those are long. */
@@ -81,7 +90,7 @@ function sealed(out: Writer, seen: Seen): Uint8Array {
 
 function shortest(edits: Uint8Array | undefined, base: Side, target: Side): Uint8Array {
   const bytes = pack(target.bytes());
-  const binary = differ.diff(pack(base.bytes()), bytes);
+  const binary = binaryDiffer().diff(pack(base.bytes()), bytes);
   const most = Math.min(edits?.length ?? Infinity, bytes.length + 1 + SEAL_BYTES);
   const out = new Writer();
   if (binary.length + 1 < most) {
@@ -103,7 +112,10 @@ export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): S
     case GRAPH_SAME:
       return delta.length === 1 ? base : reader.corrupt('it goes on behind its end');
     case GRAPH_BINARY:
-      return decoded(unpack(reader, differ.apply(pack(base.bytes()), delta.subarray(1), limitBytes)), limitBytes);
+      return decoded(
+        unpack(reader, binaryDiffer().apply(pack(base.bytes()), delta.subarray(1), limitBytes)),
+        limitBytes,
+      );
     case GRAPH_WHOLE: {
       const bytes = unpack(reader, delta.slice(1, bodyEnd(delta, reader)));
       checkSeal(delta, new Seen(), reader);

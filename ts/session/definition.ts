@@ -1,7 +1,9 @@
 import type { Codec } from '../codec/codec.ts';
 import { HoldfastError } from '../errors.ts';
-import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
+import { checkOptions, count, describe, flag, func, listOf, oneOf, text } from '../options.ts';
 import { checkName } from '../path.ts';
+import { DIFFERENCING } from '../sync/differencing.ts';
+import type { Differencing } from '../sync/differencing.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import { notDeclared } from '../tracking/state.ts';
 import { made } from './made.ts';
@@ -24,6 +26,7 @@ export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> 
   /** Of its schema; 0: none. */
   readonly version: number;
   readonly migrate: Migrate<T> | undefined;
+  readonly differencing: Differencing | undefined;
   /** Carries the types only. */
   readonly type?: [T, P];
 }
@@ -46,6 +49,8 @@ export interface AttributeOptions<T> {
   readonly migrate?: Migrate<T> | undefined;
   /** A session cannot be created without it. Not together with a default. */
   readonly required?: boolean | undefined;
+  /** How changes of it travel. Default: as the repository's option of this name says. */
+  readonly differencing?: Differencing | undefined;
 }
 
 /** `() => []` says nothing of the elements. */
@@ -74,8 +79,13 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
     if (initial !== undefined && typeof initial !== 'function') {
       throw new HoldfastError('ERR_INVALID', `${what} takes a default as a function, e.g. ${attributeClass}(() => [])`);
     }
-    checkOptions(what, options, { version: count(1), migrate: func, required: flag });
-    const { version = 0, migrate, required = false } = options;
+    checkOptions(what, options, {
+      version: count(1),
+      migrate: func,
+      required: flag,
+      differencing: oneOf(...DIFFERENCING),
+    });
+    const { version = 0, migrate, required = false, differencing } = options;
     if (required && initial !== undefined)
       throw new HoldfastError(
         'ERR_INVALID',
@@ -83,7 +93,7 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
       );
     if (migrate !== undefined && version === 0)
       throw new HoldfastError('ERR_INVALID', `${what}: migrate needs a version, the one that it leads to`);
-    return { class: attributeClass, initial, required, version, migrate };
+    return { class: attributeClass, initial, required, version, migrate, differencing };
   };
   return build as Builder<C>;
 }

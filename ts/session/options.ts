@@ -5,6 +5,7 @@ import type { Entropy } from '../entropy.ts';
 import type { LockOptions } from '../lock/member-lock.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Store } from '../store/store.ts';
+import type { Differencing } from '../sync/differencing.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import type { SessionDefinition } from './definition.ts';
@@ -22,8 +23,12 @@ export interface RepositoryOptions<S extends object, V extends object> {
    * event. Default: never.
    */
   readonly autosave?: AutosaveOptions | undefined;
-  /** `off`: a changed attribute travels whole. Default `binary`. */
-  readonly differencing?: 'binary' | 'off' | undefined;
+  /**
+   * How changed attributes travel, where they do not say so themselves. `binary`: as deltas between their bytes;
+   * `graph`: between their parts; `auto`: as the former, unless parts have moved and the latter is shorter; `off`:
+   * whole. Default `auto`.
+   */
+  readonly differencing?: Differencing | undefined;
   /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
   readonly engine?: Engine | undefined;
   /**

@@ -78,7 +78,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     this.#line = {
       codec: msgpackCodec,
       differ,
-      differencing: options.differencing ?? 'binary',
+      differencing: options.differencing ?? 'auto',
       compress: options.compress ?? 'auto',
       store,
       backups: this.backups,

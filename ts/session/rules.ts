@@ -18,6 +18,7 @@ import {
 import type { Rule, Rules } from '../options.ts';
 import { samePlace } from '../store/place.ts';
 import type { Store } from '../store/store.ts';
+import { DIFFERENCING } from '../sync/differencing.ts';
 import type { RepositoryOptions } from './options.ts';
 
 const LONGEST_GRACE_MS = 60_000;
@@ -71,7 +72,7 @@ export const REPOSITORY_RULES: Rules = {
   lock: nested(LOCK_RULES),
   autosave: nested({ everyMs: positive }),
   saveMode: oneOf('write', 'mutable-access', 'access', 'all'),
-  differencing: oneOf('binary', 'off'),
+  differencing: oneOf(...DIFFERENCING),
   engine: oneOf('native', 'js'),
   compress: oneOf('auto', 'off'),
   ttlMs: positive,

@@ -10,7 +10,7 @@ import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker, isEqual } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
-import { checkValues, classOf, givenOf } from './definition.ts';
+import { checkValues, classOf, givenOf, specOf } from './definition.ts';
 import { endAfter, explained, isOver } from './endings.ts';
 import type { ChangeIdOptions } from './options.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
@@ -314,6 +314,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       names: slots.savedNames(touched),
       versions: slots.savedVersions(touched),
       value: (name: string) => slots.get(name),
+      differencing: (name: string) => specOf(this.#context.definition, name)?.differencing,
       splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base, last),
       encoded: (name: string, bytes: Uint8Array) => slots.encoded(name, bytes),
     };

@@ -6,6 +6,8 @@ import { ownedBytes } from '../log/owned.ts';
 import { checkName } from '../path.ts';
 import { VERIFY } from '../portions/portions.ts';
 import { xxh3 } from '../xxh3.ts';
+import { changeOf } from './differencing.ts';
+import type { Changed, Differencing } from './differencing.ts';
 import type { Line } from './line.ts';
 
 /** What the session hands over to be saved. */
@@ -18,6 +20,8 @@ export interface Tracked {
   readonly versions?: ReadonlyMap<string, number> | undefined;
   /** The raw value of a touched attribute. */
   value(name: string): unknown;
+  /** How it travels; undefined: as the line says. */
+  differencing?(name: string): Differencing | undefined;
   /**
    * Its bytes, where they can be had from `base`, the image's, and what was written since; `base` itself if nothing
    * was. Undefined: its value must be encoded. Asked once.
@@ -43,14 +47,6 @@ export const NOTHING: Difference = {
   values: new Map(),
 };
 
-/** A touched attribute whose bytes are no longer those of the image. */
-interface Changed {
-  readonly name: string;
-  /** Undefined: it is new, or is to travel whole. */
-  readonly base: Uint8Array | undefined;
-  readonly target: Uint8Array;
-}
-
 /**
  * Encodes what was touched, and compares what differs from the image in one call of the differ, or none. Undefined:
  * nothing differs.
@@ -63,7 +59,10 @@ export function compare(line: Line, image: Image, tracked: Tracked): Difference 
     const base = image.value(name)?.bytes;
     const target = encodedFrom(line, tracked, name, base);
     if (target === base) tracked.encoded?.(name, target);
-    else changed.push({ name, base: line.differencing === 'binary' ? base : undefined, target });
+    else {
+      const differencing = tracked.differencing?.(name) ?? line.differencing;
+      changed.push({ name, base: differencing === 'off' ? undefined : base, target, differencing });
+    }
   }
   const difference = changesOf(line, image, changed, directory);
   if (difference !== undefined) for (const [name, { bytes }] of difference.values) tracked.encoded?.(name, bytes);
@@ -143,12 +142,7 @@ function differenceOf(
 
   let offset = 0;
   const delta = (index: number): Buffer => out.subarray(offset, (offset += results[BATCH_STRIDE * index] as number));
-  const changes = changed.map(({ name, base, target }, index): AttributeChange => {
-    const bytes = delta(index);
-    return base === undefined || bytes.length > target.length
-      ? { name, op: 'put', bytes: target }
-      : { name, op: 'binary', bytes };
-  });
+  const changes = changed.map((one, index) => changeOf(one, delta(index), line.differ, line.limitBytes));
   const directoryDelta = directory === undefined ? NOTHING.directoryDelta : delta(changed.length);
   return { directory, directoryDelta, changes, values: valuesOf(changed, results) };
 }

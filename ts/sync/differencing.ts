@@ -1,0 +1,102 @@
+import { Fault } from '../codec/fault.ts';
+import type { Differ } from '../diff/differ.ts';
+import { HoldfastError } from '../errors.ts';
+import { applyDelta, bytesSide, checkSize, makeDelta } from '../graph/delta.ts';
+import { withDiffer } from '../graph/engine.ts';
+import { GRAPH_BINARY } from '../graph/format.ts';
+import type { AttributeChange } from '../log/body.ts';
+
+/**
+ * How a changed attribute travels. `binary`: as a delta between its bytes. `graph`: as one between its parts. `auto`: as
+ * the former, or as the latter where that is likely to be much shorter, and is. `off`: whole. Whatever is longer than
+ * the whole gives way to that.
+ */
+export type Differencing = (typeof DIFFERENCING)[number];
+export const DIFFERENCING = ['auto', 'binary', 'graph', 'off'] as const;
+
+/** An attribute whose bytes have changed. */
+export interface Changed {
+  readonly name: string;
+  /** Undefined: it is new, or is to travel whole. */
+  readonly base: Uint8Array | undefined;
+  readonly target: Uint8Array;
+  readonly differencing: Differencing;
+}
+
+/** As what it travels; `binary` is the delta between its bytes. */
+export function changeOf(
+  { name, base, target, differencing }: Changed,
+  binary: Uint8Array,
+  differ: Differ,
+  limitBytes: number,
+): AttributeChange {
+  if (base === undefined) return { name, op: 'put', bytes: target };
+  const isAsked = differencing === 'graph' || (differencing === 'auto' && isRearranged(base, target, binary));
+  const graph = isAsked ? structuralDelta(base, target, differ, limitBytes) : undefined;
+  if (
+    graph !== undefined &&
+    graph.length <= target.length &&
+    (differencing === 'graph' || graph.length < binary.length)
+  )
+    return { name, op: 'graph', bytes: graph };
+  return binary.length > target.length ? { name, op: 'put', bytes: target } : { name, op: 'binary', bytes: binary };
+}
+
+/** Shorter deltas have too little to win: to find another takes both values decoded and compared. */
+const LEAST_BYTES = 64;
+/** Of the target, the share that such a delta has at least. */
+const LEAST_SHARE = 1 / 16;
+/** Of the delta, what the target is longer or shorter than the base at most. */
+const MOST_GROWTH = 1 / 8;
+
+/**
+ * Whether parts have moved, as it seems: there is much to tell, and yet the length is about what it was. What was added,
+ * replaced or changed in place takes about as many bytes either way, and far less time as bytes.
+ */
+function isRearranged(base: Uint8Array, target: Uint8Array, { length }: Uint8Array): boolean {
+  return (
+    length >= LEAST_BYTES &&
+    length >= LEAST_SHARE * target.length &&
+    Math.abs(target.length - base.length) <= MOST_GROWTH * length
+  );
+}
+
+/**
+ * The delta of parts; undefined where that is one between bytes after all, or does not give these very bytes again,
+ * which else its reader would find out.
+ */
+function structuralDelta(
+  base: Uint8Array,
+  target: Uint8Array,
+  differ: Differ,
+  limitBytes: number,
+): Uint8Array | undefined {
+  return withDiffer(differ, () => {
+    try {
+      const from = bytesSide(base);
+      const delta = makeDelta(from, bytesSide(target));
+      if (delta[0] === GRAPH_BINARY) return undefined;
+      return Buffer.compare(applyDelta(from, delta, limitBytes).bytes(), target) === 0 ? delta : undefined;
+    } catch (error) {
+      if (error instanceof HoldfastError || error instanceof Fault) return undefined;
+      throw error;
+    }
+  });
+}
+
+/** The bytes that come of `base` by these deltas of parts, one after the other. */
+export function restructured(
+  base: Uint8Array,
+  deltas: readonly Uint8Array[],
+  differ: Differ,
+  limitBytes: number,
+): Uint8Array {
+  return withDiffer(differ, () => {
+    let side = bytesSide(base);
+    for (const delta of deltas) {
+      side = applyDelta(side, delta, limitBytes);
+      checkSize(side.bytes().length, limitBytes); // a few bytes can double what is there
+    }
+    return side.bytes();
+  });
+}
