@@ -1,11 +1,14 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
+import type { Saved } from '../../ts/session/saved.ts';
 import type { Session } from '../../ts/session/session.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import { plain } from '../../ts/tracking/tracker.ts';
+import { changed } from '../graph/changed.ts';
 import { through } from '../store/through.ts';
 import type { Loose } from '../tracking/fixture.ts';
 import { heldLine, nextLine, run, seeded, valueText, type Random } from './programs.ts';
@@ -26,6 +29,7 @@ class Program {
   readonly #random: Random;
   /** By id, as saved last: the encoding of each attribute. */
   readonly #saved = new Map<string, string>();
+  readonly #told: { saved: Saved; before: string | undefined; after: string }[] = [];
   readonly #held: Loose = {};
   readonly #sessions: SessionRepository<State>;
   /** Saves of which nobody knows yet what became of them. */
@@ -62,7 +66,17 @@ class Program {
     }
     for (let use = 0; use < 8; use += 1) await this.#use();
     for (const [id, saved] of this.#saved) expect(encoded(await this.#sessions.read(id)), id).toBe(saved);
+    for (const one of this.#told) this.#check(one);
     await this.#sessions.close();
+  }
+
+  /** What was saved after it has not changed what it tells. */
+  #check({ saved, before, after }: { saved: Saved; before: string | undefined; after: string }): void {
+    const told = saved.changes();
+    this.lines.push(`revision ${saved.revision}: ${inspect(told, { depth: 5 })}`);
+    expect(encoded(changed(before === undefined ? {} : decoded(before), told)), 'as told').toBe(after);
+    for (const { path } of told) expect(['a', 'b']).toContain(path[0]);
+    this.lines.pop();
   }
 
   async #use(): Promise<void> {
@@ -136,13 +150,15 @@ class Program {
     this.#fault = ([undefined, undefined, undefined, 'none', 'unknown'] as const)[this.#random(5)];
     this.lines.push(`save ${id}, ${this.#fault ?? 'well'}`);
     let expected: string | undefined;
+    let saved: Saved;
+    const before = this.#saved.get(id);
     try {
       expected = encoded(session.state);
     } catch {
       this.#fault = undefined;
     }
     try {
-      await (last ? session.saveAndClose() : session.save());
+      saved = await (last ? session.saveAndClose() : session.save());
     } catch (error) {
       const { code, outcome, message } = error as HoldfastError;
       // A copy has lost what a Map has by the side.
@@ -153,6 +169,7 @@ class Program {
     } finally {
       this.#fault = undefined;
     }
+    this.#told.push({ saved, before, after: expected! });
     this.#saved.set(id, expected!);
     this.#waits = false;
     expect(encoded(await this.#sessions.read(id)), `${id} as saved`).toBe(expected);
@@ -164,6 +181,11 @@ const encoded = (state: unknown): string => {
   const { a, b } = state as State;
   return Buffer.from(msgpackCodec.encode([plain(a), plain(b)], 'x')).toString('latin1');
 };
+
+function decoded(state: string): State {
+  const [a, b] = msgpackCodec.decode(Buffer.from(state, 'latin1')) as [Loose, Loose];
+  return { a, b };
+}
 
 describe('what a session holds', () => {
   it('is what is read back after each save, for random programs of uses', { timeout: 500 * PROGRAMS }, async () => {

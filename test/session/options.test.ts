@@ -51,6 +51,7 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['a hold that is no number', () => make({ lock: { maxHoldMs: NaN } }), 'lock.maxHoldMs'],
   ['a release that there is not', () => make({ lock: { release: 'never' } }), `'lazy', 'access'`],
   ['a save mode that there is not', () => make({ saveMode: 'sometimes' }), 'mutable-access'],
+  ['text as onSaved', () => make({ onSaved: 'audit' }), 'onSaved'],
   ['a differencing that there is not', () => make({ differencing: 'tree' }), `'auto', 'binary', 'graph', 'off'`],
   [
     'one of an attribute',

@@ -3,6 +3,7 @@ import type { Line } from '../sync/line.ts';
 import type { AttributeClass, SaveMode } from '../tracking/classes.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionDefinition } from './definition.ts';
+import type { Saved } from './saved.ts';
 import type { Slots } from './slots.ts';
 import type { UnclosedSessions } from './unclosed.ts';
 
@@ -24,5 +25,6 @@ export interface SessionContext {
   readonly claimNew: (id: string, options: AcquireOptions, place: string | undefined) => Promise<Claimed>;
   readonly leaseMs: number;
   readonly unclosed: UnclosedSessions;
+  readonly onSaved: ((saved: Saved, id: string) => void) | undefined;
   readonly classOf: (name: string) => AttributeClass | undefined;
 }

@@ -9,6 +9,7 @@ import type { Differencing } from '../sync/differencing.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import type { SessionDefinition } from './definition.ts';
+import type { OnSaved } from './saved.ts';
 
 export interface RepositoryOptions<S extends object, V extends object> {
   readonly store: Store;
@@ -23,6 +24,11 @@ export interface RepositoryOptions<S extends object, V extends object> {
    * event. Default: never.
    */
   readonly autosave?: AutosaveOptions | undefined;
+  /**
+   * Called after each save that sent something, a scope's and those of `autosave` too: `saved.changes()` tells what,
+   * part by part. Default: none.
+   */
+  readonly onSaved?: OnSaved | undefined;
   /**
    * How changed attributes travel, where they do not say so themselves. `binary`: as deltas between their bytes;
    * `graph`: between their parts; `auto`: as the former, unless parts have moved and the latter is shorter; `off`:

@@ -34,7 +34,8 @@ import type {
   UseOptions,
 } from './options.ts';
 import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepository } from './rules.ts';
-import { Session } from './session.ts';
+import { guarded } from './saved.ts';
+import { Session, endScope } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
 import { readBack, verifyBackups } from './verification.ts';
@@ -104,6 +105,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       definition: this.#definition,
       classOf: (name) => classOf(this.#definition, name),
       saveMode: options.saveMode ?? 'write',
+      onSaved: options.onSaved && guarded(options.onSaved),
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
       leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
       claimNew: (id, given, place) => this.#claims.claimNew(id, given, place),
@@ -158,7 +160,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
       isLastSave = true;
-      await session.saveAndClose();
+      await endScope(session);
       return copied;
     } finally {
       frame.session = undefined;

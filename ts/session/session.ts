@@ -14,26 +14,22 @@ import { checkValues, classOf, givenOf, specOf } from './definition.ts';
 import { endAfter, explained, isOver } from './endings.ts';
 import type { ChangeIdOptions } from './options.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
+import { Saved } from './saved.ts';
 import type { Slots } from './slots.ts';
 import type { Opened } from './unclosed.ts';
 
-/** What a save did. */
-export interface Saved {
-  /** The session's revision afterwards. */
-  readonly revision: number;
-  /** Attributes that were written or deleted; `kind` tells whether anything was sent. */
-  readonly changed: readonly string[];
-  /** Bytes appended to the primary, and to each backup. */
-  readonly bytes: number;
-  /** `snapshot`: the log was compacted by this save. */
-  readonly kind: 'delta' | 'snapshot' | 'nothing';
-}
+/** The last save of a scope: nobody gets what it did. */
+export let endScope: <S extends object, V extends object>(session: Session<S, V>) => Promise<unknown>;
 
 /**
  * A session that this process has opened and locked. Read and write `state` like any object; `save` sends what changed.
  * Close it when done (`close` discards what was not saved), or use `SessionRepository.scope`, which does.
  */
 export class Session<S extends object, V extends object = Partial<S>> {
+  static {
+    endScope = (session) => session.#saveLast(false);
+  }
+
   readonly #context: SessionContext;
   readonly #slots: Slots;
   readonly #create: boolean;
@@ -134,13 +130,18 @@ export class Session<S extends object, V extends object = Partial<S>> {
    * meanwhile) the session has ended.
    */
   save(): Promise<Saved> {
-    return this.#alone(() => this.#push(false));
+    return this.#alone(() => this.#push(false, true));
   }
 
   /** Saves, and ends the session: one call to the store does both when the lock is to be handed over. */
-  async saveAndClose(): Promise<Saved> {
+  saveAndClose(): Promise<Saved> {
+    return this.#saveLast(true);
+  }
+
+  /** `isShown`: somebody gets what it gives. */
+  async #saveLast(isShown: boolean): Promise<Saved> {
     try {
-      return await this.#alone(() => this.#push(true));
+      return await this.#alone(() => this.#push(true, isShown));
     } finally {
       if (!this.#ended) await this.close();
     }
@@ -183,7 +184,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       checkId(newId); // before anything is saved
       if (newId === this.id)
         throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
-      await this.#push(false);
+      await this.#push(false, false);
       if (!this.#replica.exists)
         throw new HoldfastError(
           'ERR_INVALID',
@@ -198,7 +199,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   async #moveTo(to: Claimed): Promise<void> {
-    this.#slots.share(); // also where nobody knows whether the copy was stored
+    this.#slots.share(this.#slots.names()); // also where nobody knows whether the copy was stored
     try {
       await pushCopy(this.#context.line, this.#replica, to.replica, to.hold.token);
     } catch (error) {
@@ -299,7 +300,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
-  async #push(last: boolean): Promise<Saved> {
+  async #push(last: boolean, isShown: boolean): Promise<Saved> {
     const unsettled = this.#doubt ?? this.#replica.unsettled;
     if (unsettled !== undefined) await this.#settled(unsettled);
     const { line } = this.#context;
@@ -337,13 +338,16 @@ export class Session<S extends object, V extends object = Partial<S>> {
       throw told;
     }
     this.#tracker.settle(capture);
-    slots.accepted(touched);
+    const { onSaved } = this.#context;
+    if (isShown || onSaved !== undefined) slots.share(touched);
+    else slots.accepted(touched);
     if (pushed?.wanted === true) hold.wanted();
     const how = release && pushed !== undefined ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;
+    const saved = new Saved(pushed, this.revision);
+    if (pushed !== undefined) onSaved?.(saved, this.id);
     if (ending !== undefined) await ending;
-    if (pushed === undefined) return { revision: this.revision, changed: [], bytes: 0, kind: 'nothing' };
-    return { revision: pushed.revision, changed: pushed.changed, bytes: pushed.recordBytes, kind: pushed.kind };
+    return saved;
   }
 
   /**

@@ -199,9 +199,9 @@ export class Slots implements AttributeSlots {
     return this.#image === image;
   }
 
-  /** Another image may have the same bytes from now on. */
-  share(): void {
-    for (const portions of this.#portions.values()) portions.disown();
+  /** Others may have the bytes of these from now on: another image, or who asks what a save has changed. */
+  share(names: readonly string[]): void {
+    for (const name of names) this.#portions.get(name)?.disown();
   }
 
   /** The same state lives in another image from now on. */

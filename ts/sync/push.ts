@@ -9,6 +9,7 @@ import { NOTHING, compare } from './compare.ts';
 import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
 import type { Replica } from './replica.ts';
+import { Told } from './told.ts';
 import { write } from './written.ts';
 
 export interface PushOptions {
@@ -28,6 +29,7 @@ export interface Pushed {
   readonly kind: 'delta' | 'snapshot';
   /** Others queue for the lock. */
   readonly wanted: boolean;
+  readonly told: Told;
 }
 
 /**
@@ -55,13 +57,16 @@ export async function push(
   const written = write(line, replica, { kind, body, digest: staged.digest }, options.token, options.lock);
 
   const deleted = directory === undefined ? [] : withoutAll(image.directory.names, directory.names);
+  const changed = [...values.keys(), ...deleted];
+  const told = new Told(line, image, staged, changed);
   const { wanted } = await commit(line, replica, written, staged);
   return {
     revision: written.head.revision,
-    changed: [...values.keys(), ...deleted],
+    changed,
     recordBytes: written.append.bytes.length,
     kind,
     wanted,
+    told,
   };
 }
 
