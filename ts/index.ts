@@ -33,6 +33,7 @@ export type {
   UseOptions,
 } from './session/options.ts';
 export type { Change } from './graph/changes.ts';
+export type { AttributeExplanation, Explanation } from './session/explanation.ts';
 export type { OnSaved, Saved } from './session/saved.ts';
 export type { Session } from './session/session.ts';
 export type { BackupVerdict } from './session/verification.ts';

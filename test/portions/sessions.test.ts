@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../ts/clock.ts';
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
@@ -38,10 +39,21 @@ class Program {
   #waits = false;
   #fault: Fault;
 
-  constructor(seed: number) {
+  /** Every record that was appended. */
+  readonly appended: string[] = [];
+  readonly #explains: boolean;
+  readonly #faults: number;
+
+  /** `faults`: of what the store does, how much; 3: nothing that takes time. `explains`: each save, before it. */
+  constructor(seed: number, faults: 3 | 5 = 5, explains = false) {
     this.#random = seeded(seed);
+    this.#faults = faults;
+    this.#explains = explains;
+    let drawn = 0;
     const store = through(new MemoryStore(), {
-      append: async (call) => {
+      append: async (call, _id, { bytes }) => {
+        const text = Buffer.from(bytes).toString('latin1');
+        if (this.appended.at(-1) !== text) this.appended.push(text); // not offered again
         const fault = this.#fault;
         this.#fault = undefined;
         if (fault === 'none') throw new HoldfastError('ERR_UNAVAILABLE', 'cut', { outcome: 'none' });
@@ -50,7 +62,13 @@ class Program {
         return answer;
       },
     });
-    this.#sessions = new SessionRepository({ store, definition, storeTimeoutMs: 15 });
+    this.#sessions = new SessionRepository({
+      store,
+      definition,
+      storeTimeoutMs: 15,
+      clock: { ...systemClock, now: () => 1_800_000_000_000 },
+      entropy: { fill: (bytes) => void bytes.fill((drawn = (drawn + 1) % 251)) },
+    });
     this.#sessions.observe(({ type }) => void (this.#open += type === 'unsettled' ? 1 : type === 'settled' ? -1 : 0));
   }
 
@@ -119,7 +137,7 @@ class Program {
   /** What is written while the save is under way is for the next one. */
   async #saveAndWrite(session: Session<State>): Promise<boolean> {
     if (this.#waits) return this.#save(session);
-    const saving = this.#save(session);
+    const saving = this.#save(session, false, false);
     this.#write(session.state);
     return (await saving) && this.#save(session);
   }
@@ -145,9 +163,9 @@ class Program {
     this.#waits = true;
   }
 
-  async #save(session: Session<State>, last = false): Promise<boolean> {
+  async #save(session: Session<State>, last = false, explains = this.#explains): Promise<boolean> {
     const { id } = session;
-    this.#fault = ([undefined, undefined, undefined, 'none', 'unknown'] as const)[this.#random(5)];
+    this.#fault = ([undefined, undefined, undefined, 'none', 'unknown'] as const)[this.#random(this.#faults)];
     this.lines.push(`save ${id}, ${this.#fault ?? 'well'}`);
     let expected: string | undefined;
     let saved: Saved;
@@ -157,6 +175,7 @@ class Program {
     } catch {
       this.#fault = undefined;
     }
+    if (explains) await session.explain().catch(() => undefined); // of what cannot be kept
     try {
       saved = await (last ? session.saveAndClose() : session.save());
     } catch (error) {
@@ -196,6 +215,16 @@ describe('what a session holds', () => {
       } catch (error) {
         throw new Error(`seed ${seed}\n${program.lines.join(';\n')}\n${String(error).slice(0, 300)}`, { cause: error });
       }
+    }
+  });
+
+  it('goes out in the same bytes where each save is explained before', { timeout: 500 * PROGRAMS }, async () => {
+    for (let seed = 1; seed <= PROGRAMS; seed += 1) {
+      const [one, other] = [new Program(seed, 3), new Program(seed, 3, true)];
+      await one.run();
+      await other.run();
+      expect(one.appended.length).toBeGreaterThan(2);
+      expect(other.appended, `seed ${seed}`).toEqual(one.appended);
     }
   });
 });

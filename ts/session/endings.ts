@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold, Hold } from '../lock/hold.ts';
 
 /** Only the primary's own word for it makes a lock a lost one; that a backup was promoted does not. */
@@ -18,4 +18,20 @@ export function explained(error: unknown, hold: Hold): unknown {
   const why =
     'the use kept others waiting for longer than it may (lock.maxHoldMs): ask for more time with holdMs, or do slow work outside of it';
   return new HoldfastError(code, `${message}. Why: ${why}`, { outcome, session, revision });
+}
+
+/** Why the expiry of a session cannot be changed. */
+export function untouched(id: string, why: 'fenced' | 'gone'): HoldfastError {
+  const details = { session: id };
+  if (why === 'fenced')
+    return new HoldfastError(
+      'ERR_FENCED',
+      `session '${shortId(id)}': its lock was given to another; its expiry stays as it was: open it again`,
+      details,
+    );
+  return new HoldfastError(
+    'ERR_CONFLICT',
+    `session '${shortId(id)}' is not there (any more): save it before it can expire`,
+    details,
+  );
 }

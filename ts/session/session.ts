@@ -3,6 +3,7 @@ import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
 import { checkId } from '../store/arguments.ts';
+import { explainPush } from '../sync/explain.ts';
 import { push, pushCopy, pushEnd } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
@@ -10,8 +11,10 @@ import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker, isEqual } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
-import { checkValues, classOf, givenOf, specOf } from './definition.ts';
-import { endAfter, explained, isOver } from './endings.ts';
+import { checkValues, classOf, givenOf } from './definition.ts';
+import { endAfter, explained, isOver, untouched } from './endings.ts';
+import { explanationOf } from './explanation.ts';
+import type { Explanation } from './explanation.ts';
 import type { ChangeIdOptions } from './options.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import { Saved } from './saved.ts';
@@ -133,6 +136,22 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return this.#alone(() => this.#push(false, true));
   }
 
+  /**
+   * What the next `save` would send, and why it is as much; nothing is changed by asking. Takes about as long as to
+   * encode all that was touched and to compare it part by part: for people. Throws what `save` throws of a value.
+   */
+  explain(): Promise<Explanation> {
+    return this.#alone(async () => {
+      const unsettled = this.#doubt ?? this.#replica.unsettled;
+      if (unsettled !== undefined) await this.#settled(unsettled);
+      const terms = { token: this.#claimed.hold.token, create: this.#create };
+      const tracked = this.#slots.tracked(this.#tracker.tracked(), undefined);
+      const push = explainPush(this.#context.line, this.#replica, tracked, terms);
+      const { image } = this.#replica;
+      return explanationOf(push, (name) => this.#tracker.outlook(name, image.value(name)?.bytes));
+    });
+  }
+
   /** Saves, and ends the session: one call to the store does both when the lock is to be handed over. */
   saveAndClose(): Promise<Saved> {
     return this.#saveLast(true);
@@ -238,25 +257,10 @@ export class Session<S extends object, V extends object = Partial<S>> {
       if (unsettled !== undefined) await this.#settled(unsettled);
       const touch = { token: this.#claimed.hold.token, expiry: { ...this.#replica.expiry, idleMs: ttlMs } };
       const touched = await line.store.touch(this.id, touch, line.call);
-      if (!touched.touched) throw this.#untouched(touched.why);
+      if (!touched.touched) throw untouched(this.id, touched.why);
       this.#replica.used(line.clock.monotonic(), line.time.now(), touch.expiry);
       await line.backups.touch(this.id, touch);
     });
-  }
-
-  #untouched(why: 'fenced' | 'gone'): HoldfastError {
-    const details = { session: this.id };
-    if (why === 'fenced')
-      return new HoldfastError(
-        'ERR_FENCED',
-        `session '${shortId(this.id)}': its lock was given to another; its expiry stays as it was: open it again`,
-        details,
-      );
-    return new HoldfastError(
-      'ERR_CONFLICT',
-      `session '${shortId(this.id)}' is not there (any more): save it before it can expire`,
-      details,
-    );
   }
 
   /** Ends the session; what was not saved is discarded. Harmless when it has ended. */
@@ -310,15 +314,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const { touched } = capture;
     const release = last && hold.releaseNow();
     if (release) hold.leave();
-    const tracked = {
-      touched,
-      names: slots.savedNames(touched),
-      versions: slots.savedVersions(touched),
-      value: (name: string) => slots.get(name),
-      differencing: (name: string) => specOf(this.#context.definition, name)?.differencing,
-      splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base, last),
-      encoded: (name: string, bytes: Uint8Array) => slots.encoded(name, bytes),
-    };
+    const tracked = slots.tracked(touched, (name, base) => this.#tracker.splice(name, base, last));
     const pushing = push(line, this.#replica, tracked, {
       token: hold.token,
       lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew',

@@ -1,6 +1,7 @@
 import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
 import { Portions } from '../portions/portions.ts';
+import type { Tracked } from '../sync/compare.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
 import { specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
@@ -172,6 +173,19 @@ export class Slots implements AttributeSlots {
         (versions ??= new Map(this.#image.directory.versions)).set(name, version);
     }
     return versions;
+  }
+
+  /** What a save looks at. `splice` undefined: it is none, and nothing is to be known of it here. */
+  tracked(touched: readonly string[], splice: Tracked['splice']): Tracked {
+    return {
+      touched,
+      names: this.savedNames(touched),
+      versions: this.savedVersions(touched),
+      value: (name) => this.get(name),
+      differencing: (name) => specOf(this.#definition, name)?.differencing,
+      splice,
+      encoded: splice && ((name, bytes) => this.encoded(name, bytes)),
+    };
   }
 
   /** What was touched has been saved. */

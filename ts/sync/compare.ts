@@ -26,9 +26,9 @@ export interface Tracked {
    * Its bytes, where they can be had from `base`, the image's, and what was written since; `base` itself if nothing
    * was. Undefined: its value must be encoded. Asked once.
    */
-  splice?(name: string, base: Uint8Array | undefined): Uint8Array | undefined;
+  readonly splice?: ((name: string, base: Uint8Array | undefined) => Uint8Array | undefined) | undefined;
   /** What it is encoded as, once this save is made: in memory that is kept. */
-  encoded?(name: string, bytes: Uint8Array): void;
+  readonly encoded?: ((name: string, bytes: Uint8Array) => void) | undefined;
 }
 
 /** How the session differs from the image. */

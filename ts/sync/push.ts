@@ -2,11 +2,11 @@ import { HoldfastError, shortId } from '../errors.ts';
 import { encodeAliasBody, encodeDeltaBody, encodeSnapshotBody } from '../log/body.ts';
 import type { Alias } from '../log/body.ts';
 import { compactionDue, weightOf } from '../log/compaction.ts';
-import type { Value } from '../log/image.ts';
+import type { Image, Staged, Value } from '../log/image.ts';
 import type { Token } from '../token.ts';
 import { commit } from './commit.ts';
 import { NOTHING, compare } from './compare.ts';
-import type { Tracked } from './compare.ts';
+import type { Difference, Tracked } from './compare.ts';
 import type { Line } from './line.ts';
 import type { Replica } from './replica.ts';
 import { Told } from './told.ts';
@@ -32,6 +32,26 @@ export interface Pushed {
   readonly told: Told;
 }
 
+/** What a save is made of, before anything is written. */
+export interface Prepared {
+  readonly difference: Difference | undefined;
+  readonly staged: Staged;
+  readonly kind: 'delta' | 'snapshot';
+  readonly body: Uint8Array;
+}
+
+/** Undefined: nothing differs. Changes nothing but what `tracked` does itself. */
+export function prepare(line: Line, replica: Replica, tracked: Tracked, create: boolean): Prepared | undefined {
+  const { image } = replica;
+  const difference = compare(line, image, tracked);
+  if (difference === undefined && (replica.exists || !create)) return undefined;
+  const { directory, directoryDelta, changes, values } = difference ?? NOTHING;
+  const staged = image.stage(directory, values);
+  const delta = encodeDeltaBody(directory ?? image.directory, directoryDelta, changes);
+  const kind = !replica.exists || compactionDue(replica, weightOf(delta.length)) ? 'snapshot' : 'delta';
+  return { difference, staged, kind, body: kind === 'delta' ? delta : encodeSnapshotBody(image, staged) };
+}
+
 /**
  * Saves what was touched: encodes it, compares it with the replica's image, and appends what differs to the primary and
  * to the backups. Undefined: nothing differed and nothing was sent. On an error nothing has changed, here or there, but
@@ -44,20 +64,13 @@ export async function push(
   tracked: Tracked,
   options: PushOptions,
 ): Promise<Pushed | undefined> {
+  const prepared = prepare(line, replica, tracked, options.create);
+  if (prepared === undefined) return undefined;
+  const { staged, kind, body } = prepared;
   const { image } = replica;
-  const difference = compare(line, image, tracked);
-  if (difference === undefined && (replica.exists || !options.create)) return undefined;
-
-  const { directory, directoryDelta, changes, values } = difference ?? NOTHING;
-  const staged = image.stage(directory, values);
   if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);
-  const delta = encodeDeltaBody(directory ?? image.directory, directoryDelta, changes);
-  const kind = !replica.exists || compactionDue(replica, weightOf(delta.length)) ? 'snapshot' : 'delta';
-  const body = kind === 'delta' ? delta : encodeSnapshotBody(image, staged);
   const written = write(line, replica, { kind, body, digest: staged.digest }, options.token, options.lock);
-
-  const deleted = directory === undefined ? [] : withoutAll(image.directory.names, directory.names);
-  const changed = [...values.keys(), ...deleted];
+  const changed = changedBy(image, staged);
   const told = new Told(line, image, staged, changed);
   const { wanted } = await commit(line, replica, written, staged);
   return {
@@ -68,6 +81,12 @@ export async function push(
     wanted,
     told,
   };
+}
+
+/** Attributes that are written or gone. */
+function changedBy(image: Image, { directory, values }: Staged): string[] {
+  const names = [...values.keys()];
+  return directory === undefined ? names : [...names, ...withoutAll(image.directory.names, directory.names)];
 }
 
 /** Saves the state of `from` as the first revision of `to`; expiry and age move along. */

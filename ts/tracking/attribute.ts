@@ -6,7 +6,8 @@ import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
 import { FollowingHandler, TreeHandler, standInFor } from './handlers.ts';
-import { isLong, isObject, kindOf, refill, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
+import { isFrozenTree, isInherited, isLong, isObject, kindOf, refill, thawed } from './kinds.ts';
+import type { Collection, Kind, Tree } from './kinds.ts';
 import { Lent } from './lent.ts';
 import { Node, nodeOf, nodeOfRaw, replaced, setNode, stepsTo } from './nodes.ts';
 import { standInOf } from './stand-in.ts';
@@ -30,6 +31,8 @@ export interface Owner {
   splice(base: Uint8Array, root: unknown, changes: ChangeSet | undefined): Uint8Array | undefined;
   /** The value that was encoded as `base`, before any change that was noted since; undefined: not known. */
   valueOf(base: Uint8Array): unknown;
+  /** Why `splice` would not try; undefined: it would. */
+  wholeBecause(base: Uint8Array, root: unknown, changes: ChangeSet | undefined): string | undefined;
   /** It is not known any more. */
   forget(): void;
 }
@@ -76,6 +79,11 @@ export class Attribute {
     this.#fixed = readOnly ?? (attributeClass === 'immutable' ? IMMUTABLE : undefined);
   }
 
+  /** Undefined: nothing was written since the last save took that. */
+  get noted(): ChangeSet | undefined {
+    return this.#changes;
+  }
+
   get changes(): ChangeSet {
     return (this.#changes ??= new ChangeSet(this.#round, this));
   }
@@ -115,7 +123,7 @@ export class Attribute {
         return target;
       }
     }
-    const known = base !== undefined && !this.#isUnknown(changes);
+    const known = base !== undefined && this.unknownBecause(changes) === undefined;
     const reduced = known && changes !== undefined && isObject(from) && this.#reduceParts(changes, from, base, ends);
     if (!reduced) this.#adopting?.detach(round);
     if (!known) this.owner.forget();
@@ -148,10 +156,11 @@ export class Attribute {
     };
   }
 
-  /** What was changed was not noted, in whole or in part. */
-  #isUnknown(changes: ChangeSet | undefined): boolean {
-    if (this.exposures?.changed === true || changes?.incomplete !== undefined) return true;
-    return this.#isHeld(changes?.round ?? Infinity);
+  /** Why what was changed was not noted, in whole or in part; undefined: it was. */
+  unknownBecause(changes: ChangeSet | undefined): string | undefined {
+    if (this.exposures?.changed === true) return 'bytes of it were read, or a Date in it was changed';
+    if (changes?.incomplete !== undefined) return changes.incomplete;
+    return this.#isHeld(changes?.round ?? Infinity) ? 'the application may still hold what it assigned' : undefined;
   }
 
   /** The application may have changed parts, since before that round. */
@@ -387,13 +396,4 @@ export class Attribute {
     else if (Array.isArray(parent) && !isLong(parent) && parent.includes(date))
       parent[parent.indexOf(date)] = new Date(date);
   }
-}
-
-function isFrozenTree(value: unknown): value is object {
-  return isObject(value) && !Object.isExtensible(value) && kindOf(value) === 'tree';
-}
-
-/** `tree.__proto__` and the like: not part of the state. */
-function isInherited(parent: object | undefined, key: unknown): boolean {
-  return parent !== undefined && typeof key === 'string' && kindOf(parent) === 'tree' && !Object.hasOwn(parent, key);
 }

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { Attribute, type Host, type Owner } from './attribute.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
+import { outlookOf, type Outlook } from './outlook.ts';
 import { stateOf } from './state.ts';
 
 export { isEqual } from './assignment.ts';
@@ -36,6 +37,10 @@ class Nobody implements Owner {
 
   valueOf(): undefined {
     return undefined;
+  }
+
+  wholeBecause(): string {
+    return 'its bytes are not kept';
   }
 
   forget(): void {}
@@ -131,6 +136,12 @@ export class Tracker implements Host {
   /** Of one that was captured: see `Attribute.splice`. Undefined also where nothing was handed out of it. */
   splice(name: string, base: Uint8Array | undefined, ends: boolean): Uint8Array | undefined {
     return this.#attributes.get(name)?.splice(base, ends);
+  }
+
+  /** What a save would do with one that is tracked: see `Outlook`. Undefined: nothing was handed out of it. */
+  outlook(name: string, base: Uint8Array | undefined): Outlook | undefined {
+    const attribute = this.#attributes.get(name);
+    return attribute && outlookOf(attribute, base);
   }
 
   /** After a successful save: forgets the reads and writes that it captured. */

@@ -1,0 +1,142 @@
+import type { Change } from '../graph/changes.ts';
+import type { AttributeChange } from '../log/body.ts';
+import { encodeRecord } from '../log/record.ts';
+import type { Path } from '../path.ts';
+import type { Token } from '../token.ts';
+import type { Tracked } from './compare.ts';
+import type { Line } from './line.ts';
+import { prepare } from './push.ts';
+import type { Prepared } from './push.ts';
+import type { Replica } from './replica.ts';
+import { Told } from './told.ts';
+
+/** What a save would do. */
+export interface PushExplanation {
+  readonly kind: 'delta' | 'snapshot' | 'nothing';
+  /** Of the record, if it were written now: another time or nonce may take a few bytes more or fewer. */
+  readonly bytes: number;
+  /** Why it is of this kind. */
+  readonly why: string;
+  /** By attribute, those that are equal to what was saved included. */
+  readonly attributes: ReadonlyMap<string, AttributePush>;
+}
+
+/** What a save would do with one attribute. */
+export interface AttributePush {
+  /** As what it would travel in a delta: whole, as a delta between bytes or parts. */
+  readonly op: AttributeChange['op'] | 'delete' | 'nothing';
+  /** In the body of a delta. */
+  readonly bytes: number;
+  /** Of its value. */
+  readonly valueBytes: number;
+  /** Why it takes as many. */
+  readonly why: string;
+  /** The changes that bring most. */
+  readonly largest: readonly LargeChange[];
+}
+
+export interface LargeChange {
+  readonly path: Path;
+  readonly op: Change['op'];
+  /** Of what is new in it, encoded. */
+  readonly bytes: number;
+}
+
+const MOST_LARGE = 5;
+
+/** Changes nothing: `tracked` has no `splice` and no `encoded`. */
+export function explainPush(
+  line: Line,
+  replica: Replica,
+  tracked: Tracked,
+  { token, create }: { readonly token: Token; readonly create: boolean },
+): PushExplanation {
+  const prepared = prepare(line, replica, tracked, create);
+  const attributes = new Map<string, AttributePush>();
+  for (const name of tracked.touched) attributes.set(name, pushOf(line, replica, tracked, prepared, name));
+  if (prepared === undefined)
+    return { kind: 'nothing', bytes: 0, why: 'nothing differs from what was saved', attributes };
+  const { kind, body, staged } = prepared;
+  const { head } = replica;
+  const record = {
+    kind,
+    revision: head.revision + 1,
+    nonce: 0,
+    parentNonce: head.nonce,
+    time: Math.round(line.time.stamp()),
+    token,
+    digest: staged.digest,
+    body,
+  };
+  const { length } = encodeRecord(replica.id, record, head, line.compress);
+  return { kind, bytes: length, why: whyKind(line, replica, prepared), attributes };
+}
+
+function whyKind({ limitBytes }: Line, replica: Replica, { kind, staged }: Prepared): string {
+  if (staged.byteLength > limitBytes)
+    return `it will be refused: the session would take ${staged.byteLength} bytes, over limitBytes = ${limitBytes}`;
+  if (kind === 'delta') return 'what differs is sent';
+  return replica.exists
+    ? 'the whole is sent: the deltas since the last snapshot have come to weigh as much'
+    : 'the whole is sent: it is the first save';
+}
+
+function pushOf(
+  line: Line,
+  { image }: Replica,
+  tracked: Tracked,
+  prepared: Prepared | undefined,
+  name: string,
+): AttributePush {
+  const base = image.value(name)?.bytes;
+  const target = prepared?.staged.values.get(name);
+  const change = prepared?.difference?.changes.find((one) => one.name === name);
+  if (change === undefined || target === undefined) {
+    const isGone = base !== undefined && tracked.names?.includes(name) === false;
+    return {
+      op: isGone ? 'delete' : 'nothing',
+      bytes: 0,
+      valueBytes: isGone ? 0 : (base?.length ?? 0),
+      why: isGone ? 'it is deleted' : 'it is equal to what was saved',
+      largest: [],
+    };
+  }
+  const differencing = tracked.differencing?.(name) ?? line.differencing;
+  const why = {
+    binary: 'a delta between its bytes',
+    graph: 'a delta between its parts',
+    put:
+      base === undefined
+        ? 'it is new, and travels whole'
+        : differencing === 'off'
+          ? 'it travels whole: differencing is off'
+          : 'it travels whole: no delta is shorter',
+  }[change.op];
+  const alone = { ...prepared!.staged, values: new Map([[name, target]]) };
+  const told = new Told(line, image, alone, [name]).changes().filter(({ path }) => path[0] === name);
+  const { length } = target.bytes;
+  return { op: change.op, bytes: change.bytes.length, valueBytes: length, why, largest: largestOf(line, told) };
+}
+
+function largestOf({ codec }: Line, changes: readonly Change[]): LargeChange[] {
+  const bytesOf = (value: unknown): number => codec.look(value, 'value').length;
+  const sized = changes.map((change) => ({ path: change.path, op: change.op, bytes: sizeOf(change, bytesOf) }));
+  return sized.toSorted((a, b) => b.bytes - a.bytes).slice(0, MOST_LARGE);
+}
+
+function sizeOf(change: Change, bytesOf: (value: unknown) => number): number {
+  switch (change.op) {
+    case 'set':
+      return bytesOf(change.value);
+    case 'insert':
+      return change.values.reduce((sum: number, value) => sum + bytesOf(value), 0);
+    case 'splice':
+      return 'delta' in change ? change.delta.length : Buffer.byteLength(change.insert);
+    case 'add':
+      return bytesOf(change.key) + ('value' in change ? bytesOf(change.value) : 0);
+    case 'reorder':
+      return 2 * change.order.length;
+    default:
+      return 1;
+  }
+}
