@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadDiffer } from '../diff/engine.ts';
+import { explainedText } from './explained.ts';
 import { USAGE, UsageError, parseCommand } from './options.ts';
 import type { Command, ReplayOptions } from './options.ts';
 import { Progress } from './progress.ts';
@@ -54,7 +55,8 @@ async function replayOne(file: string, folder: string, options: ReplayOptions): 
       onSteps: (done) => progress?.show(done),
     });
     progress?.clear();
-    console.log(options.json ? jsonLine(result) : `${table(result)}\n${verdict(result)}\n`);
+    const explained = result.explained && `${explainedText(result.explained)}\n`;
+    console.log(options.json ? jsonLine(result) : `${table(result)}\n${explained ?? ''}${verdict(result)}\n`);
     return result.ok;
   } finally {
     progress?.clear();

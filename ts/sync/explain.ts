@@ -52,8 +52,9 @@ export function explainPush(
   { token, create }: { readonly token: Token; readonly create: boolean },
 ): PushExplanation {
   const prepared = prepare(line, replica, tracked, create);
+  const changes = changesIn(line, replica, prepared);
   const attributes = new Map<string, AttributePush>();
-  for (const name of tracked.touched) attributes.set(name, pushOf(line, replica, tracked, prepared, name));
+  for (const name of tracked.touched) attributes.set(name, pushOf(line, replica, tracked, changes.get(name), name));
   if (prepared === undefined)
     return { kind: 'nothing', bytes: 0, why: 'nothing differs from what was saved', attributes };
   const { kind, body, staged } = prepared;
@@ -81,41 +82,51 @@ function whyKind({ limitBytes }: Line, replica: Replica, { kind, staged }: Prepa
     : 'the whole is sent: it is the first save';
 }
 
+interface ChangeIn {
+  readonly op: AttributeChange['op'];
+  readonly bytes: number;
+  readonly valueBytes: number;
+  readonly parts: Change[];
+}
+
+/** By attribute that has changed. */
+function changesIn(line: Line, { image }: Replica, prepared: Prepared | undefined): Map<string, ChangeIn> {
+  const found = new Map<string, ChangeIn>();
+  if (prepared?.difference === undefined) return found;
+  const { staged, difference } = prepared;
+  for (const { name, op, bytes } of difference.changes) {
+    const valueBytes = staged.values.get(name)?.bytes.length ?? 0;
+    found.set(name, { op, bytes: bytes.length, valueBytes, parts: [] });
+  }
+  for (const change of new Told(line, image, staged, [...found.keys()]).changes())
+    found.get(change.path[0] as string)?.parts.push(change);
+  return found;
+}
+
 function pushOf(
   line: Line,
   { image }: Replica,
   tracked: Tracked,
-  prepared: Prepared | undefined,
+  change: ChangeIn | undefined,
   name: string,
 ): AttributePush {
   const base = image.value(name)?.bytes;
-  const target = prepared?.staged.values.get(name);
-  const change = prepared?.difference?.changes.find((one) => one.name === name);
-  if (change === undefined || target === undefined) {
+  if (change === undefined) {
     const isGone = base !== undefined && tracked.names?.includes(name) === false;
-    return {
-      op: isGone ? 'delete' : 'nothing',
-      bytes: 0,
-      valueBytes: isGone ? 0 : (base?.length ?? 0),
-      why: isGone ? 'it is deleted' : 'it is equal to what was saved',
-      largest: [],
-    };
+    const valueBytes = isGone ? 0 : (base?.length ?? 0);
+    return isGone
+      ? { op: 'delete', bytes: 0, valueBytes, why: 'it is deleted', largest: [] }
+      : { op: 'nothing', bytes: 0, valueBytes, why: 'it is equal to what was saved', largest: [] };
   }
-  const differencing = tracked.differencing?.(name) ?? line.differencing;
+  const { op, bytes, valueBytes, parts } = change;
+  const isOff = (tracked.differencing?.(name) ?? line.differencing) === 'off';
+  const put = isOff ? 'differencing is off' : 'no delta is shorter';
   const why = {
     binary: 'a delta between its bytes',
     graph: 'a delta between its parts',
-    put:
-      base === undefined
-        ? 'it is new, and travels whole'
-        : differencing === 'off'
-          ? 'it travels whole: differencing is off'
-          : 'it travels whole: no delta is shorter',
-  }[change.op];
-  const alone = { ...prepared!.staged, values: new Map([[name, target]]) };
-  const told = new Told(line, image, alone, [name]).changes().filter(({ path }) => path[0] === name);
-  const { length } = target.bytes;
-  return { op: change.op, bytes: change.bytes.length, valueBytes: length, why, largest: largestOf(line, told) };
+    put: base === undefined ? 'it is new, and travels whole' : `it travels whole: ${put}`,
+  }[op];
+  return { op, bytes, valueBytes, why, largest: largestOf(line, parts) };
 }
 
 function largestOf({ codec }: Line, changes: readonly Change[]): LargeChange[] {
