@@ -15,7 +15,12 @@ import type { Loose } from '../tracking/fixture.ts';
 import { heldLine, nextLine, run, seeded, valueText, type Random } from './programs.ts';
 
 const PROGRAMS = Math.ceil(Number(process.env['HOLDFAST_PROGRAMS'] ?? 2_500) / 25);
+const FEWER = Math.ceil(PROGRAMS / 3);
 const definition = defineSession({ a: mutable<Loose>(() => ({})), b: mutable<Loose>(() => ({})) });
+const withFrozen = defineSession({
+  a: mutable<Loose>(() => ({})),
+  b: mutable<Loose>(() => ({}), { frozen: ['deep', 'list'] }),
+});
 const PAD = 'pad '.repeat(200);
 
 type Fault = 'none' | 'unknown' | undefined;
@@ -24,13 +29,21 @@ interface State {
   b: Loose;
 }
 
+/** What a save gave, and the state before and after. */
+interface Told {
+  readonly id: string;
+  readonly saved: Saved;
+  readonly before: string | undefined;
+  readonly after: string;
+}
+
 /** Several sessions of one repository under a program of uses, on a store that fails now and then. */
 class Program {
   readonly lines: string[] = [];
   readonly #random: Random;
   /** By id, as saved last: the encoding of each attribute. */
   readonly #saved = new Map<string, string>();
-  readonly #told: { saved: Saved; before: string | undefined; after: string }[] = [];
+  readonly #told: Told[] = [];
   readonly #held: Loose = {};
   readonly #sessions: SessionRepository<State>;
   /** Saves of which nobody knows yet what became of them. */
@@ -39,13 +52,18 @@ class Program {
   #waits = false;
   #fault: Fault;
 
+  /** By session, values that `b.deep` and `b.list` had. */
+  readonly frozen = new Set<string>();
   /** Every record that was appended. */
   readonly appended: string[] = [];
   readonly #explains: boolean;
   readonly #faults: number;
 
   /** `faults`: of what the store does, how much; 3: nothing that takes time. `explains`: each save, before it. */
-  constructor(seed: number, faults: 3 | 5 = 5, explains = false) {
+  constructor(
+    seed: number,
+    { faults = 5, explains = false, frozen = false }: { faults?: 3 | 5; explains?: boolean; frozen?: boolean } = {},
+  ) {
     this.#random = seeded(seed);
     this.#faults = faults;
     this.#explains = explains;
@@ -64,7 +82,7 @@ class Program {
     });
     this.#sessions = new SessionRepository({
       store,
-      definition,
+      definition: frozen ? withFrozen : definition,
       storeTimeoutMs: 15,
       clock: { ...systemClock, now: () => 1_800_000_000_000 },
       entropy: { fill: (bytes) => void bytes.fill((drawn = (drawn + 1) % 251)) },
@@ -89,7 +107,9 @@ class Program {
   }
 
   /** What was saved after it has not changed what it tells. */
-  #check({ saved, before, after }: { saved: Saved; before: string | undefined; after: string }): void {
+  #check({ id, saved, before, after }: Told): void {
+    const { b } = decoded(after);
+    this.frozen.add(id.slice(0, 2) + Buffer.from(msgpackCodec.encode([b['deep'], b['list']], 'x')).toString('latin1'));
     const told = saved.changes();
     this.lines.push(`revision ${saved.revision}: ${inspect(told, { depth: 5 })}`);
     expect(encoded(changed(before === undefined ? {} : decoded(before), told)), 'as told').toBe(after);
@@ -188,7 +208,7 @@ class Program {
     } finally {
       this.#fault = undefined;
     }
-    this.#told.push({ saved, before, after: expected! });
+    this.#told.push({ id, saved, before, after: expected! });
     this.#saved.set(id, expected!);
     this.#waits = false;
     expect(encoded(await this.#sessions.read(id)), `${id} as saved`).toBe(expected);
@@ -218,9 +238,24 @@ describe('what a session holds', () => {
     }
   });
 
-  it('goes out in the same bytes where each save is explained before', { timeout: 500 * PROGRAMS }, async () => {
-    for (let seed = 1; seed <= PROGRAMS; seed += 1) {
-      const [one, other] = [new Program(seed, 3), new Program(seed, 3, true)];
+  it('keeps what is frozen, whatever is done with the rest', { timeout: 500 * FEWER }, async () => {
+    let seen = 0;
+    for (let seed = 1; seed <= FEWER; seed += 1) {
+      const program = new Program(seed, { frozen: true });
+      try {
+        await program.run();
+        expect(new Set([...program.frozen].map((one) => one.slice(0, 2))).size).toBe(program.frozen.size);
+        seen += program.frozen.size;
+      } catch (error) {
+        throw new Error(`seed ${seed}\n${program.lines.join(';\n')}\n${String(error).slice(0, 300)}`, { cause: error });
+      }
+    }
+    expect(seen).toBeGreaterThan(FEWER);
+  });
+
+  it('goes out in the same bytes where each save is explained before', { timeout: 500 * FEWER }, async () => {
+    for (let seed = 1; seed <= FEWER; seed += 1) {
+      const [one, other] = [new Program(seed, { faults: 3 }), new Program(seed, { faults: 3, explains: true })];
       await one.run();
       await other.run();
       expect(one.appended.length).toBeGreaterThan(2);

@@ -1,4 +1,4 @@
-import type { Owner } from '../tracking/attribute.ts';
+import type { Owner } from '../tracking/attribute-terms.ts';
 import { BYTES_A_MARK, type ChangeSet } from '../tracking/change-set.ts';
 import { Fault } from '../codec/fault.ts';
 import { isObject } from '../tracking/kinds.ts';

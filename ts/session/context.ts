@@ -1,6 +1,7 @@
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Line } from '../sync/line.ts';
 import type { AttributeClass, SaveMode } from '../tracking/classes.ts';
+import type { FrozenPath } from '../tracking/frozen.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionDefinition } from './definition.ts';
 import type { Saved } from './saved.ts';
@@ -26,5 +27,6 @@ export interface SessionContext {
   readonly leaseMs: number;
   readonly unclosed: UnclosedSessions;
   readonly onSaved: ((saved: Saved, id: string) => void) | undefined;
+  readonly frozenIn: (name: string) => readonly FrozenPath[] | undefined;
   readonly classOf: (name: string) => AttributeClass | undefined;
 }

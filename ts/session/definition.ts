@@ -1,5 +1,7 @@
 import type { Codec } from '../codec/codec.ts';
 import { HoldfastError } from '../errors.ts';
+import type { FrozenPath } from '../tracking/frozen.ts';
+import { NO_FROZEN, frozenPaths, namesTo } from './frozen-paths.ts';
 import { checkOptions, count, describe, flag, func, listOf, oneOf, text } from '../options.ts';
 import { checkName } from '../path.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
@@ -27,6 +29,8 @@ export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> 
   readonly version: number;
   readonly migrate: Migrate<T> | undefined;
   readonly differencing: Differencing | undefined;
+  /** Undefined: none. */
+  readonly frozen: readonly FrozenPath[] | undefined;
   /** Carries the types only. */
   readonly type?: [T, P];
 }
@@ -51,6 +55,12 @@ export interface AttributeOptions<T> {
   readonly required?: boolean | undefined;
   /** How changes of it travel. Default: as the repository's option of this name says. */
   readonly differencing?: Differencing | undefined;
+  /**
+   * Portions of it that keep their first value: the names that lead to them, as text (`'plan.limits'`) or one by one,
+   * through plain objects. What is absent may still be given. A write to one is `ERR_INVALID`, and so is to assign the
+   * attribute, or what holds them, without them. Not of an immutable attribute, which keeps all of its value.
+   */
+  readonly frozen?: readonly (string | readonly string[])[] | undefined;
 }
 
 /** `() => []` says nothing of the elements. */
@@ -84,8 +94,10 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
       migrate: func,
       required: flag,
       differencing: oneOf(...DIFFERENCING),
+      frozen: attributeClass === 'immutable' ? NO_FROZEN : listOf(namesTo),
     });
     const { version = 0, migrate, required = false, differencing } = options;
+    const frozen = options.frozen && frozenPaths(options.frozen);
     if (required && initial !== undefined)
       throw new HoldfastError(
         'ERR_INVALID',
@@ -93,7 +105,7 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
       );
     if (migrate !== undefined && version === 0)
       throw new HoldfastError('ERR_INVALID', `${what}: migrate needs a version, the one that it leads to`);
-    return { class: attributeClass, initial, required, version, migrate, differencing };
+    return { class: attributeClass, initial, required, version, migrate, differencing, frozen };
   };
   return build as Builder<C>;
 }

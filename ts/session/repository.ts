@@ -104,6 +104,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       line: this.#line,
       definition: this.#definition,
       classOf: (name) => classOf(this.#definition, name),
+      frozenIn: (name) => specOf(this.#definition, name)?.frozen,
       saveMode: options.saveMode ?? 'write',
       onSaved: options.onSaved && guarded(options.onSaved),
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,

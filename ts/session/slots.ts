@@ -83,6 +83,10 @@ export class Slots implements AttributeSlots {
     return `is of version ${stored} of its schema, newer than this definition's (${version === 0 ? 'none' : version}), and so read-only here: update this process`;
   }
 
+  isSaved(name: string): boolean {
+    return this.#image.value(name) !== undefined;
+  }
+
   set(name: string, value: unknown): void {
     const slot = this.#slots.get(name);
     if (slot === undefined) {

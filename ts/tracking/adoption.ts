@@ -7,6 +7,7 @@ import { ABSENT, keyIn, valueAt } from './change-set.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
 import { ownCopy, plainFor, tooDeep } from './plain.ts';
+import { thaw } from './thaw.ts';
 
 interface Guest {
   /** The attribute, where the object is its whole value. */
@@ -48,6 +49,15 @@ export class Adoption {
     if (!isObject(value)) return value;
     try {
       return this.#take(value, 0);
+    } finally {
+      this.#taken = undefined;
+    }
+  }
+
+  /** As `adopt`, of a copy that is in nobody else's hands. */
+  adoptCopy(copy: object): unknown {
+    try {
+      return this.#takeCopy({}, copy, 0);
     } finally {
       this.#taken = undefined;
     }
@@ -178,7 +188,7 @@ export class Adoption {
       if (!isObject(child)) continue;
       const taken = this.#take(child, depth + 1);
       if (taken === child) continue;
-      if (tree === value) this.#remember(value, (tree = this.#attribute.thaw(value)));
+      if (tree === value) this.#remember(value, (tree = thaw(this.#attribute, value)));
       Object.defineProperty(tree, key, { value: taken, writable: true, enumerable: true, configurable: true });
     }
     return tree;

@@ -1,6 +1,8 @@
 import { HoldfastError } from '../errors.ts';
-import { Attribute, type Host, type Owner } from './attribute.ts';
+import { Attribute } from './attribute.ts';
+import type { Host, Owner } from './attribute-terms.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
+import type { FrozenPath } from './frozen.ts';
 import { outlookOf, type Outlook } from './outlook.ts';
 import { stateOf } from './state.ts';
 
@@ -27,6 +29,8 @@ export interface AttributeSlots {
    * changed.
    */
   readOnly?(name: string): string | undefined;
+  /** Whether it has a value that was saved. */
+  isSaved?(name: string): boolean;
 }
 
 /** Knows nothing. */
@@ -59,6 +63,7 @@ const ENDED: Host = {
   markRead: refuseEnded,
   markWritten: refuseEnded,
   rootOf: () => undefined,
+  isFree: () => false,
   replaceRoot: () => undefined,
 };
 
@@ -66,6 +71,8 @@ export interface TrackerOptions {
   readonly saveMode: SaveMode;
   /** Undefined: not declared, and so not allowed. */
   classOf(name: string): AttributeClass | undefined;
+  /** Its portions that keep their first value; undefined: it has none. */
+  frozenIn?(name: string): readonly FrozenPath[] | undefined;
 }
 
 /** The state as it is when a save begins. What is read or written from then on belongs to the next. */
@@ -150,9 +157,8 @@ export class Tracker implements Host {
       if (attribute.readIn <= upTo) attribute.readIn = 0;
       if (attribute.writtenIn <= upTo) attribute.writtenIn = 0;
       attribute.exposures?.settle();
-      const { readIn, writtenIn, exposures, lent } = attribute;
-      if (readIn === 0 && writtenIn === 0 && exposures === undefined && lent === undefined)
-        this.#touched.delete(attribute);
+      const { readIn, writtenIn, exposures, hasLent } = attribute;
+      if (readIn === 0 && writtenIn === 0 && exposures === undefined && !hasLent) this.#touched.delete(attribute);
     }
   }
 
@@ -202,6 +208,10 @@ export class Tracker implements Host {
     return this.slots.get(name);
   }
 
+  isFree(name: string): boolean {
+    return this.slots.isSaved?.(name) !== true;
+  }
+
   replaceRoot(name: string, value: unknown): void {
     this.slots.set(name, value);
   }
@@ -221,13 +231,10 @@ export class Tracker implements Host {
     const attributeClass = this.#options.classOf(name);
     if (attributeClass === undefined) return undefined;
     const { slots } = this;
-    const attribute = new Attribute(
-      this,
-      name,
-      attributeClass,
-      slots.owner?.(name) ?? new Nobody(),
-      slots.readOnly?.(name),
-    );
+    const attribute = new Attribute(this, name, attributeClass, slots.owner?.(name) ?? new Nobody(), {
+      readOnly: slots.readOnly?.(name),
+      frozen: this.#options.frozenIn?.(name),
+    });
     this.#attributes.set(name, attribute);
     return attribute;
   }
