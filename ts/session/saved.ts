@@ -28,7 +28,7 @@ export class Saved {
    * asked for, at any time; until this object is dropped, it keeps the bytes of what was changed, before and after.
    */
   changes(): Change[] {
-    return this.#pushed?.told.changes() ?? [];
+    return this.#pushed?.told?.changes() ?? [];
   }
 }
 

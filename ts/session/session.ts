@@ -307,7 +307,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
   async #push(last: boolean, isShown: boolean): Promise<Saved> {
     const unsettled = this.#doubt ?? this.#replica.unsettled;
     if (unsettled !== undefined) await this.#settled(unsettled);
-    const { line } = this.#context;
+    const { line, onSaved } = this.#context;
+    const tells = isShown || onSaved !== undefined;
     const slots = this.#slots;
     const { hold } = this.#claimed;
     const capture = this.#tracker.capture();
@@ -319,6 +320,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       token: hold.token,
       lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew',
       create: this.#create,
+      tells,
     });
     slots.settle(touched);
     const sound = !last || this.#shut();
@@ -334,13 +336,12 @@ export class Session<S extends object, V extends object = Partial<S>> {
       throw told;
     }
     this.#tracker.settle(capture);
-    const { onSaved } = this.#context;
-    if (isShown || onSaved !== undefined) slots.share(touched);
+    if (tells) slots.share(touched);
     else slots.accepted(touched);
     if (pushed?.wanted === true) hold.wanted();
     const how = release && pushed !== undefined ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;
-    const saved = new Saved(pushed, this.revision);
+    const saved = tells ? new Saved(pushed, this.revision) : UNSEEN;
     if (pushed !== undefined) onSaved?.(saved, this.id);
     if (ending !== undefined) await ending;
     return saved;
@@ -389,6 +390,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return (this.#ending = this.#claimed.end(how, this.#shut() ? slots : undefined));
   }
 }
+
+/** Of a save that nobody looks at. */
+const UNSEEN = new Saved(undefined, 0);
 
 /** A call is about to return: what it calls back meanwhile (a listener of events) may call the session, and waits. */
 const BEGINNING: Promise<void> = Promise.resolve();

@@ -18,6 +18,8 @@ export interface PushOptions {
   readonly lock: 'renew' | 'leave' | 'release';
   /** Save a session that does not exist yet even if it has no attributes. */
   readonly create: boolean;
+  /** Somebody may ask what it has changed. */
+  readonly tells: boolean;
 }
 
 export interface Pushed {
@@ -29,7 +31,7 @@ export interface Pushed {
   readonly kind: 'delta' | 'snapshot';
   /** Others queue for the lock. */
   readonly wanted: boolean;
-  readonly told: Told;
+  readonly told: Told | undefined;
 }
 
 /** What a save is made of, before anything is written. */
@@ -71,7 +73,7 @@ export async function push(
   if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);
   const written = write(line, replica, { kind, body, digest: staged.digest }, options.token, options.lock);
   const changed = changedBy(image, staged);
-  const told = new Told(line, image, staged, changed);
+  const told = options.tells ? new Told(line, image, staged, changed) : undefined;
   const { wanted } = await commit(line, replica, written, staged);
   return {
     revision: written.head.revision,
