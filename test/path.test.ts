@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../ts/errors.ts';
-import { findSteps, formatPath, parsePath } from '../ts/path.ts';
+import { findSteps, formatPath, parsePath, showPath } from '../ts/path.ts';
 import type { Path } from '../ts/path.ts';
 
 const name = fc.oneof(
@@ -105,6 +105,18 @@ describe('paths as text', () => {
     );
     expect(() => parsePath(`${'a'.repeat(100_000)} `)).toThrow(/^.{1,300}$/);
     expect(() => parsePath(3 as unknown as string)).toThrow(HoldfastError);
+  });
+});
+
+describe('showPath', () => {
+  it('is formatPath, but for the middle of what is long', () => {
+    const path = ['cart', 'items', 3, 'a name'];
+    expect(showPath(path)).toBe(formatPath(path));
+    const long = ['first', ...Array.from({ length: 1_000 }, () => 'o'), 'last'];
+    expect(showPath(long)).toMatch(/^first\.o(\.o)*\.?…\.?(o\.)+last$/);
+    expect(showPath(long).length).toBe(201);
+    const shown = showPath(['a'.repeat(99) + '💥'.repeat(100)]);
+    expect([shown.length <= 201, shown.isWellFormed()]).toEqual([true, true]);
   });
 });
 

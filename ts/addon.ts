@@ -21,8 +21,8 @@ export interface Addon {
 /** One user of one directory of the embedded store. Answers come by `drain`, each under the ticket of its question. */
 export interface StoreLink {
   open(dir: string, acceptOlder: boolean, ticket: number, boundMs: number): void;
-  /** Several requests, as an `Outbox` gathers them; copied. */
-  submit(requests: Uint8Array): void;
+  /** Several requests, as an `Outbox` gathers them; copied. True: there are answers to drain already. */
+  submit(requests: Uint8Array): boolean;
   /** Gives writes up; those of them that were not begun, and now never will be. */
   withdraw(tickets: readonly number[]): readonly number[];
   /** Bytes moved to `out`; negative: so many are needed, and none was moved. */

@@ -1,4 +1,5 @@
 import { HoldfastError } from './errors.ts';
+import { showText } from './path.ts';
 
 /**
  * Throws `ERR_INVALID` for a value that the option `name` must not have. Never asked about undefined, which is as good
@@ -47,7 +48,8 @@ export function describe(value: unknown): string {
   if (typeof value !== 'object') return typeof value === 'string' ? 'text' : `a ${typeof value}`;
   if (Array.isArray(value)) return 'an array';
   const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
-  return typeof name === 'string' && name !== 'Object' && name !== '' ? `a ${name}` : 'such an object';
+  if (typeof name !== 'string' || name === 'Object' || name === '') return 'another object';
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 const rule =
@@ -63,11 +65,10 @@ const hasMethods = (value: unknown, names: readonly string[]): boolean =>
 
 /** A number of milliseconds or bytes above 0. */
 export const positive: Rule = rule('a number above 0', (value) => Number.isFinite(value) && (value as number) > 0);
+export const atLeast = (least: number): Rule =>
+  rule(`a number from ${least} on`, (value) => Number.isFinite(value) && (value as number) >= least);
 /** As `positive`, or 0. */
-export const notNegative: Rule = rule(
-  'a number from 0 on',
-  (value) => Number.isFinite(value) && (value as number) >= 0,
-);
+export const notNegative: Rule = atLeast(0);
 /** As a number that was counted down: none is left below 0. */
 export const milliseconds: Rule = rule(
   'a number of milliseconds above 0',
@@ -94,8 +95,15 @@ export const atMost = (most: number): Rule =>
     `a number from 0 to ${most}`,
     (value) => Number.isFinite(value) && (value as number) >= 0 && (value as number) <= most,
   );
-export const oneOf = (...choices: readonly string[]): Rule =>
-  rule(`one of ${choices.map((choice) => `'${choice}'`).join(', ')}`, (value) => choices.includes(value as string));
+/** What was given instead is shown: such an option is written in the code, and is no user's. */
+export const oneOf =
+  (...choices: readonly string[]): Rule =>
+  (name, value) => {
+    if (choices.includes(value as string)) return;
+    const found = typeof value === 'string' ? `'${showText(value)}'` : describe(value);
+    const expected = choices.map((choice) => `'${choice}'`).join(', ');
+    throw new HoldfastError('ERR_INVALID', `${name} must be one of ${expected}, not ${found}`);
+  };
 export const withMethods =
   (what: string, ...names: readonly string[]): Rule =>
   (name, value) => {

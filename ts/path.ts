@@ -22,7 +22,7 @@ export function checkName(name: string): void {
   if (name.isWellFormed()) return;
   throw new HoldfastError(
     'ERR_INVALID',
-    `attribute name ${JSON.stringify(name)} is not well-formed Unicode: it has half of a surrogate pair; complete or remove that`,
+    `attribute name ${showText(JSON.stringify(name))} is not well-formed Unicode: it has half of a surrogate pair; complete or remove that`,
     { paths: [[name]] },
   );
 }
@@ -42,6 +42,17 @@ export function formatPath(path: Path): string {
       "formatPath takes the steps of a path, such as ['cart', 'items', 3, 'price']",
     );
   return path.map((step, place) => formatStep(step, place === 0)).join('');
+}
+
+/** More of a path, or of a name, than this is not shown in a message. */
+const SHOWN = 200;
+
+/** As a message shows it: `formatPath`, without the middle of what is long. */
+export const showPath = (path: Path): string => showText(formatPath(path));
+
+export function showText(text: string): string {
+  if (text.length <= SHOWN) return text;
+  return `${text.slice(0, SHOWN / 2)}…${text.slice(-SHOWN / 2)}`.toWellFormed();
 }
 
 function formatStep(step: PathStep, first: boolean): string {
@@ -114,14 +125,10 @@ function matchAt(pattern: RegExp, text: string, offset: number): string | undefi
   return pattern.exec(text)?.[0];
 }
 
-/** More of a malformed path than this is not shown. */
-const SHOWN = 100;
-
 function malformed(text: string, offset: number, what: string): HoldfastError {
-  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
   return new HoldfastError(
     'ERR_INVALID',
-    `the path ${JSON.stringify(shown)} is malformed at offset ${offset}: ${what}; write it as cart.items[3].price`,
+    `the path ${JSON.stringify(showText(text))} is malformed at offset ${offset}: ${what}; write it as cart.items[3].price`,
   );
 }
 

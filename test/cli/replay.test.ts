@@ -171,6 +171,21 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     ]);
   });
 
+  test('a file that is no recording is refused, and one without sessions is not said to hold', async () => {
+    writeFileSync(file('other.json'), '{ "name": "shop", "version": "1.0.0" }\n');
+    writeFileSync(file('null.jsonl'), 'null\n');
+    writeFileSync(file('header.jsonl'), '{"trace":"bare"}\n');
+    for (const name of ['other.json', 'null.jsonl'])
+      expect(await holdfast('replay', file(name))).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/ERR_INVALID: .* is no recorded history: .*`sid`/) as string,
+      });
+    const { code, stdout } = await holdfast('replay', file('header.jsonl'));
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^ok {2}bare: no session is in it$/m)]);
+    expect(stdout).not.toContain('sha256 holds');
+  });
+
   test('a last state that is not the one named', async () => {
     const wrong = record({ file: file('wrong.jsonl'), sids: ['a', 'b'], steps: 20, end: 'wrong' });
     const [result] = await results(wrong, '--backups', '1');

@@ -50,12 +50,22 @@ async function made(): Promise<string> {
   return dir;
 }
 
-function holdfast(...args: string[]): { readonly code: number | null; readonly out: string } {
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+}
+
+function holdfast(...args: string[]): Ended {
+  const { code, stdout, stderr } = ran(...args);
+  return { code, out: `${stdout}${stderr}`.trim() };
+}
+
+function ran(...args: string[]): { readonly code: number | null; readonly stdout: string; readonly stderr: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
     encoding: 'utf8',
     timeout: 30_000,
   });
-  return { code: status, out: `${stdout}${stderr}`.trim() };
+  return { code: status, stdout, stderr };
 }
 
 describe('holdfast check', () => {
@@ -140,6 +150,22 @@ describe('holdfast check', () => {
     expect([code, out.match(/ENOTDIR/g)?.length ?? 0]).toEqual([2, out.includes('there is no folder') ? 0 : 1]);
     expect(holdfast('compact').code).toBe(2);
   });
+});
+
+it('who asks for JSON is told in JSON what failed', async () => {
+  const dir = await made();
+  writeFileSync(join(dir, 'mark'), Buffer.from([0, 0, 0, 1, 0, 0, 0, 0]));
+  const failed = (args: string[]): unknown => {
+    const { code, stdout, stderr } = ran(...args, '--json');
+    const told = JSON.parse(stdout) as { readonly error: string };
+    expect(stderr).toContain(told.error);
+    return [code, told];
+  };
+  const error = expect.any(String) as string;
+  expect(failed(['check', dir])).toEqual([1, { ok: false, code: 'ERR_CORRUPT', error }]);
+  expect(failed(['compact', join(dir, 'nowhere')])).toEqual([2, { ok: false, code: 'ERR_INVALID', error }]);
+  expect(failed(['copy', dir])).toEqual([2, { ok: false, code: 'ERR_INVALID', error }]);
+  expect(ran('check', dir).stdout).toBe('');
 });
 
 describe('holdfast copy', () => {

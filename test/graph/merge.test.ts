@@ -263,6 +263,18 @@ describe('parts', () => {
     expect(() => merge(new Set([1, 2]), new Set(), new Set(), { merge: () => 5 })).toThrow(
       'an element into a Set that is there already',
     );
+    for (const [what, given] of [
+      ['promise', async () => 1],
+      ['promise', async () => Promise.reject(new Error('late'))],
+      ['function', () => () => 1],
+      ['symbol', () => Symbol('s')],
+    ] as const)
+      expect(() => merge({ s: [5] }, { s: [4] }, { s: [3] }, { merge: given })).toThrow(
+        expect.objectContaining({
+          code: 'ERR_INVALID',
+          message: expect.stringMatching(new RegExp(`^value\\.s.*: the merge policy gave a ${what}`)) as string,
+        }) as Error,
+      );
     const broken = new Error('the policy broke');
     expect(() =>
       merge(1, 2, 3, {

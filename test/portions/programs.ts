@@ -144,7 +144,7 @@ export class World {
       this.#slots.set('a', msgpackCodec.decode(this.#bytes));
       this.#slots.portions.settle(this.#bytes, this.value);
     }
-    this.#tracker.close();
+    this.#tracker.close('s');
     this.#tracker = this.#open();
   }
 }

@@ -174,3 +174,21 @@ describe('undefined among the values', () => {
     await session.close();
   });
 });
+
+it('replace refuses what cannot be read, or is too deep, by its path, where an equal value might have been', async () => {
+  const definition = defineSession({ x: mutable<{ bad: unknown }>() });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+  await sessions.scope('s', (state) => void (state.x = { bad: {} }), { create: {} });
+  const failing = {
+    get bad(): unknown {
+      throw new RangeError('secret');
+    },
+  };
+  let deep: { bad: unknown } = { bad: 1 };
+  for (let i = 0; i < 50_000; i += 1) deep = { bad: deep };
+  const refused = (x: { bad: unknown }): Promise<unknown> =>
+    sessions.scope('s', (_, session) => session.replace({ x })).catch((error: unknown) => error);
+  expect(await refused(failing)).toMatchObject({ code: 'ERR_INVALID', paths: [['x', 'bad']] });
+  expect(await refused(deep)).toMatchObject({ code: 'ERR_LIMIT', paths: [['x']] });
+  expect(await sessions.read('s')).toEqual({ x: { bad: {} } });
+});

@@ -118,3 +118,30 @@ describe('sessions opened and never saved', () => {
     expect((await store.read('s7', { since: ORIGIN })).head?.position.revision).toBe(1);
   });
 });
+
+it('whoever uses a session that has ended is told which one, in the message and by the error', async () => {
+  const definition = defineSession({ list: mutable<{ n: number }[]>(() => []) });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+  const id = 'a-session-with-a-long-id';
+  let held: { n: number }[] = [];
+  const state = await sessions.scope(
+    id,
+    (s, session) => {
+      s.list.push({ n: 1 });
+      held = s.list;
+      return () => session.state.list; // what is called later
+    },
+    { create: true },
+  );
+  const session = await sessions.open(id);
+  await session.close();
+  for (const use of [state, () => held.length, () => held.push({ n: 2 }), () => session.assign({ list: [] })]) {
+    expect(use).toThrow(/^session 'a-sessio…' has ended, .*: await in the scope what it starts, or open it again/);
+    expect(use).toThrow(expect.objectContaining({ code: 'ERR_CLOSED', session: id }) as Error);
+  }
+  await expect(session.save()).rejects.toThrow("session 'a-sessio…' has been closed; open it again");
+  const last = await sessions.open(id);
+  await last.delete();
+  await expect(last.save()).rejects.toThrow("session 'a-sessio…' was destroyed; begin another");
+  await sessions.close();
+});

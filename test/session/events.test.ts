@@ -1,4 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { HoldfastError } from '../../ts/errors.ts';
 import type { HoldfastEvent } from '../../ts/observe.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
@@ -51,14 +53,22 @@ describe('events of a repository', () => {
   });
 
   it('tell of recalls, hand-overs, lost locks, and of who waits for long', async () => {
-    const store = new MemoryStore();
-    const one = watched(store, { lock: { leaseMs: 40, maxHoldMs: 1 } });
-    const two = watched(store, { lock: { leaseMs: 10 } });
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const one = watched(store, { clock, lock: { leaseMs: 40, maxHoldMs: 1 } });
+    const two = watched(store, { clock, lock: { leaseMs: 10 } });
     const slow = await one.sessions.open(ID, { create: true });
     slow.state.n = 1;
     await slow.save();
     slow.state.n = 2;
-    await two.sessions.scope(ID, (state) => void (state.n += 10), { create: true });
+    let served = false;
+    const waiting = two.sessions.scope(ID, (state) => void (state.n += 10), { create: true });
+    void waiting.finally(() => (served = true));
+    for (let ms = 0; ms < 1_000 && !served; ms += 2) {
+      clock.pass(2);
+      await setImmediate(); // with time for what that leads to
+    }
+    await waiting;
     await slow.save().catch(() => undefined);
     expect(typesOf(one.events)).toContain('recall');
     expect(one.events.filter(({ type }) => type === 'lock-lost').length).toBeGreaterThan(0);
@@ -103,6 +113,21 @@ describe('events of a repository', () => {
       { place: 'primary', revision: 2 },
       { place: 'primary', from: 0, revision: 2 },
     ]);
+  });
+
+  it('tell of damage that the store itself finds, or a mere read, at each call', async () => {
+    const corrupt = async (): Promise<never> => {
+      throw new HoldfastError('ERR_CORRUPT', 'its row is damaged', { session: ID, revision: 3 });
+    };
+    const { sessions, events } = watched(through(new MemoryStore(), { lock: corrupt, read: corrupt }));
+    const codes = [
+      await codeOf(sessions.scope(ID, () => undefined)),
+      await codeOf(sessions.find(ID)),
+      await codeOf(sessions.read(ID)),
+    ];
+    expect(codes).toEqual(codes.map(() => 'ERR_CORRUPT'));
+    const told = { type: 'damage', place: 'primary', revision: 3, message: 'its row is damaged' };
+    expect(events.slice(1)).toMatchObject([told, told, told]);
   });
 
   it('tell of a session that was found expired, and of a clock that jumped', async () => {

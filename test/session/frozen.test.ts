@@ -124,6 +124,8 @@ describe('a frozen portion', () => {
     expect(refused(() => void (state.doc = other))).toEqual(['doc', 'plan', 'limits']);
     expect(refused(() => void (state.doc = 7 as never))).toEqual(['doc', 'catalog']);
     expect(refused(() => void (state.doc.plan = { note: 'x' } as never))).toEqual(['doc', 'plan', 'limits']);
+    const unreadable = { ...doc(), get catalog(): never { throw new TypeError('no'); } }; // prettier-ignore
+    expect(refused(() => void (state.doc = unreadable))).toEqual(['doc', 'catalog']);
     expect(plain(state.doc)).toEqual(doc());
     const mine = { ...doc(), text: 'assigned'.repeat(90) };
     state.doc = mine;

@@ -34,8 +34,8 @@ const WRONG: readonly (readonly [name: string, make: () => unknown, path: string
         throw new RangeError('secret');
       },
     }),
-    'x',
-    /returned what cannot be kept: it could not be read \(RangeError, see `cause`\)/,
+    'x.y',
+    /returned what cannot be kept: x\.y could not be read \(RangeError, see `cause`\)/,
   ],
   [
     'throws what is no error',

@@ -84,6 +84,11 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ],
   ['what was once an option', () => make({ onBackupError: () => undefined }), 'onBackupError'],
 
+  ['a save mode that there is not', () => make({ saveMode: 'writes' }), `not 'writes'`],
+  ['an address in place of a store', () => make({ store: './sessions' }), 'not the address of one: await openStore'],
+  ['a lease too short for an answer', () => make({ lock: { leaseMs: 0.01 } }), 'leaseMs must be a number from 1 on'],
+  ['a ttl far below the lease, by the name of the call', () => make({ ttlMs: 5 }), 'SessionRepository: ttlMs must be'],
+
   ['defineSession of an array', () => defineSession([mutable()] as Wrong), 'defineSession'],
   ['defineSession of a Map', () => defineSession(new Map([['cart', mutable()]]) as Wrong), 'not a Map'],
   [
@@ -110,7 +115,7 @@ const CALLS: readonly [string, () => unknown, string][] = [
   [
     'undeclared that is required',
     () => defineSession({}, { undeclared: mutable(undefined, { required: true }) } as Wrong),
-    'undeclared',
+    'undeclared cannot be required',
   ],
   [
     'an option of the definition that there is not',
@@ -137,7 +142,16 @@ const CALLS: readonly [string, () => unknown, string][] = [
     () => loose.create({ '\udc00': 1 }),
     'not well-formed Unicode',
   ],
-  ['create of a value under a symbol', () => loose.create({ [Symbol('m')]: 1 } as Wrong), 'Symbol(m)'],
+  [
+    'create of a value under a symbol',
+    () => loose.create({ [Symbol('m')]: 1 } as Wrong),
+    'Symbol(m) has a symbol for its name',
+  ],
+  [
+    'an attribute set under a symbol',
+    on((session) => void (session.state[Symbol('m')] = 1)),
+    'Symbol(m) has a symbol for its name',
+  ],
   ['create with an id that is no text', () => sessions.create({}, { id: 7 as Wrong }), 'id'],
   ['create with an empty id', () => sessions.create({}, { id: '' }), 'id'],
   ['open without an id', () => sessions.open(undefined as Wrong), 'id'],
@@ -149,9 +163,15 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['a time-out below 0', () => sessions.scope('s', () => undefined, { timeoutMs: -1 }), 'timeoutMs'],
   ['a time-out that is no number', () => sessions.find('s', { timeoutMs: NaN }), 'timeoutMs'],
   ['a signal that is none', () => sessions.open('s', { signal: {} as Wrong }), 'AbortSignal'],
-  ['a controller as a signal', () => sessions.delete('s', { signal: new AbortController() as Wrong }), 'AbortSignal'],
+  [
+    'a controller as a signal',
+    () => sessions.delete('s', { signal: new AbortController() as Wrong }),
+    'AbortSignal, not an AbortController',
+  ],
   ['null as options', () => sessions.find('s', null as Wrong), 'options'],
   ['a scope without a use', () => sessions.scope('s', undefined as Wrong), 'function'],
+  ['a new id that is missing', on((session) => session.changeId(undefined)), 'not undefined'],
+  ['a backup of none', () => sessions.backups.restore('s'), 'no backup 0: the repository has none; name them'],
   ['observe without a listener', () => sessions.observe('sent' as Wrong), 'function'],
   ['a grace over a minute', () => sessions.changeId('s', 't', { graceMs: 60_001 }), 'graceMs'],
   ['replace(null)', on((session) => session.replace(null)), 'null'],

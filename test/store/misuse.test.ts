@@ -84,3 +84,14 @@ describe('the options of a store', () => {
       }
     }));
 });
+
+it('a SqliteStore made with new says how it is made', () => {
+  const Made = SqliteStore as unknown as new (options?: unknown) => unknown;
+  for (const options of [undefined, { dir: 'x' }])
+    expect(() => new Made(options)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_INVALID',
+        message: expect.stringContaining('await SqliteStore.open({ dir })') as string,
+      }) as Error,
+    );
+});

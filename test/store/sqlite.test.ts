@@ -74,6 +74,20 @@ const failure = (call: Promise<unknown>): Promise<HoldfastError | undefined> =>
   );
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
+describe.skipIf(LACK !== undefined || process.platform !== 'linux')('short reads', () => {
+  it('are answered within the turn that asks, once the reader has opened', async () => {
+    const store = await SqliteStore.open({ dir: newFolder() });
+    await store.append('a', snapshot);
+    await store.read('a', { since: ORIGIN });
+    let turned = false;
+    setImmediate(() => (turned = true));
+    const tails = await Promise.all([store.read('a', { since: ORIGIN }), store.read('b', { since: ORIGIN })]);
+    expect(turned).toBe(false);
+    expect(tails.map(({ records }) => records.length)).toEqual([1, 0]);
+    await store.close();
+  });
+});
+
 describe.skipIf(LACK !== undefined)(`SqliteStore${LACK === undefined ? '' : ` (skipped: ${LACK})`}`, () => {
   it('has everything after it was closed and opened again, in two files that only their owner may read', async () => {
     const dir = join(newFolder(), 'deep', 'store');

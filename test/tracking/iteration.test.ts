@@ -125,7 +125,7 @@ describe('visiting a tracked array', () => {
     const { tracker, s } = track({ list: [{ n: 1 }, { n: 2 }] });
     const iterator = (s['list'] as Item[]).values();
     iterator.next();
-    tracker.close();
+    tracker.close('s');
     expect(thrown(() => iterator.next()).code).toBe('ERR_CLOSED');
   });
 

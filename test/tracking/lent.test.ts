@@ -41,7 +41,7 @@ describe('what cannot be frozen in an immutable attribute', () => {
     tracker.capture();
     expect((slots.get('im') as Loose).at.getTime()).toBe(86_400_000);
     const held = s.im.at;
-    tracker.close();
+    tracker.close('s');
     expect(held.getTime()).toBe(86_400_000);
     expectCode(() => held.setTime(1), 'ERR_CLOSED');
     const next = track({ im: slots.get('im') }, { classes }).s;
@@ -74,7 +74,7 @@ describe('what cannot be frozen in an immutable attribute', () => {
   it('bytes that are changed once the session has ended are given on as they are', () => {
     const { tracker, s } = track({ im: { face: Buffer.from('abc') } }, { classes });
     const held = s.im.face;
-    tracker.close();
+    tracker.close('s');
     held[0] = 120;
     const next = track({ mu: {} }, { classes }).s;
     next.mu.face = held;

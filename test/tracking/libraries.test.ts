@@ -34,7 +34,7 @@ describe.each(NAMES)('%s, handed to', (name) => {
     const clone = lodash.cloneDeep(s[name]) as Loose;
     expect(types.isProxy(clone)).toBe(false);
     assert.deepStrictEqual(clone, sample()[name]);
-    tracker.close();
+    tracker.close('s');
     assert.deepStrictEqual(clone, sample()[name]);
     expect([...tracker.writeSet]).toEqual([]);
   });
@@ -122,7 +122,7 @@ describe.each(NAMES)('%s,', (name) => {
     void inspect(part); // nodes for all that is inside
     settle(tracker);
     expect(inspect(part)).toBe(inspect(sample()[name]));
-    tracker.close();
+    tracker.close('s');
     expect(inspect(part)).toBe(inspect(sample()[name]));
   });
 });
@@ -150,7 +150,7 @@ describe('a Map that was handed out', () => {
     const first = track(sample());
     const held = first.s.map;
     const inner = held.get('b');
-    first.tracker.close();
+    first.tracker.close('s');
     const { slots } = first;
     const second = track(Object.fromEntries(slots.values));
     second.s.map.set('a', 5);

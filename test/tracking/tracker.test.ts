@@ -820,7 +820,7 @@ describe('close', () => {
     };
     held.iterator.next();
     held.user.name = 'written before';
-    tracker.close();
+    tracker.close('s');
     expectCode(() => access(held), 'ERR_CLOSED');
   });
 });

@@ -220,11 +220,12 @@ export class Backups {
 
   #backup(index: number): Backup {
     const backup = typeof index === 'number' ? this.#backups[index] : undefined;
-    if (backup === undefined)
-      throw new HoldfastError(
-        'ERR_INVALID',
-        `there is no backup ${String(index)}: ${this.#backups.length} are configured, counted from 0`,
-      );
-    return backup;
+    if (backup !== undefined) return backup;
+    const { length } = this.#backups;
+    const there =
+      length === 0
+        ? 'the repository has none; name them in its option `backups`'
+        : `there are ${length}, counted from 0`;
+    throw new HoldfastError('ERR_INVALID', `there is no backup ${String(index)}: ${there}`);
   }
 }

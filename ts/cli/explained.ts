@@ -1,5 +1,5 @@
 import { shortId } from '../errors.ts';
-import { formatPath } from '../path.ts';
+import { showPath } from '../path.ts';
 import type { AttributeExplanation, Explanation } from '../session/explanation.ts';
 import { bytes, plural } from './report.ts';
 
@@ -58,10 +58,10 @@ function attributeLines({ name, why, way, whyWhole, ...rest }: AttributeExplanat
   const written =
     first === undefined
       ? ''
-      : `; written in ${plural(places, 'place')}${places > 1 ? ', first' : ''}: ${formatPath(first)}`;
+      : `; written in ${plural(places, 'place')}${places > 1 ? ', first' : ''}: ${showPath(first)}`;
   const how = { portions: 'of its portions', compared: 'of a comparison', whole: `whole: ${whyWhole}` }[way];
   return [
-    `   ${formatPath([name])}: ${bytes(size)} of ${bytes(valueBytes)}; ${why}; encoded ${how}${written}`,
-    ...largest.map(({ path, op, bytes: length }) => `     ${formatPath(path)} ${op}, ${bytes(length)}`),
+    `   ${showPath([name])}: ${bytes(size)} of ${bytes(valueBytes)}; ${why}; encoded ${how}${written}`,
+    ...largest.map(({ path, op, bytes: length }) => `     ${showPath(path)} ${op}, ${bytes(length)}`),
   ];
 }

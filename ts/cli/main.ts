@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadDiffer } from '../diff/engine.ts';
+import { HoldfastError } from '../errors.ts';
 import { explainedText } from './explained.ts';
 import { USAGE, UsageError, parseCommand } from './options.ts';
 import type { Command, ReplayOptions } from './options.ts';
@@ -63,6 +64,12 @@ async function replayOne(file: string, folder: string, options: ReplayOptions): 
   }
 }
 
+/** Null: the error has none. */
+function codeOf(error: unknown): string | null {
+  if (error instanceof UsageError) return 'ERR_INVALID';
+  return error instanceof HoldfastError ? error.code : null;
+}
+
 /** Also when the process is told to end. Returns what removes it now. */
 function removeAtExit(folder: string): () => void {
   const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -81,11 +88,10 @@ process.stdout.on('error', () => process.exit(1)); // nobody reads any more
 try {
   process.exitCode = await main(parseCommand(process.argv.slice(2)));
 } catch (error) {
-  if (error instanceof UsageError) {
-    console.error(`holdfast: ${error.message} (holdfast --help has the rest)`);
-    process.exitCode = 2;
-  } else {
-    console.error(`holdfast: ${describe(error)}`);
-    process.exitCode = 1;
-  }
+  const slip = error instanceof UsageError;
+  const said = slip ? error.message : describe(error);
+  console.error(`holdfast: ${said}${slip ? ' (holdfast --help has the rest)' : ''}`);
+  // Who reads JSON reads no other text.
+  if (process.argv.includes('--json')) console.log(JSON.stringify({ ok: false, code: codeOf(error), error: said }));
+  process.exitCode = slip ? 2 : 1;
 }

@@ -26,7 +26,7 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
 holdfast check DIR      looks through the embedded store in DIR (or at sqlite:DIR, file:///DIR) while others use it; exit code 1 when something is damaged or missing
 holdfast copy DIR TO    makes a store of its own in the new folder TO, as of one moment, while others use DIR
 holdfast compact DIR    gives unused room of the embedded store in DIR back to the disk; others wait meanwhile
-  --json                one JSON object (check, copy, compact)
+  --json                one JSON object (check, copy, compact); of what fails {"ok":false,"code","error"}
 holdfast --help | --version`;
 
 export interface ReplayOptions {

@@ -50,12 +50,14 @@ export function table(result: Result): string {
 export function verdict({ trace, sessions, backups, failures, history }: Result): string {
   const places = `the primary${backups === 0 ? '' : ` and ${plural(backups, 'backup')}`}`;
   const lines = [
-    failures.length === 0
-      ? `ok  ${trace}: every final sha256 holds in ${places}, read back by another process`
-      : failed(
-          `${trace}: ${failures.length} of ${sessions * (1 + backups)} states in ${places} are not what they must be`,
-          failures,
-        ),
+    failures.length === 0 && sessions === 0
+      ? `ok  ${trace}: no session is in it`
+      : failures.length === 0
+        ? `ok  ${trace}: every final sha256 holds in ${places}, read back by another process`
+        : failed(
+            `${trace}: ${failures.length} of ${sessions * (1 + backups)} states in ${places} are not what they must be`,
+            failures,
+          ),
   ];
   if (history !== undefined) lines.push(historyVerdict(trace, history));
   return lines.join('\n');

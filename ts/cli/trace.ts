@@ -3,6 +3,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress } from 'node:zlib';
+import { HoldfastError } from '../errors.ts';
 
 /** First line of a trace: what follows, and how the attributes are to be declared. */
 export interface TraceHeader {
@@ -50,7 +51,12 @@ export async function openTrace(file: string): Promise<{ header: TraceHeader; li
   const first = await texts.next();
   const opening: unknown = first.done === true ? {} : parse(file, first.value);
   const fields = opening as Partial<TraceHeader> & Partial<TraceRecord>;
-  const headless = typeof fields.sid === 'string';
+  const headless = typeof fields?.sid === 'string';
+  if (first.done !== true && !headless && !isHeader(opening))
+    throw new HoldfastError(
+      'ERR_INVALID',
+      `${file} is no recorded history: its first line is neither a step, with the session's \`sid\`, nor a header, with \`trace\`, \`classes\`, \`binary\` or \`steps\``,
+    );
   const header = {
     trace: typeof fields.trace === 'string' ? fields.trace : basename(file).replace(/\.jsonl(\.br)?$/, ''),
     classes: fields.classes ?? {},
@@ -68,6 +74,11 @@ export async function openTrace(file: string): Promise<{ header: TraceHeader; li
   }
   return { header, lines: records() };
 }
+
+const isHeader = (opening: unknown): boolean =>
+  typeof opening === 'object' &&
+  opening !== null &&
+  ['trace', 'classes', 'binary', 'steps'].some((name) => Object.hasOwn(opening, name));
 
 export const isStep = (record: TraceRecord): boolean => record.e !== undefined || record.s !== undefined;
 

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { findSteps, formatPath, type Path, type PathStep } from '../path.ts';
+import { findSteps, showPath, type Path, type PathStep } from '../path.ts';
 import { DEPTH_LIMIT } from './format.ts';
 
 /**
@@ -11,7 +11,7 @@ export function refusal(cause: unknown, root: unknown, name: string): HoldfastEr
   if (fault.cause instanceof HoldfastError) return fault.cause;
   const path: Path = [name, ...fault.steps.toReversed()];
   if (fault.shared === undefined) {
-    return new HoldfastError(fault.code, `${formatPath(path)} ${fault.message}.`, {
+    return new HoldfastError(fault.code, `${showPath(path)} ${fault.message}.`, {
       paths: [path],
       cause: fault.cause,
     });
@@ -19,7 +19,7 @@ export function refusal(cause: unknown, root: unknown, name: string): HoldfastEr
   const first: Path = [name, ...(findSteps(root, fault.shared) ?? [])];
   return new HoldfastError(
     fault.code,
-    `${formatPath(path)} is the same object as ${formatPath(first)}: ${fault.message}.`,
+    `${showPath(path)} is the same object as ${showPath(first)}: ${fault.message}.`,
     { paths: [path, first] },
   );
 }

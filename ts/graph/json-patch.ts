@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors.ts';
 import { DEPTH_LIMIT } from '../codec/format.ts';
-import { formatPath, type Path } from '../path.ts';
+import { showPath, type Path } from '../path.ts';
 import { isNewProperty, type Change } from './changes.ts';
 
 /** RFC 6902; paths are JSON pointers (RFC 6901). */
@@ -61,12 +61,14 @@ function valueAt(target: unknown, path: Path): unknown {
 }
 
 function refuse(path: Path, what: string): never {
-  throw new HoldfastError('ERR_INVALID', `target${tail(path)} is ${what}, which JSON does not have: use diff`, {
-    paths: [path],
-  });
+  throw new HoldfastError(
+    'ERR_INVALID',
+    `${showPath(['target', ...path])} is ${what}, which JSON does not have: use diff`,
+    {
+      paths: [path],
+    },
+  );
 }
-
-const tail = (path: Path): string => formatPath(['target', ...path]).slice('target'.length);
 
 /** `value` itself, if JSON has it. */
 function json(value: unknown, path: Path): unknown {

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { mapValue, type Path, type PathStep } from '../path.ts';
+import { mapValue, showPath, type Path, type PathStep } from '../path.ts';
 import { makeSequence } from './built.ts';
 import { compare, matchKeys } from './compare.ts';
 import type { Edit, SequenceEdit } from './edit.ts';
@@ -75,7 +75,7 @@ export class Merge {
     const { base, mine, theirs } = conflict;
     if (policy === 'mine') return mine;
     if (policy === 'theirs') return theirs;
-    if (typeof policy === 'function') return policy(conflict);
+    if (typeof policy === 'function') return decided(policy(conflict), conflict.path);
     const sum = policy === 'sum' ? sumOf(base, mine, theirs) : undefined;
     if (sum !== undefined) return sum;
     this.conflicts.push(conflict);
@@ -209,6 +209,16 @@ class Order {
       }
     }
   }
+}
+
+/** What a function of the policy gave; one that is async gives nothing that could be kept. */
+function decided(made: unknown, path: Path): unknown {
+  const isPromise = typeof (made as { then?: unknown } | null | undefined)?.then === 'function';
+  if (!isPromise && typeof made !== 'function' && (typeof made !== 'symbol' || made === ABSENT)) return made;
+  if (made instanceof Promise) made.catch(() => undefined); // nobody's to handle any more
+  const what = isPromise ? 'promise' : typeof made;
+  const message = `${showPath(['value', ...path])}: the merge policy gave a ${what}, which cannot be kept: it must give the value itself, at once`;
+  throw new HoldfastError('ERR_INVALID', message, { paths: [path] });
 }
 
 function refuseTwice(path: Path): never {

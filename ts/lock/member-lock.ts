@@ -11,7 +11,7 @@ import type { Renewals } from './renewals.ts';
 export interface LockOptions {
   /** When to give the lock back: `lazy`, when another asks for it; `access`, after each use. Default `lazy`. */
   readonly release?: 'lazy' | 'access' | undefined;
-  /** A holder that shows no life for this long may be replaced. Default 2000. */
+  /** A holder that shows no life for this long may be replaced. At least 1; default 2000. */
   readonly leaseMs?: number | undefined;
   /** After a grant, requests in the same process go first for this long even if others wait. Default 5. */
   readonly minHoldMs?: number | undefined;

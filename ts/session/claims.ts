@@ -196,6 +196,7 @@ export class Claims {
     } catch (error) {
       this.#kept.unpin(kept);
       if (error instanceof Absence) return this.#absent(id, error.tail);
+      this.noteDamage(id, error);
       throw this.#explained(id, error);
     }
     const claimed = this.#claimed(kept, hold, options, place);
@@ -203,7 +204,7 @@ export class Claims {
       if (this.#mustPull(kept, hold)) await this.#pull(kept, hold);
       if (this.#mustTouch(kept.replica)) await this.#touch(kept, hold);
     } catch (error) {
-      this.#noteDamage(id, error);
+      this.noteDamage(id, error);
       await this.#endUse(kept, hold, 'keep', undefined);
       throw error;
     }
@@ -233,7 +234,8 @@ export class Claims {
     return this.#unlocked(replica);
   }
 
-  #noteDamage(id: string, error: unknown): void {
+  /** Tells of what was found damaged in the primary, by the store or by who read what it gave. */
+  noteDamage(id: string, error: unknown): void {
     if (!(error instanceof HoldfastError) || error.code !== 'ERR_CORRUPT') return;
     const { revision, message } = error;
     this.#line.observers.emit('damage', () => ({ id, place: 'primary' as const, revision, message }));

@@ -7,7 +7,7 @@ import { checkName } from '../path.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
-import { notDeclared } from '../tracking/state.ts';
+import { namedBySymbol, notDeclared } from '../tracking/state.ts';
 import { made } from './made.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
@@ -209,8 +209,11 @@ export interface DefinitionOptions {
 /**
  * Declares what sessions hold:
  *
- *     const shop = defineSession({ user: immutable<string>(), cart: mutable<Item[]>(() => []), theme: unclassified(()
- * => 'light') });
+ *     const shop = defineSession({
+ *       user: immutable<string>(),
+ *       cart: mutable<Item[]>(() => []),
+ *       theme: unclassified(() => 'light'),
+ *     });
  *
  * `undeclared` allows attributes of other names as well, all of one type and class.
  */
@@ -229,7 +232,12 @@ export function defineSession(
   checkAttributes(attributes);
   checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text) });
   const { undeclared, drop = [] } = options;
-  if (undeclared !== undefined && (!isSpec(undeclared) || undeclared.required)) throw undeclarable('undeclared', []);
+  if (undeclared !== undefined && !isSpec(undeclared)) throw undeclarable('undeclared', []);
+  if (undeclared?.required === true)
+    throw new HoldfastError(
+      'ERR_INVALID',
+      'undeclared cannot be required: no name says which attributes a session needs; declare those',
+    );
   for (const name of drop) {
     if (Object.hasOwn(attributes, name))
       throw new HoldfastError('ERR_INVALID', `attribute '${name}' is declared, and so cannot be dropped`, {
@@ -247,11 +255,7 @@ function checkAttributes(attributes: Attributes): void {
     );
   }
   const symbol = symbolsOf(attributes)[0];
-  if (symbol !== undefined)
-    throw new HoldfastError(
-      'ERR_INVALID',
-      `attribute ${String(symbol)} has a symbol for its name, which cannot be stored: name it by text`,
-    );
+  if (symbol !== undefined) throw namedBySymbol(symbol);
   for (const [name, spec] of Object.entries(attributes)) {
     checkName(name);
     if (!isSpec(spec)) throw undeclarable(`attribute '${name}'`, [[name]]);
@@ -333,7 +337,7 @@ export function checkValues(
   }
   const given = values as Readonly<Record<string, unknown>>;
   const { attributes } = definition;
-  for (const symbol of symbolsOf(given)) throw notDeclared(String(symbol));
+  for (const symbol of symbolsOf(given)) throw namedBySymbol(symbol);
   for (const name of Object.keys(given)) {
     checkName(name);
     if (specOf(definition, name) === undefined) throw notDeclared(name);

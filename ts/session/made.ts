@@ -1,6 +1,6 @@
 import type { Codec } from '../codec/codec.ts';
 import { HoldfastError } from '../errors.ts';
-import { formatPath } from '../path.ts';
+import { showPath } from '../path.ts';
 import { plainFor } from '../tracking/tracker.ts';
 
 /**
@@ -16,17 +16,16 @@ export function made(codec: Codec, name: string, by: string, make: () => unknown
     // What becomes of it is nobody's to handle any more.
     if (value instanceof Promise) value.catch(() => undefined);
     const why = 'returned a promise: it must return the value itself; give what has to be awaited to create()';
-    throw new HoldfastError('ERR_INVALID', `${formatPath([name])}: its ${by} ${why}`, { paths: [[name]] });
+    throw new HoldfastError('ERR_INVALID', `${showPath([name])}: its ${by} ${why}`, { paths: [[name]] });
   }
   try {
     const own = plainFor(name, value);
     codec.look(own, name);
     return own;
-  } catch (cause) {
-    const fault = cause instanceof HoldfastError ? cause : undefined;
-    const why = fault?.message ?? `it could not be read (${nameOf(cause)}, see \`cause\`)`;
-    const message = `${formatPath([name])}: its ${by} returned what cannot be kept: ${why}`;
-    throw new HoldfastError(fault?.code ?? 'ERR_INVALID', message, { paths: fault?.paths ?? [[name]], cause });
+  } catch (error) {
+    const { code, message, paths, cause = error } = error as HoldfastError;
+    const what = `${showPath([name])}: its ${by} returned what cannot be kept: ${message}`;
+    throw new HoldfastError(code, what, { paths, cause });
   }
 }
 
@@ -36,7 +35,7 @@ function called(name: string, by: string, make: () => unknown): unknown {
   try {
     return make();
   } catch (cause) {
-    const message = `${formatPath([name])}: its ${by} threw (${nameOf(cause)}, see \`cause\`)`;
+    const message = `${showPath([name])}: its ${by} threw (${nameOf(cause)}, see \`cause\`)`;
     throw new HoldfastError('ERR_INVALID', message, { paths: [[name]], cause });
   }
 }

@@ -42,7 +42,10 @@ export interface RepositoryOptions<S extends object, V extends object> {
    * `auto`.
    */
   readonly compress?: 'auto' | 'off' | undefined;
-  /** A session expires this long after its last save, or half to all of it after it was last opened. Default: never. */
+  /**
+   * A session expires this long after its last save, or half to all of it after it was last opened. At least half of
+   * `lock.leaseMs`. Default: never.
+   */
   readonly ttlMs?: number | undefined;
   /** A session expires this long after it was created, used or not. Default: never. */
   readonly maxAgeMs?: number | undefined;

@@ -14,6 +14,7 @@ import { checkOptions, timeout } from '../options.ts';
 import { bounded } from '../store/bounded.ts';
 import type { Expiry, Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
+import type { Replica } from '../sync/replica.ts';
 import { logReader } from '../sync/log-reader.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import { autosave } from './autosave.ts';
@@ -150,7 +151,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     options: UseOptions<V> = {},
   ): Promise<R> {
     if (typeof use !== 'function')
-      throw new HoldfastError('ERR_INVALID', 'scope takes a function, which is called with the state');
+      throw new HoldfastError(
+        'ERR_INVALID',
+        'scope takes a function, which is called with the state: scope(id, (state) => …, options)',
+      );
     const opened = this.#open(id, options, this.scope);
     const session = opened instanceof Session ? opened : await opened;
     const frame = frameOf(this.#place, session);
@@ -258,18 +262,27 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async read(id: string): Promise<CopiedState<S, V> | undefined> {
     this.#checkOpen();
     if (!isPossible(id)) return undefined;
-    let replica = await readBack(this.#line, this.#line.store, id);
+    let replica = await this.#readBack(id);
     for (
       let hops = 0, at = this.#claims.livesOnAs(replica);
       at !== undefined && hops < MOST_ALIASES;
       hops += 1, at = this.#claims.livesOnAs(replica)
     ) {
-      replica = await readBack(this.#line, this.#line.store, at);
+      replica = await this.#readBack(at);
     }
     if (!replica.exists) return undefined;
     const slots = new Slots(replica.image, this.#line.codec, this.#definition);
     const seen = slots.names().filter((name) => specOf(this.#definition, name) !== undefined);
     return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as CopiedState<S, V>;
+  }
+
+  async #readBack(id: string): Promise<Replica> {
+    try {
+      return await readBack(this.#line, this.#line.store, id);
+    } catch (error) {
+      this.#claims.noteDamage(id, error);
+      throw error;
+    }
   }
 
   /** Destroys the session everywhere; false: there was none. */

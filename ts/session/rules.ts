@@ -2,6 +2,7 @@ import type { BackupOptions } from '../backup/backup.ts';
 import { HoldfastError } from '../errors.ts';
 import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
 import {
+  atLeast,
   atMost,
   checkOptions,
   clock,
@@ -50,6 +51,8 @@ const IS_STORE: Rule = withMethods(
 const STORE: Rule = (name, value) => {
   if (value instanceof Promise)
     throw new HoldfastError('ERR_INVALID', `${name} must be a store, not the promise of one: await openStore(…)`);
+  if (typeof value === 'string')
+    throw new HoldfastError('ERR_INVALID', `${name} must be a store, not the address of one: await openStore(…)`);
   IS_STORE(name, value);
 };
 
@@ -61,7 +64,8 @@ const BACKUP: Rule = (name, value) => {
 };
 export const LOCK_RULES: Rules = {
   release: oneOf('lazy', 'access'),
-  leaseMs: positive,
+  // A lease that is over before its answer is there is asked for again and again.
+  leaseMs: atLeast(1),
   minHoldMs: notNegative,
   maxHoldMs: positive,
 };
@@ -102,7 +106,7 @@ export function checkRepository(options: RepositoryOptions<object, object>): voi
   backups.forEach((backup, index) =>
     checkBackup([store, ...backups.slice(0, index).map((other) => other.store)], backup, index),
   );
-  if (ttlMs !== undefined) checkIdle('ttlMs', ttlMs, lock.leaseMs ?? DEFAULT_LEASE_MS);
+  if (ttlMs !== undefined) checkIdle(`${what}: ttlMs`, ttlMs, lock.leaseMs ?? DEFAULT_LEASE_MS);
 }
 
 function checkBackup(others: readonly Store[], { store }: BackupOptions, index: number): void {

@@ -8,7 +8,7 @@ import { push, pushCopy, pushEnd } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
-import { Tracker, isEqual } from '../tracking/tracker.ts';
+import { Tracker, isKnownEqual } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
 import { checkValues, classOf, givenOf } from './definition.ts';
@@ -121,7 +121,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     this.#tracker.checkOpen();
     const { image } = this.#replica;
     const isThere = (name: string): boolean =>
-      image.value(name) !== undefined && slots.has(name) && isEqual(slots.get(name), given[name]);
+      image.value(name) !== undefined && slots.has(name) && isKnownEqual(slots.get(name), given[name]);
     for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
     for (const name of Object.keys(given)) if (!stays(name) && !isThere(name)) state[name] = given[name];
     slots.arrange(Object.keys(given));
@@ -299,8 +299,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   #isClosed(): HoldfastError {
-    const message = `session '${shortId(this.id)}' has been closed; open it again`;
-    return new HoldfastError('ERR_CLOSED', message, { session: this.id });
+    const what = this.#replica.state === 'ended' ? 'was destroyed; begin another' : 'has been closed; open it again';
+    return new HoldfastError('ERR_CLOSED', `session '${shortId(this.id)}' ${what}`, { session: this.id });
   }
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
@@ -378,7 +378,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     } catch {
       return false; // e.g. bytes whose buffer the application has transferred
     } finally {
-      this.#tracker.close();
+      this.#tracker.close(this.id);
     }
   }
 

@@ -56,7 +56,8 @@ export class AddonLink implements SqliteLink {
   }
 
   #sendAll(): void {
-    if (!this.#outbox.isEmpty) this.#native.submit(this.#outbox.take());
+    // What need not wait was read at once.
+    if (!this.#outbox.isEmpty && this.#native.submit(this.#outbox.take())) this.#drain();
   }
 
   async close(boundMs: number): Promise<void> {

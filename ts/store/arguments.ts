@@ -31,7 +31,8 @@ export const checkCall = (options: CallOptions): void => checkOptions('the call 
 export function checkId(id: string): void {
   const bytes = typeof id === 'string' ? Buffer.byteLength(id) : 0;
   if (bytes < 1 || bytes > 255 || id.includes('\0') || !id.isWellFormed()) {
-    invalid('a session id is a string of 1 to 255 bytes of UTF-8 without NUL');
+    const found = typeof id === 'string' ? `text of ${bytes} bytes` : describe(id);
+    invalid(`a session id is a string of 1 to 255 bytes of UTF-8 without NUL, not ${found}`);
   }
 }
 

@@ -38,7 +38,8 @@ export interface SqliteStoreOptions extends SweepOptions {
  * Sessions in a SQLite database: several processes and worker threads of one machine, no server. A call is acknowledged
  * when it is committed and flushed to disk: it survives the death of every process, and of the machine as far as its
  * disk keeps what it was told to flush; what moves nothing but locks is not flushed. Calls made at the same time share
- * a flush. Recalls travel over Unix sockets. Nothing waits on the JavaScript thread. A call that names no bound of its
+ * a flush. Recalls travel over Unix sockets. Nothing waits on the JavaScript thread: only
+ * short reads whose pages are in memory are done there. A call that names no bound of its
  * own rejects after 10 s.
  */
 export class SqliteStore extends TransactionalStore {
@@ -46,6 +47,11 @@ export class SqliteStore extends TransactionalStore {
   readonly #backend: SqliteBackend;
 
   private constructor(address: string, backend: SqliteBackend, clock: Clock, options: SqliteStoreOptions) {
+    if (!(backend instanceof SqliteBackend))
+      throw new HoldfastError(
+        'ERR_INVALID',
+        'a SqliteStore is not made with new: await SqliteStore.open({ dir }), or openStore(dir)',
+      );
     super(backend, {
       ...options,
       clock,

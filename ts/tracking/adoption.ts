@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { formatPath } from '../path.ts';
+import { showPath, showText } from '../path.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Placed } from './assignment.ts';
 import type { Attribute } from './attribute.ts';
@@ -8,6 +8,7 @@ import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } fro
 import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
 import { ownCopy, plainFor, tooDeep } from './plain.ts';
 import { thaw } from './thaw.ts';
+import { unreadable } from './unreadable.ts';
 
 interface Guest {
   /** The attribute, where the object is its whole value. */
@@ -49,6 +50,8 @@ export class Adoption {
     if (!isObject(value)) return value;
     try {
       return this.#take(value, 0);
+    } catch (cause) {
+      throw unreadable(cause, this.#attribute.name, value);
     } finally {
       this.#taken = undefined;
     }
@@ -199,7 +202,7 @@ export class Adoption {
     const last = Object.keys(array).at(-1);
     if (last === undefined || String(Number(last) >>> 0) === last) return;
     const path = [this.#attribute.name];
-    const message = `An array with a property ${JSON.stringify(last)} cannot be kept whole in ${formatPath(path)}: use an object beside it.`;
+    const message = `An array with a property ${showText(JSON.stringify(last))} cannot be kept whole in ${showPath(path)}: use an object beside it.`;
     throw new HoldfastError('ERR_INVALID', message, { paths: [path] });
   }
 

@@ -269,6 +269,15 @@ export function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>): boo
   }
 }
 
+/** As `isEqual`; false where that cannot be told: what cannot be read, or is too deep, is refused where it is assigned. */
+export function isKnownEqual(a: unknown, b: unknown): boolean {
+  try {
+    return isEqual(a, b);
+  } catch {
+    return false;
+  }
+}
+
 function equalTrees(a: Tree, b: Tree, kept: ReadonlySet<object> | undefined): boolean {
   const keys = Object.keys(a);
   const others = Object.keys(b);

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { findSteps, formatPath, type Path, type PathStep } from '../path.ts';
+import { findSteps, showPath, type Path, type PathStep } from '../path.ts';
 import { Assignment, reduceParts, type AssignmentTerms, type Placed } from './assignment.ts';
 import { ASSIGNED, BYTES_A_MARK, ChangeSet, nextRound, valueAt } from './change-set.ts';
 import type { AttributeTerms, Host, Owner } from './attribute-terms.ts';
@@ -228,13 +228,13 @@ export class Attribute {
   /** Before it is given another value, or deleted. */
   checkAssignable(): void {
     if (this.#readOnly !== undefined)
-      throw new HoldfastError('ERR_INVALID', `${formatPath([this.name])} ${this.#readOnly}.`, { paths: [[this.name]] });
+      throw new HoldfastError('ERR_INVALID', `${showPath([this.name])} ${this.#readOnly}.`, { paths: [[this.name]] });
   }
 
   refuse(raw: object, step: PathStep | undefined, why: string): never {
     const steps = stepsTo(raw, this) ?? findSteps(this.root, raw) ?? [];
     const path: Path = [this.name, ...this.#inside, ...steps, ...(step === undefined ? [] : [step])];
-    throw new HoldfastError('ERR_INVALID', `${formatPath(path)} ${why}.`, { paths: [path] });
+    throw new HoldfastError('ERR_INVALID', `${showPath(path)} ${why}.`, { paths: [path] });
   }
 
   get hasLent(): boolean {

@@ -1,11 +1,12 @@
 import { HoldfastError } from '../errors.ts';
-import { formatPath, type PathStep } from '../path.ts';
+import { showPath, type PathStep } from '../path.ts';
 import { isEqual } from './assignment.ts';
 import type { Host } from './attribute-terms.ts';
 import type { Attribute } from './attribute.ts';
 import { isObject, kindOf, thawed, type Tree } from './kinds.ts';
 import { stepsTo, unwrap } from './nodes.ts';
 import { plainFor } from './plain.ts';
+import { unreadable } from './unreadable.ts';
 
 /** Names of properties, from an attribute's value to a portion of it. */
 export type FrozenPath = readonly string[];
@@ -79,11 +80,18 @@ export class Frozen {
     const old = valueIn(attribute.root, steps!);
     const kept = attribute.isFree(parent) ? [] : keptOf(old, steps!, paths);
     if (kept.length > 0 && unwrap(value) === old) return old;
-    for (const { below, part } of kept)
-      if (!isEqual(part, unwrap(valueIn(value, below)))) this.#refuse([...steps!, ...below]);
+    this.#check(steps!, kept, value);
     if (!isObject(value)) return value;
     const own = kept.find(({ below }) => below.length === 0);
     return own === undefined ? this.#taken(value, kept) : own.part;
+  }
+
+  #check(steps: FrozenPath, kept: readonly Kept[], value: unknown): void {
+    try {
+      for (const { below, part } of kept) if (!isEqual(part, valueIn(value, below))) this.#refuse([...steps, ...below]);
+    } catch (cause) {
+      throw unreadable(cause, this.#attribute.name, value);
+    }
   }
 
   /** Before what is under `key` of `parent` goes. */
@@ -116,7 +124,7 @@ export class Frozen {
 
   #refuse(steps: FrozenPath): never {
     const path = [this.#attribute.name, ...steps];
-    throw new HoldfastError('ERR_INVALID', `${formatPath(path)} ${WHY}, and cannot be changed, replaced or removed.`, {
+    throw new HoldfastError('ERR_INVALID', `${showPath(path)} ${WHY}, and cannot be changed, replaced or removed.`, {
       paths: [path],
     });
   }

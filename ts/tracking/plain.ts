@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import { HoldfastError } from '../errors.ts';
-import { formatPath } from '../path.ts';
+import { showPath } from '../path.ts';
 import { DEPTH_LIMIT, isLong, isObject, keysOf, kindOf, type Kind } from './kinds.ts';
 import { isLent, nodeOf } from './nodes.ts';
+import { unreadable } from './unreadable.ts';
 
 /**
  * A deep copy without proxies, as `structuredClone` and `postMessage` need it. Instances of unknown classes stay as
@@ -14,7 +15,11 @@ export function plain<T>(value: T): T {
 
 /** As `plain`, for the attribute `name`, which its error names. */
 export function plainFor<T>(name: string, value: T): T {
-  return copy(value, new Map(), 0, name) as T;
+  try {
+    return copy(value, new Map(), 0, name) as T;
+  } catch (cause) {
+    throw unreadable(cause, name, value);
+  }
 }
 
 /** As `plain`; what is among `copies` already stands for what it was copied from. */
@@ -28,7 +33,7 @@ export function ownCopy<T>(value: T, copies: Map<object, object>): T {
 }
 
 export function tooDeep(name: string | undefined): HoldfastError {
-  const what = name === undefined ? 'The value' : formatPath([name]);
+  const what = name === undefined ? 'The value' : showPath([name]);
   const details = name === undefined ? {} : { paths: [[name]] };
   return new HoldfastError('ERR_LIMIT', `${what} is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, details);
 }

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { HoldfastError } from '../errors.ts';
-import { formatPath } from '../path.ts';
+import { showPath, showText } from '../path.ts';
 import { ASSIGNED } from './change-set.ts';
 import { isObject } from './kinds.ts';
 import { NODE, STATE } from './nodes.ts';
@@ -57,13 +57,14 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
 
   #set(key: string | symbol, value: unknown): boolean {
     this.#tracker.checkOpen();
-    const name = String(key);
-    const attribute = typeof key === 'string' ? this.#tracker.attribute(key) : undefined;
+    if (typeof key === 'symbol') throw namedBySymbol(key);
+    const name = key;
+    const attribute = this.#tracker.attribute(name);
     if (attribute === undefined) throw notDeclared(name);
     attribute.checkAssignable();
     const immutable = attribute.class === 'immutable';
     if (immutable && this.#slots.has(name))
-      throw invalid(`${formatPath([name])} is immutable and already set: it cannot be set again`, name);
+      throw invalid(`${showPath([name])} is immutable and already set: it cannot be set again`, name);
     // A copy, so that whoever still holds the value cannot change it.
     const adopted = immutable ? attribute.adopt(plainFor(name, value)) : attribute.assigned(attribute, name, value);
     this.#tracker.markWritten(attribute);
@@ -79,7 +80,7 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
     if (!this.#has(key)) return true;
     const attribute = this.#tracker.attribute(key)!;
     attribute.checkAssignable();
-    if (attribute.class === 'immutable') throw invalid(`${formatPath([key])} is immutable: it cannot be deleted`, key);
+    if (attribute.class === 'immutable') throw invalid(`${showPath([key])} is immutable: it cannot be deleted`, key);
     attribute.frozen?.checkRemoval(attribute, key);
     this.#tracker.markWritten(attribute);
     attribute.changes.incomplete ??= 'it was deleted';
@@ -106,7 +107,10 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
   defineProperty(_target: object, key: string | symbol, descriptor: PropertyDescriptor): boolean {
     const flags = { writable: this.#has(key), enumerable: this.#has(key), configurable: this.#has(key), ...descriptor };
     if (!('value' in descriptor) || !flags.writable || !flags.enumerable || !flags.configurable) {
-      throw invalid(`attribute ${JSON.stringify(String(key))} is an ordinary property: assign a value`, String(key));
+      throw invalid(
+        `attribute ${showText(JSON.stringify(String(key)))} is an ordinary property: assign a value`,
+        String(key),
+      );
     }
     return this.#set(key, descriptor.value);
   }
@@ -120,9 +124,15 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
   }
 }
 
+export function namedBySymbol(symbol: symbol): HoldfastError {
+  return invalid(
+    `attribute ${showText(String(symbol))} has a symbol for its name, which cannot be stored: name it by text`,
+  );
+}
+
 export function notDeclared(name: string): HoldfastError {
   return invalid(
-    `attribute ${JSON.stringify(name)} is not declared: declare it, or allow any name with the option \`undeclared\``,
+    `attribute ${showText(JSON.stringify(name))} is not declared: declare it, or allow any name with the option \`undeclared\``,
     name,
   );
 }

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, shortId } from '../errors.ts';
 import { Attribute } from './attribute.ts';
 import type { Host, Owner } from './attribute-terms.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
@@ -6,7 +6,7 @@ import type { FrozenPath } from './frozen.ts';
 import { outlookOf, type Outlook } from './outlook.ts';
 import { stateOf } from './state.ts';
 
-export { isEqual } from './assignment.ts';
+export { isKnownEqual } from './assignment.ts';
 export { unwrap } from './nodes.ts';
 export { plain, plainFor } from './plain.ts';
 export { withoutState } from './result.ts';
@@ -50,22 +50,40 @@ class Nobody implements Owner {
   forget(): void {}
 }
 
-function refuseEnded(): never {
-  throw new HoldfastError(
-    'ERR_CLOSED',
-    'The session has ended, with its scope or by close(): await in the scope what it starts, or open the session again and use its new state.',
-  );
-}
+/** Of a session that has ended, which parts of a kept one remember: it holds nothing of it but its id. */
+class Ended implements Host {
+  readonly #session: string;
 
-/** Of all that were closed: parts of a kept session remember who showed them last. */
-const ENDED: Host = {
-  isClosed: () => true,
-  markRead: refuseEnded,
-  markWritten: refuseEnded,
-  rootOf: () => undefined,
-  isFree: () => false,
-  replaceRoot: () => undefined,
-};
+  constructor(session: string) {
+    this.#session = session;
+  }
+
+  isClosed(): true {
+    return true;
+  }
+
+  refuse(): never {
+    const what = 'has ended, with its scope or by close()';
+    const message = `session '${shortId(this.#session)}' ${what}: await in the scope what it starts, or open it again and use its new state`;
+    throw new HoldfastError('ERR_CLOSED', message, { session: this.#session });
+  }
+
+  markRead(): never {
+    return this.refuse();
+  }
+
+  markWritten(): never {
+    return this.refuse();
+  }
+
+  rootOf(): undefined {}
+
+  isFree(): false {
+    return false;
+  }
+
+  replaceRoot(): void {}
+}
 
 export interface TrackerOptions {
   readonly saveMode: SaveMode;
@@ -96,7 +114,8 @@ export class Tracker implements Host {
   readonly #attributes = new Map<string, Attribute>();
   /** Read, written, or with Dates or bytes in the application's hands; in the order in which that began. */
   readonly #touched = new Set<Attribute>();
-  #closed = false;
+  /** Undefined: it is open. */
+  #ended: Ended | undefined;
   /** Marks are made in generations, so that `settle` takes back only what was captured. */
   #generation = 1;
 
@@ -173,10 +192,13 @@ export class Tracker implements Host {
     return aliased;
   }
 
-  /** From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`. */
-  close(): void {
-    this.#closed = true;
-    for (const attribute of this.#attributes.values()) attribute.end(ENDED);
+  /**
+   * From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`, which names the
+   * session.
+   */
+  close(session: string): void {
+    this.#ended ??= new Ended(session);
+    for (const attribute of this.#attributes.values()) attribute.end(this.#ended);
   }
 
   #isTracked({ class: attributeClass, readIn, writtenIn, exposures }: Attribute): boolean {
@@ -217,11 +239,11 @@ export class Tracker implements Host {
   }
 
   isClosed(): boolean {
-    return this.#closed;
+    return this.#ended !== undefined;
   }
 
   checkOpen(): void {
-    if (this.#closed) refuseEnded();
+    this.#ended?.refuse();
   }
 
   /** Undefined: not declared. */

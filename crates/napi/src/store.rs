@@ -25,22 +25,28 @@ struct Inside {
     wake: Option<Wake>,
     /// Answers as bytes, not fetched yet.
     answers: Vec<u8>,
-    handle: Option<Handle>,
 }
 
 #[derive(Default)]
-struct Mailbox(Mutex<Inside>);
+struct Mailbox {
+    inside: Mutex<Inside>,
+    /// Used on the JavaScript thread alone; never locked under the other.
+    handle: Mutex<Option<Handle>>,
+}
 
 impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handle(&self) -> MutexGuard<'_, Option<Handle>> {
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// On the JavaScript thread: nothing is woken any more, and the store has a user less.
     fn shut(&self) {
-        let mut inside = self.lock();
-        let (wake, handle) = (inside.wake.take(), inside.handle.take());
-        drop(inside);
+        let wake = self.lock().wake.take();
+        let handle = self.handle().take();
         drop(handle);
         if let Some(Wake(wake)) = wake {
             // SAFETY: it was taken out under the lock, so that nobody else uses it.
@@ -135,14 +141,14 @@ impl StoreLink {
     pub fn open(&self, dir: String, accept_older: bool, ticket: u32, bound_ms: f64) {
         let options = OpenOptions { accept_older, ticket, due: due_in(bound_ms), sink: self.mailbox.clone() };
         match Handle::open(Path::new(&dir), options) {
-            Ok(handle) => self.mailbox.lock().handle = Some(handle),
+            Ok(handle) => *self.mailbox.handle() = Some(handle),
             Err(error) => self.mailbox.deliver(vec![Answer { ticket, result: Err(error) }]),
         }
     }
 
-    /// Copies the requests.
+    /// Copies the requests. True: there are answers to drain already, for which nobody is woken.
     #[napi(catch_unwind)]
-    pub fn submit(&self, requests: Bytes) -> Result<()> {
+    pub fn submit(&self, requests: Bytes) -> Result<bool> {
         let sink: Arc<dyn Sink> = self.mailbox.clone();
         let (mut jobs, mut refused) = (Vec::new(), Answers::default());
         // SAFETY: the array lives as long as this call, and nothing writes to it meanwhile.
@@ -157,7 +163,7 @@ impl StoreLink {
                 Err(error) => refused.add(&sink, Answer { ticket, result: Err(error) }),
             }
         }
-        let not_taken = match &self.mailbox.lock().handle {
+        let prompt = match &*self.mailbox.handle() {
             Some(handle) => handle.submit(jobs),
             None => {
                 let mut answers = Answers::default();
@@ -165,17 +171,17 @@ impl StoreLink {
                 answers
             }
         };
-        // Not under the mailbox's lock, for there the answers are put.
-        refused.deliver();
-        not_taken.deliver();
-        Ok(())
+        let mut inside = self.mailbox.lock();
+        let answers = refused.into_all().into_iter().chain(prompt.into_all());
+        answers.for_each(|answer| encode(&answer, &mut inside.answers));
+        Ok(!inside.answers.is_empty())
     }
 
     /// Gives writes up: those of them that were not begun, and now never will be. Nothing of these happened, and no answer to them comes.
     #[napi(catch_unwind)]
     pub fn withdraw(&self, tickets: Vec<u32>) -> Vec<u32> {
         let sink: Arc<dyn Sink> = self.mailbox.clone();
-        self.mailbox.lock().handle.as_ref().map_or_else(Vec::new, |handle| handle.withdraw(&tickets, &sink))
+        self.mailbox.handle().as_ref().map_or_else(Vec::new, |handle| handle.withdraw(&tickets, &sink))
     }
 
     /// Moves all answers to the start of `out`; their length. Negative: that much room is needed, and nothing was moved.
@@ -195,7 +201,7 @@ impl StoreLink {
     #[napi(catch_unwind)]
     pub fn close(&self, ticket: u32) {
         let sink: Arc<dyn Sink> = self.mailbox.clone();
-        let handle = self.mailbox.lock().handle.take();
+        let handle = self.mailbox.handle().take();
         match handle {
             Some(handle) => handle.close(ticket, &sink),
             None => sink.deliver(vec![Answer { ticket, result: Err(holdfast_sqlite::Error::Closed) }]),

@@ -2,6 +2,7 @@
 
 use crate::deadline;
 use crate::error::Error;
+use crate::no_wait;
 use crate::place::{LOG, STORE};
 use crate::seal;
 use crate::wire::Marks;
@@ -101,6 +102,7 @@ pub fn holds_anything(dir: &Path) -> Result<bool, Error> {
 }
 
 fn connect(dir: &Path, tidy: bool) -> rusqlite::Result<Connection> {
+    no_wait::prepare();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(dir.join(STORE), flags)?;
     tidy_when_closed(&connection, tidy)?;

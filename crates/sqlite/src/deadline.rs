@@ -1,5 +1,6 @@
 //! The bound of the call that a thread is at work on: SQLite's busy handler sees one wait only, so it is kept beside the call.
 
+use crate::no_wait;
 use std::cell::Cell;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -15,6 +16,9 @@ pub fn set(due: Instant) {
 
 /// Waits a little; false when the time is over. SQLite's busy handler, too.
 pub fn nap(_tries: i32) -> bool {
+    if no_wait::is_on() {
+        return false;
+    }
     sleep(NAP);
     DUE.get().is_some_and(|due| Instant::now() < due)
 }

@@ -165,6 +165,11 @@ impl Answers {
         }
     }
 
+    /// Of all, where there is one sink.
+    pub fn into_all(self) -> Vec<Answer> {
+        self.0.into_iter().flat_map(|(_, answers)| answers).collect()
+    }
+
     pub fn deliver(self) {
         for (sink, answers) in self.0 {
             sink.deliver(answers);

@@ -19,13 +19,12 @@ use std::time::Instant;
 const MOST_TOGETHER: usize = 64;
 
 pub fn run(shared: &Arc<Shared>) {
-    let mut connection = None;
-    loop {
-        let Some(jobs) = shared.reads.take(MOST_TOGETHER, None) else { return };
+    while let Some(jobs) = shared.reads.take(MOST_TOGETHER, None) {
         let mut answers = Answers::default();
-        answer(shared, &mut connection, jobs, &mut answers);
+        answer(shared, &mut shared.reading(), jobs, &mut answers);
         answers.deliver();
     }
+    *shared.reading() = None;
 }
 
 fn answer(shared: &Shared, connection: &mut Option<Connection>, jobs: Vec<Job>, answers: &mut Answers) {
@@ -34,10 +33,10 @@ fn answer(shared: &Shared, connection: &mut Option<Connection>, jobs: Vec<Job>, 
     late.iter().for_each(|job| job.answer(answers, Err(Error::Busy)));
     let Some(due) = jobs.iter().map(|job| job.due).min() else { return };
     deadline::set(due);
-    let mut result = guarded(|| look(shared, connection, &jobs));
+    let mut result = guarded(|| look_at_all(shared, connection, &jobs));
     if result.as_ref().is_err_and(Error::ends_connection) {
         *connection = None;
-        result = guarded(|| look(shared, connection, &jobs));
+        result = guarded(|| look_at_all(shared, connection, &jobs));
     }
     match result {
         // What lies on one damaged page is no reason to withhold the rest.
@@ -56,16 +55,53 @@ fn answer(shared: &Shared, connection: &mut Option<Connection>, jobs: Vec<Job>, 
     }
 }
 
-/// All on one view of the store.
-fn look(shared: &Shared, connection: &mut Option<Connection>, jobs: &[Job]) -> Result<Vec<Reply>, Error> {
-    shared.check_refused()?;
-    shared.check_files()?;
+fn look_at_all(shared: &Shared, connection: &mut Option<Connection>, jobs: &[Job]) -> Result<Vec<Reply>, Error> {
     if connection.is_none() {
+        shared.check_refused()?;
+        shared.check_files()?;
         *connection = Some(connection::open_reader(&shared.dir)?);
     }
     let connection = connection.as_mut().ok_or(Error::Closed)?;
-    let transaction = connection.transaction()?;
-    jobs.iter().map(|job| read(&transaction, &job.work)).collect()
+    let mut replies = Vec::new();
+    look(shared, connection, jobs, |reply| {
+        replies.push(reply);
+        true
+    })?;
+    Ok(replies)
+}
+
+/// All on one view of the store; `take` says whether it goes on.
+pub fn look(
+    shared: &Shared,
+    connection: &mut Connection,
+    jobs: &[Job],
+    mut take: impl FnMut(Reply) -> bool,
+) -> Result<(), Error> {
+    shared.check_refused()?;
+    shared.check_files()?;
+    let view = View::of(connection)?;
+    for job in jobs {
+        if !take(read(view.0, &job.work)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A transaction that reads, by statements that are kept prepared: to parse them anew takes as long as a short reading.
+struct View<'a>(&'a Connection);
+
+impl<'a> View<'a> {
+    fn of(connection: &'a mut Connection) -> rusqlite::Result<View<'a>> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(View(connection))
+    }
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]));
+    }
 }
 
 fn read(connection: &Connection, work: &Work) -> Result<Reply, Error> {

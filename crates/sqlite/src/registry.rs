@@ -2,10 +2,12 @@
 
 use crate::error::Error;
 use crate::place::{self, Files, Key};
+use crate::prompt::{self, Misses};
 use crate::queue::{Answer, Answers, Job, Queue, Reply, Sink, Work};
 use crate::reader;
 use crate::wire::Request;
 use crate::writer::Writer;
+use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +38,9 @@ pub struct Shared {
     pub writes: Queue,
     pub reads: Queue,
     pub key: Key,
+    /// The reader's, once it has opened it.
+    pub reading: Mutex<Option<Connection>>,
+    pub misses: Misses,
     /// Changed under the registry's lock.
     users: Mutex<usize>,
     files: Mutex<Option<Files>>,
@@ -57,6 +62,8 @@ impl Shared {
             key,
             writes: Queue::default(),
             reads: Queue::default(),
+            reading: Mutex::new(None),
+            misses: Misses::default(),
             users: Mutex::new(0),
             files: Mutex::new(None),
             refused: Mutex::new(None),
@@ -79,6 +86,10 @@ impl Shared {
             self.reads.close();
         }
         writer.map(|_| ()).map_err(failed)
+    }
+
+    pub fn reading(&self) -> MutexGuard<'_, Option<Connection>> {
+        lock(&self.reading)
     }
 
     pub fn note_files(&self, files: &Files) {
@@ -217,9 +228,9 @@ impl Handle {
     }
 
     /// Those that come together are written together. The answer to each ticket comes by its `due`, unless the disk itself hangs;
-    /// of those that are not taken in it is returned, for the caller to deliver.
+    /// of those that are not taken in, or that need not wait, it is returned, for the caller to deliver.
     pub fn submit(&self, jobs: Vec<Job>) -> Answers {
-        let mut refused = Answers::default();
+        let mut answers = Answers::default();
         let (mut reading, mut writing) = (Vec::new(), Vec::new());
         for job in jobs {
             match job.work {
@@ -227,19 +238,20 @@ impl Handle {
                 Work::Do(Request::Check | Request::Copy(_)) => {
                     let (sink, ticket) = (job.sink.clone(), job.ticket);
                     if let Err(error) = self.shared.look_long(job) {
-                        refused.add(&sink, Answer { ticket, result: Err(error) });
+                        answers.add(&sink, Answer { ticket, result: Err(error) });
                     }
                 }
                 _ => writing.push(job),
             }
         }
-        if !reading.is_empty() {
-            self.shared.reads.push(reading, &mut refused);
-        }
         if !writing.is_empty() {
-            self.shared.writes.push(writing, &mut refused);
+            self.shared.writes.push(writing, &mut answers);
         }
-        refused
+        let reading = prompt::answer(&self.shared, reading, &mut answers);
+        if !reading.is_empty() {
+            self.shared.reads.push(reading, &mut answers);
+        }
+        answers
     }
 
     /// Of writes that were submitted, those that were not begun and now never will be: nothing of them happened.

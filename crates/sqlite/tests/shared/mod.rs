@@ -74,13 +74,30 @@ impl User {
     }
 
     pub fn send(&mut self, request: Request) -> u32 {
+        self.submit(request).deliver();
+        self.next - 1
+    }
+
+    /// What is answered by the thread that asks.
+    fn submit(&mut self, request: Request) -> Answers {
         let ticket = self.next;
         self.next += 1;
         let due = Instant::now() + self.bound;
-        self.handle
-            .submit(vec![Job { work: Work::Do(request), bytes: self.weigh, ticket, due, sink: self.sink.clone() }])
-            .deliver();
-        ticket
+        let job = Job { work: Work::Do(request), bytes: self.weigh, ticket, due, sink: self.sink.clone() };
+        self.handle.submit(vec![job])
+    }
+
+    /// None: it was left to the reader, whose answer is taken off.
+    pub fn read_at_once(&mut self, id: &str) -> Option<Found> {
+        let answers = self.submit(Request::Fetch(Fetch { id: id.into(), from: Some(0), limit_bytes: u64::MAX }));
+        match answers.into_all().pop() {
+            Some(Answer { result: Ok(Reply::Read(found)), .. }) => Some(found),
+            Some(other) => panic!("{other:?}"),
+            None => {
+                self.receive();
+                None
+            }
+        }
     }
 
     pub fn withdraw(&self, tickets: &[u32]) -> Vec<u32> {
