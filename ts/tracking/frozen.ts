@@ -1,10 +1,11 @@
 import { HoldfastError } from '../errors.ts';
-import { showPath, type PathStep } from '../path.ts';
+import { showPath } from '../path.ts';
 import { isEqual } from './assignment.ts';
 import type { Host } from './attribute-terms.ts';
 import type { Attribute } from './attribute.ts';
+import { keyIn } from './change-set.ts';
 import { isObject, kindOf, thawed, type Tree } from './kinds.ts';
-import { stepsTo, unwrap } from './nodes.ts';
+import { nodeOfRaw, unwrap } from './nodes.ts';
 import { plainFor } from './plain.ts';
 import { unreadable } from './unreadable.ts';
 
@@ -27,11 +28,13 @@ interface Kept {
 export class Frozen {
   readonly #attribute: Attribute;
   readonly #paths: readonly FrozenPath[];
+  readonly #deepest: number;
   readonly #parts = new Map<FrozenPath, Attribute>();
 
   constructor(attribute: Attribute, paths: readonly FrozenPath[]) {
     this.#attribute = attribute;
     this.#paths = paths;
+    this.#deepest = Math.max(...paths.map(({ length }) => length));
   }
 
   /** What shows the value under `key` of `parent`; undefined: it is not frozen. */
@@ -113,13 +116,21 @@ export class Frozen {
     return taken;
   }
 
-  /** From the attribute's value on; undefined: not by names alone. */
+  /** From the attribute's value on; undefined: not by names alone, or deeper than anything frozen. */
   #stepsTo(parent: object, key: unknown): FrozenPath | undefined {
     const attribute = this.#attribute;
     if (parent === attribute) return [];
-    const steps: readonly PathStep[] | undefined = parent === attribute.root ? [] : stepsTo(parent, attribute);
-    const all = steps && [...steps, key];
-    return all?.every((step): step is string => typeof step === 'string') === true ? all : undefined;
+    if (typeof key !== 'string') return undefined;
+    const steps = [key];
+    for (let at = parent; at !== attribute.root;) {
+      const node = nodeOfRaw(at);
+      const holder = node?.parent;
+      const step = node === undefined || !isPlain(holder) ? undefined : keyIn(node, holder);
+      if (typeof step !== 'string' || steps.length === this.#deepest) return undefined;
+      steps.unshift(step);
+      at = holder!;
+    }
+    return steps;
   }
 
   #refuse(steps: FrozenPath): never {
