@@ -9,7 +9,7 @@ import type { AttributeChange } from '../../ts/log/body.ts';
 import { Image } from '../../ts/log/image.ts';
 import type { LogRecord } from '../../ts/log/record.ts';
 import { compare } from '../../ts/sync/compare.ts';
-import { DIFFERENCING } from '../../ts/sync/differencing.ts';
+import { DIFFERENCING, isRearranged } from '../../ts/sync/differencing.ts';
 import type { Differencing } from '../../ts/sync/differencing.ts';
 import { Replay } from '../../ts/sync/replay.ts';
 import { seeded } from '../diff/pairs.ts';
@@ -97,6 +97,22 @@ describe('differencing', () => {
       differencing: (name) => (name === 'a' ? 'graph' : undefined),
     });
     expect(difference?.changes.map(({ op }) => op)).toEqual(['graph', 'binary']);
+  });
+
+  it('asks the graph differ by `auto` only where the bytes are those that were there, in another order', () => {
+    const random = seeded(2);
+    const numbers = (): number[] => Array.from({ length: 2_000 }, () => 70_000 + random(1e9));
+    const asked = (base: unknown, target: unknown): boolean => {
+      const [from, to] = [msgpackCodec.encode(base, 'base'), msgpackCodec.encode(target, 'target')];
+      return isRearranged(from, to, jsDiffer.diff(from, to));
+    };
+    const some = numbers();
+    expect(asked(some, shuffled(some, 1))).toBe(true);
+    expect(asked(list, shuffled(list, 1).with(3, { id: 3, name: 'another', price: 1 }))).toBe(true);
+    expect(asked(some, numbers())).toBe(false); // all new, and as long
+    expect(asked(list, [...list, ...rows(40)])).toBe(false);
+    expect(asked(some, some.with(7, 1e9))).toBe(false);
+    expect(asked([1, 2, 3, 4], [4, 3, 2, 1])).toBe(false);
   });
 
   it('takes by `auto` no step more bytes than by `binary`, and far fewer where parts have moved', () => {

@@ -46,19 +46,29 @@ export function changeOf(
 const LEAST_BYTES = 64;
 /** Of the target, the share that such a delta has at least. */
 const LEAST_SHARE = 1 / 16;
-/** Of the delta, what the target is longer or shorter than the base at most. */
-const MOST_GROWTH = 1 / 8;
+/** Bytes that may have come or gone beside, of any value: so many, and a share of the delta. */
+const SOME_OTHER = 32;
+const OTHER_SHARE = 1 / 32;
+const counts = new Int32Array(256);
 
 /**
- * Whether parts have moved, as it seems: there is much to tell, and yet the length is about what it was. What was added,
- * replaced or changed in place takes about as many bytes either way, and far less time as bytes.
+ * Whether parts have moved, as it seems: there is much to tell, and yet the bytes are those that were there, in another
+ * order. What was added, replaced or changed in place takes about as many bytes either way, and far less time as bytes.
  */
-function isRearranged(base: Uint8Array, target: Uint8Array, { length }: Uint8Array): boolean {
-  return (
-    length >= LEAST_BYTES &&
-    length >= LEAST_SHARE * target.length &&
-    Math.abs(target.length - base.length) <= MOST_GROWTH * length
-  );
+export function isRearranged(base: Uint8Array, target: Uint8Array, { length }: Uint8Array): boolean {
+  const most = SOME_OTHER + OTHER_SHARE * length;
+  if (length < LEAST_BYTES || length < LEAST_SHARE * target.length) return false;
+  return Math.abs(target.length - base.length) <= most && otherBytes(base, target) <= most;
+}
+
+/** How many bytes are more or fewer of their value in the one than in the other. */
+function otherBytes(base: Uint8Array, target: Uint8Array): number {
+  counts.fill(0);
+  for (let i = 0; i < base.length; i += 1) counts[base[i]!]! += 1;
+  for (let i = 0; i < target.length; i += 1) counts[target[i]!]! -= 1;
+  let others = 0;
+  for (let value = 0; value < 256; value += 1) others += Math.abs(counts[value]!);
+  return others;
 }
 
 /**
