@@ -12,6 +12,8 @@ import { EditWriter } from './write.ts';
 import { Writer } from './writer.ts';
 
 const KIND_BITS = 2;
+/** What a packed byte stands for at most, and its part in the room of what it makes. */
+const UNPACKED = 8;
 /** Shorter edits are kept as they are: what might be won is less than the time that it takes to look. */
 const SHORT = 48;
 /** Of a large state, edits whose values are no longer. */
@@ -104,8 +106,13 @@ function shortest(edits: Uint8Array | undefined, base: Side, target: Side): Uint
   return sealed(out, new Seen());
 }
 
-/** The target: with its canonical bytes where the delta is about those. */
-export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): Side {
+/** By how many bytes values may have grown, at most: what deltas brought, and what they copied. */
+export interface Growth {
+  bytes: number;
+}
+
+/** The target: with its canonical bytes where the delta is about those. What it may have grown by is added to `growth`. */
+export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number, growth?: Growth): Side {
   const reader = new Reader(delta, 0, delta.length);
   const head = reader.byte();
   switch (head) {
@@ -123,12 +130,18 @@ export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): S
     }
     default:
       if ((head & 3) !== GRAPH_EDITS) return reader.corrupt('its kind is unknown');
-      return liveSide(applyEdits(base.value, delta, limitBytes, true), 'target');
+      return liveSide(applyEdits(base.value, delta, limitBytes, true, growth), 'target');
   }
 }
 
 /** `isChecked` false: whatever the seal says, for tests of what stands behind it. */
-export function applyEdits(base: unknown, delta: Uint8Array, limitBytes: number, isChecked: boolean): unknown {
+export function applyEdits(
+  base: unknown,
+  delta: Uint8Array,
+  limitBytes: number,
+  isChecked: boolean,
+  growth?: Growth,
+): unknown {
   const header = new Reader(delta, 0, delta.length);
   const end = bodyEnd(delta, header);
   const short = header.byte() >>> KIND_BITS;
@@ -140,6 +153,7 @@ export function applyEdits(base: unknown, delta: Uint8Array, limitBytes: number,
   checkSize(end - start - length, limitBytes);
   const edits = new EditReader(new Reader(delta, start, start + length), values, limitBytes);
   const target = edits.whole(base);
+  if (growth !== undefined) growth.bytes += edits.taken + UNPACKED * delta.length;
   if (isChecked) checkSeal(delta, edits.seen, header);
   return target;
 }

@@ -103,10 +103,16 @@ export function restructured(
 ): Uint8Array {
   return withDiffer(differ, () => {
     let side = bytesSide(base);
+    const growth = { bytes: 0 };
     for (const delta of deltas) {
-      side = applyDelta(side, delta, limitBytes);
-      checkSize(side.bytes().length, limitBytes); // a few bytes can double what is there
+      side = applyDelta(side, delta, limitBytes, growth);
+      // A few bytes can double what is there. To encode it after each of them would take as long as there are deltas.
+      if (growth.bytes <= limitBytes) continue;
+      checkSize(side.bytes().length, limitBytes);
+      growth.bytes = 0;
     }
-    return side.bytes();
+    const bytes = side.bytes();
+    checkSize(bytes.length, limitBytes);
+    return bytes;
   });
 }
