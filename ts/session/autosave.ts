@@ -35,11 +35,12 @@ export function autosave(session: Saved, { everyMs }: AutosaveOptions, clock: Cl
 async function save(held: WeakRef<Saved>, observers: Observers): Promise<boolean> {
   const session = held.deref();
   if (session === undefined || session.closed) return false;
-  if (session.tracked().length === 0) return true;
-  await session.save().catch((error: unknown) => {
+  try {
+    if (session.tracked().length > 0) await session.save();
+  } catch (error) {
     const code = error instanceof HoldfastError ? error.code : undefined;
     const message = error instanceof Error ? error.message : String(error);
     if (code !== 'ERR_CLOSED') observers.emit('autosave-error', () => ({ id: session.id, code, message }));
-  });
+  }
   return true;
 }

@@ -22,6 +22,8 @@ export class Slots implements AttributeSlots {
   readonly #definition: SessionDefinition<object, object>;
   readonly #slots = new Map<string, Slot>();
   readonly #portions = new Map<string, Portions>();
+  /** Names of attributes that were deleted in this use. */
+  readonly #deleted = new Set<string>();
   /** The names may no longer be those of the image. */
   #reshaped = false;
 
@@ -109,8 +111,13 @@ export class Slots implements AttributeSlots {
     this.owner(name).settle(bytes, this.#slots.get(name)?.value);
   }
 
-  /** The application may still hold parts of these attributes: they are decoded again when next read. */
+  /**
+   * At the end of a use. The application may still hold parts of these attributes: they are decoded again when next
+   * read. Of those that are gone nothing is kept.
+   */
   unload(names: readonly string[]): void {
+    for (const name of this.#deleted) if (!this.#slots.has(name)) this.#portions.delete(name);
+    this.#deleted.clear();
     for (const name of names) {
       const slot = this.#slots.get(name);
       if (slot === undefined) continue;
@@ -123,6 +130,7 @@ export class Slots implements AttributeSlots {
   /** A default takes the place of what is deleted, so that reading its attribute gives the declared type again. */
   delete(name: string): void {
     if (!this.#slots.delete(name)) return;
+    this.#deleted.add(name);
     this.#portions.get(name)?.forget();
     this.#reshaped = true;
     if (Object.hasOwn(this.#definition.attributes, name) && this.#definition.attributes[name]?.initial !== undefined)
