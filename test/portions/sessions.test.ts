@@ -58,6 +58,7 @@ class Program {
   readonly appended: string[] = [];
   readonly #explains: boolean;
   readonly #faults: number;
+  readonly #keeps: boolean;
 
   /** `faults`: of what the store does, how much; 3: nothing that takes time. `explains`: each save, before it. */
   constructor(
@@ -67,6 +68,7 @@ class Program {
     this.#random = seeded(seed);
     this.#faults = faults;
     this.#explains = explains;
+    this.#keeps = frozen;
     let drawn = 0;
     const store = through(new MemoryStore(), {
       append: async (call, _id, { bytes }) => {
@@ -110,7 +112,7 @@ class Program {
   #check({ id, saved, before, after }: Told): void {
     const { b } = decoded(after);
     // What is undefined has no value yet.
-    if ((b['deep'] as Loose)['er'] !== undefined)
+    if (this.#keeps && (b['deep'] as Loose)['er'] !== undefined)
       this.frozen.add(
         id.slice(0, 2) +
           Buffer.from(msgpackCodec.encode([(b['deep'] as Loose)['er'], b['list']], 'x')).toString('latin1'),
