@@ -122,3 +122,36 @@ it('is not undone by an onSaved that fails, of which a warning tells once', asyn
     ['onSaved failed: no audit today; the save stands; it is called on, and its further failures are not reported'],
   ]);
 });
+
+it('tells of a save without a lock what it has changed there, and goes on telling it', async () => {
+  const store = new MemoryStore();
+  const counted = defineSession({ cart: mutable<Record<string, number>>(() => ({}), { differencing: 'off' }) });
+  const told: Saved[] = [];
+  const [one, two] = [{ onSaved: (saved: Saved) => told.push(saved) }, {}].map(
+    (more) => new SessionRepository({ store, definition: counted, ...more }),
+  ) as [SessionRepository<{ cart: Record<string, number> }>, SessionRepository<{ cart: Record<string, number> }>];
+  open.push(one as never, two as never);
+  await two.scope('s', (state) => void (state.cart = { base: 1, pad: 0 }), { create: true });
+  await one.scope(
+    's',
+    async (state, session) => {
+      state.cart['mine'] = 1;
+      expect((await session.explain()).attributes).toMatchObject([
+        { name: 'cart', op: 'put', paths: [['cart', 'mine']] },
+      ]);
+      await two.scope('s', (other) => void (other.cart['theirs'] = 2));
+    },
+    { mode: 'optimistic' },
+  );
+  for (let n = 0; n < 5; n += 1) await one.scope('s', (state) => void (state.cart['pad'] = n), { mode: 'optimistic' });
+  for (let n = 0; n < 5; n += 1) await one.scope('s', (state) => void (state.cart['base'] = n));
+  const changes = told.map((saved) => saved.changes());
+  expect(changes[0]).toEqual([{ op: 'set', path: ['cart', 'mine'], value: 1 }]);
+  expect(
+    changes
+      .slice(1)
+      .flat()
+      .map((change) => ('value' in change ? change.value : undefined)),
+  ).toEqual([1, 2, 3, 4, 0, 1, 2, 3, 4]);
+  expect((await one.read('s'))!.cart).toEqual({ base: 4, pad: 4, theirs: 2, mine: 1 });
+});

@@ -3,7 +3,7 @@ import { msgpackCodec } from '../codec/msgpack.ts';
 import { EditReader } from './apply.ts';
 import { compare } from './compare.ts';
 import type { Edit } from './edit.ts';
-import { binaryDiffer } from './engine.ts';
+import { binaryDiffer, bytesDiffer } from './engine.ts';
 import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE } from './format.ts';
 import { pack, unpack } from './packed.ts';
 import { Reader } from './reader.ts';
@@ -24,27 +24,42 @@ const LARGE = 512;
 /** A value, and its canonical bytes where they are there or wanted. */
 export interface Side {
   readonly value: unknown;
+  /** The bytes, where these are what was given. */
+  readonly given: Uint8Array | undefined;
   bytes(): Uint8Array;
 }
 
 export function liveSide(value: unknown, name: string): Side {
   let bytes: Uint8Array | undefined;
-  return { value, bytes: () => (bytes ??= msgpackCodec.encode(value, name)) };
+  return { value, given: undefined, bytes: () => (bytes ??= msgpackCodec.encode(value, name)) };
 }
 
-/** Of canonical bytes; decoded when that is asked for. */
-export function bytesSide(bytes: Uint8Array): Side {
-  let decodedOnce: { readonly value: unknown } | undefined;
-  return {
-    get value() {
-      return (decodedOnce ??= { value: msgpackCodec.decode(bytes) }).value;
-    },
-    bytes: () => bytes,
-  };
+/** Of bytes that are decoded when their value is asked for. */
+export class EncodedSide implements Side {
+  readonly given: Uint8Array;
+  private decoded: { readonly value: unknown } | undefined;
+
+  constructor(bytes: Uint8Array) {
+    this.given = bytes;
+  }
+
+  get value(): unknown {
+    this.decoded ??= { value: msgpackCodec.decode(this.given) };
+    return this.decoded.value;
+  }
+
+  bytes(): Uint8Array {
+    return this.given;
+  }
 }
 
 /** The delta that turns one side into the other: edits, or whatever is shorter where those are long. */
 export function makeDelta(base: Side, target: Side): Uint8Array {
+  if (base.given === undefined || target.given === undefined) return deltaOfValues(base, target);
+  return bytesDiffer()?.diff(base.given, target.given) ?? deltaOfValues(base, target);
+}
+
+function deltaOfValues(base: Side, target: Side): Uint8Array {
   const edit = compare(base.value, target.value, 0);
   if (edit === undefined) return Uint8Array.of(GRAPH_SAME);
   if (edit.kind === 'set') return shortest(undefined, base, target);
@@ -111,8 +126,18 @@ export interface Growth {
   bytes: number;
 }
 
-/** The target: with its canonical bytes where the delta is about those. What it may have grown by is added to `growth`. */
+/**
+ * The target: with its canonical bytes where the delta or the base is about those, else what it may have grown by is
+ * added to `growth`.
+ */
 export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number, growth?: Growth): Side {
+  const bytes = base.given === undefined ? undefined : bytesDiffer()?.apply(base.given, delta, limitBytes);
+  return bytes === undefined ? applyToValue(base, delta, limitBytes, growth) : new EncodedSide(bytes);
+}
+
+function applyToValue(base: Side, delta: Uint8Array, limitBytes: number, growth: Growth | undefined): Side {
+  // Bytes that are damaged are refused here, whatever the delta says.
+  const { value } = base;
   const reader = new Reader(delta, 0, delta.length);
   const head = reader.byte();
   switch (head) {
@@ -130,7 +155,7 @@ export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number, gr
     }
     default:
       if ((head & 3) !== GRAPH_EDITS) return reader.corrupt('its kind is unknown');
-      return liveSide(applyEdits(base.value, delta, limitBytes, true, growth), 'target');
+      return liveSide(applyEdits(value, delta, limitBytes, true, growth), 'target');
   }
 }
 
@@ -171,7 +196,7 @@ function checkSeal(delta: Uint8Array, seen: Seen, reader: Reader): void {
 /** A value whose bytes are checked by reading them. */
 function decoded(bytes: Uint8Array, limitBytes: number): Side {
   checkSize(bytes.length, limitBytes);
-  return { value: msgpackCodec.decode(bytes), bytes: () => bytes };
+  return { value: msgpackCodec.decode(bytes), given: bytes, bytes: () => bytes };
 }
 
 export function checkSize(bytes: number, limitBytes: number): void {

@@ -1,14 +1,18 @@
 import type { Codec } from '../codec/codec.ts';
 import { HoldfastError } from '../errors.ts';
-import type { FrozenPath } from '../tracking/frozen.ts';
-import { NO_FROZEN, frozenPaths, namesTo } from './frozen-paths.ts';
+import { mergePolicy } from '../graph/merge.ts';
+import type { MergePolicy } from '../graph/merge.ts';
 import { checkOptions, count, describe, flag, func, listOf, oneOf, text } from '../options.ts';
+import type { Rules } from '../options.ts';
 import { checkName } from '../path.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import { namedBySymbol, notDeclared } from '../tracking/state.ts';
+import type { FrozenPath } from '../tracking/frozen.ts';
+import { NO_FROZEN, frozenPaths, namesTo } from './frozen-paths.ts';
 import { made } from './made.ts';
+import type { MergeOf } from './policy.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
 import type { IfStorable } from './storable.ts';
@@ -31,6 +35,8 @@ export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> 
   readonly differencing: Differencing | undefined;
   /** Undefined: none. */
   readonly frozen: readonly FrozenPath[] | undefined;
+  /** Of what both an optimistic use and others have changed. */
+  readonly merge: MergePolicy;
   /** Carries the types only. */
   readonly type?: [T, P];
 }
@@ -61,7 +67,17 @@ export interface AttributeOptions<T> {
    * attribute, or what holds them, without them. Not of an immutable attribute, which keeps all of its value.
    */
   readonly frozen?: readonly (string | readonly string[])[] | undefined;
+  /**
+   * What becomes of parts that an optimistic use has changed and others meanwhile too. Default `'fail'`: its save is
+   * refused.
+   */
+  readonly merge?: MergeOf<T> | undefined;
 }
+
+/** What is set once has nothing to be merged. */
+type OptionsOf<C extends AttributeClass, T> = C extends 'immutable'
+  ? Omit<AttributeOptions<T>, 'merge'>
+  : AttributeOptions<T>;
 
 /** `() => []` says nothing of the elements. */
 type Filled<T> = [T] extends [readonly never[]] ? unknown[] : T;
@@ -71,14 +87,22 @@ interface Builder<C extends AttributeClass> {
   <T>(): IfStorable<T, AttributeSpec<T, C, 'optional'>>;
   <T>(
     initial: () => T,
-    options?: Omit<AttributeOptions<T>, 'required'>,
+    options?: Omit<OptionsOf<C, T>, 'required'>,
   ): IfStorable<Filled<T>, AttributeSpec<Filled<T>, C, 'default'>>;
   <T>(
     initial: undefined,
-    options: AttributeOptions<T> & { readonly required: true },
+    options: OptionsOf<C, T> & { readonly required: true },
   ): IfStorable<T, AttributeSpec<T, C, 'required'>>;
-  <T>(initial: undefined, options: AttributeOptions<T>): IfStorable<T, AttributeSpec<T, C, 'optional'>>;
+  <T>(initial: undefined, options: OptionsOf<C, T>): IfStorable<T, AttributeSpec<T, C, 'optional'>>;
 }
+
+const RULES: Rules = {
+  version: count(1),
+  migrate: func,
+  required: flag,
+  differencing: oneOf(...DIFFERENCING),
+  frozen: NO_FROZEN,
+};
 
 function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
   const build = (
@@ -89,14 +113,12 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
     if (initial !== undefined && typeof initial !== 'function') {
       throw new HoldfastError('ERR_INVALID', `${what} takes a default as a function, e.g. ${attributeClass}(() => [])`);
     }
-    checkOptions(what, options, {
-      version: count(1),
-      migrate: func,
-      required: flag,
-      differencing: oneOf(...DIFFERENCING),
-      frozen: attributeClass === 'immutable' ? NO_FROZEN : listOf(namesTo),
-    });
-    const { version = 0, migrate, required = false, differencing } = options;
+    checkOptions(
+      what,
+      options,
+      attributeClass === 'immutable' ? RULES : { ...RULES, merge: mergePolicy, frozen: listOf(namesTo) },
+    );
+    const { version = 0, migrate, required = false, merge = 'fail', differencing } = options;
     const frozen = options.frozen && frozenPaths(options.frozen);
     if (required && initial !== undefined)
       throw new HoldfastError(
@@ -105,7 +127,16 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
       );
     if (migrate !== undefined && version === 0)
       throw new HoldfastError('ERR_INVALID', `${what}: migrate needs a version, the one that it leads to`);
-    return { class: attributeClass, initial, required, version, migrate, differencing, frozen };
+    return {
+      class: attributeClass,
+      initial,
+      required,
+      version,
+      migrate,
+      merge: merge as MergePolicy,
+      differencing,
+      frozen,
+    };
   };
   return build as Builder<C>;
 }

@@ -20,18 +20,22 @@ export function explained(error: unknown, hold: Hold): unknown {
   return new HoldfastError(code, `${message}. Why: ${why}`, { outcome, session, revision });
 }
 
-/** Why the expiry of a session cannot be changed. */
+/** Of sessions without a lock: what their save was refused with before anything of them was stored. */
+const refusals = new WeakMap<object, unknown>();
+
+/** Nothing of the session is stored, nor will be: its use may be run again. */
+export function noteRefusal(session: object, error: unknown): void {
+  const { code, outcome } = error as HoldfastError;
+  if (code === 'ERR_CONFLICT' || (code === 'ERR_FENCED' && outcome === 'none')) refusals.set(session, error);
+}
+
+export const wasRefused = (session: object, error: unknown): boolean => refusals.get(session) === error;
+
+/** What a new rule of expiry was refused with. */
 export function untouched(id: string, why: 'fenced' | 'gone'): HoldfastError {
-  const details = { session: id };
-  if (why === 'fenced')
-    return new HoldfastError(
-      'ERR_FENCED',
-      `session '${shortId(id)}': its lock was given to another; its expiry stays as it was: open it again`,
-      details,
-    );
-  return new HoldfastError(
-    'ERR_CONFLICT',
-    `session '${shortId(id)}' is not there (any more): save it before it can expire`,
-    details,
-  );
+  const [code, text] =
+    why === 'fenced'
+      ? (['ERR_FENCED', 'its lock was given to another; its expiry stays as it was: open it again'] as const)
+      : (['ERR_CONFLICT', 'it is not there (any more): save it before it can expire'] as const);
+  return new HoldfastError(code, `session '${shortId(id)}': ${text}`, { session: id });
 }

@@ -4,29 +4,36 @@ import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
 import { checkId } from '../store/arguments.ts';
 import { explainPush } from '../sync/explain.ts';
-import { push, pushCopy, pushEnd } from '../sync/push.ts';
+import { pushCopy, pushEnd } from '../sync/push.ts';
+import type { Tracked } from '../sync/compare.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
-import { Tracker, isKnownEqual } from '../tracking/tracker.ts';
+import { Tracker } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
-import { checkValues, classOf, givenOf } from './definition.ts';
-import { endAfter, explained, isOver, untouched } from './endings.ts';
+import { checkValues, givenOf } from './definition.ts';
+import { endAfter, explained, isOver, noteRefusal, untouched } from './endings.ts';
 import { explanationOf } from './explanation.ts';
 import type { Explanation } from './explanation.ts';
 import type { ChangeIdOptions } from './options.ts';
+import { replaceAll } from './replacing.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import { Saved } from './saved.ts';
+import { saveUnder } from './saving.ts';
+import type { Saving } from './saving.ts';
 import type { Slots } from './slots.ts';
+import { Turns } from './turns.ts';
 import type { Opened } from './unclosed.ts';
+import { Unlocked } from './unlocked.ts';
 
 /** The last save of a scope: nobody gets what it did. */
 export let endScope: <S extends object, V extends object>(session: Session<S, V>) => Promise<unknown>;
 
 /**
- * A session that this process has opened and locked. Read and write `state` like any object; `save` sends what changed.
- * Close it when done (`close` discards what was not saved), or use `SessionRepository.scope`, which does.
+ * A session that this process has opened, and locked unless by `mode`. Read and write `state` like any object; `save`
+ * sends what changed. Close it when done (`close` discards what was not saved), or use `SessionRepository.scope`, which
+ * does.
  */
 export class Session<S extends object, V extends object = Partial<S>> {
   static {
@@ -40,8 +47,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
   /** False when the state was never saved before this session was opened. */
   readonly isNew: boolean;
   readonly #opened: Opened;
-  /** The last call that was made; undefined: all have come to an end. */
-  #queue: Promise<void> | undefined;
+  /** Undefined: it has the lock. */
+  readonly #unlocked: Unlocked | undefined;
+  readonly #turns: Turns = new Turns();
   /** `close` was called: it comes after what was asked for before, and nothing after it. */
   #closing = false;
   #ended = false;
@@ -52,14 +60,16 @@ export class Session<S extends object, V extends object = Partial<S>> {
   /** A save of this session of which it has told that its outcome is unknown. */
   #doubt: Unsettled | undefined;
 
-  constructor(context: SessionContext, { claimed, slots, create }: SessionParts) {
+  constructor(context: SessionContext, { claimed, slots, create, access }: SessionParts) {
     this.#context = context;
     this.#slots = slots;
     this.#create = create;
     this.#opened = { claimed };
     this.isNew = !claimed.replica.exists;
     this.#tracker = new Tracker(slots, context);
-    context.unclosed.watch(this.#tracker, this.#opened);
+    const { mode = 'exclusive' } = access;
+    this.#unlocked = mode === 'exclusive' ? undefined : new Unlocked(context, claimed, slots, this.#tracker, access);
+    if (mode !== 'read') context.unclosed.watch(this.#tracker, this.#opened);
   }
 
   get id(): string {
@@ -111,20 +121,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
    * to what is there counts as not written.
    */
   replace(values: V): void {
-    const { state } = this.#tracker;
-    const { definition } = this.#context;
-    const slots = this.#slots;
-    const stays = (name: string): boolean =>
-      (classOf(definition, name) === 'immutable' && slots.has(name)) || slots.readOnly(name) !== undefined;
-    checkValues(definition, 'replace', values, (name) => !stays(name));
-    const given = Object.values(values).includes(undefined) ? givenOf(values) : (values as Record<string, unknown>);
-    this.#tracker.checkOpen();
-    const { image } = this.#replica;
-    const isThere = (name: string): boolean =>
-      image.value(name) !== undefined && slots.has(name) && isKnownEqual(slots.get(name), given[name]);
-    for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
-    for (const name of Object.keys(given)) if (!stays(name) && !isThere(name)) state[name] = given[name];
-    slots.arrange(Object.keys(given));
+    this.#unlocked?.checkWritable('replace');
+    replaceAll(this.#context.definition, this.#tracker, this.#slots, this.#replica.image, values);
   }
 
   /**
@@ -137,16 +135,14 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /**
-   * What the next `save` would send, and why it is as much; nothing is changed by asking. Takes about as long as to
-   * encode all that was touched and to compare it part by part: for people. Throws what `save` throws of a value.
+   * What the next `save` would send, as far as nobody else saves before, and why; nothing is changed by asking. As slow
+   * as to encode all that was touched, and to compare it part by part. Throws what `save` throws of a value.
    */
   explain(): Promise<Explanation> {
     return this.#alone(async () => {
-      const unsettled = this.#doubt ?? this.#replica.unsettled;
-      if (unsettled !== undefined) await this.#settled(unsettled);
-      const terms = { token: this.#claimed.hold.token, create: this.#create };
+      await this.#settled();
       const tracked = this.#slots.tracked(this.#tracker.tracked(), undefined);
-      const push = explainPush(this.#context.line, this.#replica, tracked, terms);
+      const push = explainPush(this.#context.line, this.#replica, tracked, this.#create);
       const { image } = this.#replica;
       return explanationOf(push, (name) => this.#tracker.outlook(name, image.value(name)?.bytes));
     });
@@ -170,23 +166,22 @@ export class Session<S extends object, V extends object = Partial<S>> {
   delete(): Promise<void> {
     return this.#alone(async () => {
       const { line, tombstoneTtlMs } = this.#context;
-      const unsettled = this.#doubt ?? this.#replica.unsettled;
-      if (unsettled !== undefined) await this.#settled(unsettled);
+      this.#unlocked?.checkWritable('delete');
+      await this.#settled();
+      const claimed = this.#replica.exists ? await this.#lock() : this.#claimed;
+      const { replica, hold } = claimed;
       this.#shut();
       let how: EndOfHold = 'keep';
       try {
-        if (!this.#replica.exists) return;
-        this.#claimed.hold.leave();
-        await pushEnd(line, this.#replica, {
-          token: this.#claimed.hold.token,
-          keptMs: tombstoneTtlMs,
-          alias: undefined,
-        });
+        if (!replica.exists) return;
+        hold.leave();
+        await pushEnd(line, replica, { token: hold.token, keptMs: tombstoneTtlMs, alias: undefined });
         how = 'released';
       } catch (error) {
         how = endAfter(error);
         throw error;
       } finally {
+        if (claimed !== this.#claimed) await claimed.end(how, undefined);
         await this.#end(how, undefined);
       }
     });
@@ -199,6 +194,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   changeId(newId: string, options: ChangeIdOptions = {}): Promise<void> {
     return this.#alone(async () => {
       checkOptions('changeId', options, CHANGE_ID_RULES);
+      this.#unlocked?.checkWritable('changeId');
       const { graceMs = 0 } = options;
       checkId(newId); // before anything is saved
       if (newId === this.id)
@@ -210,23 +206,34 @@ export class Session<S extends object, V extends object = Partial<S>> {
           `session '${shortId(this.id)}' was never saved: save it before changing its id`,
           { session: this.id },
         );
-      const old = this.#claimed;
+      const old = await this.#lock();
       const given = { ...options, holdMs: options.holdMs ?? old.holdMs };
-      await this.#moveTo(await this.#context.claimNew(newId, given, old.place));
+      try {
+        await this.#moveTo(old, await this.#context.claimNew(newId, given, old.place));
+      } catch (error) {
+        if (this.#unlocked !== undefined) await this.#unlocked.giveBack(old, 'keep', true);
+        throw error;
+      }
       await this.#leave(old, newId, graceMs);
     });
   }
 
-  async #moveTo(to: Claimed): Promise<void> {
-    this.#slots.share(this.#slots.names()); // also where nobody knows whether the copy was stored
+  async #moveTo(old: Claimed, to: Claimed): Promise<void> {
+    this.#slots.share(); // also where nobody knows whether the copy was stored
     try {
-      await pushCopy(this.#context.line, this.#replica, to.replica, to.hold.token);
+      await pushCopy(this.#context.line, old.replica, to.replica, to.hold.token);
     } catch (error) {
       await to.end(endAfter(error), undefined);
       throw error;
     }
+    if (this.#unlocked !== undefined) return this.#unlocked.moveTo(to);
     this.#opened.claimed = to;
     this.#slots.rebase(to.replica.image);
+  }
+
+  /** For what only the lock's holder may do. Of a session without a lock the caller is to give it back. */
+  async #lock(): Promise<Claimed> {
+    return this.#unlocked === undefined ? this.#claimed : this.#unlocked.lock();
   }
 
   async #leave(old: Claimed, newId: string, graceMs: number): Promise<void> {
@@ -251,22 +258,28 @@ export class Session<S extends object, V extends object = Partial<S>> {
   expire(ttlMs: number | undefined): Promise<void> {
     return this.#alone(async () => {
       const { line, leaseMs } = this.#context;
+      this.#unlocked?.checkWritable('expire');
       if (ttlMs !== undefined) checkIdle('expire: ttlMs', ttlMs, leaseMs);
       line.backups.checkCurrent();
-      const unsettled = this.#doubt ?? this.#replica.unsettled;
-      if (unsettled !== undefined) await this.#settled(unsettled);
-      const touch = { token: this.#claimed.hold.token, expiry: { ...this.#replica.expiry, idleMs: ttlMs } };
-      const touched = await line.store.touch(this.id, touch, line.call);
-      if (!touched.touched) throw untouched(this.id, touched.why);
-      this.#replica.used(line.clock.monotonic(), line.time.now(), touch.expiry);
-      await line.backups.touch(this.id, touch);
+      await this.#settled();
+      const claimed = await this.#lock();
+      const touch = { token: claimed.hold.token, expiry: { ...claimed.replica.expiry, idleMs: ttlMs } };
+      try {
+        const touched = await line.store.touch(this.id, touch, line.call);
+        if (!touched.touched) throw untouched(this.id, touched.why);
+        for (const replica of new Set([claimed.replica, this.#replica]))
+          replica.used(line.clock.monotonic(), line.time.now(), touch.expiry);
+        await line.backups.touch(this.id, touch);
+      } finally {
+        if (this.#unlocked !== undefined) await this.#unlocked.giveBack(claimed, 'keep', true);
+      }
     });
   }
 
   /** Ends the session; what was not saved is discarded. Harmless when it has ended. */
   async close(): Promise<void> {
     this.#closing = true;
-    while (this.#queue !== undefined) await this.#queue;
+    while (this.#turns.last !== undefined) await this.#turns.last;
     if (this.#ended) return this.#ending;
     const clean = !this.#closed && this.#tracker.tracked().length === 0;
     await this.#end('keep', clean ? this.#slots : undefined);
@@ -278,24 +291,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** Calls run one after the other. */
   #alone<T>(run: () => Promise<T>): Promise<T> {
-    return this.#closing ? Promise.reject(this.#isClosed()) : this.#inTurn(run);
-  }
-
-  #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const before = this.#queue;
-    if (before === BEGINNING) return BEGINNING.then(() => this.#inTurn(run));
-    this.#queue = BEGINNING;
-    const result = before === undefined ? this.#begin(run) : before.then(() => this.#begin(run));
-    const done = (): void => {
-      if (this.#queue === last) this.#queue = undefined;
-    };
-    const last = result.then(done, done);
-    this.#queue = last;
-    return result;
-  }
-
-  #begin<T>(run: () => Promise<T>): Promise<T> {
-    return this.#closed ? Promise.reject(this.#isClosed()) : run();
+    if (this.#closing) return Promise.reject(this.#isClosed());
+    return this.#turns.take(() => (this.#closed ? Promise.reject(this.#isClosed()) : run()));
   }
 
   #isClosed(): HoldfastError {
@@ -305,23 +302,17 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
   async #push(last: boolean, isShown: boolean): Promise<Saved> {
-    const unsettled = this.#doubt ?? this.#replica.unsettled;
-    if (unsettled !== undefined) await this.#settled(unsettled);
-    const { line, onSaved } = this.#context;
+    const { onSaved } = this.#context;
     const tells = isShown || onSaved !== undefined;
+    const settled = this.#settled();
+    if (settled !== undefined) await settled;
     const slots = this.#slots;
     const { hold } = this.#claimed;
+    const unlocked = this.#unlocked;
     const capture = this.#tracker.capture();
     const { touched } = capture;
-    const release = last && hold.releaseNow();
-    if (release) hold.leave();
     const tracked = slots.tracked(touched, (name, base) => this.#tracker.splice(name, base, last));
-    const pushing = push(line, this.#replica, tracked, {
-      token: hold.token,
-      lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew',
-      create: this.#create,
-      tells,
-    });
+    const { pushing, release } = this.#begin(tracked, last, tells);
     slots.settle(touched);
     const sound = !last || this.#shut();
     let pushed: Pushed | undefined;
@@ -329,14 +320,16 @@ export class Session<S extends object, V extends object = Partial<S>> {
       pushed = await pushing;
     } catch (error) {
       slots.unsettle(touched);
-      this.#doubt = this.#replica.unsettled;
+      this.#doubt = unlocked === undefined ? this.#replica.unsettled : unlocked.unsettled;
       if (!isOver(error)) throw error;
       const told = explained(error, hold);
+      if (unlocked?.hasSaved === false) noteRefusal(this, told);
       await this.#end(endAfter(error), undefined);
       throw told;
     }
     this.#tracker.settle(capture);
-    if (tells) slots.share(touched);
+    if (unlocked !== undefined) unlocked.follow(last);
+    else if (tells) slots.lent(touched);
     else slots.accepted(touched);
     if (pushed?.wanted === true) hold.wanted();
     const how = release && pushed !== undefined ? 'released' : 'keep';
@@ -347,12 +340,23 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return saved;
   }
 
+  #begin(tracked: Tracked, last: boolean, tells: boolean): Saving {
+    const create = this.#create;
+    if (this.#unlocked !== undefined) return { pushing: this.#unlocked.push(tracked, create, tells), release: false };
+    return saveUnder(this.#context.line, this.#claimed, tracked, { last, create, tells });
+  }
+
   /**
    * Waits until the outcome of an earlier save is known: it stands, or what it was to save is still to be saved. Where
    * that will never be known, the session ends: what it holds may be stored already, so that no later refusal could say
-   * that it is not.
+   * that it is not. Undefined: there is none to be waited for.
    */
-  async #settled(unsettled: Unsettled): Promise<void> {
+  #settled(): Promise<void> | undefined {
+    const unsettled = this.#doubt ?? this.#replica.unsettled;
+    return unsettled && this.#outcomeOf(unsettled);
+  }
+
+  async #outcomeOf(unsettled: Unsettled): Promise<void> {
     const { clock, call } = this.#context.line;
     const how = await within(
       clock,
@@ -361,6 +365,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       () => unsettled.done,
     );
     this.#doubt = undefined;
+    if (how === 'appended') this.#unlocked?.settled();
     if (how !== 'unknown') return;
     await this.#end('lost', undefined);
     const message = `session '${shortId(this.id)}': nobody can tell any more whether the save before was stored; open it again and look`;
@@ -393,6 +398,3 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
 /** Of a save that nobody looks at. */
 const UNSEEN = new Saved(undefined, 0);
-
-/** A call is about to return: what it calls back meanwhile (a listener of events) may call the session, and waits. */
-const BEGINNING: Promise<void> = Promise.resolve();

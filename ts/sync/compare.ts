@@ -54,9 +54,22 @@ export const NOTHING: Difference = {
 export function compare(line: Line, image: Image, tracked: Tracked): Difference | undefined {
   const directory =
     tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
+  const changed = changedOf(line, tracked, touchedNames(image, tracked), (name) => image.value(name)?.bytes);
+  const difference = changesOf(line, image, changed, directory);
+  if (difference !== undefined) for (const [name, { bytes }] of difference.values) tracked.encoded?.(name, bytes);
+  return difference;
+}
+
+/** Those of `names` whose bytes are no longer their base's. */
+export function changedOf(
+  line: Line,
+  tracked: Tracked,
+  names: readonly string[],
+  baseOf: (name: string) => Uint8Array | undefined,
+): Changed[] {
   const changed: Changed[] = [];
-  for (const name of touchedNames(image, tracked)) {
-    const base = image.value(name)?.bytes;
+  for (const name of names) {
+    const base = baseOf(name);
     const target = encodedFrom(line, tracked, name, base);
     if (target === base) tracked.encoded?.(name, target);
     else {
@@ -64,9 +77,7 @@ export function compare(line: Line, image: Image, tracked: Tracked): Difference 
       changed.push({ name, base: differencing === 'off' ? undefined : base, target, differencing });
     }
   }
-  const difference = changesOf(line, image, changed, directory);
-  if (difference !== undefined) for (const [name, { bytes }] of difference.values) tracked.encoded?.(name, bytes);
-  return difference;
+  return changed;
 }
 
 function changesOf(
@@ -101,7 +112,7 @@ function verify(spliced: Uint8Array, whole: Uint8Array, name: string): void {
 /** Up to this length a loop takes less time than a call into the engine. */
 const SHORT_BYTES = 64;
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   if (a.length > SHORT_BYTES) return Buffer.compare(a, b) === 0;
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;

@@ -1,7 +1,8 @@
 import { Fault } from '../codec/fault.ts';
 import type { Differ } from '../diff/differ.ts';
 import { HoldfastError } from '../errors.ts';
-import { applyDelta, bytesSide, checkSize, makeDelta } from '../graph/delta.ts';
+import { EncodedSide, applyDelta, checkSize, makeDelta } from '../graph/delta.ts';
+import type { Side } from '../graph/delta.ts';
 import { withDiffer } from '../graph/engine.ts';
 import { GRAPH_BINARY } from '../graph/format.ts';
 import type { AttributeChange } from '../log/body.ts';
@@ -83,8 +84,8 @@ function structuralDelta(
 ): Uint8Array | undefined {
   return withDiffer(differ, () => {
     try {
-      const from = bytesSide(base);
-      const delta = makeDelta(from, bytesSide(target));
+      const from = new EncodedSide(base);
+      const delta = makeDelta(from, new EncodedSide(target));
       if (delta[0] === GRAPH_BINARY) return undefined;
       return Buffer.compare(applyDelta(from, delta, limitBytes).bytes(), target) === 0 ? delta : undefined;
     } catch (error) {
@@ -102,7 +103,7 @@ export function restructured(
   limitBytes: number,
 ): Uint8Array {
   return withDiffer(differ, () => {
-    let side = bytesSide(base);
+    let side: Side = new EncodedSide(base);
     const growth = { bytes: 0 };
     for (const delta of deltas) {
       side = applyDelta(side, delta, limitBytes, growth);

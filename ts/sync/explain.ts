@@ -2,7 +2,6 @@ import type { Change } from '../graph/changes.ts';
 import type { AttributeChange } from '../log/body.ts';
 import { encodeRecord } from '../log/record.ts';
 import type { Path } from '../path.ts';
-import type { Token } from '../token.ts';
 import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
 import { prepare } from './push.ts';
@@ -45,12 +44,7 @@ export interface LargeChange {
 const MOST_LARGE = 5;
 
 /** Changes nothing: `tracked` has no `splice` and no `encoded`. */
-export function explainPush(
-  line: Line,
-  replica: Replica,
-  tracked: Tracked,
-  { token, create }: { readonly token: Token; readonly create: boolean },
-): PushExplanation {
+export function explainPush(line: Line, replica: Replica, tracked: Tracked, create: boolean): PushExplanation {
   const prepared = prepare(line, replica, tracked, create);
   const changes = changesIn(line, replica, prepared);
   const attributes = new Map<string, AttributePush>();
@@ -65,7 +59,7 @@ export function explainPush(
     nonce: 0,
     parentNonce: head.nonce,
     time: Math.round(line.time.stamp()),
-    token,
+    token: head.token,
     digest: staged.digest,
     body,
   };
