@@ -35,11 +35,18 @@ if (files.length === 0) {
 }
 installContenders();
 const { createDelta } = await import('fossil-delta');
-const line = { codec: msgpackCodec, differ: loadDiffer(), differencing: 'binary' };
+/** As much as a session may have by default. */
+const limitBytes = 16 * 1024 * 1024;
+const lineFor = (differencing) => ({ codec: msgpackCodec, differ: loadDiffer(), differencing, limitBytes });
+const line = lineFor('auto');
+const others = { 'by bytes': lineFor('binary'), 'by parts': lineFor('graph') };
 
 console.log('Bytes a step after the first of a session, median (mean), over all steps that change something.');
 console.log(
   "  'a second apart': as a process in use saves; 'as recorded': with the trace's own times, where it has any (histories: days apart)",
+);
+console.log(
+  "  'by bytes', 'by parts': the bodies alone, with `differencing: 'binary'` and `'graph'`, on as many steps as fossil-delta",
 );
 console.log(
   `  'before': the record format before this one, 27 bytes and two numbers around the same bodies; fossil-delta: on at most ${peerSteps} steps, evenly spread`,
@@ -61,7 +68,14 @@ async function replay(file) {
   const { header, lines } = await openTrace(file);
   const binary = new Set(header.binary);
   const sessions = new Map();
-  const sizes = { 'a second apart': [], 'as recorded': [], before: [], 'fossil-delta': [] };
+  const sizes = {
+    'a second apart': [],
+    'as recorded': [],
+    before: [],
+    'by bytes': [],
+    'by parts': [],
+    'fossil-delta': [],
+  };
   let count = 0;
   for await (const { record } of lines) {
     if (record.end !== undefined) sessions.delete(record.sid);
@@ -78,6 +92,7 @@ async function replay(file) {
       whole === undefined && record.e.every(([, path]) => path.length > 0)
         ? [...new Set(record.e.map(([, path]) => path[0]))]
         : Object.keys(session.state);
+    if (isSampled) for (const [way, other] of Object.entries(others)) note(sizes[way], session, touched, other);
     const saved = save(session, touched, record.t);
     if (isFirst || saved === undefined) continue;
     sizes['a second apart'].push(saved.apart);
@@ -101,6 +116,14 @@ function begin(id) {
 
 function textOf(state) {
   return Buffer.from(JSON.stringify(state));
+}
+
+/** What the changes alone take, told in another way. */
+function note(sizes, { state, image }, touched, other) {
+  const difference = compare(other, image, { touched, names: Object.keys(state), value: (name) => state[name] });
+  if (difference === undefined) return;
+  const { directory, directoryDelta, changes } = difference;
+  sizes.push(encodeDeltaBody(directory ?? image.directory, directoryDelta, changes).length);
 }
 
 /** As a push does it, without the primary. */

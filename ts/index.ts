@@ -42,7 +42,10 @@ export type {
   ScopeOptions,
   UseOptions,
 } from './session/options.ts';
-export type { Saved, Session } from './session/session.ts';
+export type { Change } from './graph/changes.ts';
+export type { AttributeExplanation, Explanation } from './session/explanation.ts';
+export type { OnSaved, Saved } from './session/saved.ts';
+export type { Session } from './session/session.ts';
 export type { BackupVerdict } from './session/verification.ts';
 export type { LockOptions } from './lock/member-lock.ts';
 export type { AcquireOptions } from './lock/member-locks.ts';

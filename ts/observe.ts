@@ -283,8 +283,8 @@ function warn(registration: Registration, { type }: HoldfastEvent, error: unknow
   );
 }
 
-/** Never throws, whatever was thrown. */
-function textOf(error: unknown): string {
+/** Of what was thrown; never throws, whatever that is. */
+export function textOf(error: unknown): string {
   try {
     return error instanceof Error ? String(error.message) : inspect(error, { depth: 0 });
   } catch {

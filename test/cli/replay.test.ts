@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { Explained } from '../../ts/cli/explained.ts';
 import { openStore } from '../../ts/store/open.ts';
 import { record } from './recorded.ts';
 
@@ -107,11 +108,28 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     expect(leftOver()).toEqual([]);
   });
 
+  test('--explain tells of the largest steps what was sent, and why', async () => {
+    const options = ['--save-mode', 'mutable-access', '--differ', 'graph', '--explain', '--processes', '2'];
+    const [result] = await results(edits, ...options);
+    const steps = result!['explained'] as Explained[];
+    const sizes = steps.map(({ explanation }) => explanation.attributes.reduce((sum, { bytes }) => sum + bytes, 0));
+    expect([steps.length, sizes]).toEqual([10, sizes.toSorted((a, b) => b - a)]);
+    expect(new Set(steps.map(({ id, revision }) => `${id} ${revision}`)).size).toBe(10);
+    const { stdout, code } = await holdfast('replay', edits, ...options);
+    expect(code).toBe(0);
+    expect(stdout).toContain('the 10 steps with most that differed');
+    expect(stdout).toMatch(/^1\. session '[abc]', revision \d+: .+ sent as a (delta|snapshot); /m);
+    expect(stdout).toMatch(/^ {3}(items|text|settings|blob): .+ of .+; .+; encoded .+/m);
+    expect((await results(edits))[0]!['explained']).toBe(undefined);
+  });
+
   test.each([
     ['--store', 'memory', '--backups', '1'],
     ['--store', 'memory', '--record', 'on'],
     ['--lock', 'access', '--processes', '2'],
     ['--differ', 'off'],
+    ['--differ', 'graph', '--save-mode', 'mutable-access'],
+    ['--differ', 'binary', '--save-mode', 'all'],
     ['--engine', 'js'],
     ['--group', '7', '--processes', '3'],
     ['--max-steps', '31', '--group', '4'],

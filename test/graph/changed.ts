@@ -1,3 +1,4 @@
+import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { apply } from '../../ts/delta.ts';
 import type { Change } from '../../ts/graph.ts';
 import type { PathStep } from '../../ts/path.ts';
@@ -27,6 +28,15 @@ function patchBytes(value: object, delta: Uint8Array): unknown {
   return Buffer.isBuffer(value)
     ? Buffer.from(made)
     : new (value.constructor as new (memory: ArrayBuffer) => object)(made);
+}
+
+/** Of an object, as of another copy of the value: the first one that is encoded alike. */
+function memberOf(value: ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>, key: unknown): unknown {
+  if (typeof key !== 'object' || key === null || value.has(key)) return key;
+  const bytes = Buffer.from(msgpackCodec.encode(key, 'key'));
+  return [...value.keys()].find(
+    (other) => typeof other === 'object' && bytes.equals(msgpackCodec.encode(other, 'key')),
+  );
 }
 
 function reordered(value: object, order: readonly number[]): unknown {
@@ -63,7 +73,7 @@ function changeOne(value: unknown, change: Change): unknown {
       else (value as Set<unknown>).add(change.key);
       return value;
     case 'delete':
-      (value as Map<unknown, unknown>).delete(change.key);
+      (value as Map<unknown, unknown>).delete(memberOf(value as Map<unknown, unknown>, change.key));
       return value;
     case 'reorder':
       return reordered(value as object, change.order);

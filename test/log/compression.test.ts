@@ -143,7 +143,7 @@ describe('a delta', () => {
       'ERR_CORRUPT',
       expect.stringContaining('no value is compressed'),
     ]);
-    expect(codeOf(() => decode(forged(Buffer.of(0, 14, 0x55), 'delta')))[1]).toContain('unknown operation 2');
+    expect(codeOf(() => decode(forged(Buffer.of(0, 15, 0x55), 'delta')))[1]).toContain('unknown operation 3');
   });
 });
 

@@ -5,6 +5,7 @@ import { Image } from '../../ts/log/image.ts';
 import { NO_PARENT, encodeRecord } from '../../ts/log/record.ts';
 import type { LogRecord, RecordParent } from '../../ts/log/record.ts';
 import { NOTHING, compare } from '../../ts/sync/compare.ts';
+import type { Differencing } from '../../ts/sync/differencing.ts';
 import type { Line } from '../../ts/sync/line.ts';
 
 /** A log with everything that format version 1 has, and the states that it leads through. */
@@ -38,6 +39,9 @@ const fourth = { ...rest, zero: 0, extra: 'new', '': 'no name', bytes: Buffer.al
 const fifth = { ...fourth, large: 'sixteen thousand '.repeat(1000) };
 const sixth = { ...fifth, text: 'after a snapshot' };
 const seventh = { extra: 'first now', text: third.text, list: [1, -2], count: 1 };
+const rows = Array.from({ length: 12 }, (_, id) => ({ id, name: `row ${id}`, price: id + 0.25 }));
+const eighth = { ...seventh, rows };
+const ninth = { ...seventh, rows: [...rows.slice(5), { ...rows[0]!, price: 9.99 }, ...rows.slice(2, 5)] };
 
 interface Step {
   readonly state: Record<string, unknown>;
@@ -47,6 +51,7 @@ interface Step {
   readonly raise?: number;
   readonly versions?: ReadonlyMap<string, number>;
   readonly extension?: Uint8Array;
+  readonly differencing?: Differencing;
 }
 
 export const STEPS: readonly Step[] = [
@@ -66,11 +71,14 @@ export const STEPS: readonly Step[] = [
   { state: fifth, kind: 'snapshot', ms: 7 },
   { state: sixth, kind: 'delta', ms: 0, extension: Uint8Array.of(1, 0xab, 0xcd) },
   { state: seventh, kind: 'delta', ms: 3_000, versions: new Map() },
-  { state: seventh, kind: 'alias', ms: 5 },
-  { state: seventh, kind: 'tombstone', ms: 5 },
+  { state: eighth, kind: 'delta', ms: 20 },
+  { state: ninth, kind: 'delta', ms: 20, differencing: 'graph' },
+  { state: ninth, kind: 'alias', ms: 5 },
+  { state: ninth, kind: 'tombstone', ms: 5 },
 ];
 
-const line = { codec: msgpackCodec, differ: loadDiffer(), differencing: 'binary' } as unknown as Line;
+const lineFor = (differencing: Differencing): Line =>
+  ({ codec: msgpackCodec, differ: loadDiffer(), differencing, limitBytes: LIMIT_BYTES }) as unknown as Line;
 
 /**
  * What this version of Holdfast writes for `STEPS`, with nonces that are not random. The last two both follow the last
@@ -114,11 +122,12 @@ export function writeFixture(): Buffer[] {
 
 function advance(
   image: Image,
-  { state, versions }: Step,
+  { state, versions, differencing = 'binary' }: Step,
   kind: 'delta' | 'snapshot',
 ): Pick<LogRecord, 'body' | 'digest'> {
   const names = Object.keys(state);
-  const difference = compare(line, image, { touched: names, names, versions, value: (name) => state[name] }) ?? NOTHING;
+  const difference =
+    compare(lineFor(differencing), image, { touched: names, names, versions, value: (name) => state[name] }) ?? NOTHING;
   const staged = image.stage(difference.directory, difference.values);
   const body =
     kind === 'snapshot'

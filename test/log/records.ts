@@ -34,6 +34,8 @@ export const versionsOf = (keys: readonly string[]): fc.Arbitrary<Map<string, nu
         new Map(keys.flatMap((name, index) => (versions[index] === 0 ? [] : [[name, versions[index] as number]]))),
     );
 
+const OPS = ['put', 'binary', 'graph'] as const;
+
 const deltaBody = fc
   .tuple(
     fc.uniqueArray(fc.string({ maxLength: 5 }), { minLength: 1, maxLength: 12 }),
@@ -46,7 +48,7 @@ const deltaBody = fc
       directoryDelta,
       values
         .slice(0, keys.length)
-        .map((value, index) => ({ name: keys[index] as string, op: index % 2 === 0 ? 'put' : 'binary', bytes: value })),
+        .map((value, index) => ({ name: keys[index] as string, op: OPS[index % OPS.length]!, bytes: value })),
     ),
   );
 const kindAndBody: fc.Arbitrary<Pick<LogRecord, 'kind' | 'body'>> = fc.oneof(

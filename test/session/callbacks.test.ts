@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
-import type { Saved, Session } from '../../ts/session/session.ts';
+import type { Saved } from '../../ts/session/saved.ts';
+import type { Session } from '../../ts/session/session.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 
 interface State {

@@ -4,6 +4,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadDiffer } from '../diff/engine.ts';
 import { HoldfastError } from '../errors.ts';
+import { explainedText } from './explained.ts';
 import { USAGE, UsageError, parseCommand } from './options.ts';
 import type { Command, ReplayOptions } from './options.ts';
 import { Progress } from './progress.ts';
@@ -55,7 +56,8 @@ async function replayOne(file: string, folder: string, options: ReplayOptions): 
       onSteps: (done) => progress?.show(done),
     });
     progress?.clear();
-    console.log(options.json ? jsonLine(result) : `${table(result)}\n${verdict(result)}\n`);
+    const explained = result.explained && `${explainedText(result.explained)}\n`;
+    console.log(options.json ? jsonLine(result) : `${table(result)}\n${explained ?? ''}${verdict(result)}\n`);
     return result.ok;
   } finally {
     progress?.clear();

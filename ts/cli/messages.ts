@@ -1,5 +1,8 @@
 import type { SessionImage } from '../store/store.ts';
 import type { Engine } from '../diff/differ.ts';
+import type { Differencing } from '../sync/differencing.ts';
+import type { SaveMode } from '../tracking/classes.ts';
+import type { Explained } from './explained.ts';
 import type { TraceHeader } from './trace.ts';
 
 /** Where the sessions of one trace live: folders of the embedded store, or the memory of the only worker. */
@@ -13,7 +16,10 @@ export interface WorkerSetup {
   readonly places: Places;
   readonly header: TraceHeader;
   readonly lock: 'lazy' | 'access';
-  readonly differ: 'binary' | 'off';
+  readonly differ: Differencing;
+  readonly saveMode: SaveMode;
+  /** Turns are explained, but for those that begin a session. */
+  readonly explain: boolean;
   readonly engine: Engine | undefined;
   /** The folder for its history, and its name there; undefined: none is recorded. */
   readonly history: { readonly folder: string; readonly who: string } | undefined;
@@ -39,6 +45,8 @@ export interface TurnReport {
   readonly fullBytes: number;
   /** Opening, editing and saving. */
   readonly tookUs: number;
+  /** Of the largest of the worker's turns so far. */
+  readonly explained: Explained | undefined;
 }
 
 /** A session as one place holds it. */

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Engine } from '../diff/differ.ts';
 import { parseAddress } from '../store/open.ts';
+import { DIFFERENCING } from '../sync/differencing.ts';
+import type { Differencing } from '../sync/differencing.ts';
+import type { SaveMode } from '../tracking/classes.ts';
 
 export const USAGE = `holdfast replay FILE…   drives recorded histories (.jsonl, .jsonl.br) through sessions, a primary and backups
   --store sqlite|memory where the sessions live (sqlite)
@@ -13,7 +16,9 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
   --processes N         processes that take turns on every session (1)
   --backups N           backups fed by every save (0)
   --lock lazy|access    when a lock is given back: when another wants it, or after each use (lazy)
-  --differ binary|off   send changed portions of attributes, or changed attributes whole (binary)
+  --differ auto|binary|graph|off  how changed attributes travel: as deltas between bytes or between parts, or whole (auto)
+  --save-mode MODE      what a save compares: write, mutable-access, access or all, as the option saveMode (write)
+  --explain             tell of the ten largest steps what was sent and why; takes longer
   --engine native|js    implementation of the differ (native where it is built)
   --group N             edits per save (1)
   --max-steps N         steps read from each trace (all)
@@ -35,7 +40,9 @@ export interface ReplayOptions {
   readonly processes: number;
   readonly backups: number;
   readonly lock: 'lazy' | 'access';
-  readonly differ: 'binary' | 'off';
+  readonly differ: Differencing;
+  readonly saveMode: SaveMode;
+  readonly explain: boolean;
   readonly engine: Engine | undefined;
   readonly group: number;
   readonly maxSteps: number;
@@ -85,7 +92,9 @@ export function parseCommand(args: readonly string[]): Command {
     processes,
     backups: count('backups', values.backups, 0, 16) ?? 0,
     lock: oneOf('lock', values.lock, ['lazy', 'access']) ?? 'lazy',
-    differ: oneOf('differ', values.differ, ['binary', 'off']) ?? 'binary',
+    differ: oneOf('differ', values.differ, DIFFERENCING) ?? 'auto',
+    saveMode: oneOf('save-mode', values['save-mode'], ['write', 'mutable-access', 'access', 'all']) ?? 'write',
+    explain: values.explain === true,
     engine: oneOf('engine', values.engine, ['native', 'js']),
     group: count('group', values.group, 1) ?? 1,
     maxSteps: count('max-steps', values['max-steps'], 0) ?? Infinity,
@@ -148,7 +157,7 @@ const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const known = {
   store: text, dir: text, record: text, history: text, processes: text, backups: text, lock: text, differ: text, engine: text, group: text,
-  'max-steps': text, json: flag, help: { ...flag, short: 'h' }, version: flag,
+  'max-steps': text, 'save-mode': text, explain: flag, json: flag, help: { ...flag, short: 'h' }, version: flag,
 } as const; // prettier-ignore
 
 type Parsed = ReturnType<typeof parseArgs<{ options: typeof known; allowPositionals: true }>>;

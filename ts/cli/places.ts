@@ -3,7 +3,7 @@ import { defineSession, immutable, mutable, unclassified } from '../session/defi
 import type { AttributeSpec, Attributes, SessionDefinition } from '../session/definition.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
-import type { AttributeClass } from '../tracking/classes.ts';
+import type { AttributeClass, SaveMode } from '../tracking/classes.ts';
 import type { Places } from './messages.ts';
 import type { State, TraceHeader } from './trace.ts';
 
@@ -17,13 +17,17 @@ export const nameOfPlace = (place: number): string => (place === 0 ? 'primary' :
 
 /**
  * Attributes of the classes that the trace names; all others are unclassified, so that only what is written is looked
- * at.
+ * at, or mutable, where it is asked for what may have been changed.
  */
-export function definitionOf({ classes }: Pick<TraceHeader, 'classes'>): SessionDefinition<State, State> {
+export function definitionOf(
+  { classes }: Pick<TraceHeader, 'classes'>,
+  saveMode: SaveMode = 'write',
+): SessionDefinition<State, State> {
   const attributes: Attributes = Object.fromEntries(
     Object.entries(classes).map(([name, which]) => [name, specOf(name, which)]),
   );
-  return defineSession(attributes, { undeclared: unclassified<unknown>() });
+  const undeclared = saveMode === 'mutable-access' ? mutable<unknown>() : unclassified<unknown>();
+  return defineSession(attributes, { undeclared });
 }
 
 function specOf(name: string, which: string): AttributeSpec<unknown, AttributeClass, 'optional'> {

@@ -64,6 +64,7 @@ export async function replay(
       seconds: Math.round(performance.now() - begun) / 1000,
       backups: options.backups,
       failures,
+      explained: options.explain ? tally.explained : undefined,
       history,
     };
   } finally {
@@ -121,11 +122,10 @@ class Run {
   }
 
   begin(places: Places, histories: string | undefined): Promise<string> {
-    const { lock, differ, engine, processes } = this.#options;
-    return this.crew.begin(
-      { places, header: this.#header, lock, differ, engine, reportEvery: processes === 1 ? REPORT_EVERY : 1 },
-      histories,
-    );
+    const { lock, differ, saveMode, explain, engine, processes } = this.#options;
+    const reportEvery = processes === 1 ? REPORT_EVERY : 1;
+    const setup = { places, header: this.#header, lock, differ, saveMode, explain, engine, reportEvery };
+    return this.crew.begin(setup, histories);
   }
 
   /** Resolves when all is saved, to what every session must hold. */

@@ -1,3 +1,5 @@
+import { Largest } from './explained.ts';
+import type { Explained } from './explained.ts';
 import type { HistoryVerdict, TurnReport } from './messages.ts';
 
 /** What came of a trace. Sizes in bytes, times in microseconds. */
@@ -30,6 +32,8 @@ export interface Result {
   /** Backups that were checked beside the primary. */
   readonly backups: number;
   readonly failures: readonly string[];
+  /** Undefined: it was not asked for. */
+  readonly explained: readonly Explained[] | undefined;
   /** Undefined: none was recorded. */
   readonly history: HistoryVerdict | undefined;
 }
@@ -38,6 +42,7 @@ export interface Result {
 export class Tally {
   readonly #deltas = new Samples();
   readonly #times = new Samples();
+  readonly #largest = new Largest();
   saves = 0;
   fullBytes = 0;
   deltaBytes = 0;
@@ -53,6 +58,11 @@ export class Tally {
     this.saves += 1;
     this.fullBytes += report.fullBytes;
     this.#times.add(report.tookUs);
+    if (report.explained !== undefined) this.#largest.add(report.explained);
+  }
+
+  get explained(): readonly Explained[] {
+    return this.#largest.steps;
   }
 
   get figures(): Pick<Result, 'deltaMedian' | 'deltaP99' | 'stepP50Us' | 'stepP99Us'> {

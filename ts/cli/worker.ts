@@ -12,6 +12,7 @@ import type { Session } from '../session/session.ts';
 import type { Head, Store } from '../store/store.ts';
 import { readTail } from '../store/tail.ts';
 import { logReader } from '../sync/log-reader.ts';
+import { Largest } from './explained.ts';
 import type { FromWorker, ToWorker, Turn, TurnReport, WorkerSetup } from './messages.ts';
 import { definitionOf, nameOfPlace, openStores } from './places.ts';
 import { serve } from './serve.ts';
@@ -32,6 +33,7 @@ class Worker {
   readonly #backupBytes: number[];
   #handOvers = 0;
   #reports: TurnReport[] = [];
+  readonly #largest = new Largest();
 
   static async open(setup: WorkerSetup): Promise<Worker> {
     return new Worker(setup, await openStores(setup.places));
@@ -47,8 +49,9 @@ class Worker {
     this.#repository = new SessionRepository({
       store,
       backups: backups.map((backup) => ({ store: backup })),
-      definition: definitionOf(setup.header),
+      definition: definitionOf(setup.header, setup.saveMode),
       differencing: setup.differ,
+      saveMode: setup.saveMode,
       lock: { release: setup.lock },
       ...(setup.engine && { engine: setup.engine }),
     });
@@ -87,9 +90,14 @@ class Worker {
       : await this.#repository.open(id, { timeoutMs: LOCK_TIMEOUT_MS });
     try {
       for (const record of records) this.#apply(session, record);
-      const { kind, bytes } = await session.saveAndClose();
-      const tookUs = (performance.now() - begun) * 1000;
-      return { id, kind, recordBytes: bytes, fullBytes: session.byteLength, tookUs };
+      const edited = performance.now();
+      const explanation = this.#setup.explain && !first ? await session.explain() : undefined;
+      const going = performance.now();
+      const { kind, bytes, revision } = await session.saveAndClose();
+      const tookUs = (performance.now() - going + edited - begun) * 1000;
+      const step = explanation && { id, revision, explanation };
+      const explained = step !== undefined && this.#largest.add(step) ? step : undefined;
+      return { id, kind, recordBytes: bytes, fullBytes: session.byteLength, tookUs, explained };
     } finally {
       await session.close();
     }

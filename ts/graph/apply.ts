@@ -1,8 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { DEPTH_LIMIT } from '../codec/format.ts';
-import type { Differ } from '../diff/differ.ts';
-import { loadDiffer } from '../diff/engine.ts';
 import { kindNumber } from './classes.ts';
+import { binaryDiffer } from './engine.ts';
 import {
   OTHER_END,
   OTHER_ORDER,
@@ -29,7 +28,6 @@ import { takeOrder } from './order.ts';
 import type { Reader } from './reader.ts';
 import { Seen } from './seal.ts';
 
-const differ: Differ = loadDiffer();
 /** What a copied container counts, about its room in memory, and what any other part does at least. */
 const CONTAINER_BYTES = 32;
 const PART_BYTES = 4;
@@ -41,13 +39,14 @@ export class EditReader {
   readonly seen: Seen = new Seen();
   private readonly values: readonly unknown[];
   private next = 0;
-  /** Bytes that texts and binary parts may yet take: a short delta of them can say much. */
-  private room: number;
+  /** Bytes that texts, binary parts and copies may take: a short delta of them can say much. */
+  private readonly limitBytes: number;
+  taken = 0;
 
   constructor(reader: Reader, values: readonly unknown[], limitBytes: number) {
     this.reader = reader;
     this.values = values;
-    this.room = limitBytes;
+    this.limitBytes = limitBytes;
   }
 
   /** The whole: nothing of the delta may be left. */
@@ -71,8 +70,8 @@ export class EditReader {
   }
 
   private take(bytes: number): void {
-    this.room -= bytes;
-    if (this.room < 0)
+    this.taken += bytes;
+    if (this.taken > this.limitBytes)
       throw new HoldfastError('ERR_LIMIT', 'the target is larger than limitBytes; raise that where you expect as much');
   }
 
@@ -102,7 +101,7 @@ export class EditReader {
   /** What the binary differ makes; its errors name the delta inside ours. */
   private patched(base: Uint8Array): Uint8Array {
     const delta = this.reader.raw(this.reader.number());
-    const target = differ.apply(base, delta, Math.max(this.room, 0));
+    const target = binaryDiffer().apply(base, delta, Math.max(this.limitBytes - this.taken, 0));
     this.take(target.length);
     return target;
   }

@@ -1,14 +1,11 @@
 import { refuseDepth } from '../codec/fault.ts';
 import { DEPTH_LIMIT } from '../codec/format.ts';
-import type { Differ } from '../diff/differ.ts';
-import { loadDiffer } from '../diff/engine.ts';
 import { align, stationary } from './align.ts';
 import { Classes } from './classes.ts';
 import type { Edit, SequenceEdit, SetEdit, TextEdit } from './edit.ts';
+import { binaryDiffer } from './engine.ts';
 import { bytesOf, checkDepth, isSequence, keysOf, objectKind, valueAt, type SequenceKind } from './kinds.ts';
 import { same } from './same.ts';
-
-const differ: Differ = loadDiffer();
 
 /** A text edit that inserts fewer characters is not worth the binary differ. */
 const LEAST_FOR_DIFFER = 48;
@@ -71,7 +68,7 @@ function compareProperties(base: Properties, target: Properties, depth: number):
 function compareBytes(base: object, target: object): Edit {
   if (Object.getPrototypeOf(base) !== Object.getPrototypeOf(target)) return set(target);
   const bytes = bytesOf(target);
-  const delta = differ.diff(bytesOf(base), bytes);
+  const delta = binaryDiffer().diff(bytesOf(base), bytes);
   return delta.length < bytes.length ? { kind: 'bytes', delta } : set(target);
 }
 
@@ -92,7 +89,7 @@ function textEdit(base: string, start: number, baseEnd: number, inserted: string
   if (inserted.length < LEAST_FOR_DIFFER || removed.length < LEAST_FOR_DIFFER) return edit;
   if (!removed.isWellFormed() || !inserted.isWellFormed()) return edit;
   const bytes = Buffer.from(inserted);
-  const delta = differ.diff(Buffer.from(removed), bytes);
+  const delta = binaryDiffer().diff(Buffer.from(removed), bytes);
   return delta.length < bytes.length ? { ...edit, delta } : edit;
 }
 

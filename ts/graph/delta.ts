@@ -1,10 +1,8 @@
 import { HoldfastError } from '../errors.ts';
-import type { Differ } from '../diff/differ.ts';
-import { loadDiffer } from '../diff/engine.ts';
 import { EditReader } from './apply.ts';
 import { compare } from './compare.ts';
 import type { Edit } from './edit.ts';
-import { loadBytesDiffer } from './native.ts';
+import { binaryDiffer, bytesDiffer } from './engine.ts';
 import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE } from './format.ts';
 import { pack, unpack } from './packed.ts';
 import { treeBytes, treeOf } from './places.ts';
@@ -14,9 +12,9 @@ import { valueCodec } from './values.ts';
 import { EditWriter } from './write.ts';
 import { Writer } from './writer.ts';
 
-const differ: Differ = loadDiffer();
-const bytesDiffer = loadBytesDiffer();
 const KIND_BITS = 2;
+/** What a packed byte stands for at most, and its part in the room of what it makes. */
+const UNPACKED = 8;
 /** Shorter edits are kept as they are: what might be won is less than the time that it takes to look. */
 const SHORT = 48;
 /** Of a large state, edits whose values are no longer. */
@@ -61,7 +59,7 @@ export class EncodedSide implements Side {
 /** The delta that turns one side into the other: edits, or whatever is shorter where those are long. */
 export function makeDelta(base: Side, target: Side): Uint8Array {
   if (base.given === undefined || target.given === undefined) return deltaOfValues(base, target);
-  return bytesDiffer?.diff(base.given, target.given) ?? deltaOfValues(base, target);
+  return bytesDiffer()?.diff(base.given, target.given) ?? deltaOfValues(base, target);
 }
 
 function deltaOfValues(base: Side, target: Side): Uint8Array {
@@ -112,7 +110,7 @@ function sealed(out: Writer, seen: Seen): Uint8Array {
 
 function shortest(edits: Uint8Array | undefined, base: Side, target: Side): Uint8Array {
   const bytes = pack(target.bytes());
-  const binary = differ.diff(pack(base.bytes()), bytes);
+  const binary = binaryDiffer().diff(pack(base.bytes()), bytes);
   const most = Math.min(edits?.length ?? Infinity, bytes.length + 1 + SEAL_BYTES);
   const out = new Writer();
   if (binary.length + 1 < most) {
@@ -126,13 +124,21 @@ function shortest(edits: Uint8Array | undefined, base: Side, target: Side): Uint
   return sealed(out, new Seen());
 }
 
-/** The target: with its canonical bytes where the delta or the base is about those. */
-export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): Side {
-  const bytes = base.given === undefined ? undefined : bytesDiffer?.apply(base.given, delta, limitBytes);
-  return bytes === undefined ? applyToValue(base, delta, limitBytes) : new EncodedSide(bytes, 'target');
+/** By how many bytes values may have grown, at most: what deltas brought, and what they copied. */
+export interface Growth {
+  bytes: number;
 }
 
-function applyToValue(base: Side, delta: Uint8Array, limitBytes: number): Side {
+/**
+ * The target: with its canonical bytes where the delta or the base is about those, else what it may have grown by is
+ * added to `growth`.
+ */
+export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number, growth?: Growth): Side {
+  const bytes = base.given === undefined ? undefined : bytesDiffer()?.apply(base.given, delta, limitBytes);
+  return bytes === undefined ? applyToValue(base, delta, limitBytes, growth) : new EncodedSide(bytes, 'target');
+}
+
+function applyToValue(base: Side, delta: Uint8Array, limitBytes: number, growth: Growth | undefined): Side {
   // Bytes that are damaged are refused here, whatever the delta says.
   const { value } = base;
   const reader = new Reader(delta, 0, delta.length);
@@ -141,7 +147,10 @@ function applyToValue(base: Side, delta: Uint8Array, limitBytes: number): Side {
     case GRAPH_SAME:
       return delta.length === 1 ? base : reader.corrupt('it goes on behind its end');
     case GRAPH_BINARY:
-      return decoded(unpack(reader, differ.apply(pack(base.bytes()), delta.subarray(1), limitBytes)), limitBytes);
+      return decoded(
+        unpack(reader, binaryDiffer().apply(pack(base.bytes()), delta.subarray(1), limitBytes)),
+        limitBytes,
+      );
     case GRAPH_WHOLE: {
       const bytes = unpack(reader, delta.slice(1, bodyEnd(delta, reader)));
       checkSeal(delta, new Seen(), reader);
@@ -149,12 +158,18 @@ function applyToValue(base: Side, delta: Uint8Array, limitBytes: number): Side {
     }
     default:
       if ((head & 3) !== GRAPH_EDITS) return reader.corrupt('its kind is unknown');
-      return liveSide(applyEdits(value, delta, limitBytes, true), 'target');
+      return liveSide(applyEdits(value, delta, limitBytes, true, growth), 'target');
   }
 }
 
 /** `isChecked` false: whatever the seal says, for tests of what stands behind it. */
-export function applyEdits(base: unknown, delta: Uint8Array, limitBytes: number, isChecked: boolean): unknown {
+export function applyEdits(
+  base: unknown,
+  delta: Uint8Array,
+  limitBytes: number,
+  isChecked: boolean,
+  growth?: Growth,
+): unknown {
   const header = new Reader(delta, 0, delta.length);
   const end = bodyEnd(delta, header);
   const short = header.byte() >>> KIND_BITS;
@@ -166,6 +181,7 @@ export function applyEdits(base: unknown, delta: Uint8Array, limitBytes: number,
   checkSize(end - start - length, limitBytes);
   const edits = new EditReader(new Reader(delta, start, start + length), values, limitBytes);
   const target = edits.whole(base);
+  if (growth !== undefined) growth.bytes += edits.taken + UNPACKED * delta.length;
   if (isChecked) checkSeal(delta, edits.seen, header);
   return target;
 }

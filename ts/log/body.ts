@@ -2,10 +2,11 @@ import { isUtf8 } from 'node:buffer';
 import { ByteReader, ByteWriter, VARINT_MAX } from './bytes.ts';
 import type { Directory, Image, Staged } from './image.ts';
 
-/** How a delta record changes one attribute. The value 2 is kept for structural operations. */
-export const ATTRIBUTE_OPS = { put: 0, binary: 1 } as const;
+/** How a delta record changes one attribute. */
+export const ATTRIBUTE_OPS = { put: 0, binary: 1, graph: 2 } as const;
+const OPS = Object.keys(ATTRIBUTE_OPS) as (keyof typeof ATTRIBUTE_OPS)[];
 
-/** A changed attribute: its whole bytes (`put`), or a delta against the bytes before. */
+/** A changed attribute: its whole bytes (`put`), or a delta against what was before: its bytes, or its parts. */
 export interface AttributeChange {
   readonly name: string;
   readonly op: keyof typeof ATTRIBUTE_OPS;
@@ -70,8 +71,7 @@ export function decodeDeltaBody(body: Uint8Array, fail: (what: string) => never)
 }
 
 export function attributeOp(value: number, fail: (what: string) => never): keyof typeof ATTRIBUTE_OPS {
-  if (value === ATTRIBUTE_OPS.put) return 'put';
-  return value === ATTRIBUTE_OPS.binary ? 'binary' : fail(`unknown operation ${value}`);
+  return OPS[value] ?? fail(`unknown operation ${value}`);
 }
 
 /** The whole of what `image` will be: directory, then the values in its order. */

@@ -1,4 +1,4 @@
-import type { Owner } from '../tracking/attribute.ts';
+import type { Owner } from '../tracking/attribute-terms.ts';
 import { BYTES_A_MARK, type ChangeSet } from '../tracking/change-set.ts';
 import { Fault } from '../codec/fault.ts';
 import type { Ids } from '../codec/ids.ts';
@@ -95,22 +95,31 @@ export class Portions implements Owner {
   }
 
   splice(base: Uint8Array, root: unknown, changes: ChangeSet | undefined): Uint8Array | undefined {
-    const known = base === this.#base && root === this.#root && isObject(root);
-    const target = !known ? undefined : changes === undefined ? base : this.#spliced(base, root, changes);
+    const isTried = this.wholeBecause(base, root, changes) === undefined;
+    const target = isTried ? this.#spliced(base, root as object, changes) : undefined;
     if (target === undefined) this.forget();
     return target;
   }
 
-  #spliced(base: Uint8Array, root: object, changes: ChangeSet): Uint8Array | undefined {
+  wholeBecause(base: Uint8Array, root: unknown, changes: ChangeSet | undefined): string | undefined {
+    if (base !== this.#base || root !== this.#root) return 'it was not decoded from the bytes that are there';
+    if (!isObject(root)) return 'it has no parts';
+    if (changes === undefined) return undefined;
     const { round, marks, incomplete } = changes;
     // Ids are counted over the whole: what is in several places may have its first place anywhere.
-    if (incomplete !== undefined || this.ids !== undefined) return undefined;
-    if (marks === 0) return base;
-    const node = nodeOfRaw(root);
-    const { wholeBytes, bytesAMark, keptBytes } = this.#limits;
-    if (node?.notes?.round !== round || base.length < wholeBytes || marks * bytesAMark > base.length) return undefined;
+    if (this.ids !== undefined) return 'something is in several places of it';
+    if (incomplete !== undefined || marks === 0) return incomplete;
+    const { wholeBytes, bytesAMark } = this.#limits;
+    if (nodeOfRaw(root)?.notes?.round !== round) return 'nothing is noted of its root';
+    if (base.length < wholeBytes) return 'it is small: that is as fast';
+    return marks * bytesAMark > base.length ? 'much of it was written: that is as fast' : undefined;
+  }
+
+  #spliced(base: Uint8Array, root: object, changes: ChangeSet | undefined): Uint8Array | undefined {
+    if (changes === undefined || changes.marks === 0) return base;
     try {
-      const target = Plan.target(base, node, changes, { layout: this.#layout, keptBytes, types: this.types });
+      const terms = { layout: this.#layout, keptBytes: this.#limits.keptBytes, types: this.types };
+      const target = Plan.target(base, nodeOfRaw(root)!, changes, terms);
       this.#before = base === this.#target ? base : undefined;
       return (this.#target = target);
     } catch (error) {

@@ -1,10 +1,12 @@
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Line } from '../sync/line.ts';
 import type { AttributeClass, SaveMode } from '../tracking/classes.ts';
+import type { FrozenPath } from '../tracking/frozen.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionDefinition } from './definition.ts';
 import type { Looked } from './looks.ts';
 import type { Access } from './options.ts';
+import type { Saved } from './saved.ts';
 import type { Slots } from './slots.ts';
 import type { UnclosedSessions } from './unclosed.ts';
 
@@ -35,5 +37,7 @@ export interface SessionContext {
   ) => Claimed | Promise<Claimed>;
   readonly leaseMs: number;
   readonly unclosed: UnclosedSessions;
+  readonly onSaved: ((saved: Saved, id: string) => void) | undefined;
+  readonly frozenIn: (name: string) => readonly FrozenPath[] | undefined;
   readonly classOf: (name: string) => AttributeClass | undefined;
 }

@@ -4,11 +4,15 @@ import { codecOf } from '../codec/msgpack.ts';
 import type { ValueType } from '../codec/value-types.ts';
 import { mergePolicy } from '../graph/merge.ts';
 import type { MergePolicy } from '../graph/merge.ts';
-import { checkOptions, count, describe, flag, func, listOf, text, withMethods } from '../options.ts';
+import { checkOptions, count, describe, flag, func, listOf, oneOf, text, withMethods } from '../options.ts';
 import type { Rules } from '../options.ts';
 import { checkName } from '../path.ts';
+import { DIFFERENCING } from '../sync/differencing.ts';
+import type { Differencing } from '../sync/differencing.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import { namedBySymbol, notDeclared } from '../tracking/state.ts';
+import type { FrozenPath } from '../tracking/frozen.ts';
+import { NO_FROZEN, frozenPaths, namesTo } from './frozen-paths.ts';
 import { made } from './made.ts';
 import type { MergeOf } from './policy.ts';
 import type { SessionRepository } from './repository.ts';
@@ -30,6 +34,9 @@ export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> 
   /** Of its schema; 0: none. */
   readonly version: number;
   readonly migrate: Migrate<T> | undefined;
+  readonly differencing: Differencing | undefined;
+  /** Undefined: none. */
+  readonly frozen: readonly FrozenPath[] | undefined;
   /** Of what both an optimistic use and others have changed. */
   readonly merge: MergePolicy;
   /** Carries the types only. */
@@ -54,6 +61,14 @@ export interface AttributeOptions<T> {
   readonly migrate?: Migrate<T> | undefined;
   /** A session cannot be created without it. Not together with a default. */
   readonly required?: boolean | undefined;
+  /** How changes of it travel. Default: as the repository's option of this name says. */
+  readonly differencing?: Differencing | undefined;
+  /**
+   * Portions of it that keep their first value: the names that lead to them, as text (`'plan.limits'`) or one by one,
+   * through plain objects. What is absent may still be given. A write to one is `ERR_INVALID`, and so is to assign the
+   * attribute, or what holds them, without them. Not of an immutable attribute, which keeps all of its value.
+   */
+  readonly frozen?: readonly (string | readonly string[])[] | undefined;
   /**
    * What becomes of parts that an optimistic use has changed and others meanwhile too. Default `'fail'`: its save is
    * refused.
@@ -83,7 +98,13 @@ interface Builder<C extends AttributeClass> {
   <T>(initial: undefined, options: OptionsOf<C, T>): IfStorable<T, AttributeSpec<T, C, 'optional'>>;
 }
 
-const RULES: Rules = { version: count(1), migrate: func, required: flag };
+const RULES: Rules = {
+  version: count(1),
+  migrate: func,
+  required: flag,
+  differencing: oneOf(...DIFFERENCING),
+  frozen: NO_FROZEN,
+};
 
 function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
   const build = (
@@ -94,8 +115,13 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
     if (initial !== undefined && typeof initial !== 'function') {
       throw new HoldfastError('ERR_INVALID', `${what} takes a default as a function, e.g. ${attributeClass}(() => [])`);
     }
-    checkOptions(what, options, attributeClass === 'immutable' ? RULES : { ...RULES, merge: mergePolicy });
-    const { version = 0, migrate, required = false, merge = 'fail' } = options;
+    checkOptions(
+      what,
+      options,
+      attributeClass === 'immutable' ? RULES : { ...RULES, merge: mergePolicy, frozen: listOf(namesTo) },
+    );
+    const { version = 0, migrate, required = false, merge = 'fail', differencing } = options;
+    const frozen = options.frozen && frozenPaths(options.frozen);
     if (required && initial !== undefined)
       throw new HoldfastError(
         'ERR_INVALID',
@@ -103,7 +129,16 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
       );
     if (migrate !== undefined && version === 0)
       throw new HoldfastError('ERR_INVALID', `${what}: migrate needs a version, the one that it leads to`);
-    return { class: attributeClass, initial, required, version, migrate, merge: merge as MergePolicy };
+    return {
+      class: attributeClass,
+      initial,
+      required,
+      version,
+      migrate,
+      merge: merge as MergePolicy,
+      differencing,
+      frozen,
+    };
   };
   return build as Builder<C>;
 }

@@ -25,7 +25,7 @@ export function lineOf<S extends object, V extends object>(
   return {
     codec: options.definition.codec,
     differ,
-    differencing: options.differencing ?? 'binary',
+    differencing: options.differencing ?? 'auto',
     compress: options.compress ?? 'auto',
     store,
     backups: new Backups(options.backups ?? [], context),

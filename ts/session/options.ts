@@ -5,9 +5,11 @@ import type { Entropy } from '../entropy.ts';
 import type { LockOptions } from '../lock/member-lock.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Store } from '../store/store.ts';
+import type { Differencing } from '../sync/differencing.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import type { SessionDefinition } from './definition.ts';
+import type { OnSaved } from './saved.ts';
 
 export interface RepositoryOptions<S extends object, V extends object> {
   readonly store: Store;
@@ -22,8 +24,17 @@ export interface RepositoryOptions<S extends object, V extends object> {
    * event. Default: never.
    */
   readonly autosave?: AutosaveOptions | undefined;
-  /** `off`: a changed attribute travels whole. Default `binary`. */
-  readonly differencing?: 'binary' | 'off' | undefined;
+  /**
+   * Called after each save that sent something, a scope's and those of `autosave` too: `saved.changes()` tells what,
+   * part by part. Default: none.
+   */
+  readonly onSaved?: OnSaved | undefined;
+  /**
+   * How changed attributes travel, where they do not say so themselves. `binary`: as deltas between their bytes;
+   * `graph`: between their parts; `auto`: as the former, unless parts have moved and the latter is shorter; `off`:
+   * whole. Default `auto`.
+   */
+  readonly differencing?: Differencing | undefined;
   /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
   readonly engine?: Engine | undefined;
   /**

@@ -42,7 +42,8 @@ import {
   checkMode,
   checkRepository,
 } from './rules.ts';
-import { Session } from './session.ts';
+import { guarded } from './saved.ts';
+import { Session, endScope } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
 import { verifyBackups } from './verification.ts';
@@ -82,6 +83,8 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       line: this.#line,
       definition: this.#definition,
       classOf: (name) => classOf(this.#definition, name),
+      frozenIn: (name) => specOf(this.#definition, name)?.frozen,
+      onSaved: options.onSaved && guarded(options.onSaved),
       saveMode: options.saveMode ?? 'write',
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
       leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
@@ -153,7 +156,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
       isLastSave = true;
-      await session.saveAndClose();
+      await endScope(session);
       return copied;
     } catch (error) {
       if (options.retry === undefined || options.retry === 0 || !wasRefused(session, error)) throw error;

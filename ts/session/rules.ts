@@ -7,6 +7,7 @@ import {
   checkOptions,
   clock,
   count,
+  func,
   listOf,
   nested,
   notNegative,
@@ -20,6 +21,7 @@ import {
 import type { Rule, Rules } from '../options.ts';
 import { samePlace } from '../store/place.ts';
 import type { Store } from '../store/store.ts';
+import { DIFFERENCING } from '../sync/differencing.ts';
 import type { RepositoryOptions } from './options.ts';
 
 const LONGEST_GRACE_MS = 60_000;
@@ -78,7 +80,8 @@ export const REPOSITORY_RULES: Rules = {
   lock: nested(LOCK_RULES),
   autosave: nested({ everyMs: positive }),
   saveMode: oneOf('write', 'mutable-access', 'access', 'all'),
-  differencing: oneOf('binary', 'off'),
+  onSaved: func,
+  differencing: oneOf(...DIFFERENCING),
   engine: oneOf('native', 'js'),
   compress: oneOf('auto', 'off'),
   ttlMs: positive,

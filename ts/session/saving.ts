@@ -10,15 +10,15 @@ export interface Saving {
   readonly release: boolean;
 }
 
-/** Begins a save under a lock. `last`: the lock's use ends with it. */
+/** Begins a save under a lock. `last`: the lock's use ends with it. `tells`: somebody may ask what it has changed. */
 export function saveUnder(
   line: Line,
   { replica, hold }: Claimed,
   tracked: Tracked,
-  { last, create }: { readonly last: boolean; readonly create: boolean },
+  { last, create, tells }: { readonly last: boolean; readonly create: boolean; readonly tells: boolean },
 ): Saving {
   const release = last && hold.releaseNow();
   if (release) hold.leave();
   const lock = release ? 'release' : hold.overdue() ? 'leave' : 'renew';
-  return { pushing: push(line, replica, tracked, { token: hold.token, lock, create }), release };
+  return { pushing: push(line, replica, tracked, { token: hold.token, lock, create, tells }), release };
 }

@@ -3,18 +3,23 @@ import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
 import { checkId } from '../store/arguments.ts';
+import { explainPush } from '../sync/explain.ts';
 import { pushCopy, pushEnd } from '../sync/push.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
-import { Tracker, isKnownTree } from '../tracking/tracker.ts';
+import { Tracker } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
-import { checkValues, classOf, givenOf } from './definition.ts';
+import { checkValues, givenOf } from './definition.ts';
 import { endAfter, explained, isOver, noteRefusal, untouched } from './endings.ts';
+import { explanationOf } from './explanation.ts';
+import type { Explanation } from './explanation.ts';
 import type { ChangeIdOptions } from './options.ts';
+import { replaceAll } from './replacing.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
+import { Saved } from './saved.ts';
 import { saveUnder } from './saving.ts';
 import type { Saving } from './saving.ts';
 import type { Slots } from './slots.ts';
@@ -22,17 +27,8 @@ import { Turns } from './turns.ts';
 import type { Opened } from './unclosed.ts';
 import { Unlocked } from './unlocked.ts';
 
-/** What a save did. */
-export interface Saved {
-  /** The session's revision afterwards. */
-  readonly revision: number;
-  /** Attributes that were written or deleted; `kind` tells whether anything was sent. */
-  readonly changed: readonly string[];
-  /** Bytes appended to the primary, and to each backup. */
-  readonly bytes: number;
-  /** `snapshot`: the log was compacted by this save. */
-  readonly kind: 'delta' | 'snapshot' | 'nothing';
-}
+/** The last save of a scope: nobody gets what it did. */
+export let endScope: <S extends object, V extends object>(session: Session<S, V>) => Promise<unknown>;
 
 /**
  * A session that this process has opened, and locked unless by `mode`. Read and write `state` like any object; `save`
@@ -40,6 +36,10 @@ export interface Saved {
  * does.
  */
 export class Session<S extends object, V extends object = Partial<S>> {
+  static {
+    endScope = (session) => session.#saveLast(false);
+  }
+
   readonly #context: SessionContext;
   readonly #slots: Slots;
   readonly #create: boolean;
@@ -122,25 +122,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
    */
   replace(values: V): void {
     this.#unlocked?.checkWritable('replace');
-    const { state } = this.#tracker;
-    const { definition } = this.#context;
-    const slots = this.#slots;
-    const stays = (name: string): boolean =>
-      (classOf(definition, name) === 'immutable' && slots.has(name)) || slots.readOnly(name) !== undefined;
-    checkValues(definition, 'replace', values, (name) => !stays(name));
-    const given = Object.values(values).includes(undefined) ? givenOf(values) : (values as Record<string, unknown>);
-    this.#tracker.checkOpen();
-    const { image } = this.#replica;
-    const written = this.#tracker.writeSet; // in these, something may be in several places by now
-    const isThere = (name: string): boolean =>
-      image.value(name) !== undefined &&
-      slots.has(name) &&
-      slots.owner(name).ids === undefined &&
-      !written.has(name) &&
-      isKnownTree(slots.get(name), given[name]);
-    for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
-    for (const name of Object.keys(given)) if (!stays(name) && !isThere(name)) state[name] = given[name];
-    slots.arrange(Object.keys(given));
+    replaceAll(this.#context.definition, this.#tracker, this.#slots, this.#replica.image, values);
   }
 
   /**
@@ -149,13 +131,32 @@ export class Session<S extends object, V extends object = Partial<S>> {
    * meanwhile) the session has ended.
    */
   save(): Promise<Saved> {
-    return this.#alone(() => this.#push(false));
+    return this.#alone(() => this.#push(false, true));
+  }
+
+  /**
+   * What the next `save` would send, as far as nobody else saves before, and why; nothing is changed by asking. As slow
+   * as to encode all that was touched, and to compare it part by part. Throws what `save` throws of a value.
+   */
+  explain(): Promise<Explanation> {
+    return this.#alone(async () => {
+      await this.#settled();
+      const tracked = this.#slots.tracked(this.#tracker.tracked(), undefined);
+      const push = explainPush(this.#context.line, this.#replica, tracked, this.#create);
+      const { image } = this.#replica;
+      return explanationOf(push, (name) => this.#tracker.outlook(name, image.value(name)?.bytes));
+    });
   }
 
   /** Saves, and ends the session: one call to the store does both when the lock is to be handed over. */
-  async saveAndClose(): Promise<Saved> {
+  saveAndClose(): Promise<Saved> {
+    return this.#saveLast(true);
+  }
+
+  /** `isShown`: somebody gets what it gives. */
+  async #saveLast(isShown: boolean): Promise<Saved> {
     try {
-      return await this.#alone(() => this.#push(true));
+      return await this.#alone(() => this.#push(true, isShown));
     } finally {
       if (!this.#ended) await this.close();
     }
@@ -198,7 +199,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       checkId(newId); // before anything is saved
       if (newId === this.id)
         throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
-      await this.#push(false);
+      await this.#push(false, false);
       if (!this.#replica.exists)
         throw new HoldfastError(
           'ERR_INVALID',
@@ -300,7 +301,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
-  async #push(last: boolean): Promise<Saved> {
+  async #push(last: boolean, isShown: boolean): Promise<Saved> {
+    const { onSaved } = this.#context;
+    const tells = isShown || onSaved !== undefined;
     const settled = this.#settled();
     if (settled !== undefined) await settled;
     const slots = this.#slots;
@@ -308,16 +311,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const unlocked = this.#unlocked;
     const capture = this.#tracker.capture();
     const { touched } = capture;
-    const tracked = {
-      touched,
-      names: slots.savedNames(touched),
-      versions: slots.savedVersions(touched),
-      value: (name: string) => slots.get(name),
-      splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base, last),
-      named: (name: string) => slots.owner(name),
-      encoded: (name: string, bytes: Uint8Array) => slots.encoded(name, bytes),
-    };
-    const { pushing, release } = this.#begin(tracked, last);
+    const tracked = slots.tracked(touched, (name, base) => this.#tracker.splice(name, base, last));
+    const { pushing, release } = this.#begin(tracked, last, tells);
     slots.settle(touched);
     const sound = !last || this.#shut();
     let pushed: Pushed | undefined;
@@ -333,20 +328,22 @@ export class Session<S extends object, V extends object = Partial<S>> {
       throw told;
     }
     this.#tracker.settle(capture);
-    if (unlocked === undefined) slots.accepted(touched);
-    else unlocked.follow(last);
+    if (unlocked !== undefined) unlocked.follow(last);
+    else if (tells) slots.lent(touched);
+    else slots.accepted(touched);
     if (pushed?.wanted === true) hold.wanted();
     const how = release && pushed !== undefined ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;
+    const saved = tells ? new Saved(pushed, this.revision) : UNSEEN;
+    if (pushed !== undefined) onSaved?.(saved, this.id);
     if (ending !== undefined) await ending;
-    if (pushed === undefined) return { revision: this.revision, changed: [], bytes: 0, kind: 'nothing' };
-    return { revision: pushed.revision, changed: pushed.changed, bytes: pushed.recordBytes, kind: pushed.kind };
+    return saved;
   }
 
-  #begin(tracked: Tracked, last: boolean): Saving {
+  #begin(tracked: Tracked, last: boolean, tells: boolean): Saving {
     const create = this.#create;
-    if (this.#unlocked !== undefined) return { pushing: this.#unlocked.push(tracked, create), release: false };
-    return saveUnder(this.#context.line, this.#claimed, tracked, { last, create });
+    if (this.#unlocked !== undefined) return { pushing: this.#unlocked.push(tracked, create, tells), release: false };
+    return saveUnder(this.#context.line, this.#claimed, tracked, { last, create, tells });
   }
 
   /**
@@ -398,3 +395,6 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return (this.#ending = this.#claimed.end(how, this.#shut() ? slots : undefined));
   }
 }
+
+/** Of a save that nobody looks at. */
+const UNSEEN = new Saved(undefined, 0);

@@ -1,6 +1,7 @@
 import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
 import { Portions } from '../portions/portions.ts';
+import type { Tracked } from '../sync/compare.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
 import { decoded, defaultOf, isNewer } from './decoded.ts';
 import { specOf } from './definition.ts';
@@ -92,6 +93,10 @@ export class Slots implements AttributeSlots {
     if (!isNewer(this.#definition, name, stored) || !this.#slots.has(name)) return undefined;
     const { version = 0 } = specOf(this.#definition, name) ?? {};
     return `is of version ${stored} of its schema, newer than this definition's (${version === 0 ? 'none' : version}), and so read-only here: update this process`;
+  }
+
+  isSaved(name: string): boolean {
+    return this.#image.value(name) !== undefined;
   }
 
   set(name: string, value: unknown): void {
@@ -197,6 +202,20 @@ export class Slots implements AttributeSlots {
     return versions;
   }
 
+  /** What a save looks at. `splice` undefined: it is none, and nothing is to be known of it here. */
+  tracked(touched: readonly string[], splice: Tracked['splice']): Tracked {
+    return {
+      touched,
+      names: this.savedNames(touched),
+      versions: this.savedVersions(touched),
+      value: (name) => this.get(name),
+      differencing: (name) => specOf(this.#definition, name)?.differencing,
+      splice,
+      named: (name) => (splice === undefined ? { ids: this.owner(name).ids } : this.owner(name)),
+      encoded: splice && ((name, bytes) => this.encoded(name, bytes)),
+    };
+  }
+
   /** What was touched has been saved. */
   settle(touched: readonly string[]): void {
     for (const name of touched) {
@@ -221,6 +240,11 @@ export class Slots implements AttributeSlots {
   /** Whether what is decoded here, and what is not yet, is of this image. */
   isOf(image: Image): boolean {
     return this.#image === image;
+  }
+
+  /** As `accepted`, and what was saved of these goes to whoever asks what has changed. */
+  lent(touched: readonly string[]): void {
+    for (const name of touched) this.#portions.get(name)?.disown();
   }
 
   /** Another image may have the same bytes from now on. */

@@ -5,6 +5,7 @@ import type { EndOfHold } from '../lock/hold.ts';
 import { showPath } from '../path.ts';
 import { changedOf } from '../sync/compare.ts';
 import type { Tracked } from '../sync/compare.ts';
+import type { Differencing } from '../sync/differencing.ts';
 import { isSame, isSameList, merge } from '../sync/merge.ts';
 import type { Base, Edited, MergeRules } from '../sync/merge.ts';
 import type { Pushed } from '../sync/push.ts';
@@ -70,11 +71,11 @@ export class Unlocked {
    * As `push`, of what was touched until now. Undefined also where all of it was merged into what is there already.
    * `ERR_CONFLICT`: nothing was sent.
    */
-  async push(tracked: Tracked, create: boolean): Promise<Pushed | undefined> {
+  async push(tracked: Tracked, create: boolean, tells: boolean): Promise<Pushed | undefined> {
     if (this.#access.mode === 'read') return undefined;
     const mine = this.#edited(tracked);
     const begins = create && !this.#looked.replica.exists;
-    return mine === undefined && !begins ? undefined : this.#send(mine ?? UNCHANGED, begins);
+    return mine === undefined && !begins ? undefined : this.#send(mine ?? UNCHANGED, begins, tells);
   }
 
   get #base(): Base {
@@ -103,7 +104,7 @@ export class Unlocked {
     return changes.size === 0 && isSameOrder ? undefined : { changes, names, versions };
   }
 
-  async #send(mine: Edited, begins: boolean): Promise<Pushed | undefined> {
+  async #send(mine: Edited, begins: boolean, tells: boolean): Promise<Pushed | undefined> {
     const { line } = this.#context;
     this.unsettled = this.#doubted = undefined;
     const claimed = await this.#claim(!begins);
@@ -111,9 +112,11 @@ export class Unlocked {
     let how: EndOfHold = 'keep';
     let isSound = true;
     try {
-      const merged = this.#merged(mine, replica);
+      const differencing = (name: string): Differencing | undefined =>
+        specOf(this.#context.definition, name)?.differencing;
+      const merged = { ...this.#merged(mine, replica), differencing };
       isSound = false;
-      const { pushing, release } = saveUnder(line, claimed, merged, { last: true, create: begins });
+      const { pushing, release } = saveUnder(line, claimed, merged, { last: true, create: begins, tells });
       const pushed = await pushing;
       isSound = true;
       if (pushed?.wanted === true) hold.wanted();

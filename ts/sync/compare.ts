@@ -7,6 +7,8 @@ import { ownedBytes } from '../log/owned.ts';
 import { checkName } from '../path.ts';
 import { VERIFY } from '../portions/portions.ts';
 import { xxh3 } from '../xxh3.ts';
+import { changeOf } from './differencing.ts';
+import type { Changed, Differencing } from './differencing.ts';
 import type { Line } from './line.ts';
 
 /** What the session hands over to be saved. */
@@ -19,15 +21,17 @@ export interface Tracked {
   readonly versions?: ReadonlyMap<string, number> | undefined;
   /** The raw value of a touched attribute. */
   value(name: string): unknown;
+  /** How it travels; undefined: as the line says. */
+  differencing?(name: string): Differencing | undefined;
   /**
    * Its bytes, where they can be had from `base`, the image's, and what was written since; `base` itself if nothing
    * was. Undefined: its value must be encoded. Asked once.
    */
-  splice?(name: string, base: Uint8Array | undefined): Uint8Array | undefined;
+  readonly splice?: ((name: string, base: Uint8Array | undefined) => Uint8Array | undefined) | undefined;
   /** What objects in several places of its value were called last. */
-  named?(name: string): Named;
+  readonly named?: ((name: string) => Named) | undefined;
   /** What it is encoded as, once this save is made: in memory that is kept. */
-  encoded?(name: string, bytes: Uint8Array): void;
+  readonly encoded?: ((name: string, bytes: Uint8Array) => void) | undefined;
 }
 
 /** How the session differs from the image. */
@@ -45,14 +49,6 @@ export const NOTHING: Difference = {
   changes: [],
   values: new Map(),
 };
-
-/** A touched attribute whose bytes are no longer those of the base. */
-interface Changed {
-  readonly name: string;
-  /** Undefined: it is new, or is to travel whole. */
-  readonly base: Uint8Array | undefined;
-  readonly target: Uint8Array;
-}
 
 /**
  * Encodes what was touched, and compares what differs from the image in one call of the differ, or none. Undefined:
@@ -79,7 +75,10 @@ export function changedOf(
     const base = baseOf(name);
     const target = encodedFrom(line, tracked, name, base);
     if (target === base) tracked.encoded?.(name, target);
-    else changed.push({ name, base: line.differencing === 'binary' ? base : undefined, target });
+    else {
+      const differencing = tracked.differencing?.(name) ?? line.differencing;
+      changed.push({ name, base: differencing === 'off' ? undefined : base, target, differencing });
+    }
   }
   return changed;
 }
@@ -157,12 +156,7 @@ function differenceOf(
 
   let offset = 0;
   const delta = (index: number): Buffer => out.subarray(offset, (offset += results[BATCH_STRIDE * index] as number));
-  const changes = changed.map(({ name, base, target }, index): AttributeChange => {
-    const bytes = delta(index);
-    return base === undefined || bytes.length > target.length
-      ? { name, op: 'put', bytes: target }
-      : { name, op: 'binary', bytes };
-  });
+  const changes = changed.map((one, index) => changeOf(one, delta(index), line.differ, line.limitBytes));
   const directoryDelta = directory === undefined ? NOTHING.directoryDelta : delta(changed.length);
   return { directory, directoryDelta, changes, values: valuesOf(changed, results) };
 }

@@ -5,14 +5,15 @@ import type { Differ } from '../diff/differ.ts';
 import type { Draws } from '../entropy.ts';
 import type { Observers } from '../observe.ts';
 import type { CallOptions, Expiry, Store } from '../store/store.ts';
+import type { Differencing } from './differencing.ts';
 import type { Unsettled } from './unsettled.ts';
 
 /** What a session's state passes through between the application and the primary. */
 export interface Line {
   readonly codec: Codec;
   readonly differ: Differ;
-  /** `off`: a changed attribute travels whole. */
-  readonly differencing: 'binary' | 'off';
+  /** Of attributes that say nothing else. */
+  readonly differencing: Differencing;
   readonly compress: 'auto' | 'off';
   readonly store: Store;
   readonly backups: Backups;

@@ -2,13 +2,14 @@ import { HoldfastError, shortId } from '../errors.ts';
 import { encodeAliasBody, encodeDeltaBody, encodeSnapshotBody } from '../log/body.ts';
 import type { Alias } from '../log/body.ts';
 import { compactionDue, weightOf } from '../log/compaction.ts';
-import type { Value } from '../log/image.ts';
+import type { Image, Staged, Value } from '../log/image.ts';
 import type { Token } from '../token.ts';
 import { commit } from './commit.ts';
 import { NOTHING, compare } from './compare.ts';
-import type { Tracked } from './compare.ts';
+import type { Difference, Tracked } from './compare.ts';
 import type { Line } from './line.ts';
 import type { Replica } from './replica.ts';
+import { Told } from './told.ts';
 import { write } from './written.ts';
 
 export interface PushOptions {
@@ -17,6 +18,8 @@ export interface PushOptions {
   readonly lock: 'renew' | 'leave' | 'release';
   /** Save a session that does not exist yet even if it has no attributes. */
   readonly create: boolean;
+  /** Somebody may ask what it has changed. */
+  readonly tells: boolean;
 }
 
 export interface Pushed {
@@ -28,6 +31,27 @@ export interface Pushed {
   readonly kind: 'delta' | 'snapshot';
   /** Others queue for the lock. */
   readonly wanted: boolean;
+  readonly told: Told | undefined;
+}
+
+/** What a save is made of, before anything is written. */
+export interface Prepared {
+  readonly difference: Difference | undefined;
+  readonly staged: Staged;
+  readonly kind: 'delta' | 'snapshot';
+  readonly body: Uint8Array;
+}
+
+/** Undefined: nothing differs. Changes nothing but what `tracked` does itself. */
+export function prepare(line: Line, replica: Replica, tracked: Tracked, create: boolean): Prepared | undefined {
+  const { image } = replica;
+  const difference = compare(line, image, tracked);
+  if (difference === undefined && (replica.exists || !create)) return undefined;
+  const { directory, directoryDelta, changes, values } = difference ?? NOTHING;
+  const staged = image.stage(directory, values);
+  const delta = encodeDeltaBody(directory ?? image.directory, directoryDelta, changes);
+  const kind = !replica.exists || compactionDue(replica, weightOf(delta.length)) ? 'snapshot' : 'delta';
+  return { difference, staged, kind, body: kind === 'delta' ? delta : encodeSnapshotBody(image, staged) };
 }
 
 /**
@@ -42,27 +66,29 @@ export async function push(
   tracked: Tracked,
   options: PushOptions,
 ): Promise<Pushed | undefined> {
+  const prepared = prepare(line, replica, tracked, options.create);
+  if (prepared === undefined) return undefined;
+  const { staged, kind, body } = prepared;
   const { image } = replica;
-  const difference = compare(line, image, tracked);
-  if (difference === undefined && (replica.exists || !options.create)) return undefined;
-
-  const { directory, directoryDelta, changes, values } = difference ?? NOTHING;
-  const staged = image.stage(directory, values);
   if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);
-  const delta = encodeDeltaBody(directory ?? image.directory, directoryDelta, changes);
-  const kind = !replica.exists || compactionDue(replica, weightOf(delta.length)) ? 'snapshot' : 'delta';
-  const body = kind === 'delta' ? delta : encodeSnapshotBody(image, staged);
   const written = write(line, replica, { kind, body, digest: staged.digest }, options.token, options.lock);
-
-  const deleted = directory === undefined ? [] : withoutAll(image.directory.names, directory.names);
+  const changed = changedBy(image, staged);
+  const told = options.tells ? new Told(line, image, staged, changed) : undefined;
   const { wanted } = await commit(line, replica, written, staged);
   return {
     revision: written.head.revision,
-    changed: [...values.keys(), ...deleted],
+    changed,
     recordBytes: written.append.bytes.length,
     kind,
     wanted,
+    told,
   };
+}
+
+/** Attributes that are written or gone. */
+function changedBy(image: Image, { directory, values }: Staged): string[] {
+  const names = [...values.keys()];
+  return directory === undefined ? names : [...names, ...withoutAll(image.directory.names, directory.names)];
 }
 
 /** Saves the state of `from` as the first revision of `to`; expiry and age move along. */

@@ -2,16 +2,34 @@ import type { Differ } from '../diff/differ.ts';
 import { BATCH_STRIDE } from '../diff/differ.ts';
 import { HoldfastError } from '../errors.ts';
 import { decodeDeltaBody, decodeSnapshotBody } from '../log/body.ts';
+import type { AttributeChange } from '../log/body.ts';
 import { Image, decodeDirectory } from '../log/image.ts';
 import type { Directory, Value } from '../log/image.ts';
 import { ownedBytes } from '../log/owned.ts';
 import { corrupt, overLimit, yields } from '../log/record.ts';
 import type { LogRecord } from '../log/record.ts';
+import { restructured } from './differencing.ts';
 
 /** Bytes that an attribute starts from, and the deltas that follow: applied together at the end. */
 interface Chain {
   base: Uint8Array;
+  readonly deltas: Pick<AttributeChange, 'op' | 'bytes'>[];
+}
+
+/** Deltas of one kind that follow each other. */
+interface Run {
+  readonly op: AttributeChange['op'];
   readonly deltas: Uint8Array[];
+}
+
+function runsOf(deltas: Chain['deltas']): Run[] {
+  const runs: Run[] = [];
+  for (const { op, bytes } of deltas) {
+    const last = runs.at(-1);
+    if (last?.op === op) last.deltas.push(bytes);
+    else runs.push({ op, deltas: [bytes] });
+  }
+  return runs;
 }
 
 /** Targets up to this length are made in memory that is used again. */
@@ -85,7 +103,7 @@ export class Replay {
     for (const { index, op, bytes } of body.changes) {
       const name = this.#directory.names[index] ?? fail(`there is no attribute ${index}`);
       if (op === 'put') this.#touched.set(name, { base: bytes, deltas: [] });
-      else this.#chain(name, fail).deltas.push(bytes);
+      else this.#chain(name, fail).deltas.push({ op, bytes });
     }
   }
 
@@ -110,9 +128,9 @@ export class Replay {
     const applied = this.#guard(revision, () =>
       names.map((name) => {
         const { base, deltas } = this.#touched.get(name) as Chain;
-        const [delta] = deltas;
-        if (delta === undefined) return base;
-        return deltas.length > 1 ? this.#differ.applyChain(base, deltas, this.#limitBytes) : this.#applied(base, delta);
+        let bytes = base;
+        for (const run of runsOf(deltas)) bytes = this.#afterRun(bytes, run);
+        return bytes;
       }),
     );
     const bytes = ownedBytes(applied);
@@ -132,6 +150,12 @@ export class Replay {
         },
       ]),
     );
+  }
+
+  #afterRun(base: Uint8Array, { op, deltas }: Run): Uint8Array {
+    if (op === 'graph') return restructured(base, deltas, this.#differ, this.#limitBytes);
+    const [first] = deltas as [Uint8Array];
+    return deltas.length > 1 ? this.#differ.applyChain(base, deltas, this.#limitBytes) : this.#applied(base, first);
   }
 
   /** By way of memory that is used again, where that is enough: the image keeps a copy that is no longer than it needs. */

@@ -7,6 +7,7 @@ import { ABSENT, keyIn, valueAt } from './change-set.ts';
 import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
 import { ownCopy, plainFor, tooDeep } from './plain.ts';
+import { thaw } from './thaw.ts';
 import { unreadable } from './unreadable.ts';
 
 interface Guest {
@@ -72,6 +73,15 @@ export class Adoption {
       this.#taken = this.#again = this.#copies = undefined;
       this.#split = this.#whole = false;
     }
+  }
+
+  /** As `adopt`, of a copy that is in nobody else's hands. */
+  adoptCopy(copy: object): unknown {
+    const { aliased, heldSince } = this;
+    const taken = this.adopt(copy);
+    this.aliased = aliased;
+    this.heldSince = heldSince;
+    return taken;
   }
 
   /** As `adopt`, for what is about to be put under `key` of `parent`; `detach` will find it there. */
@@ -205,13 +215,13 @@ export class Adoption {
   #takeTree(value: Tree, depth: number): Tree {
     if (Array.isArray(value)) this.#checkArray(value);
     let tree = value;
-    if (this.#whole) this.#remember(value, (tree = this.#attribute.thaw(value)));
+    if (this.#whole) this.#remember(value, (tree = thaw(this.#attribute, value)));
     for (const key of keysOf(value)) {
       const child = value[key as string];
       if (!isObject(child)) continue;
       const taken = this.#take(child, depth + 1);
       if (taken === child) continue;
-      if (tree === value) this.#remember(value, (tree = this.#attribute.thaw(value)));
+      if (tree === value) this.#remember(value, (tree = thaw(this.#attribute, value)));
       Object.defineProperty(tree, key, { value: taken, writable: true, enumerable: true, configurable: true });
     }
     return tree;

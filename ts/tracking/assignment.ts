@@ -266,7 +266,7 @@ export function isKnownTree(tree: unknown, b: unknown): boolean {
  * where that is not known, where `a` has one that is `kept` and `b` has another one in its place, and where `b` has one
  * that was `met`.
  */
-function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>, met?: Set<object>): boolean {
+export function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>, met?: Set<object>): boolean {
   if (Object.is(a, b)) return true;
   if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
   if (kept?.has(a) === true) return false;

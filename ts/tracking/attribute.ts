@@ -1,54 +1,21 @@
-import type { Named } from '../codec/ids.ts';
 import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError } from '../errors.ts';
 import { findSteps, showPath, type Path, type PathStep } from '../path.ts';
 import { ASSIGNED, ChangeSet, nextRound, valueAt } from './change-set.ts';
+import type { AttributeTerms, Host, Owner } from './attribute-terms.ts';
 import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
 import { FollowingHandler, TreeHandler, standInFor } from './handlers.ts';
-import {
-  isFrozenTree,
-  isInherited,
-  isLong,
-  isObject,
-  kindOf,
-  refill,
-  thawed,
-  type Collection,
-  type Kind,
-  type Tree,
-} from './kinds.ts';
+import { isInherited, isLong, isObject, kindOf } from './kinds.ts';
+import type { Collection, Kind, Tree } from './kinds.ts';
+import { Frozen, type FrozenPath } from './frozen.ts';
 import { Lent } from './lent.ts';
-import { Node, nodeOf, nodeOfRaw, replaced, setNode, stepsTo } from './nodes.ts';
+import { Node, nodeOf, nodeOfRaw, setNode, stepsTo } from './nodes.ts';
 import { keepIds } from './identities.ts';
 import { Reduction } from './reduction.ts';
 import { standInOf } from './stand-in.ts';
-
-/** What an attribute needs of its tracker. */
-export interface Host {
-  isClosed(): boolean;
-  /** The first read, or write, since marks were last taken. Throws when closed. */
-  markRead(attribute: Attribute): void;
-  markWritten(attribute: Attribute): void;
-  rootOf(name: string): unknown;
-  replaceRoot(name: string, value: unknown): void;
-}
-
-/** Stands for an attribute from one tracker to the next, and knows what it was encoded as last. */
-export interface Owner extends Named {
-  /** Classes whose instances are kept. */
-  readonly types: ValueTypes;
-  /**
-   * The bytes of `root`, which were `base` before what `changes` tells, if any; `base` itself where nothing has changed.
-   * Undefined: they are not known, and it must be encoded whole.
-   */
-  splice(base: Uint8Array, root: unknown, changes: ChangeSet | undefined): Uint8Array | undefined;
-  /** The value that was encoded as `base`, before any change that was noted since; undefined: not known. */
-  valueOf(base: Uint8Array): unknown;
-  /** It is not known any more. */
-  forget(): void;
-}
+import { thaw } from './thaw.ts';
 
 const READ_ONLY = 'is read-only in the object that was assigned: assign a copy of that';
 const IMMUTABLE =
@@ -83,14 +50,32 @@ export class Attribute {
   readonly #fixed: string | undefined;
   readonly #readOnly: string | undefined;
 
+  /** Undefined: it has no frozen portions. */
+  readonly frozen: Frozen | undefined;
+  /** Of a frozen portion: the way to it. */
+  readonly #inside: FrozenPath;
+
   /** `readOnly`: see `AttributeSlots`. */
-  constructor(host: Host, name: string, attributeClass: AttributeClass, owner: Owner, readOnly: string | undefined) {
+  constructor(
+    host: Host,
+    name: string,
+    attributeClass: AttributeClass,
+    owner: Owner,
+    { readOnly, frozen, inside = [] }: AttributeTerms,
+  ) {
     this.#host = host;
+    this.frozen = frozen && new Frozen(this, frozen);
+    this.#inside = inside;
     this.name = name;
     this.owner = owner;
     this.class = attributeClass;
     this.#readOnly = readOnly;
     this.#fixed = readOnly ?? (attributeClass === 'immutable' ? IMMUTABLE : undefined);
+  }
+
+  /** Undefined: nothing was written since the last save took that. */
+  get noted(): ChangeSet | undefined {
+    return this.#changes;
   }
 
   get changes(): ChangeSet {
@@ -136,7 +121,7 @@ export class Attribute {
         return target;
       }
     }
-    const known = base !== undefined && !this.#isUnknown(changes);
+    const known = base !== undefined && this.unknownBecause(changes) === undefined;
     const reduced =
       known && changes !== undefined && isObject(from) && this.#reduction.parts(changes, from, base, ends);
     if (!reduced) this.#adopting?.detach(round);
@@ -147,11 +132,13 @@ export class Attribute {
     return target;
   }
 
-  /** What was changed was not noted, in whole or in part. */
-  #isUnknown(changes: ChangeSet | undefined): boolean {
-    if (this.exposures?.changed === true || changes?.incomplete !== undefined) return true;
+  /** Why what was changed was not noted, in whole or in part; undefined: it was. */
+  unknownBecause(changes: ChangeSet | undefined): string | undefined {
+    if (this.exposures?.changed === true) return 'bytes of it were read, or a Date in it was changed';
+    if (changes?.incomplete !== undefined) return changes.incomplete;
     // The application may have changed parts, since before that round.
-    return this.#adopting !== undefined && this.#adopting.heldSince < (changes?.round ?? Infinity);
+    const isHeld = this.#adopting !== undefined && this.#adopting.heldSince < (changes?.round ?? Infinity);
+    return isHeld ? 'the application may still hold what it assigned' : undefined;
   }
 
   get types(): ValueTypes {
@@ -172,9 +159,13 @@ export class Attribute {
     if (!this.reading) this.#host.markRead(this);
   }
 
+  isClosed(): boolean {
+    return this.#host.isClosed();
+  }
+
   /** A use may return what has ended already: to resolve a promise with it, `then` is asked for. */
   isAwaited(key: unknown): boolean {
-    return key === 'then' && this.#host.isClosed();
+    return key === 'then' && this.isClosed();
   }
 
   /** Before a change of `raw`, at `step`. */
@@ -195,12 +186,17 @@ export class Attribute {
 
   refuse(raw: object, step: PathStep | undefined, why: string): never {
     const steps = stepsTo(raw, this) ?? findSteps(this.root, raw) ?? [];
-    const path: Path = [this.name, ...steps, ...(step === undefined ? [] : [step])];
+    const path: Path = [this.name, ...this.#inside, ...steps, ...(step === undefined ? [] : [step])];
     throw new HoldfastError('ERR_INVALID', `${showPath(path)} ${why}.`, { paths: [path] });
+  }
+
+  get hasLent(): boolean {
+    return this.lent !== undefined || this.frozen?.hasLent === true;
   }
 
   /** Throws when something that is read-only was changed where nothing could refuse it. */
   checkLent(): void {
+    this.frozen?.checkLent();
     const changed = this.lent?.changed();
     if (changed === undefined) return;
     this.refuse(changed, undefined, `was changed in place, so that nothing is saved: it ${this.#fixed}`);
@@ -225,6 +221,8 @@ export class Attribute {
 
   #meet(value: object, parent: object | undefined, key: unknown): object {
     if (isInherited(parent, key)) return value;
+    const portion = parent && this.frozen?.partAt(parent, key);
+    if (portion !== undefined) return portion.reach(value, portion, key);
     const node = nodeOf(value);
     const kind = kindOf(value);
     if (node?.proxy === value) return value;
@@ -246,7 +244,7 @@ export class Attribute {
     if (kind !== 'tree') return this.#standFor(value as Collection, parent, key);
     // A Proxy may not show anything but the very child that a frozen object has.
     const frozen = !Object.isExtensible(value);
-    const raw = frozen ? this.thaw(value) : value;
+    const raw = frozen ? thaw(this, value) : value;
     if (frozen) this.put(parent, key, raw);
     const node = nodeOfRaw(raw);
     if (node !== undefined && node.born >= this.firstRound) return this.#handFollowing(raw as Tree, parent, key);
@@ -288,36 +286,6 @@ export class Attribute {
     return Object.preventExtensions(standIn);
   }
 
-  /**
-   * The copy that takes the place of a tree, because that is frozen or the application's: same content, so nothing is
-   * written.
-   */
-  thaw(tree: object): Tree {
-    const copy = thawed(tree);
-    setNode(copy, new Node(copy, this, nodeOfRaw(tree)?.born ?? 0));
-    replaced.set(tree, copy);
-    return copy;
-  }
-
-  /** A Map's key or a Set's element has no place where it could be exchanged later. */
-  adoptMember(value: unknown): unknown {
-    return this.#unfrozen(this.adopt(value));
-  }
-
-  #unfrozen(raw: unknown): unknown {
-    return isFrozenTree(raw) ? this.thaw(raw) : raw;
-  }
-
-  /** Exchanges frozen keys and elements, in their order, before they are handed out. */
-  thawMembers(raw: Collection): void {
-    for (const member of raw.keys()) {
-      if (!isFrozenTree(member)) continue;
-      this.changes.incomplete ??= 'frozen members were exchanged';
-      refill(raw, (one) => this.#unfrozen(one));
-      return;
-    }
-  }
-
   /** Puts it where another of the same content is: nothing is written. */
   put(parent: object | undefined, key: unknown, value: object): void {
     if (parent === undefined) return;
@@ -334,8 +302,28 @@ export class Attribute {
     return this.#adoption.adopt(value);
   }
 
+  adoptCopy(copy: object): unknown {
+    return this.#adoption.adoptCopy(copy);
+  }
+
   place(parent: object, key: unknown, value: unknown): unknown {
     return this.#adoption.place(parent, key, value);
+  }
+
+  /** What takes its place under `key` of `parent` when `value` is assigned there. */
+  assigned(parent: object, key: unknown, value: unknown): unknown {
+    if (this.frozen !== undefined) return this.frozen.place(parent, key, value);
+    return isObject(value) ? this.place(parent, key, value) : value;
+  }
+
+  /** Whether what it has is no first value yet, so that another may be assigned whole. */
+  isFree(parent: object): boolean {
+    return parent === this && this.#host.isFree(this.name);
+  }
+
+  /** Shows a portion of it alone, which cannot be changed. */
+  portion(host: Host, terms: AttributeTerms): Attribute {
+    return new Attribute(host, this.name, 'immutable', this.owner, terms);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { inspect, type InspectOptions } from 'node:util';
 import type { Attribute } from './attribute.ts';
 import { ARRAY_METHODS } from './array-methods.ts';
-import { isObject, type Tree } from './kinds.ts';
+import type { Tree } from './kinds.ts';
 import type { Method } from './method.ts';
 import { NODE, nodeOf, nodeOfRaw, type Node } from './nodes.ts';
 
@@ -36,7 +36,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
     // An object that inherits from the proxy gets a property of its own, as usual.
     if (node === undefined || receiver !== node.proxy) return Reflect.set(target, key, value, receiver);
     const name = this.#checkWritable(target, key);
-    const taken = isObject(value) ? attribute.place(target, key, value) : value;
+    const taken = attribute.assigned(target, name, value);
     noteSet(attribute, node, target, name, taken);
     target[name] = taken;
     return true;
@@ -64,7 +64,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
         'would be an accessor, hidden or read-only, which is not kept: assign a value',
       );
     }
-    if ('value' in descriptor) merged.value = this.#attribute.place(target, name, descriptor.value);
+    if ('value' in descriptor) merged.value = this.#attribute.assigned(target, name, descriptor.value);
     noteSet(this.#attribute, node, target, name, merged.value);
     return Reflect.defineProperty(target, key, merged);
   }
@@ -72,6 +72,7 @@ export class TreeHandler implements ProxyHandler<Tree> {
   deleteProperty(target: Tree, key: string | symbol): boolean {
     this.#attribute.noteRead();
     if (!Object.hasOwn(target, key)) return true;
+    this.#attribute.frozen?.checkRemoval(target, key);
     this.#attribute.noteWrite(target, stepOf(target, key));
     const { changes } = this.#attribute;
     if (Array.isArray(target)) changes.incomplete ??= 'an array got holes';

@@ -1,6 +1,7 @@
 import { isObject } from './kinds.ts';
 import { membersOf, recorders, type Call } from './method.ts';
 import { locate } from './nodes.ts';
+import { adoptMember, thawMembers } from './thaw.ts';
 
 type RawMap = Map<unknown, unknown>;
 type MapCall = Call<RawMap>;
@@ -15,7 +16,7 @@ function valueAt({ attribute, node }: MapCall, key: unknown): unknown {
 }
 
 function* iterate<T>(call: MapCall, pick: (key: unknown) => T): Generator<T, undefined> {
-  call.attribute.thawMembers(call.raw);
+  thawMembers(call.attribute, call.raw);
   for (const key of membersOf(call)) {
     call.attribute.noteRead();
     yield pick(key);
@@ -54,7 +55,7 @@ export const MAP_RECORDERS: PropertyDescriptorMap = recorders<RawMap>(
         attribute.noteWrite(raw);
         const known = keyIn(raw, key);
         const had = raw.has(known);
-        const member = had ? known : attribute.adoptMember(key);
+        const member = had ? known : adoptMember(attribute, key);
         const taken = attribute.place(raw, member, value);
         attribute.changes.sets(node, member, had, raw.get(known));
         raw.set(member, taken);
@@ -84,7 +85,7 @@ export const MAP_RECORDERS: PropertyDescriptorMap = recorders<RawMap>(
       'forEach',
       (call, [visit, self]) => {
         call.attribute.noteRead();
-        call.attribute.thawMembers(call.raw);
+        thawMembers(call.attribute, call.raw);
         for (const key of membersOf(call))
           (visit as Visit).call(self, valueAt(call, key), call.attribute.show(key), call.proxy);
       },

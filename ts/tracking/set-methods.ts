@@ -1,5 +1,6 @@
 import { membersOf, recorders, type Call, type Method } from './method.ts';
 import { locate } from './nodes.ts';
+import { adoptMember, thawMembers } from './thaw.ts';
 
 type RawSet = Set<unknown>;
 type SetCall = Call<RawSet>;
@@ -9,7 +10,7 @@ const memberIn = (raw: RawSet, member: unknown): unknown => locate(member, (valu
 
 function* iterate<T>(call: SetCall, pick: (member: unknown) => T): Generator<T, undefined> {
   const { attribute } = call;
-  attribute.thawMembers(call.raw);
+  thawMembers(attribute, call.raw);
   for (const member of membersOf(call)) {
     attribute.noteRead();
     yield pick(attribute.show(member));
@@ -55,7 +56,7 @@ export const SET_RECORDERS: PropertyDescriptorMap = recorders<RawSet>(
       ({ node, attribute, raw, proxy }, [member]) => {
         attribute.noteWrite(raw);
         if (raw.has(memberIn(raw, member))) return proxy;
-        const taken = attribute.adoptMember(member);
+        const taken = adoptMember(attribute, member);
         attribute.changes.sets(node, taken, false, undefined);
         raw.add(taken);
         return proxy;
@@ -84,7 +85,7 @@ export const SET_RECORDERS: PropertyDescriptorMap = recorders<RawSet>(
       'forEach',
       (call, [visit, self]) => {
         call.attribute.noteRead();
-        call.attribute.thawMembers(call.raw);
+        thawMembers(call.attribute, call.raw);
         for (const member of membersOf(call)) {
           const shown = call.attribute.show(member);
           (visit as Visit).call(self, shown, shown, call.proxy);

@@ -66,7 +66,9 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
     if (immutable && this.#slots.has(name))
       throw invalid(`${showPath([name])} is immutable and already set: it cannot be set again`, name);
     // A copy, so that whoever still holds the value cannot change it.
-    const adopted = immutable ? attribute.adopt(plainFor(attribute, value)) : attribute.place(attribute, name, value);
+    const adopted = immutable
+      ? attribute.adopt(plainFor(attribute, value))
+      : attribute.assigned(attribute, name, value);
     this.#tracker.markWritten(attribute);
     // The mark is for the root only: what lies inside stays read-only.
     if (immutable) attribute.writing = false;
@@ -81,6 +83,7 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
     const attribute = this.#tracker.attribute(key)!;
     attribute.checkAssignable();
     if (attribute.class === 'immutable') throw invalid(`${showPath([key])} is immutable: it cannot be deleted`, key);
+    attribute.frozen?.checkRemoval(attribute, key);
     this.#tracker.markWritten(attribute);
     attribute.changes.incomplete ??= 'it was deleted';
     this.#slots.delete(key);

@@ -2,8 +2,11 @@ import { BUILT_IN_TYPES } from '../codec/built-in-types.ts';
 import type { Ids } from '../codec/ids.ts';
 import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import { Attribute, type Host, type Owner } from './attribute.ts';
+import { Attribute } from './attribute.ts';
+import type { Host, Owner } from './attribute-terms.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
+import type { FrozenPath } from './frozen.ts';
+import { outlookOf, type Outlook } from './outlook.ts';
 import { stateOf } from './state.ts';
 
 export { isKnownTree } from './assignment.ts';
@@ -30,6 +33,8 @@ export interface AttributeSlots {
    * changed.
    */
   readOnly?(name: string): string | undefined;
+  /** Whether it has a value that was saved. */
+  isSaved?(name: string): boolean;
 }
 
 /** Knows nothing. */
@@ -43,6 +48,10 @@ class Nobody implements Owner {
 
   valueOf(): undefined {
     return undefined;
+  }
+
+  wholeBecause(): string {
+    return 'its bytes are not kept';
   }
 
   forget(): void {}
@@ -76,6 +85,10 @@ class Over implements Host {
 
   rootOf(): undefined {}
 
+  isFree(): false {
+    return false;
+  }
+
   replaceRoot(): void {}
 }
 
@@ -88,6 +101,8 @@ export interface TrackerOptions {
   readonly saveMode: SaveMode;
   /** Undefined: not declared, and so not allowed. */
   classOf(name: string): AttributeClass | undefined;
+  /** Its portions that keep their first value; undefined: it has none. */
+  frozenIn?(name: string): readonly FrozenPath[] | undefined;
 }
 
 /** The state as it is when a save begins. What is read or written from then on belongs to the next. */
@@ -161,15 +176,20 @@ export class Tracker implements Host {
     return this.#attributes.get(name)?.splice(base, ends);
   }
 
+  /** What a save would do with one that is tracked: see `Outlook`. Undefined: nothing was handed out of it. */
+  outlook(name: string, base: Uint8Array | undefined): Outlook | undefined {
+    const attribute = this.#attributes.get(name);
+    return attribute && outlookOf(attribute, base);
+  }
+
   /** After a successful save: forgets the reads and writes that it captured. */
   settle({ upTo }: Capture): void {
     for (const attribute of this.#touched) {
       if (attribute.readIn <= upTo) attribute.readIn = 0;
       if (attribute.writtenIn <= upTo) attribute.writtenIn = 0;
       attribute.exposures?.settle();
-      const { readIn, writtenIn, exposures, lent } = attribute;
-      if (readIn === 0 && writtenIn === 0 && exposures === undefined && lent === undefined)
-        this.#touched.delete(attribute);
+      const { readIn, writtenIn, exposures, hasLent } = attribute;
+      if (readIn === 0 && writtenIn === 0 && exposures === undefined && !hasLent) this.#touched.delete(attribute);
     }
   }
 
@@ -237,6 +257,10 @@ export class Tracker implements Host {
     return this.slots.get(name);
   }
 
+  isFree(name: string): boolean {
+    return this.slots.isSaved?.(name) !== true;
+  }
+
   replaceRoot(name: string, value: unknown): void {
     this.slots.set(name, value);
   }
@@ -256,13 +280,10 @@ export class Tracker implements Host {
     const attributeClass = this.#options.classOf(name);
     if (attributeClass === undefined) return undefined;
     const { slots } = this;
-    const attribute = new Attribute(
-      this,
-      name,
-      attributeClass,
-      slots.owner?.(name) ?? new Nobody(),
-      slots.readOnly?.(name),
-    );
+    const attribute = new Attribute(this, name, attributeClass, slots.owner?.(name) ?? new Nobody(), {
+      readOnly: slots.readOnly?.(name),
+      frozen: this.#options.frozenIn?.(name),
+    });
     this.#attributes.set(name, attribute);
     return attribute;
   }
