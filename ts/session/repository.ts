@@ -38,6 +38,7 @@ import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepositor
 import { Session } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
+import { checkGiven, checkUse, isThenable } from './use.ts';
 import { readBack, verifyBackups } from './verification.ts';
 import type { BackupVerdict } from './verification.ts';
 
@@ -147,11 +148,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     use: (state: S, session: Session<S, V>) => R | Promise<R>,
     options: UseOptions<V> = {},
   ): Promise<R> {
-    if (typeof use !== 'function')
-      throw new HoldfastError(
-        'ERR_INVALID',
-        'scope takes a function, which is called with the state: scope(id, (state) => …, options)',
-      );
+    checkUse(use);
     const opened = this.#open(id, options, this.scope);
     const session = opened instanceof Session ? opened : await opened;
     const frame = frameOf(this.#place, session);
@@ -161,6 +158,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       const result = isThenable(used) ? await used : used;
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
+      checkGiven(copied);
       isLastSave = true;
       await session.saveAndClose();
       return copied;
@@ -379,11 +377,6 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return new Session<S, V>(this.#context, { claimed, slots, create });
   }
 }
-
-/** What is none is not waited for. */
-const isThenable = <T>(value: T | Promise<T>): value is Promise<T> =>
-  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-  typeof (value as { readonly then?: unknown }).then === 'function';
 
 function ruleOf({
   ttlMs,
