@@ -100,19 +100,21 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return this.#tracker.tracked();
   }
 
-  /** Gives several attributes their values, but for those that are undefined; the way to give immutable ones their first. */
+  /**
+   * Gives several attributes their values, but for those that are undefined; the way to give immutable ones their first.
+   * Where it throws nothing has changed.
+   */
   assign(values: Partial<V>): void {
     checkValues(this.#context.definition, 'assign', values, () => false);
-    Object.assign(this.#tracker.state, givenOf(values));
+    this.#tracker.assign(givenOf(values), []);
   }
 
   /**
    * Makes `values` the whole state, in their order: other attributes, and those whose value is undefined, are deleted. What cannot be changed stays:
    * immutable ones that have a value, those of a newer schema, and those that the definition does not have. What is equal
-   * to what is there counts as not written.
+   * to what is there counts as not written. Where it throws nothing has changed.
    */
   replace(values: V): void {
-    const { state } = this.#tracker;
     const { definition } = this.#context;
     const slots = this.#slots;
     const stays = (name: string): boolean =>
@@ -123,8 +125,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const { image } = this.#replica;
     const isThere = (name: string): boolean =>
       image.value(name) !== undefined && slots.has(name) && isKnownEqual(slots.get(name), given[name]);
-    for (const name of slots.names()) if (!Object.hasOwn(given, name) && !stays(name)) delete state[name];
-    for (const name of Object.keys(given)) if (!stays(name) && !isThere(name)) state[name] = given[name];
+    const written = Object.entries(given).filter(([name]) => !stays(name) && !isThere(name));
+    const gone = slots.names().filter((name) => !Object.hasOwn(given, name) && !stays(name));
+    this.#tracker.assign(Object.fromEntries(written), gone);
     slots.arrange(Object.keys(given));
   }
 
