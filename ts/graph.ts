@@ -67,7 +67,16 @@ function side(verb: string, value: unknown, name: string, { bytes, limitBytes }:
   if (!bytes) return liveSide(value, name);
   checkBytes(verb, value, name);
   checkSize(value.length, limitBytes);
-  return { value: msgpackCodec.decode(value), bytes: () => value };
+  return { value: decoded(value, `graph.${verb}: ${name}`), bytes: () => value };
+}
+
+function decoded(bytes: Uint8Array, what: string): unknown {
+  try {
+    return msgpackCodec.decode(bytes);
+  } catch (cause) {
+    if (!(cause instanceof HoldfastError) || cause.code !== 'ERR_CORRUPT') throw cause;
+    throw new HoldfastError('ERR_CORRUPT', `${what} cannot be read: ${cause.message}`, { cause });
+  }
 }
 
 /** What cannot be kept is named by the codec, which knows the path to it. */
@@ -238,6 +247,6 @@ function inBytes(decide: (conflict: Conflict) => unknown): (conflict: Conflict) 
     const made = decide(encodedConflict(conflict));
     if (made === ABSENT) return ABSENT;
     checkBytes('merge', made, 'what the policy gave');
-    return msgpackCodec.decode(made);
+    return decoded(made, 'graph.merge: what the policy gave');
   };
 }

@@ -246,6 +246,26 @@ describe('parts', () => {
     expect(paths(merge([], [{ k: 'x', n: 1 }], [{ k: 'x', n: 2 }], { merge: union }))).toEqual([[0]]);
   });
 
+  it.each<[string, (item: unknown) => unknown, RegExp]>([
+    ['a function', () => () => 1, /key is a function/],
+    ['a symbol', () => Symbol('k'), /key is a symbol/],
+    ['a function inside', () => ({ f: () => 1 }), /key\.f is a function/],
+    ['an instance', () => [new Error('secret')], /key\[0\] is an instance of Error/],
+    ['a promise', async () => 1, /key is an instance of Promise/],
+    ['a promise that rejects', async () => Promise.reject(new Error('late')), /key is an instance of Promise/],
+  ])('%s as a key is refused by the place of its element', (_name, union, says) => {
+    const call = (): unknown =>
+      merge({ a: [[1], [2]] }, { a: [[1, 1], [2]] }, { a: [[1], [2], [3]] }, { merge: { union } });
+    const told = { code: 'ERR_INVALID', paths: [['base', 'a', 0]], message: expect.stringMatching(says) as string };
+    expect(call).toThrow(expect.objectContaining(told) as Error);
+    expect(call).toThrow(
+      /^base\.a\[0\]: the key that \{ union \} gave for it cannot be compared .*: give text, a number/,
+    );
+    expect(call).not.toThrow(/secret/);
+    const ofNew = (item: unknown): unknown => (item === 3 ? union(item) : item);
+    expect(() => merge([], [1], [2, 3], { merge: { union: ofNew } })).toThrow(/^theirs\[1\]: the key/);
+  });
+
   it('are bytes in and out where that is asked', () => {
     const bytes = (value: unknown): Uint8Array => msgpackCodec.encode(value, 'value');
     const merged = merge(bytes({ a: 1, b: 1 }), bytes({ a: 2, b: 1 }), bytes({ a: 1, b: 2 }), { bytes: true });

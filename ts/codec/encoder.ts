@@ -110,7 +110,7 @@ export class Encoder extends Writer {
       case 'bigint':
         return this.packed(value);
       case 'function':
-        return refuse('a function', 'keep data only, and attach behaviour outside the session');
+        return refuse('a function', 'keep data only, and attach behaviour elsewhere');
       default:
         return refuse('a symbol', 'use a string');
     }
@@ -119,7 +119,7 @@ export class Encoder extends Writer {
   private object(value: object, depth: number): void {
     this.seen.add(value);
     if (this.seen.size !== ++this.objects) {
-      throw new Fault('a session keeps values, not references. Copy it before storing it twice', { shared: value });
+      throw new Fault('values are kept, not references. Copy it before storing it twice', { shared: value });
     }
     if (this.isForeign !== undefined && this.isForeign(value)) throw new Fault('is elsewhere too', { shared: value });
     if (depth >= DEPTH_LIMIT) refuseDepth();

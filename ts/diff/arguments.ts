@@ -35,7 +35,8 @@ function isGone(value: Uint8Array): boolean {
  * what is read twice must not differ. One whose memory is gone is not taken for an empty one.
  */
 export function checkBytes(value: Uint8Array, name: string): void {
-  if (!(value instanceof Uint8Array) && !isUint8Array(value)) throw invalid(`${name} must be a Uint8Array`);
+  if (!(value instanceof Uint8Array) && !isUint8Array(value))
+    throw invalid(`${name} must be a Uint8Array, not ${describe(value)}`);
   if (value.length > MAX_LEN) throw invalid(`${name} is ${value.length} bytes long: more than ${MAX_LEN}`);
   if (value.length === 0 && isGone(value))
     throw invalid(`${name} is memory that was transferred elsewhere (a detached ArrayBuffer): pass a copy before that`);
@@ -82,7 +83,7 @@ export function checkVcdiff(options: { readonly checksum?: boolean | undefined }
 
 /** A plain copy of a list, each element checked; holes only where `optional`. */
 export function checkList<T extends Uint8Array | undefined>(list: readonly T[], name: string, optional = false): T[] {
-  if (!Array.isArray(list)) throw invalid(`${name} must be an array`);
+  if (!Array.isArray(list)) throw invalid(`${name} must be an array, not ${describe(list)}`);
   const copy: T[] = [];
   for (let i = 0; i < list.length; i++) {
     const item = list[i] as T;
@@ -94,7 +95,7 @@ export function checkList<T extends Uint8Array | undefined>(list: readonly T[], 
 
 /** Throws unless `results` has room for `count` entries. */
 export function checkResults(results: Uint32Array, count: number): void {
-  if (!(results instanceof Uint32Array)) throw invalid('results must be a Uint32Array');
+  if (!(results instanceof Uint32Array)) throw invalid(`results must be a Uint32Array, not ${describe(results)}`);
   if (isShared(results.buffer)) throw invalid('results must be memory of this thread alone');
   if (results.length < BATCH_STRIDE * count)
     throw invalid(`results must hold ${BATCH_STRIDE * count} words, not ${results.length}`);

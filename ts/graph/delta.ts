@@ -103,11 +103,15 @@ export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): S
     case GRAPH_SAME:
       return delta.length === 1 ? base : reader.corrupt('it goes on behind its end');
     case GRAPH_BINARY:
-      return decoded(unpack(reader, differ.apply(pack(base.bytes()), delta.subarray(1), limitBytes)), limitBytes);
+      return decoded(
+        reader,
+        unpack(reader, differ.apply(pack(base.bytes()), delta.subarray(1), limitBytes)),
+        limitBytes,
+      );
     case GRAPH_WHOLE: {
       const bytes = unpack(reader, delta.slice(1, bodyEnd(delta, reader)));
       checkSeal(delta, new Seen(), reader);
-      return decoded(bytes, limitBytes);
+      return decoded(reader, bytes, limitBytes);
     }
     default:
       if ((head & 3) !== GRAPH_EDITS) return reader.corrupt('its kind is unknown');
@@ -123,7 +127,7 @@ export function applyEdits(base: unknown, delta: Uint8Array, limitBytes: number,
   const length = short < GRAPH_LONG ? short : GRAPH_LONG + header.number();
   const start = header.at;
   if (length > end - start) header.corrupt('it is cut short');
-  const values = end === start + length ? [] : msgpackCodec.decode(unpack(header, delta.subarray(start + length, end)));
+  const values = end === start + length ? [] : valueOf(header, unpack(header, delta.subarray(start + length, end)));
   if (!Array.isArray(values)) return header.corrupt('its values are none');
   checkSize(end - start - length, limitBytes);
   const edits = new EditReader(new Reader(delta, start, start + length), values, limitBytes);
@@ -143,9 +147,18 @@ function checkSeal(delta: Uint8Array, seen: Seen, reader: Reader): void {
 }
 
 /** A value whose bytes are checked by reading them. */
-function decoded(bytes: Uint8Array, limitBytes: number): Side {
+function decoded(reader: Reader, bytes: Uint8Array, limitBytes: number): Side {
   checkSize(bytes.length, limitBytes);
-  return { value: msgpackCodec.decode(bytes), bytes: () => bytes };
+  return { value: valueOf(reader, bytes), bytes: () => bytes };
+}
+
+/** Of bytes that the delta brings, or makes. */
+function valueOf(reader: Reader, bytes: Uint8Array): unknown {
+  try {
+    return msgpackCodec.decode(bytes);
+  } catch {
+    return reader.corrupt('what it brings is no encoded value');
+  }
 }
 
 export function checkSize(bytes: number, limitBytes: number): void {
