@@ -84,6 +84,16 @@ export class HoldfastError extends Error {
   }
 }
 
+/** What was thrown, for the message of another error: its text may have a user's values, its name has none. */
+export function nameOf(cause: unknown): string {
+  try {
+    const name: unknown = cause instanceof Error ? cause.name : undefined;
+    return typeof name === 'string' && /^\w{1,40}$/.test(name) ? name : 'no error';
+  } catch {
+    return 'no error'; // a Proxy that throws
+  }
+}
+
 const SHORT_ID = /^.{0,8}/su;
 
 /** For messages and events: the first 8 characters of a session's id, and '…' when there are more. */

@@ -146,6 +146,13 @@ const CALLS: readonly [string, () => unknown, string][] = [
     on((session) => void (session.state[Symbol('m')] = 1)),
     'Symbol(m) has a symbol for its name',
   ],
+  [
+    'create with the id among the values',
+    () => sessions.create({ id: 'a' } as Wrong),
+    'options, create(values, { id })',
+  ],
+  ['create with an option there', () => sessions.create({ signal: 1 } as Wrong), 'create(values, { signal })'],
+  ['open with an id to create it', () => sessions.open('s', { create: { id: 's' } as Wrong }), 'declare it, or allow'],
   ['create with an id that is no text', () => sessions.create({}, { id: 7 as Wrong }), 'id'],
   ['create with an empty id', () => sessions.create({}, { id: '' }), 'id'],
   ['open without an id', () => sessions.open(undefined as Wrong), 'id'],

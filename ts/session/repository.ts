@@ -22,7 +22,7 @@ import type { AutosaveOptions } from './autosave.ts';
 import { Claims, MOST_ALIASES } from './claims.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext } from './context.ts';
-import { checkValues, classOf, firstValues, specOf } from './definition.ts';
+import { classOf, specOf } from './definition.ts';
 import type { CopiedState, SessionDefinition } from './definition.ts';
 import { isPossible } from './ids.ts';
 import { frameOf, inScope } from './nesting.ts';
@@ -39,6 +39,8 @@ import { Session } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
 import { checkGiven, checkUse, isThenable } from './use.ts';
+import { firstValues, valuesOf } from './values.ts';
+import type { Values } from './values.ts';
 import { readBack, verifyBackups } from './verification.ts';
 import type { BackupVerdict } from './verification.ts';
 
@@ -192,7 +194,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async #openThere(
     id: string,
     options: UseOptions<V>,
-    values: V | undefined,
+    values: Values | undefined,
     place: string | undefined,
   ): Promise<Session<S, V>> {
     const claimed = await this.#claims.claim(id, options, values === undefined, place);
@@ -212,11 +214,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /** First values, or undefined: not to be created. */
-  #checkCreate(create: V | boolean | undefined): V | undefined {
+  #checkCreate(create: V | boolean | undefined): Values | undefined {
     if (create === undefined || create === false) return undefined;
-    const values = create === true ? ({} as V) : create;
-    checkValues(this.#definition, 'create', values, () => true);
-    return values;
+    return valuesOf(this.#definition, 'the option create', create === true ? {} : create, () => true);
   }
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
@@ -235,14 +235,13 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async create(...[values, options = {}]: CreateArguments<V>): Promise<Session<S, V>> {
     const place = this.#unclosed.place(this.create);
-    const first = values === undefined ? ({} as V) : values;
-    checkValues(this.#definition, 'create', first, () => true);
+    const first = valuesOf(this.#definition, 'create', values === undefined ? {} : values, () => true);
     checkOptions('create', options, CREATE_RULES);
     const claimed = await this.#claims.claimNew(options.id ?? this.#line.draws.id(), options, place);
     return this.#saved(await this.#created(claimed, first));
   }
 
-  async #created(claimed: Claimed, values: V): Promise<Session<S, V>> {
+  async #created(claimed: Claimed, values: Values): Promise<Session<S, V>> {
     const session = this.#session(claimed, true);
     try {
       session.assign(firstValues(this.#definition, this.#line.codec, values) as Partial<V>);

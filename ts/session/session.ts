@@ -10,12 +10,13 @@ import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker, isKnownEqual } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
-import { checkValues, classOf, givenOf } from './definition.ts';
+import { classOf } from './definition.ts';
 import { endAfter, explained, isOver } from './endings.ts';
 import type { ChangeIdOptions } from './options.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import type { Slots } from './slots.ts';
 import type { Opened } from './unclosed.ts';
+import { valuesOf } from './values.ts';
 
 /** What a save did. */
 export interface Saved {
@@ -105,8 +106,10 @@ export class Session<S extends object, V extends object = Partial<S>> {
    * Where it throws nothing has changed.
    */
   assign(values: Partial<V>): void {
-    checkValues(this.#context.definition, 'assign', values, () => false);
-    this.#tracker.assign(givenOf(values), []);
+    this.#tracker.assign(
+      valuesOf(this.#context.definition, 'assign', values, () => false),
+      [],
+    );
   }
 
   /**
@@ -119,8 +122,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const slots = this.#slots;
     const stays = (name: string): boolean =>
       (classOf(definition, name) === 'immutable' && slots.has(name)) || slots.readOnly(name) !== undefined;
-    checkValues(definition, 'replace', values, (name) => !stays(name));
-    const given = Object.values(values).includes(undefined) ? givenOf(values) : (values as Record<string, unknown>);
+    const given = valuesOf(definition, 'replace', values, (name) => !stays(name));
     this.#tracker.checkOpen();
     const { image } = this.#replica;
     const isThere = (name: string): boolean =>

@@ -7,10 +7,14 @@ import { unreadable } from './unreadable.ts';
 
 /**
  * A deep copy without proxies, as `structuredClone` and `postMessage` need it. Instances of unknown classes stay as
- * they are.
+ * they are. `ERR_INVALID`, by its path, for what throws when it is read.
  */
 export function plain<T>(value: T): T {
-  return plainCopy(value, new Map());
+  try {
+    return plainCopy(value, new Map());
+  } catch (cause) {
+    throw unreadable(cause, 'value', value);
+  }
 }
 
 /** As `plain`, for the attribute `name`, which its error names. */
