@@ -1,4 +1,4 @@
-// What a scope costs, from the fixed part (a reading one, one that saves a tiny attribute) to edits inside large
+// What a scope costs, from the fixed part (a reading one, one that saves a tiny attribute, both also without a lock) to edits inside large
 // attributes: 10 reads and 3 nested writes. One process, memory store; each beside parsing and stringifying the whole
 // session as JSON, in turn, in one run.
 // usage: node bench/scope.mjs [--rounds N]
@@ -50,6 +50,11 @@ async function contenders() {
       'tiny save',
       () => small.scope('s', (state) => void (state.count = (state.count + 1) % 60_000)),
       'scope that changes a number, saved',
+    ],
+    ['read mode', () => small.scope('s', (state) => state.count, { mode: 'read' })],
+    [
+      'optimistic save',
+      () => small.scope('s', (state) => void (state.count = (state.count + 1) % 60_000), { mode: 'optimistic' }),
     ],
   ];
   for (const [name, bytes] of [

@@ -45,6 +45,7 @@ const LEAVES = [
   'addon.ts',
   'errors.ts',
   'clock.ts',
+  'conflict.ts',
   'deadline.ts',
   'entropy.ts',
   'observe.ts',

@@ -1,8 +1,9 @@
+import type { Conflict } from './conflict.ts';
 import type { Path } from './path.ts';
 
 /** What went wrong, grouped by what the caller does about it. */
 export type ErrorCode =
-  /** The state moved on under you: pull, then retry. `paths` names what collided, where known. */
+  /** The state moved on under you: open it again and retry. `conflicts` has what collided, where known. */
   | 'ERR_CONFLICT'
   /**
    * You lost the lock to a newer holder, or the store its place to a promoted backup: discard your copy. `outcome` is
@@ -43,13 +44,15 @@ export interface ErrorDetails {
   readonly revision?: number | undefined;
   /** What stood at each of `paths`. */
   readonly values?: readonly unknown[] | undefined;
+  /** What an optimistic save could not merge. */
+  readonly conflicts?: readonly Conflict[] | undefined;
 }
 
 /**
  * Every error that Holdfast throws on purpose. Match on `code`; the message says what, where, and what to do.
  *
  * An id opens its session, and values are the user's: message, `console.log` and JSON of an error show at most the
- * first 8 characters of an id, and no value. `session` and `values` are read by name only.
+ * first 8 characters of an id, and no value. `session`, `values` and `conflicts` are read by name only.
  */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
@@ -62,6 +65,7 @@ export class HoldfastError extends Error {
   declare readonly revision?: number | undefined;
   readonly #session: string | undefined;
   readonly #values: readonly unknown[] | undefined;
+  readonly #conflicts: readonly Conflict[] | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -71,6 +75,7 @@ export class HoldfastError extends Error {
     if (details.revision !== undefined) this.revision = details.revision;
     this.#session = details.session;
     this.#values = details.values;
+    this.#conflicts = details.conflicts;
   }
 
   /** The id of the session that it is about, whole. */
@@ -81,6 +86,14 @@ export class HoldfastError extends Error {
   /** What stood at each of `paths`. */
   get values(): readonly unknown[] | undefined {
     return this.#values;
+  }
+
+  /**
+   * Of an optimistic save that was refused: the parts that others have saved meanwhile too, with the values of all
+   * three: as the use began from them, as it made them, and as they are. Each path begins with the attribute's name.
+   */
+  get conflicts(): readonly Conflict[] | undefined {
+    return this.#conflicts;
   }
 }
 

@@ -4,19 +4,21 @@
  * `crates/delta/FORMAT.md`.
  */
 import { HoldfastError } from './errors.ts';
-import { count, describe, flag, checkOptions, type Rule, type Rules } from './options.ts';
+import { count, describe, flag, checkOptions, type Rules } from './options.ts';
 import { msgpackCodec } from './codec/msgpack.ts';
 import { Fault, refusal } from './codec/fault.ts';
 import { changesOf, type Change } from './graph/changes.ts';
 import { compare } from './graph/compare.ts';
 import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
 import { patched } from './graph/json-patched.ts';
-import { ABSENT, Merge, type Conflict, type MergePolicy } from './graph/merge.ts';
+import { ABSENT, type Conflict } from './conflict.ts';
+import { Merge, mergePolicy, type MergePolicy } from './graph/merge.ts';
 import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
 
 export type { Change } from './graph/changes.ts';
 export type { JsonPatchOperation } from './graph/json-patch.ts';
-export { ABSENT, type Conflict, type MergePolicy } from './graph/merge.ts';
+export { ABSENT, type Conflict } from './conflict.ts';
+export type { MergePolicy } from './graph/merge.ts';
 export { HoldfastError, type ErrorCode } from './errors.ts';
 export type { Path, PathStep, CollectionStep } from './path.ts';
 
@@ -37,16 +39,6 @@ export type Merged = { readonly value: unknown } | { readonly conflicts: readonl
 
 const LIMIT_BYTES = 16 * 1_048_576;
 const RULES: Rules = { bytes: flag, limitBytes: count(0) };
-
-const policy: Rule = (name, value) => {
-  const isUnion = typeof value === 'object' && value !== null && Object.keys(value).join() === 'union';
-  if (typeof value === 'function' || ['fail', 'mine', 'theirs', 'sum'].includes(value as string)) return;
-  if (isUnion && typeof (value as { union: unknown }).union === 'function') return;
-  throw new HoldfastError(
-    'ERR_INVALID',
-    `${name} must be 'fail', 'mine', 'theirs', 'sum', { union: (item) => key } or a function, not ${describe(value)}`,
-  );
-};
 
 interface Checked {
   readonly bytes: boolean;
@@ -209,21 +201,21 @@ export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[
  * @throws HoldfastError as `diff`; whatever a function of the policy throws comes through.
  */
 export function merge(base: unknown, mine: unknown, theirs: unknown, options?: MergeOptions): Merged {
-  const checked = check('merge', options, { ...RULES, merge: policy });
+  const checked = check('merge', options, { ...RULES, merge: mergePolicy });
   const [from, one, other] = [
     side('merge', base, 'base', checked).value,
     side('merge', mine, 'mine', checked).value,
     side('merge', theirs, 'theirs', checked).value,
   ];
   const given = options?.merge ?? 'fail';
-  const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given);
+  const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given, ['value']);
   const value = named(
     [
       [from, 'base'],
       [one, 'mine'],
       [other, 'theirs'],
     ],
-    () => merging.value(from, one, other),
+    () => merging.value({ path: [], base: from, mine: one, theirs: other }),
   );
   if (merging.conflicts.length > 0)
     return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };

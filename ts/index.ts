@@ -1,3 +1,5 @@
+export { ABSENT } from './conflict.ts';
+export type { Conflict } from './conflict.ts';
 export { HoldfastError, shortId } from './errors.ts';
 export type { ErrorCode, ErrorDetails, Outcome } from './errors.ts';
 export { formatPath, parsePath } from './path.ts';
@@ -22,14 +24,20 @@ export type {
   ValuesOf,
   WithUndeclared,
 } from './session/definition.ts';
+export type { MergePolicy } from './graph/merge.ts';
+export type { MergeOf } from './session/policy.ts';
 export type { NotKept, Storable } from './session/storable.ts';
 export { SessionRepository } from './session/repository.ts';
 export type {
+  Access,
+  AccessMode,
   ChangeIdOptions,
   CloseOptions,
   ClosedReport,
   CreateOptions,
+  ReadOptions,
   RepositoryOptions,
+  ScopeOptions,
   UseOptions,
 } from './session/options.ts';
 export type { Saved, Session } from './session/session.ts';

@@ -61,7 +61,7 @@ export interface SentEvent extends OfSession<'sent'> {
 export interface ConflictEvent extends OfSession<'conflict'> {
   /** The revision that the save was made from. */
   readonly revision: number;
-  /** What collided; empty where the save had nothing in common with what came between, and was rebased. */
+  /** What an optimistic save could not merge; empty where the primary has refused a save under the lock. */
   readonly paths: readonly Path[];
 }
 
@@ -147,7 +147,8 @@ export interface SupersededEvent extends OfSession<'superseded'> {
 }
 
 /**
- * An open session was dropped without having been closed: what was not saved is lost, and its lock was kept until now.
+ * An open session was dropped without having been closed: what was not saved is lost, and its lock, if it had it, was
+ * kept until now.
  */
 export interface UnclosedEvent extends OfSession<'unclosed'> {
   /** The line of code; undefined for the first of a repository, from which on this is noted. */

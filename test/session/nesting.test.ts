@@ -125,7 +125,7 @@ it.each(['has ended', 'is about to end'])(
     const depthOf = (frame: Frame | undefined): number => (frame === undefined ? 0 : 1 + depthOf(frame.outer));
     await new Promise<void>((resolve) => {
       const job = (number: number): void => {
-        const frame = frameOf(store, { id: `job ${number}`, closed: false });
+        const frame = frameOf(store, { id: `job ${number}`, closed: false }, true);
         depths.push(depthOf(frame));
         inScope(frame, () =>
           setImmediate(() => {

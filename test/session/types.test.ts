@@ -31,6 +31,50 @@ const definition = defineSession({
 });
 type State = StateOf<typeof definition>;
 
+it('knows which policies of merging suit an attribute', () => {
+  mutable(() => 0, { merge: 'sum' });
+  mutable<Item[]>(() => [], { merge: { union: (item) => item.sku } });
+  mutable<{ items: Item[] }>(() => ({ items: [] }), { merge: { union: (item: Item) => item.sku } });
+  unclassified<'light' | 'dark'>(() => 'light', { merge: ({ mine }) => mine });
+  mutable<bigint>(undefined, { merge: 'sum', required: true });
+  const compiledOnly = () => [
+    // @ts-expect-error text is no sum
+    mutable(() => '', { merge: 'sum' }),
+    // @ts-expect-error a number has no elements
+    mutable(() => 0, { merge: { union: () => 0 } }),
+    // @ts-expect-error an item has no id
+    mutable<Item[]>(() => [], { merge: { union: (item) => item.id } }),
+    // @ts-expect-error no such policy
+    mutable(() => 0, { merge: 'max' }),
+  ];
+  expect(compiledOnly).toBeTypeOf('function');
+});
+
+it('gives the state of a use that only reads, which it can change nowhere', () => {
+  const compiledOnly = async (sessions: RepositoryOf<typeof definition>): Promise<void> => {
+    const visits: number = await sessions.scope('s', (state) => state.visits, { mode: 'read' });
+    await sessions.scope('s', (state) => void (state.visits = visits), { mode: 'optimistic', retry: 2 });
+    const session = await sessions.open('s', { mode: 'read' });
+    // @ts-expect-error read-only
+    session.state.visits = 1;
+    await sessions.scope(
+      's',
+      (_state, { state }) => {
+        // @ts-expect-error read-only
+        state.visits = 1;
+      },
+      { mode: 'read' },
+    );
+    // @ts-expect-error read-only inside as well
+    await sessions.scope('s', (state) => state.cart.push({ sku: 'a', tags: [] }), { mode: 'read' });
+    // @ts-expect-error creates nothing
+    await sessions.open('s', { mode: 'read', create: true });
+    // @ts-expect-error is no option of open
+    await sessions.open('s', { mode: 'optimistic', retry: 1 });
+  };
+  expect(compiledOnly).toBeTypeOf('function');
+});
+
 it('gives the state the declared types', async () => {
   holds<Same<State['cart'], Item[]>>();
   holds<Same<State['note'], string | undefined>>();

@@ -1,4 +1,6 @@
+import { ABSENT, type Conflict } from '../conflict.ts';
 import { HoldfastError } from '../errors.ts';
+import { describe, type Rule } from '../options.ts';
 import { mapValue, showPath, type Path, type PathStep } from '../path.ts';
 import { makeSequence } from './built.ts';
 import { compare, matchKeys } from './compare.ts';
@@ -6,18 +8,6 @@ import type { Edit, SequenceEdit } from './edit.ts';
 import { valueAt } from './kinds.ts';
 import { same } from './same.ts';
 import { unionEdits, type KeyOf } from './union.ts';
-
-/** Stands for what is not there, where there may be any value. */
-export const ABSENT: unique symbol = Symbol('holdfast.ABSENT');
-
-/** A part that both sides have changed, be it alike. Its values are `ABSENT` where it is not there. */
-export interface Conflict {
-  /** In lists by the index in the base. */
-  readonly path: Path;
-  readonly base: unknown;
-  readonly mine: unknown;
-  readonly theirs: unknown;
-}
 
 /**
  * What becomes of a part that both sides have changed: a conflict (`fail`), one side's, or of numbers both differences
@@ -30,6 +20,16 @@ export type MergePolicy =
   | 'sum'
   | { readonly union: KeyOf }
   | ((conflict: Conflict) => unknown);
+
+export const mergePolicy: Rule = (name, value) => {
+  const isUnion = typeof value === 'object' && value !== null && Object.keys(value).join() === 'union';
+  if (typeof value === 'function' || ['fail', 'mine', 'theirs', 'sum'].includes(value as string)) return;
+  if (isUnion && typeof (value as { union: unknown }).union === 'function') return;
+  throw new HoldfastError(
+    'ERR_INVALID',
+    `${name} must be 'fail', 'mine', 'theirs', 'sum', { union: (item) => key } or a function, not ${describe(value)}`,
+  );
+};
 
 /** What is left of a part, and whose place it has. */
 interface Item {
@@ -50,15 +50,21 @@ interface Side {
 export class Merge {
   readonly conflicts: Conflict[] = [];
   private readonly policy: MergePolicy;
+  private readonly root: Path;
   private readonly union: KeyOf | undefined;
 
-  constructor(policy: MergePolicy) {
+  /** `root`: what messages call that which is merged, in front of a path; absent: the path itself says. */
+  constructor(policy: MergePolicy, root: Path = []) {
     this.policy = policy;
+    this.root = root;
     this.union = typeof policy === 'object' ? policy.union : undefined;
   }
 
-  value(base: unknown, mine: unknown, theirs: unknown): unknown {
-    return this.edits({ path: [], base, mine, theirs }, compare(base, mine, 0), compare(base, theirs, 0));
+  /** The part that is merged, which both sides have changed; any of the three may be `ABSENT`. */
+  value(part: Conflict): unknown {
+    const { base, mine, theirs } = part;
+    if (base === ABSENT || mine === ABSENT || theirs === ABSENT) return this.settle(part);
+    return this.edits(part, compare(base, mine, 0), compare(base, theirs, 0));
   }
 
   private edits(part: Conflict, mine: Edit | undefined, theirs: Edit | undefined): unknown {
@@ -75,7 +81,7 @@ export class Merge {
     const { base, mine, theirs } = conflict;
     if (policy === 'mine') return mine;
     if (policy === 'theirs') return theirs;
-    if (typeof policy === 'function') return decided(policy(conflict), conflict.path);
+    if (typeof policy === 'function') return decided(policy(conflict), conflict.path, this.root);
     const sum = policy === 'sum' ? sumOf(base, mine, theirs) : undefined;
     if (sum !== undefined) return sum;
     this.conflicts.push(conflict);
@@ -212,12 +218,12 @@ class Order {
 }
 
 /** What a function of the policy gave; one that is async gives nothing that could be kept. */
-function decided(made: unknown, path: Path): unknown {
+function decided(made: unknown, path: Path, root: Path): unknown {
   const isPromise = typeof (made as { then?: unknown } | null | undefined)?.then === 'function';
   if (!isPromise && typeof made !== 'function' && (typeof made !== 'symbol' || made === ABSENT)) return made;
   if (made instanceof Promise) made.catch(() => undefined); // nobody's to handle any more
   const what = isPromise ? 'promise' : typeof made;
-  const message = `${showPath(['value', ...path])}: the merge policy gave a ${what}, which cannot be kept: it must give the value itself, at once`;
+  const message = `${showPath([...root, ...path])}: the merge policy gave a ${what}, which cannot be kept: it must give the value itself, at once`;
   throw new HoldfastError('ERR_INVALID', message, { paths: [path] });
 }
 

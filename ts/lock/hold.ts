@@ -48,4 +48,6 @@ export interface Waiter {
   readonly holdMs: number | undefined;
   /** Only a living session: else it is failed with an `Absence`, from the log's beginning on. */
   readonly existing: boolean;
+  /** Of a use that has begun, and needs the lock to save: not failed when no other may begin. */
+  readonly underWay: boolean;
 }

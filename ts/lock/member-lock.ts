@@ -127,7 +127,7 @@ export class MemberLock {
   }
 
   failAll(error: () => unknown): void {
-    for (const waiter of [...this.#waiters]) waiter.fail(error());
+    for (const waiter of [...this.#waiters]) if (!waiter.underWay) waiter.fail(error());
   }
 
   /** Gives the lock back if nobody here uses it or waits for it; resolves true when this member does not have it. */

@@ -70,9 +70,17 @@ export class MemberLocks {
   /**
    * Waits its turn. `existing`: rejects with an `Absence` where there is no living session, of which then nothing is
    * locked. `since` is asked for when the request goes out, so that the grant can bring what the caller lacks.
+   * `underWay`: for a use that has begun; it is not refused while this closes.
    */
-  acquire(id: string, since: () => Position, options: AcquireOptions = {}, existing = false): Promise<Hold> {
-    if (this.#closed) return Promise.reject(new HoldfastError('ERR_CLOSED', 'the session repository is closed'));
+  acquire(
+    id: string,
+    since: () => Position,
+    options: AcquireOptions = {},
+    existing: boolean = false,
+    underWay: boolean = false,
+  ): Promise<Hold> {
+    if (this.#closed && !underWay)
+      return Promise.reject(new HoldfastError('ERR_CLOSED', 'the session repository is closed'));
     const { timeoutMs = 10_000, signal } = options;
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
@@ -90,6 +98,7 @@ export class MemberLocks {
         tryOnly: timeoutMs <= 0,
         holdMs: options.holdMs,
         existing,
+        underWay,
         grant: (hold) => (settle(), resolve(hold)),
         fail: (error) => (settle(), reject(error as Error)),
       };
@@ -119,7 +128,7 @@ export class MemberLocks {
     return this.#closed;
   }
 
-  /** Fails those that wait, and gives every idle lock back. Uses that are going on end as usual. */
+  /** Fails those that wait to begin, and gives every idle lock back. Uses that are going on end as usual. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const lock of [...this.#locks.values()]) {
@@ -131,7 +140,13 @@ export class MemberLocks {
       );
     }
     await Promise.all([...this.#locks.keys()].map((id) => this.giveUp(id)));
-    await this.#membership?.then((membership) => membership.leave(this.#context.call)).catch(() => undefined);
+  }
+
+  /** No use is left that might ask for a lock; one that does all the same joins again. */
+  async leave(): Promise<void> {
+    const membership = this.#membership;
+    this.#membership = undefined;
+    await membership?.then((joined) => joined.leave(this.#context.call)).catch(() => undefined);
   }
 
   #lock(id: string): MemberLock {

@@ -43,6 +43,9 @@ export class Image {
   #position: Position = ORIGIN;
   #directory: Directory = { names: [], versions: NO_VERSIONS, bytes: new Uint8Array(0) };
   #values = new Map<string, Value>();
+  /** Another image has this very map. */
+  #isShared = false;
+  #forks = 0;
   #digest: Digest = digestOf(this.#directory, []);
   #byteLength = 0;
 
@@ -63,8 +66,26 @@ export class Image {
     return this.#byteLength;
   }
 
+  /** How many images have begun with the bytes of this one, and may have them still. */
+  get forks(): number {
+    return this.#forks;
+  }
+
   value(name: string): Value | undefined {
     return this.#values.get(name);
+  }
+
+  /** The same state, on its own from now on; bytes are shared, and so is the map of them until one of the two changes. */
+  fork(): Image {
+    const image = new Image();
+    image.#position = this.#position;
+    image.#directory = this.#directory;
+    image.#values = this.#values;
+    image.#digest = this.#digest;
+    image.#byteLength = this.#byteLength;
+    image.#isShared = this.#isShared = true;
+    this.#forks += 1;
+    return image;
   }
 
   /** `directory`: the new names, when they change; an attribute whose name is missing there is deleted. */
@@ -86,11 +107,13 @@ export class Image {
 
   accept(staged: Staged, position: Position): void {
     if (staged.directory === undefined) {
+      if (this.#isShared) this.#values = new Map(this.#values);
       for (const [name, value] of staged.values) this.#values.set(name, value);
     } else {
       this.#values = new Map(this.#merged(staged.directory, staged.values));
       this.#directory = staged.directory;
     }
+    this.#isShared = false;
     this.#byteLength = staged.byteLength;
     this.#digest = staged.digest;
     this.#position = position;

@@ -58,6 +58,13 @@ export class Portions implements Owner {
     this.disown();
   }
 
+  /** The same bytes lie elsewhere from now on, where they are not its own. */
+  moved(from: Uint8Array, to: Uint8Array): void {
+    if (this.#base !== from) return;
+    this.#base = to;
+    this.disown();
+  }
+
   /** The image that has the bytes is no longer the only one. */
   disown(): void {
     this.#target = undefined;

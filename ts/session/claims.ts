@@ -15,12 +15,15 @@ import type { Token } from '../token.ts';
 import { KeptSessions } from './kept.ts';
 import type { Kept } from './kept.ts';
 import { isPossible } from './ids.ts';
+import { Looks, MOST_ALIASES, unlocked } from './looks.ts';
+import type { Looked } from './looks.ts';
 import { checkNesting } from './nesting.ts';
 import type { Slots } from './slots.ts';
 
-/** A session that is locked and up to date. */
+/** A session that is up to date, for one use: locked, or a copy of the use's own. */
 export interface Claimed {
   readonly replica: Replica;
+  readonly locked: boolean;
   readonly hold: Hold;
   /** As the use asked for. */
   readonly holdMs: number | undefined;
@@ -33,20 +36,6 @@ export interface Claimed {
   end(how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined;
 }
 
-/** Of what is not locked. */
-const NO_HOLD: Hold = {
-  token: 0,
-  granted: undefined,
-  overdue: () => false,
-  wanted: () => undefined,
-  releaseNow: () => false,
-  leave: () => undefined,
-  end: () => undefined,
-};
-
-/** Aliases of aliases are followed so far. */
-export const MOST_ALIASES = 8;
-
 /** Of a lease: a use that lasts renews it within a third, and with it the session's idle time; and the call takes time. */
 const UNTIL_RENEWED = 0.4;
 
@@ -58,11 +47,10 @@ export class Claims {
   readonly #locks: MemberLocks;
   readonly #kept: KeptSessions;
   readonly #untilRenewedMs: number;
-  /**
-   * Uses of this process that have the lock: by their holds, for the next use of a session has begun before the one
-   * before is struck off.
-   */
-  readonly #inUse = new Map<Hold, Claimed>();
+  /** Uses of this process: the next one of a session has begun before the one before is struck off. */
+  readonly #inUse = new Set<Claimed>();
+  readonly #looks: Looks;
+  #left = false;
   readonly #onIdle: (() => void)[] = [];
   readonly #onInTheWay: () => void;
 
@@ -76,6 +64,7 @@ export class Claims {
     );
     this.#untilRenewedMs = UNTIL_RENEWED * (lock.leaseMs ?? DEFAULT_LEASE_MS);
     this.#kept = new KeptSessions(cacheBytes, (id) => void this.#locks.giveUp(id));
+    this.#looks = new Looks(line, this.#kept, lock.leaseMs ?? DEFAULT_LEASE_MS, (replica) => this.#mustTouch(replica));
   }
 
   get closed(): boolean {
@@ -84,12 +73,18 @@ export class Claims {
 
   /** Ids of the sessions in use. */
   get open(): string[] {
-    return [...this.#inUse.values()].map(({ replica }) => replica.id);
+    return [...this.#inUse].map(({ replica }) => replica.id);
   }
 
-  /** Begins nothing new, and hands idle locks on. */
+  /** Begins nothing new, and hands idle locks on. Uses under way that have no lock can take it to save. */
   close(): Promise<void> {
     return this.#locks.close();
+  }
+
+  /** Tells the store that no more locks will be asked for, now and whenever a use that goes on all the same has ended. */
+  leave(): Promise<void> {
+    this.#left = true;
+    return this.#locks.leave();
   }
 
   /** Keeps nothing any more. */
@@ -115,20 +110,28 @@ export class Claims {
     });
   }
 
-  #noteEnd(hold: Hold): void {
-    this.#inUse.delete(hold);
-    if (this.#inUse.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+  #noteEnd(claimed: Claimed): void {
+    this.#inUse.delete(claimed);
+    if (this.#inUse.size > 0) return;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+    if (this.#left) void this.#locks.leave();
   }
 
   /**
    * Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it
-   * became. `place`: where that was asked for.
+   * became. `place`: where that was asked for. `underWay`: for a use that has begun, also while the repository closes.
    */
-  async claim(id: string, options: AcquireOptions, existing: boolean, place: string | undefined): Promise<Claimed> {
+  async claim(
+    id: string,
+    options: AcquireOptions,
+    existing: boolean,
+    place: string | undefined,
+    underWay: boolean = false,
+  ): Promise<Claimed> {
     if (existing && !isPossible(id)) return this.#nowhere(id);
     for (let hops = 0, at = id; ; hops += 1) {
-      const claimed = await this.#claimOne(at, options, existing, place);
-      const next = this.livesOnAs(claimed.replica);
+      const claimed = await this.#claimOne(at, options, existing, place, underWay);
+      const next = this.#looks.livesOnAs(claimed.replica);
       const lost = hops > 0 && claimed.replica.state === 'absent';
       if (!lost && (next === undefined || hops === MOST_ALIASES)) return claimed;
       await claimed.end('keep', undefined);
@@ -140,6 +143,46 @@ export class Claims {
         );
       at = next;
     }
+  }
+
+  /**
+   * As `claim`, without a lock, for a use that may save, or only reads. No use is told of one that only reads: it can be
+   * dropped.
+   */
+  async look(
+    id: string,
+    { signal }: AcquireOptions,
+    mode: 'optimistic' | 'read',
+    place: string | undefined,
+  ): Promise<Looked> {
+    if (!isPossible(id)) return this.#nowhere(id);
+    if (mode === 'optimistic') checkNesting(this.#place, id);
+    signal?.throwIfAborted();
+    const replica = await this.newest(id, true);
+    if (replica.exists) await this.#looks.use(replica);
+    if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
+    if (this.closed) throw repositoryClosed();
+    const looked = unlocked(replica, place);
+    if (mode === 'read') return looked;
+    this.#inUse.add(looked);
+    this.#looks.keepAlive(looked);
+    return Object.assign(looked, { end: () => this.#letLookGo(looked) });
+  }
+
+  /** The session as the primary has it now, as a copy that nothing else uses; see `Looks.newest`. */
+  async newest(id: string, isUse: boolean = false): Promise<Replica> {
+    if (this.closed) throw repositoryClosed();
+    try {
+      return await this.#looks.newest(id, isUse);
+    } catch (error) {
+      this.#noteDamage(id, error);
+      throw error;
+    }
+  }
+
+  #letLookGo(looked: Looked): undefined {
+    this.#looks.letGo(looked);
+    this.#noteEnd(looked);
   }
 
   /** As `claim`, of a living session that is here: its lock too, and nothing has to be asked of the store. */
@@ -157,46 +200,41 @@ export class Claims {
     const { replica } = kept;
     const claimed: Claimed = {
       replica,
+      locked: true,
       hold,
       holdMs,
       place,
-      end: (how, slots) => this.#endUse(kept, hold, how, slots),
+      end: (how, slots) => this.#endUse(kept, claimed, how, slots),
     };
-    this.#inUse.set(hold, claimed);
+    this.#inUse.add(claimed);
     return claimed;
   }
 
   /** What no session can have for its id has none: a client may have made it up. */
-  #nowhere(id: string): Claimed {
-    if (this.closed) throw new HoldfastError('ERR_CLOSED', 'the session repository is closed');
-    return this.#unlocked(new Replica(id));
-  }
-
-  #unlocked(replica: Replica): Claimed {
-    return { replica, hold: NO_HOLD, holdMs: undefined, place: undefined, end: () => undefined };
-  }
-
-  /**
-   * The id that a session goes on under, for as long as that is told: by the later clock, so that none that is set back
-   * prolongs it.
-   */
-  livesOnAs({ alias }: Replica): string | undefined {
-    return alias !== undefined && this.#line.time.stamp() < alias.until ? alias.id : undefined;
+  #nowhere(id: string): Looked {
+    if (this.closed) throw repositoryClosed();
+    return unlocked(new Replica(id), undefined);
   }
 
   /** `existing`: where there is no living session nothing is locked, and what is there instead is in the replica. */
-  async #claimOne(id: string, options: AcquireOptions, existing: boolean, place: string | undefined): Promise<Claimed> {
+  async #claimOne(
+    id: string,
+    options: AcquireOptions,
+    existing: boolean,
+    place: string | undefined,
+    underWay: boolean = false,
+  ): Promise<Claimed> {
     checkId(id);
     checkNesting(this.#place, id);
     const kept = this.#kept.pin(id);
     let hold: Hold;
     try {
       const since = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
-      hold = await this.#locks.acquire(id, since, options, existing);
+      hold = await this.#locks.acquire(id, since, options, existing, underWay);
     } catch (error) {
       this.#kept.unpin(kept);
       if (error instanceof Absence) return this.#absent(id, error.tail);
-      this.noteDamage(id, error);
+      this.#noteDamage(id, error);
       throw this.#explained(id, error);
     }
     const claimed = this.#claimed(kept, hold, options, place);
@@ -204,8 +242,8 @@ export class Claims {
       if (this.#mustPull(kept, hold)) await this.#pull(kept, hold);
       if (this.#mustTouch(kept.replica)) await this.#touch(kept, hold);
     } catch (error) {
-      this.noteDamage(id, error);
-      await this.#endUse(kept, hold, 'keep', undefined);
+      this.#noteDamage(id, error);
+      await claimed.end('keep', undefined);
       throw error;
     }
     if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
@@ -215,7 +253,7 @@ export class Claims {
   /** Who waits for a use of its own process would look for it elsewhere. */
   #explained(id: string, error: unknown): unknown {
     if (!(error instanceof HoldfastError) || error.code !== 'ERR_LOCK_TIMEOUT') return error;
-    const holder = [...this.#inUse.values()].find(({ replica }) => replica.id === id);
+    const holder = [...this.#inUse].find(({ locked, replica }) => locked && replica.id === id);
     if (holder === undefined) return error;
     this.#onInTheWay();
     const where =
@@ -227,18 +265,18 @@ export class Claims {
   }
 
   /** What is there in place of a living session: nothing, an expired one, or an end. */
-  #absent(id: string, tail: Tail): Claimed {
+  #absent(id: string, tail: Tail): Looked {
     const replica = new Replica(id);
     take(this.#line, replica, tail);
     if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
-    return this.#unlocked(replica);
+    return unlocked(replica, undefined);
   }
 
   /** Tells of what was found damaged in the primary, by the store or by who read what it gave. */
-  noteDamage(id: string, error: unknown): void {
+  #noteDamage(id: string, error: unknown): void {
     if (!(error instanceof HoldfastError) || error.code !== 'ERR_CORRUPT') return;
-    const { revision, message } = error;
-    this.#line.observers.emit('damage', () => ({ id, place: 'primary' as const, revision, message }));
+    const { revision, message, session = id } = error;
+    this.#line.observers.emit('damage', () => ({ id: session, place: 'primary' as const, revision, message }));
   }
 
   /** Whether what is here may not be what the primary has. */
@@ -316,27 +354,36 @@ export class Claims {
    * Ends a use in this order: what it leaves behind is settled, the lock is given back, the copy is let go. Never
    * rejects.
    */
-  #endUse(kept: Kept, hold: Hold, how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined {
+  #endUse(kept: Kept, claimed: Claimed, how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined {
     const { replica } = kept;
     const { unsettled } = replica;
     if (unsettled !== undefined) {
-      this.#noteEnd(hold);
+      this.#noteEnd(claimed);
       const appended = unsettled.append.lock === 'release' ? 'released' : 'keep';
       void unsettled.done.then((settled) =>
-        this.#endUse(kept, hold, settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep', undefined),
+        this.#endUse(
+          kept,
+          claimed,
+          settled === 'appended' ? appended : settled === 'fenced' ? 'lost' : 'keep',
+          undefined,
+        ),
       );
       return undefined;
     }
     kept.slots = slots;
     if (slots === undefined) replica.stale = true;
-    const releasing = hold.end(how);
-    return releasing === undefined ? this.#letGo(kept, hold) : releasing.then(() => this.#letGo(kept, hold));
+    const releasing = claimed.hold.end(how);
+    return releasing === undefined ? this.#letGo(kept, claimed) : releasing.then(() => this.#letGo(kept, claimed));
   }
 
-  #letGo(kept: Kept, hold: Hold): Promise<void> | undefined {
-    this.#noteEnd(hold);
+  #letGo(kept: Kept, claimed: Claimed): Promise<void> | undefined {
+    this.#noteEnd(claimed);
     this.#kept.unpin(kept);
     const { id, exists } = kept.replica;
     return exists ? undefined : this.#locks.giveUp(id).then(() => undefined); // nothing to come back to
   }
+}
+
+function repositoryClosed(): HoldfastError {
+  return new HoldfastError('ERR_CLOSED', 'the session repository is closed');
 }

@@ -1,8 +1,12 @@
 import { HoldfastError } from '../errors.ts';
+import { mergePolicy } from '../graph/merge.ts';
+import type { MergePolicy } from '../graph/merge.ts';
 import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
+import type { Rules } from '../options.ts';
 import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import { namedBySymbol } from '../tracking/state.ts';
+import type { MergeOf } from './policy.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
 import type { IfStorable } from './storable.ts';
@@ -22,6 +26,8 @@ export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> 
   /** Of its schema; 0: none. */
   readonly version: number;
   readonly migrate: Migrate<T> | undefined;
+  /** Of what both an optimistic use and others have changed. */
+  readonly merge: MergePolicy;
   /** Carries the types only. */
   readonly type?: [T, P];
 }
@@ -44,7 +50,17 @@ export interface AttributeOptions<T> {
   readonly migrate?: Migrate<T> | undefined;
   /** A session cannot be created without it. Not together with a default. */
   readonly required?: boolean | undefined;
+  /**
+   * What becomes of parts that an optimistic use has changed and others meanwhile too. Default `'fail'`: its save is
+   * refused.
+   */
+  readonly merge?: MergeOf<T> | undefined;
 }
+
+/** What is set once has nothing to be merged. */
+type OptionsOf<C extends AttributeClass, T> = C extends 'immutable'
+  ? Omit<AttributeOptions<T>, 'merge'>
+  : AttributeOptions<T>;
 
 /** `() => []` says nothing of the elements. */
 type Filled<T> = [T] extends [readonly never[]] ? unknown[] : T;
@@ -54,14 +70,16 @@ interface Builder<C extends AttributeClass> {
   <T>(): IfStorable<T, AttributeSpec<T, C, 'optional'>>;
   <T>(
     initial: () => T,
-    options?: Omit<AttributeOptions<T>, 'required'>,
+    options?: Omit<OptionsOf<C, T>, 'required'>,
   ): IfStorable<Filled<T>, AttributeSpec<Filled<T>, C, 'default'>>;
   <T>(
     initial: undefined,
-    options: AttributeOptions<T> & { readonly required: true },
+    options: OptionsOf<C, T> & { readonly required: true },
   ): IfStorable<T, AttributeSpec<T, C, 'required'>>;
-  <T>(initial: undefined, options: AttributeOptions<T>): IfStorable<T, AttributeSpec<T, C, 'optional'>>;
+  <T>(initial: undefined, options: OptionsOf<C, T>): IfStorable<T, AttributeSpec<T, C, 'optional'>>;
 }
+
+const RULES: Rules = { version: count(1), migrate: func, required: flag };
 
 function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
   const build = (
@@ -72,8 +90,8 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
     if (initial !== undefined && typeof initial !== 'function') {
       throw new HoldfastError('ERR_INVALID', `${what} takes a default as a function, e.g. ${attributeClass}(() => [])`);
     }
-    checkOptions(what, options, { version: count(1), migrate: func, required: flag });
-    const { version = 0, migrate, required = false } = options;
+    checkOptions(what, options, attributeClass === 'immutable' ? RULES : { ...RULES, merge: mergePolicy });
+    const { version = 0, migrate, required = false, merge = 'fail' } = options;
     if (required && initial !== undefined)
       throw new HoldfastError(
         'ERR_INVALID',
@@ -81,7 +99,7 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
       );
     if (migrate !== undefined && version === 0)
       throw new HoldfastError('ERR_INVALID', `${what}: migrate needs a version, the one that it leads to`);
-    return { class: attributeClass, initial, required, version, migrate };
+    return { class: attributeClass, initial, required, version, migrate, merge: merge as MergePolicy };
   };
   return build as Builder<C>;
 }

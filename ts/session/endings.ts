@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold, Hold } from '../lock/hold.ts';
 
 /** Only the primary's own word for it makes a lock a lost one; that a backup was promoted does not. */
@@ -18,4 +18,24 @@ export function explained(error: unknown, hold: Hold): unknown {
   const why =
     'the use kept others waiting for longer than it may (lock.maxHoldMs): ask for more time with holdMs, or do slow work outside of it';
   return new HoldfastError(code, `${message}. Why: ${why}`, { outcome, session, revision });
+}
+
+/** Of sessions without a lock: what their save was refused with before anything of them was stored. */
+const refusals = new WeakMap<object, unknown>();
+
+/** Nothing of the session is stored, nor will be: its use may be run again. */
+export function noteRefusal(session: object, error: unknown): void {
+  const { code, outcome } = error as HoldfastError;
+  if (code === 'ERR_CONFLICT' || (code === 'ERR_FENCED' && outcome === 'none')) refusals.set(session, error);
+}
+
+export const wasRefused = (session: object, error: unknown): boolean => refusals.get(session) === error;
+
+/** What a new rule of expiry was refused with. */
+export function untouched(id: string, why: 'fenced' | 'gone'): HoldfastError {
+  const [code, text] =
+    why === 'fenced'
+      ? (['ERR_FENCED', 'its lock was given to another; its expiry stays as it was: open it again'] as const)
+      : (['ERR_CONFLICT', 'it is not there (any more): save it before it can expire'] as const);
+  return new HoldfastError(code, `session '${shortId(id)}': ${text}`, { session: id });
 }

@@ -1,3 +1,5 @@
+import { samePosition } from '../position.ts';
+import type { Position } from '../position.ts';
 import { Replica } from '../sync/replica.ts';
 import type { Slots } from './slots.ts';
 
@@ -49,6 +51,22 @@ export class KeptSessions {
       if (this.#bytes <= this.#limitBytes) return;
       if (oldest.pins === 0) this.#evict(oldest);
     }
+  }
+
+  /**
+   * What was read of a session since it was at `since`, for the next use to begin with: kept unless the copy here is in
+   * use, or has gone on by itself. `isUse`: also where there was none.
+   */
+  offer(fresh: Replica, since: Position, isUse: boolean): void {
+    const kept = this.#kept.get(fresh.id);
+    if (kept === undefined && !isUse) return;
+    if (!fresh.exists || (kept !== undefined && (kept.pins > 0 || !samePosition(kept.replica.head, since)))) return;
+    if (kept !== undefined && !kept.replica.stale && samePosition(fresh.head, since)) return;
+    this.#bytes -= kept?.bytes ?? 0;
+    this.#kept.delete(fresh.id);
+    const renewed = { replica: fresh.fork(), slots: undefined, pins: 1, bytes: 0 };
+    this.#kept.set(fresh.id, renewed);
+    this.unpin(renewed);
   }
 
   /** The copy of a session, if there is one. */

@@ -8,6 +8,8 @@ export interface Frame {
   readonly store: Store;
   /** Undefined once the scope has ended. */
   session: { readonly id: string; readonly closed: boolean } | undefined;
+  /** It has the session's lock all the time. */
+  readonly locked: boolean;
   outer: Frame | undefined;
 }
 
@@ -15,7 +17,12 @@ export interface Frame {
 const frames = new AsyncLocalStorage<Frame>();
 
 /** The scope of `session`, in the one around this call. Its end is the caller's to note. */
-export const frameOf = (store: Store, session: Frame['session']): Frame => ({ store, session, outer: around() });
+export const frameOf = (store: Store, session: Frame['session'], locked: boolean): Frame => ({
+  store,
+  session,
+  locked,
+  outer: around(),
+});
 
 /**
  * The scopes around this call that have not ended. Those that have are passed over for good: a job that plans the next
@@ -40,7 +47,7 @@ export const inScope = <R>(frame: Frame, use: () => R): R => frames.run(frame, u
 export function checkNesting(store: Store, id: string): void {
   for (let frame = around(); frame !== undefined; frame = frame.outer) {
     const { session } = frame;
-    if (session?.id !== id || !samePlace(frame.store, store)) continue;
+    if (!frame.locked || session?.id !== id || !samePlace(frame.store, store)) continue;
     const message = `session '${shortId(id)}' is in use by the scope that this call is made in, so that the call would wait for itself: use the state and the session of that scope`;
     throw new HoldfastError('ERR_DEADLOCK', message, { session: id });
   }

@@ -70,13 +70,42 @@ export interface CloseOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-export interface UseOptions<V extends object> extends AcquireOptions {
+/**
+ * `exclusive`: locked while the use runs. `optimistic`: not locked; a save takes the lock for itself alone, and merges
+ * with what others have saved since the use began, or is `ERR_CONFLICT`. `read`: not locked, and nothing can be changed.
+ */
+export type AccessMode = 'exclusive' | 'optimistic' | 'read';
+
+/** How a session is opened. `timeoutMs` and `signal` are for each wait for the lock: under `optimistic`, of each save. */
+export interface Access extends AcquireOptions {
+  /** Default `exclusive`. */
+  readonly mode?: AccessMode | undefined;
+}
+
+export interface ReadOptions extends Access {
+  readonly mode: 'read';
+}
+
+export interface UseOptions<V extends object> extends Access {
+  /** See `AccessMode`. Default `exclusive`. */
+  readonly mode?: 'exclusive' | 'optimistic' | undefined;
   /**
    * First values of the session, which is made if there is none; `true`: without any, where the definition requires
    * none.
    */
   readonly create?: V | NoneRequired<V, true, never> | undefined;
 }
+
+export interface ScopeOptions<V extends object> extends UseOptions<V> {
+  /**
+   * With `mode: 'optimistic'`: how often the use is run again, on the state as it is by then, when its save was refused
+   * and nothing of it was written. Default 0.
+   */
+  readonly retry?: number | undefined;
+}
+
+/** Of a use in any mode. */
+export type AnyUse<V extends object> = Omit<ScopeOptions<V>, 'mode'> & Access;
 
 export interface CreateOptions extends AcquireOptions {
   readonly id?: string | undefined;

@@ -1,47 +1,54 @@
-import { Backups } from '../backup/backups.ts';
-import { SteadyTime, systemClock } from '../clock.ts';
-import { msgpackCodec } from '../codec/msgpack.ts';
+import type { Backups } from '../backup/backups.ts';
+import { systemClock } from '../clock.ts';
 import { within } from '../deadline.ts';
-import { loadDiffer } from '../diff/engine.ts';
 import type { Engine } from '../diff/differ.ts';
-import { Draws, systemEntropy } from '../entropy.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
-import { Observers } from '../observe.ts';
 import type { Listener } from '../observe.ts';
 import { checkOptions, timeout } from '../options.ts';
-import { bounded } from '../store/bounded.ts';
-import type { Expiry, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
-import type { Replica } from '../sync/replica.ts';
-import { logReader } from '../sync/log-reader.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import { autosave } from './autosave.ts';
 import type { AutosaveOptions } from './autosave.ts';
-import { Claims, MOST_ALIASES } from './claims.ts';
+import { Claims } from './claims.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext } from './context.ts';
 import { classOf, specOf } from './definition.ts';
-import type { CopiedState, SessionDefinition } from './definition.ts';
+import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.ts';
+import { wasRefused } from './endings.ts';
 import { isPossible } from './ids.ts';
+import { lineOf } from './line-of.ts';
 import { frameOf, inScope } from './nesting.ts';
 import type {
+  Access,
+  AnyUse,
   ChangeIdOptions,
   CloseOptions,
   ClosedReport,
   CreateArguments,
+  ReadOptions,
   RepositoryOptions,
+  ScopeOptions,
   UseOptions,
 } from './options.ts';
-import { ACQUIRE_RULES, CHANGE_ID_RULES, CREATE_RULES, USE_RULES, checkRepository } from './rules.ts';
+import {
+  ACQUIRE_RULES,
+  CHANGE_ID_RULES,
+  CREATE_RULES,
+  SCOPE_RULES,
+  USE_RULES,
+  checkMode,
+  checkRepository,
+} from './rules.ts';
 import { Session } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
 import { checkGiven, checkUse, isThenable } from './use.ts';
 import { firstValues, valuesOf } from './values.ts';
 import type { Values } from './values.ts';
-import { readBack, verifyBackups } from './verification.ts';
+import { verifyBackups } from './verification.ts';
 import type { BackupVerdict } from './verification.ts';
 
 /**
@@ -62,39 +69,10 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
   constructor(options: RepositoryOptions<S, V>) {
     checkRepository(options);
-    const { clock = systemClock } = options;
-    const observers = new Observers(clock);
-    const time = new SteadyTime(clock, (jumpMs) => observers.emit('clock-jump', () => ({ jumpMs })));
-    const call = { timeoutMs: options.storeTimeoutMs ?? 5000 };
-    const store = bounded(options.store, clock, call.timeoutMs, 'the store');
+    this.#line = lineOf(options, (id) => this.#claims.doubt(id));
+    const { backups, observers, clock } = this.#line;
+    this.backups = backups;
     this.#place = options.store;
-    const limitBytes = options.limitBytes ?? 16 * 1024 * 1024;
-    const differ = loadDiffer(options.engine);
-    const reader = logReader({ differ, limitBytes, clock, time });
-    this.backups = new Backups(options.backups ?? [], {
-      primary: store,
-      clock,
-      observers,
-      reader,
-      call,
-      onRestored: (id) => this.#claims.doubt(id),
-    });
-    this.#line = {
-      codec: msgpackCodec,
-      differ,
-      differencing: options.differencing ?? 'binary',
-      compress: options.compress ?? 'auto',
-      store,
-      backups: this.backups,
-      limitBytes,
-      expiry: ruleOf(options),
-      clock,
-      time,
-      draws: new Draws(options.entropy ?? systemEntropy),
-      observers,
-      unsettled: new Set(),
-      call,
-    };
     this.#engineAsked = (options.engine ?? (process.env['HOLDFAST_ENGINE'] || undefined)) !== undefined;
     this.#definition = options.definition;
     const cacheBytes = options.cacheBytes ?? 64 * 1024 * 1024;
@@ -111,6 +89,8 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
       leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
       claimNew: (id, given, place) => this.#claims.claimNew(id, given, place),
+      lock: (id, given, existing, place) =>
+        this.#claims.take(id, given, place) ?? this.#claims.claim(id, given, existing, place, true),
       unclosed: this.#unclosed,
     };
     this.#tellEngine(); // to who listens by way of diagnostics_channel
@@ -143,20 +123,31 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    * Locks and opens the session, runs `use`, saves what changed, and unlocks. Where lock and state are here, `use` begins
    * before this returns. If it throws, nothing of it is saved and the error is passed on. Parts of the state that it
    * returns are returned as plain copies. `ERR_NOT_FOUND` when there is no such session and `create` makes none, and when
-   * it was destroyed.
+   * it was destroyed. With `mode: 'optimistic'` it is not locked until it is saved, and `use` may be run again (`retry`);
+   * with `mode: 'read'` nothing can be changed.
    */
   async scope<R>(
     id: string,
+    use: (state: DeepReadonly<S>, session: Session<DeepReadonly<S>, V>) => R | Promise<R>,
+    options: ReadOptions,
+  ): Promise<R>;
+  async scope<R>(
+    id: string,
     use: (state: S, session: Session<S, V>) => R | Promise<R>,
-    options: UseOptions<V> = {},
+    options?: ScopeOptions<V>,
+  ): Promise<R>;
+  async scope<R>(
+    id: string,
+    use: (state: never, session: never) => R | Promise<R>,
+    options: AnyUse<V> = {},
   ): Promise<R> {
     checkUse(use);
     const opened = this.#open(id, options, this.scope);
     const session = opened instanceof Session ? opened : await opened;
-    const frame = frameOf(this.#place, session);
+    const frame = frameOf(this.#place, session, options.mode === undefined || options.mode === 'exclusive');
     let isLastSave = false;
     try {
-      const used = inScope(frame, () => use(session.state, session));
+      const used = inScope(frame, () => use(session.state as never, session as never));
       const result = isThenable(used) ? await used : used;
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
@@ -164,43 +155,56 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       isLastSave = true;
       await session.saveAndClose();
       return copied;
+    } catch (error) {
+      if (options.retry === undefined || options.retry === 0 || !wasRefused(session, error)) throw error;
     } finally {
       frame.session = undefined;
       if (!isLastSave) await session.close();
     }
+    const again = { ...options, mode: 'optimistic', retry: options.retry - 1 } as const;
+    return this.scope(id, use as (state: S) => R | Promise<R>, again);
   }
 
   /**
    * Locks and opens the session. `ERR_NOT_FOUND` when there is none and `create` does not make one: an id that a client
-   * sends is no reason to. Close it.
+   * sends is no reason to. Close it (but for one that was opened with `mode: 'read'`: nothing is lost with it).
    */
-  async open(id: string, options: UseOptions<V> = {}): Promise<Session<S, V>> {
-    return this.#saved(await this.#open(id, options, this.open));
+  async open(id: string, options: ReadOptions): Promise<Session<DeepReadonly<S>, V>>;
+  async open(id: string, options?: UseOptions<V>): Promise<Session<S, V>>;
+  async open(id: string, options: AnyUse<V> = {}): Promise<Session<object, V>> {
+    const session = await this.#open(id, options, this.open);
+    return options.mode === 'read' ? session : this.#saved(session);
   }
 
   /** No promise: it was here. */
   #open(
     id: string,
-    options: UseOptions<V>,
+    options: AnyUse<V>,
     method: (...given: never[]) => unknown,
   ): Session<S, V> | Promise<Session<S, V>> {
     const place = this.#unclosed.place(method);
-    checkOptions(method === this.scope ? 'scope' : 'open', options, USE_RULES);
+    const isScope = method === this.scope;
+    checkOptions(isScope ? 'scope' : 'open', options, isScope ? SCOPE_RULES : USE_RULES);
+    checkMode(isScope ? 'scope' : 'open', options);
     const values = this.#checkCreate(options.create);
-    const here = this.#claims.take(id, options, place);
-    return here === undefined ? this.#openThere(id, options, values, place) : this.#session(here, false);
+    const { mode = 'exclusive' } = options;
+    const here = mode === 'exclusive' ? this.#claims.take(id, options, place) : undefined;
+    return here === undefined ? this.#openThere(id, options, values, place) : this.#session(here, false, options);
   }
 
   async #openThere(
     id: string,
-    options: UseOptions<V>,
+    options: AnyUse<V>,
     values: Values | undefined,
     place: string | undefined,
   ): Promise<Session<S, V>> {
-    const claimed = await this.#claims.claim(id, options, values === undefined, place);
+    const { mode = 'exclusive' } = options;
+    const claimed = await (mode === 'exclusive'
+      ? this.#claims.claim(id, options, values === undefined, place)
+      : this.#claims.look(id, options, mode, place));
     const { replica } = claimed;
-    if (replica.exists) return this.#session(claimed, false);
-    if (replica.state !== 'ended' && values !== undefined) return this.#created(claimed, values);
+    if (replica.exists) return this.#session(claimed, false, options);
+    if (replica.state !== 'ended' && values !== undefined) return this.#created(claimed, values, options);
     await claimed.end('keep', undefined);
     if (replica.state === 'ended')
       throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' was destroyed; begin another under a new id`, {
@@ -224,7 +228,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const place = this.#unclosed.place(this.find);
     checkOptions('find', options, ACQUIRE_RULES);
     const claimed = this.#claims.take(id, options, place) ?? (await this.#claims.claim(id, options, true, place));
-    if (claimed.replica.exists) return this.#saved(this.#session(claimed, false));
+    if (claimed.replica.exists) return this.#saved(this.#session(claimed, false, options));
     await claimed.end('keep', undefined);
     return undefined;
   }
@@ -238,11 +242,11 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const first = valuesOf(this.#definition, 'create', values === undefined ? {} : values, () => true);
     checkOptions('create', options, CREATE_RULES);
     const claimed = await this.#claims.claimNew(options.id ?? this.#line.draws.id(), options, place);
-    return this.#saved(await this.#created(claimed, first));
+    return this.#saved(await this.#created(claimed, first, options));
   }
 
-  async #created(claimed: Claimed, values: Values): Promise<Session<S, V>> {
-    const session = this.#session(claimed, true);
+  async #created(claimed: Claimed, values: Values, access: Access): Promise<Session<S, V>> {
+    const session = this.#session(claimed, true, access);
     try {
       session.assign(firstValues(this.#definition, this.#line.codec, values) as Partial<V>);
       return session;
@@ -256,27 +260,11 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async read(id: string): Promise<CopiedState<S, V> | undefined> {
     this.#checkOpen();
     if (!isPossible(id)) return undefined;
-    let replica = await this.#readBack(id);
-    for (
-      let hops = 0, at = this.#claims.livesOnAs(replica);
-      at !== undefined && hops < MOST_ALIASES;
-      hops += 1, at = this.#claims.livesOnAs(replica)
-    ) {
-      replica = await this.#readBack(at);
-    }
+    const replica = await this.#claims.newest(id);
     if (!replica.exists) return undefined;
     const slots = new Slots(replica.image, this.#line.codec, this.#definition);
     const seen = slots.names().filter((name) => specOf(this.#definition, name) !== undefined);
     return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as CopiedState<S, V>;
-  }
-
-  async #readBack(id: string): Promise<Replica> {
-    try {
-      return await readBack(this.#line, this.#line.store, id);
-    } catch (error) {
-      this.#claims.noteDamage(id, error);
-      throw error;
-    }
   }
 
   /** Destroys the session everywhere; false: there was none. */
@@ -354,7 +342,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     await inTime(Promise.all([...unsettled].map(({ done }) => done)));
     const left = [...unsettled];
     for (const one of left) one.stop();
-    await inTime(this.backups.drain());
+    await inTime(Promise.all([this.#claims.leave(), this.backups.drain()]));
     const { open } = this.#claims;
     if (open.length === 0) this.#claims.clear();
     return { unsettled: left.map(({ id }) => id), open, unfed: this.backups.unfed() };
@@ -370,16 +358,14 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return session;
   }
 
-  #session(claimed: Claimed, create: boolean): Session<S, V> {
-    const kept = create ? undefined : this.#claims.takeSlots(claimed.replica);
-    const slots = kept ?? new Slots(claimed.replica.image, this.#line.codec, this.#definition, create);
-    return new Session<S, V>(this.#context, { claimed, slots, create });
+  #session(claimed: Claimed, create: boolean, access: Access): Session<S, V> {
+    const kept = create || !claimed.locked ? undefined : this.#claims.takeSlots(claimed.replica);
+    const fixed = access.mode === 'read' ? READ_ONLY : undefined;
+    const slots =
+      kept ?? new Slots(claimed.replica.image, this.#line.codec, this.#definition, { begins: create, fixed });
+    return new Session<S, V>(this.#context, { claimed, slots, create, access });
   }
 }
 
-function ruleOf({
-  ttlMs,
-  maxAgeMs,
-}: Pick<RepositoryOptions<object, object>, 'ttlMs' | 'maxAgeMs'>): Expiry | undefined {
-  return ttlMs === undefined && maxAgeMs === undefined ? undefined : { idleMs: ttlMs, ageMs: maxAgeMs };
-}
+/** The end of a sentence. */
+const READ_ONLY = "is read-only, as the session was opened with mode 'read': open it without";

@@ -6,6 +6,7 @@ import {
   atMost,
   checkOptions,
   clock,
+  count,
   listOf,
   nested,
   notNegative,
@@ -24,7 +25,9 @@ import type { RepositoryOptions } from './options.ts';
 const LONGEST_GRACE_MS = 60_000;
 
 export const ACQUIRE_RULES: Rules = { timeoutMs: timeout, holdMs: positive, signal };
-export const USE_RULES: Rules = { ...ACQUIRE_RULES, create: undefined };
+const ACCESS_RULES: Rules = { ...ACQUIRE_RULES, mode: oneOf('exclusive', 'optimistic', 'read') };
+export const USE_RULES: Rules = { ...ACCESS_RULES, create: undefined };
+export const SCOPE_RULES: Rules = { ...USE_RULES, retry: count(0) };
 export const CREATE_RULES: Rules = { ...ACQUIRE_RULES, id: text };
 export const CHANGE_ID_RULES: Rules = { ...ACQUIRE_RULES, graceMs: atMost(LONGEST_GRACE_MS) };
 
@@ -87,6 +90,19 @@ export const REPOSITORY_RULES: Rules = {
   clock,
   entropy: withMethods('a source of random bytes', 'fill'),
 };
+
+/** `ERR_INVALID` for options of one mode with another. */
+export function checkMode(
+  what: string,
+  { mode, create, retry = 0 }: { readonly mode?: string; readonly create?: unknown; readonly retry?: number },
+): void {
+  const refuse = (why: string): never => {
+    throw new HoldfastError('ERR_INVALID', `${what}: ${why}`);
+  };
+  if (mode === 'read' && create !== undefined && create !== false) refuse("mode 'read' creates nothing");
+  if (mode !== 'optimistic' && retry > 0)
+    refuse("retry is for mode 'optimistic': no other is refused for what others save");
+}
 
 /** `ERR_INVALID` for whatever a repository cannot work with. */
 export function checkRepository(options: RepositoryOptions<object, object>): void {

@@ -3,7 +3,8 @@ import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
 import { checkId } from '../store/arguments.ts';
-import { push, pushCopy, pushEnd } from '../sync/push.ts';
+import { pushCopy, pushEnd } from '../sync/push.ts';
+import type { Tracked } from '../sync/compare.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
@@ -11,11 +12,15 @@ import { Tracker, isKnownEqual } from '../tracking/tracker.ts';
 import type { Claimed } from './claims.ts';
 import type { SessionContext, SessionParts } from './context.ts';
 import { classOf } from './definition.ts';
-import { endAfter, explained, isOver } from './endings.ts';
+import { endAfter, explained, isOver, noteRefusal, untouched } from './endings.ts';
 import type { ChangeIdOptions } from './options.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
+import { saveUnder } from './saving.ts';
+import type { Saving } from './saving.ts';
 import type { Slots } from './slots.ts';
+import { Turns } from './turns.ts';
 import type { Opened } from './unclosed.ts';
+import { Unlocked } from './unlocked.ts';
 import { valuesOf } from './values.ts';
 
 /** What a save did. */
@@ -31,8 +36,9 @@ export interface Saved {
 }
 
 /**
- * A session that this process has opened and locked. Read and write `state` like any object; `save` sends what changed.
- * Close it when done (`close` discards what was not saved), or use `SessionRepository.scope`, which does.
+ * A session that this process has opened, and locked unless by `mode`. Read and write `state` like any object; `save`
+ * sends what changed. Close it when done (`close` discards what was not saved), or use `SessionRepository.scope`, which
+ * does.
  */
 export class Session<S extends object, V extends object = Partial<S>> {
   readonly #context: SessionContext;
@@ -42,8 +48,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
   /** False when the state was never saved before this session was opened. */
   readonly isNew: boolean;
   readonly #opened: Opened;
-  /** The last call that was made; undefined: all have come to an end. */
-  #queue: Promise<void> | undefined;
+  /** Undefined: it has the lock. */
+  readonly #unlocked: Unlocked | undefined;
+  readonly #turns: Turns = new Turns();
   /** `close` was called: it comes after what was asked for before, and nothing after it. */
   #closing = false;
   #ended = false;
@@ -54,14 +61,16 @@ export class Session<S extends object, V extends object = Partial<S>> {
   /** A save of this session of which it has told that its outcome is unknown. */
   #doubt: Unsettled | undefined;
 
-  constructor(context: SessionContext, { claimed, slots, create }: SessionParts) {
+  constructor(context: SessionContext, { claimed, slots, create, access }: SessionParts) {
     this.#context = context;
     this.#slots = slots;
     this.#create = create;
     this.#opened = { claimed };
     this.isNew = !claimed.replica.exists;
     this.#tracker = new Tracker(slots, context);
-    context.unclosed.watch(this.#tracker, this.#opened);
+    const { mode = 'exclusive' } = access;
+    this.#unlocked = mode === 'exclusive' ? undefined : new Unlocked(context, claimed, slots, this.#tracker, access);
+    if (mode !== 'read') context.unclosed.watch(this.#tracker, this.#opened);
   }
 
   get id(): string {
@@ -118,6 +127,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
    * to what is there counts as not written. Where it throws nothing has changed.
    */
   replace(values: V): void {
+    this.#unlocked?.checkWritable('replace');
     const { definition } = this.#context;
     const slots = this.#slots;
     const stays = (name: string): boolean =>
@@ -155,23 +165,22 @@ export class Session<S extends object, V extends object = Partial<S>> {
   delete(): Promise<void> {
     return this.#alone(async () => {
       const { line, tombstoneTtlMs } = this.#context;
-      const unsettled = this.#doubt ?? this.#replica.unsettled;
-      if (unsettled !== undefined) await this.#settled(unsettled);
+      this.#unlocked?.checkWritable('delete');
+      await this.#settled();
+      const claimed = this.#replica.exists ? await this.#lock() : this.#claimed;
+      const { replica, hold } = claimed;
       this.#shut();
       let how: EndOfHold = 'keep';
       try {
-        if (!this.#replica.exists) return;
-        this.#claimed.hold.leave();
-        await pushEnd(line, this.#replica, {
-          token: this.#claimed.hold.token,
-          keptMs: tombstoneTtlMs,
-          alias: undefined,
-        });
+        if (!replica.exists) return;
+        hold.leave();
+        await pushEnd(line, replica, { token: hold.token, keptMs: tombstoneTtlMs, alias: undefined });
         how = 'released';
       } catch (error) {
         how = endAfter(error);
         throw error;
       } finally {
+        if (claimed !== this.#claimed) await claimed.end(how, undefined);
         await this.#end(how, undefined);
       }
     });
@@ -184,6 +193,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   changeId(newId: string, options: ChangeIdOptions = {}): Promise<void> {
     return this.#alone(async () => {
       checkOptions('changeId', options, CHANGE_ID_RULES);
+      this.#unlocked?.checkWritable('changeId');
       const { graceMs = 0 } = options;
       checkId(newId); // before anything is saved
       if (newId === this.id)
@@ -195,23 +205,34 @@ export class Session<S extends object, V extends object = Partial<S>> {
           `session '${shortId(this.id)}' was never saved: save it before changing its id`,
           { session: this.id },
         );
-      const old = this.#claimed;
+      const old = await this.#lock();
       const given = { ...options, holdMs: options.holdMs ?? old.holdMs };
-      await this.#moveTo(await this.#context.claimNew(newId, given, old.place));
+      try {
+        await this.#moveTo(old, await this.#context.claimNew(newId, given, old.place));
+      } catch (error) {
+        if (this.#unlocked !== undefined) await this.#unlocked.giveBack(old, 'keep', true);
+        throw error;
+      }
       await this.#leave(old, newId, graceMs);
     });
   }
 
-  async #moveTo(to: Claimed): Promise<void> {
+  async #moveTo(old: Claimed, to: Claimed): Promise<void> {
     this.#slots.share(); // also where nobody knows whether the copy was stored
     try {
-      await pushCopy(this.#context.line, this.#replica, to.replica, to.hold.token);
+      await pushCopy(this.#context.line, old.replica, to.replica, to.hold.token);
     } catch (error) {
       await to.end(endAfter(error), undefined);
       throw error;
     }
+    if (this.#unlocked !== undefined) return this.#unlocked.moveTo(to);
     this.#opened.claimed = to;
     this.#slots.rebase(to.replica.image);
+  }
+
+  /** For what only the lock's holder may do. Of a session without a lock the caller is to give it back. */
+  async #lock(): Promise<Claimed> {
+    return this.#unlocked === undefined ? this.#claimed : this.#unlocked.lock();
   }
 
   async #leave(old: Claimed, newId: string, graceMs: number): Promise<void> {
@@ -236,37 +257,28 @@ export class Session<S extends object, V extends object = Partial<S>> {
   expire(ttlMs: number | undefined): Promise<void> {
     return this.#alone(async () => {
       const { line, leaseMs } = this.#context;
+      this.#unlocked?.checkWritable('expire');
       if (ttlMs !== undefined) checkIdle('expire: ttlMs', ttlMs, leaseMs);
       line.backups.checkCurrent();
-      const unsettled = this.#doubt ?? this.#replica.unsettled;
-      if (unsettled !== undefined) await this.#settled(unsettled);
-      const touch = { token: this.#claimed.hold.token, expiry: { ...this.#replica.expiry, idleMs: ttlMs } };
-      const touched = await line.store.touch(this.id, touch, line.call);
-      if (!touched.touched) throw this.#untouched(touched.why);
-      this.#replica.used(line.clock.monotonic(), line.time.now(), touch.expiry);
-      await line.backups.touch(this.id, touch);
+      await this.#settled();
+      const claimed = await this.#lock();
+      const touch = { token: claimed.hold.token, expiry: { ...claimed.replica.expiry, idleMs: ttlMs } };
+      try {
+        const touched = await line.store.touch(this.id, touch, line.call);
+        if (!touched.touched) throw untouched(this.id, touched.why);
+        for (const replica of new Set([claimed.replica, this.#replica]))
+          replica.used(line.clock.monotonic(), line.time.now(), touch.expiry);
+        await line.backups.touch(this.id, touch);
+      } finally {
+        if (this.#unlocked !== undefined) await this.#unlocked.giveBack(claimed, 'keep', true);
+      }
     });
-  }
-
-  #untouched(why: 'fenced' | 'gone'): HoldfastError {
-    const details = { session: this.id };
-    if (why === 'fenced')
-      return new HoldfastError(
-        'ERR_FENCED',
-        `session '${shortId(this.id)}': its lock was given to another; its expiry stays as it was: open it again`,
-        details,
-      );
-    return new HoldfastError(
-      'ERR_CONFLICT',
-      `session '${shortId(this.id)}' is not there (any more): save it before it can expire`,
-      details,
-    );
   }
 
   /** Ends the session; what was not saved is discarded. Harmless when it has ended. */
   async close(): Promise<void> {
     this.#closing = true;
-    while (this.#queue !== undefined) await this.#queue;
+    while (this.#turns.last !== undefined) await this.#turns.last;
     if (this.#ended) return this.#ending;
     const clean = !this.#closed && this.#tracker.tracked().length === 0;
     await this.#end('keep', clean ? this.#slots : undefined);
@@ -278,24 +290,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** Calls run one after the other. */
   #alone<T>(run: () => Promise<T>): Promise<T> {
-    return this.#closing ? Promise.reject(this.#isClosed()) : this.#inTurn(run);
-  }
-
-  #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const before = this.#queue;
-    if (before === BEGINNING) return BEGINNING.then(() => this.#inTurn(run));
-    this.#queue = BEGINNING;
-    const result = before === undefined ? this.#begin(run) : before.then(() => this.#begin(run));
-    const done = (): void => {
-      if (this.#queue === last) this.#queue = undefined;
-    };
-    const last = result.then(done, done);
-    this.#queue = last;
-    return result;
-  }
-
-  #begin<T>(run: () => Promise<T>): Promise<T> {
-    return this.#closed ? Promise.reject(this.#isClosed()) : run();
+    if (this.#closing) return Promise.reject(this.#isClosed());
+    return this.#turns.take(() => (this.#closed ? Promise.reject(this.#isClosed()) : run()));
   }
 
   #isClosed(): HoldfastError {
@@ -305,15 +301,13 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
   async #push(last: boolean): Promise<Saved> {
-    const unsettled = this.#doubt ?? this.#replica.unsettled;
-    if (unsettled !== undefined) await this.#settled(unsettled);
-    const { line } = this.#context;
+    const settled = this.#settled();
+    if (settled !== undefined) await settled;
     const slots = this.#slots;
     const { hold } = this.#claimed;
+    const unlocked = this.#unlocked;
     const capture = this.#tracker.capture();
     const { touched } = capture;
-    const release = last && hold.releaseNow();
-    if (release) hold.leave();
     const tracked = {
       touched,
       names: slots.savedNames(touched),
@@ -322,11 +316,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base, last),
       encoded: (name: string, bytes: Uint8Array) => slots.encoded(name, bytes),
     };
-    const pushing = push(line, this.#replica, tracked, {
-      token: hold.token,
-      lock: release ? 'release' : hold.overdue() ? 'leave' : 'renew',
-      create: this.#create,
-    });
+    const { pushing, release } = this.#begin(tracked, last);
     slots.settle(touched);
     const sound = !last || this.#shut();
     let pushed: Pushed | undefined;
@@ -334,14 +324,16 @@ export class Session<S extends object, V extends object = Partial<S>> {
       pushed = await pushing;
     } catch (error) {
       slots.unsettle(touched);
-      this.#doubt = this.#replica.unsettled;
+      this.#doubt = unlocked === undefined ? this.#replica.unsettled : unlocked.unsettled;
       if (!isOver(error)) throw error;
       const told = explained(error, hold);
+      if (unlocked?.hasSaved === false) noteRefusal(this, told);
       await this.#end(endAfter(error), undefined);
       throw told;
     }
     this.#tracker.settle(capture);
-    slots.accepted(touched);
+    if (unlocked === undefined) slots.accepted(touched);
+    else unlocked.follow(last);
     if (pushed?.wanted === true) hold.wanted();
     const how = release && pushed !== undefined ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;
@@ -350,12 +342,23 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return { revision: pushed.revision, changed: pushed.changed, bytes: pushed.recordBytes, kind: pushed.kind };
   }
 
+  #begin(tracked: Tracked, last: boolean): Saving {
+    const create = this.#create;
+    if (this.#unlocked !== undefined) return { pushing: this.#unlocked.push(tracked, create), release: false };
+    return saveUnder(this.#context.line, this.#claimed, tracked, { last, create });
+  }
+
   /**
    * Waits until the outcome of an earlier save is known: it stands, or what it was to save is still to be saved. Where
    * that will never be known, the session ends: what it holds may be stored already, so that no later refusal could say
-   * that it is not.
+   * that it is not. Undefined: there is none to be waited for.
    */
-  async #settled(unsettled: Unsettled): Promise<void> {
+  #settled(): Promise<void> | undefined {
+    const unsettled = this.#doubt ?? this.#replica.unsettled;
+    return unsettled && this.#outcomeOf(unsettled);
+  }
+
+  async #outcomeOf(unsettled: Unsettled): Promise<void> {
     const { clock, call } = this.#context.line;
     const how = await within(
       clock,
@@ -364,6 +367,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       () => unsettled.done,
     );
     this.#doubt = undefined;
+    if (how === 'appended') this.#unlocked?.settled();
     if (how !== 'unknown') return;
     await this.#end('lost', undefined);
     const message = `session '${shortId(this.id)}': nobody can tell any more whether the save before was stored; open it again and look`;
@@ -393,6 +397,3 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return (this.#ending = this.#claimed.end(how, this.#shut() ? slots : undefined));
   }
 }
-
-/** A call is about to return: what it calls back meanwhile (a listener of events) may call the session, and waits. */
-const BEGINNING: Promise<void> = Promise.resolve();

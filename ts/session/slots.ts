@@ -2,9 +2,9 @@ import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
 import { Portions } from '../portions/portions.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
+import { decoded, defaultOf, isNewer } from './decoded.ts';
 import { specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
-import { made } from './made.ts';
 
 interface Slot {
   /** False: the value is still in the image, as bytes. */
@@ -21,12 +21,25 @@ export class Slots implements AttributeSlots {
   readonly #definition: SessionDefinition<object, object>;
   readonly #slots = new Map<string, Slot>();
   readonly #portions = new Map<string, Portions>();
+  readonly #fixed: string | undefined;
+  /** Of the image, when it was last seen that its bytes are no other's. */
+  #forks: number;
   /** The names may no longer be those of the image. */
   #reshaped = false;
 
-  /** `begins`: of a session that is just created; its immutable attributes are absent until they are given. */
-  constructor(image: Image, codec: Codec, definition: SessionDefinition<object, object>, begins = false) {
+  /**
+   * `begins`: of a session that is just created; its immutable attributes are absent until they are given. `fixed`: why
+   * none can be changed.
+   */
+  constructor(
+    image: Image,
+    codec: Codec,
+    definition: SessionDefinition<object, object>,
+    { begins = false, fixed }: { readonly begins?: boolean; readonly fixed?: string | undefined } = {},
+  ) {
     this.#image = image;
+    this.#forks = image.forks;
+    this.#fixed = fixed;
     this.#codec = codec;
     this.#definition = definition;
     for (const name of image.directory.names) {
@@ -47,24 +60,20 @@ export class Slots implements AttributeSlots {
     if (slot === undefined) return undefined;
     if (!slot.loaded) {
       const bytes = this.#image.value(name)?.bytes;
-      slot.value = slot.provisional || bytes === undefined ? this.#default(name) : this.#decoded(name, bytes);
+      slot.value =
+        slot.provisional || bytes === undefined
+          ? defaultOf(this.#codec, this.#definition, name)
+          : this.#decoded(name, bytes);
       slot.loaded = true;
     }
     return slot.value;
   }
 
-  #default(name: string): unknown {
-    const initial = specOf(this.#definition, name)?.initial;
-    return initial === undefined ? undefined : made(this.#codec, name, 'default', initial);
-  }
-
   #decoded(name: string, bytes: Uint8Array): unknown {
-    const value = this.#codec.decode(bytes);
     const from = this.#storedVersion(name);
+    const value = decoded(this.#codec, this.#definition, name, bytes, from);
     const { migrate, version = 0 } = specOf(this.#definition, name) ?? {};
-    if (migrate !== undefined && from < version)
-      return made(this.#codec, name, `\`migrate\` (from version ${from} to ${version})`, () => migrate(value, from));
-    this.owner(name).settle(bytes, value);
+    if (migrate === undefined || from >= version) this.owner(name).settle(bytes, value);
     return value;
   }
 
@@ -76,9 +85,10 @@ export class Slots implements AttributeSlots {
    * Why an attribute cannot be changed here: its value is of a newer schema than the definition's. Undefined: it can.
    */
   readOnly(name: string): string | undefined {
+    if (this.#fixed !== undefined) return this.#fixed;
     const stored = this.#storedVersion(name);
-    const { version } = specOf(this.#definition, name) ?? { version: Infinity };
-    if (stored <= version || !this.#slots.has(name)) return undefined;
+    if (!isNewer(this.#definition, name, stored) || !this.#slots.has(name)) return undefined;
+    const { version = 0 } = specOf(this.#definition, name) ?? {};
     return `is of version ${stored} of its schema, newer than this definition's (${version === 0 ? 'none' : version}), and so read-only here: update this process`;
   }
 
@@ -120,8 +130,7 @@ export class Slots implements AttributeSlots {
     if (!this.#slots.delete(name)) return;
     this.#portions.get(name)?.forget();
     this.#reshaped = true;
-    if (Object.hasOwn(this.#definition.attributes, name) && this.#definition.attributes[name]?.initial !== undefined)
-      this.#addDefault(name);
+    if (this.#hasDefault(name)) this.#addDefault(name);
   }
 
   /** Puts the attributes of these names first, in this order. */
@@ -148,6 +157,12 @@ export class Slots implements AttributeSlots {
 
   names(): string[] {
     return [...this.#slots.keys()];
+  }
+
+  /** The attribute as it is here, if it is to be saved: no default that nobody touched. */
+  live(name: string): { readonly value: unknown } | undefined {
+    const slot = this.#slots.get(name);
+    return slot === undefined || (slot.provisional && !slot.loaded) ? undefined : { value: this.get(name) };
   }
 
   /** Names to be saved: all but the defaults that nobody touched. Undefined: names and versions are as in the image. */
@@ -185,6 +200,7 @@ export class Slots implements AttributeSlots {
 
   /** The save that settled is in the primary. */
   accepted(touched: readonly string[]): void {
+    if (this.#forks !== this.#image.forks) return this.share();
     for (const name of touched) this.#portions.get(name)?.accepted();
   }
 
@@ -201,12 +217,38 @@ export class Slots implements AttributeSlots {
 
   /** Another image may have the same bytes from now on. */
   share(): void {
+    this.#forks = this.#image.forks;
     for (const portions of this.#portions.values()) portions.disown();
   }
 
   /** The same state lives in another image from now on. */
   rebase(image: Image): void {
     this.#image = image;
+    this.#forks = image.forks;
+  }
+
+  /** Another state: that of `image`, but for the attributes whose values `stay` as they are here. */
+  follow(image: Image, stay: ReadonlySet<string>): void {
+    this.#image = image;
+    const old = new Map(this.#slots);
+    this.#slots.clear();
+    for (const name of new Set([...image.directory.names, ...old.keys()])) {
+      const slot = old.get(name);
+      if (stay.has(name)) {
+        if (slot !== undefined) this.#slots.set(name, slot);
+        continue;
+      }
+      this.#portions.get(name)?.forget();
+      if (image.value(name) !== undefined && !this.#definition.drop.has(name))
+        this.#slots.set(name, { loaded: false, value: undefined, provisional: false });
+      else if (this.#hasDefault(name)) this.#addDefault(name);
+    }
+    this.#reshaped = true;
+  }
+
+  #hasDefault(name: string): boolean {
+    const { attributes } = this.#definition;
+    return Object.hasOwn(attributes, name) && attributes[name]?.initial !== undefined;
   }
 
   #addDefault(name: string): void {

@@ -65,7 +65,7 @@ export class UnclosedSessions {
   }
 
   #tell({ claimed }: Opened): void {
-    const { place, replica } = claimed;
+    const { place, replica, locked } = claimed;
     const { id } = replica;
     this.notePlaces();
     void claimed.end('keep', undefined);
@@ -78,7 +78,7 @@ export class UnclosedSessions {
         ? 'the next one will be told with the place where it was opened'
         : `it was opened at ${place}`;
     process.emitWarning(
-      `session '${shortId(id)}' was never closed: what was not saved is lost, and its lock was kept until now; ${where}. Use scope(), or close() in a finally`,
+      `session '${shortId(id)}' was never closed: what was not saved is lost${locked ? ', and its lock was kept until now' : ''}; ${where}. Use scope(), or close() in a finally`,
       'HoldfastWarning',
     );
   }

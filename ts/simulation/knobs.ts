@@ -47,7 +47,7 @@ export interface Knobs {
   readonly lingers: number;
   /** Uses that delete, or move to another id. */
   readonly ends: number;
-  /** Uses that hold no lock while they run (clients only). */
+  /** Uses that hold no lock while they run. */
   readonly optimistic: number;
 }
 
@@ -83,7 +83,7 @@ export function knobsOf(seed: number, given: Partial<Knobs> = {}): Knobs {
     leaseMs: of(120, 500, 2000),
     lingers: of(0.1, 0.1, 0.4),
     ends: of(0, 0.04, 0.1),
-    optimistic: of(0, 0, 0.3),
+    optimistic: of(0, 0.3, 0.6),
     ...given,
   };
 }

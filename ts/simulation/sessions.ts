@@ -7,7 +7,7 @@ import { ORIGIN } from '../position.ts';
 import { defineSession, mutable, unclassified } from '../session/definition.ts';
 import type { SessionDefinition } from '../session/definition.ts';
 import { SessionRepository } from '../session/repository.ts';
-import type { RepositoryOptions } from '../session/options.ts';
+import type { RepositoryOptions, ScopeOptions } from '../session/options.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import { recorderOf } from './cluster.ts';
 import type { Application, Cluster, Configuration, Seen, Workload } from './cluster.ts';
@@ -29,9 +29,9 @@ interface State {
 
 const DEFINITION: SessionDefinition<State, Partial<State>> = defineSession({
   keys: mutable<string[]>(() => []),
-  count: mutable<number>(() => 0),
+  count: mutable<number>(() => 0, { merge: 'sum' }),
   marks: mutable<Map<string, { at: number }>>(() => new Map()),
-  when: mutable<Date>(() => new Date(0)),
+  when: mutable<Date>(() => new Date(0), { merge: 'theirs' }),
   text: unclassified<string>(() => 'x'.repeat(40)),
 });
 
@@ -97,8 +97,7 @@ export class SessionApplication implements Application {
     else if (draw < ends) await this.#changeId(slot, id);
     else if (draw < 0.75) await this.#recorded(slot, id, {}, (use) => this.#scope(id, use));
     else if (draw < 0.85) await this.#recorded(slot, id, {}, (use) => this.#session(id, use));
-    else if (draw < 0.94)
-      await this.#recorded(slot, id, {}, async (use) => use.saw(keysOf(await this.#repository.read(id))));
+    else if (draw < 0.94) await this.#recorded(slot, id, {}, (use) => this.#read(id, use));
     else if (draw < 0.98) await this.#mend(id);
     else await this.#reopen();
   }
@@ -192,6 +191,21 @@ export class SessionApplication implements Application {
     }
   }
 
+  async #read(id: string, use: RecordedUse): Promise<void> {
+    if (this.#cluster.world.app() < 0.5) return use.saw(keysOf(await this.#repository.read(id)));
+    const session = await this.#repository
+      .open(id, { mode: 'read' })
+      .catch((error: unknown) => (codeOf(error) === 'ERR_NOT_FOUND' ? undefined : Promise.reject(error)));
+    if (session !== undefined) this.#look(id, session.state);
+    use.saw(keysOf(session?.state), session === undefined || session.id === id ? {} : { id: session.id });
+  }
+
+  /** Each use has added one key, and counted it, in attributes that are merged each for itself. */
+  #look(id: string, { keys, count }: { readonly keys: readonly string[]; readonly count: number }): void {
+    if (keys.length === count) return;
+    this.#cluster.world.find('torn state', `'${id}': ${this.#actor.name} sees ${keys.length} keys and counts ${count}`);
+  }
+
   async #scope(id: string, use: RecordedUse): Promise<void> {
     const { world, knobs } = this.#cluster;
     const { app } = world;
@@ -203,6 +217,7 @@ export class SessionApplication implements Application {
       id,
       async (state, session) => {
         revision = () => session.revision;
+        this.#look(id, state);
         use.saw(keysOf(state), session.id === id ? {} : { id: session.id });
         use.put([key]);
         this.#change(state, key);
@@ -210,7 +225,7 @@ export class SessionApplication implements Application {
         if (throws) throw new Error('thrown');
         return state.keys.length;
       },
-      { ...this.#useOptions(), create: true },
+      { ...this.#modeOptions(3), create: true },
     );
     this.#keep(use, id, revision(), [key], length);
   }
@@ -219,8 +234,9 @@ export class SessionApplication implements Application {
   async #session(id: string, use: RecordedUse): Promise<void> {
     const { world } = this.#cluster;
     const { app } = world;
-    const session = await this.#repository.open(id, { ...this.#useOptions(), create: true });
+    const session = await this.#repository.open(id, { ...this.#modeOptions(), create: true });
     try {
+      this.#look(id, session.state);
       use.saw(keysOf(session.state), session.id === id ? {} : { id: session.id });
       const open: string[] = [];
       for (let saves = 1 + Math.floor(app() * 3); saves > 0; saves -= 1) {
@@ -307,6 +323,13 @@ export class SessionApplication implements Application {
 
   #key(): string {
     return `${this.#actor.name}.${(this.#keys += 1)}`;
+  }
+
+  /** Some uses are without a lock while they run. */
+  #modeOptions(retry?: number): AcquireOptions & Pick<ScopeOptions<object>, 'mode' | 'retry'> {
+    const { world, knobs } = this.#cluster;
+    if (world.app() >= knobs.optimistic) return this.#useOptions();
+    return { ...this.#useOptions(), mode: 'optimistic', ...(retry !== undefined && { retry }) };
   }
 
   #useOptions(): AcquireOptions {

@@ -43,7 +43,7 @@ export const NOTHING: Difference = {
   values: new Map(),
 };
 
-/** A touched attribute whose bytes are no longer those of the image. */
+/** A touched attribute whose bytes are no longer those of the base. */
 interface Changed {
   readonly name: string;
   /** Undefined: it is new, or is to travel whole. */
@@ -58,16 +58,27 @@ interface Changed {
 export function compare(line: Line, image: Image, tracked: Tracked): Difference | undefined {
   const directory =
     tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
+  const changed = changedOf(line, tracked, touchedNames(image, tracked), (name) => image.value(name)?.bytes);
+  const difference = changesOf(line, image, changed, directory);
+  if (difference !== undefined) for (const [name, { bytes }] of difference.values) tracked.encoded?.(name, bytes);
+  return difference;
+}
+
+/** Those of `names` whose bytes are no longer their base's. */
+export function changedOf(
+  line: Line,
+  tracked: Tracked,
+  names: readonly string[],
+  baseOf: (name: string) => Uint8Array | undefined,
+): Changed[] {
   const changed: Changed[] = [];
-  for (const name of touchedNames(image, tracked)) {
-    const base = image.value(name)?.bytes;
+  for (const name of names) {
+    const base = baseOf(name);
     const target = encodedFrom(line, tracked, name, base);
     if (target === base) tracked.encoded?.(name, target);
     else changed.push({ name, base: line.differencing === 'binary' ? base : undefined, target });
   }
-  const difference = changesOf(line, image, changed, directory);
-  if (difference !== undefined) for (const [name, { bytes }] of difference.values) tracked.encoded?.(name, bytes);
-  return difference;
+  return changed;
 }
 
 function changesOf(
@@ -102,7 +113,7 @@ function verify(spliced: Uint8Array, whole: Uint8Array, name: string): void {
 /** Up to this length a loop takes less time than a call into the engine. */
 const SHORT_BYTES = 64;
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   if (a.length > SHORT_BYTES) return Buffer.compare(a, b) === 0;
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;

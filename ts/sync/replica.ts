@@ -16,6 +16,8 @@ export class Replica {
   alias: Alias | undefined;
   /** Wall clock of the primary, in ms, as far as this process knows. */
   createdAt = 0;
+  /** The primary has said so: until then it is when this process has made its first record. */
+  createdAtTold = false;
   /** Weights, in uncompressed bytes: of the latest snapshot, and of the deltas after it. */
   snapshotBytes = 0;
   deltaBytes = 0;
@@ -36,6 +38,13 @@ export class Replica {
     return this.state === 'live';
   }
 
+  /** The same state, to be brought up to date or saved on its own; what it lacks of the primary it lacks too. */
+  fork(): Replica {
+    const { image, head, state, alias, createdAt, createdAtTold, snapshotBytes, deltaBytes, expiry, expiresAt } = this;
+    const kept = { head, state, alias, createdAt, createdAtTold, snapshotBytes, deltaBytes, expiry, expiresAt };
+    return Object.assign(new Replica(this.id), kept, { image: image.fork(), stale: this.stale });
+  }
+
   /** There is nothing to be read: the image is empty, the log goes on after `head`. */
   clear(state: Replica['state'], head: RecordParent): void {
     this.image = new Image();
@@ -47,12 +56,14 @@ export class Replica {
     this.expiry = {};
     this.expiresAt = Infinity;
     this.createdAt = 0;
+    this.createdAtTold = false;
   }
 
   /** What the primary said of the expiry when it was asked, at `now` (monotonic) or `wall`. */
   learnExpiry(now: number, wall: number, { expiry, leftMs, createdAt }: Head): void {
     this.expiry = expiry;
     this.createdAt = createdAt;
+    this.createdAtTold = true;
     this.expiresAt = Math.min(now + leftMs, this.#agesAt(now, wall));
   }
 

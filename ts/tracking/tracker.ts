@@ -44,12 +44,14 @@ class Nobody implements Owner {
   forget(): void {}
 }
 
-/** Of a session that has ended, which parts of a kept one remember: it holds nothing of it but its id. */
-class Ended implements Host {
+/** Of parts that are over: they hold nothing of the session but its id. */
+class Over implements Host {
   readonly #session: string;
+  readonly #why: (id: string) => string;
 
-  constructor(session: string) {
+  constructor(session: string, why: (id: string) => string) {
     this.#session = session;
+    this.#why = why;
   }
 
   isClosed(): true {
@@ -57,9 +59,7 @@ class Ended implements Host {
   }
 
   refuse(): never {
-    const what = 'has ended, with its scope or by close()';
-    const message = `session '${shortId(this.#session)}' ${what}: await in the scope what it starts, or open it again and use its new state`;
-    throw new HoldfastError('ERR_CLOSED', message, { session: this.#session });
+    throw new HoldfastError('ERR_CLOSED', this.#why(this.#session), { session: this.#session });
   }
 
   markRead(): never {
@@ -74,6 +74,11 @@ class Ended implements Host {
 
   replaceRoot(): void {}
 }
+
+const hasEnded = (id: string): string =>
+  `session '${shortId(id)}' has ended, with its scope or by close(): await in the scope what it starts, or open it again and use its new state`;
+const wasMerged = (id: string): string =>
+  `session '${shortId(id)}': this part of its state was merged with what others have saved: read it again, from the state`;
 
 export interface TrackerOptions {
   readonly saveMode: SaveMode;
@@ -112,7 +117,7 @@ export class Tracker implements Host {
   /** Read, written, or with Dates or bytes in the application's hands; in the order in which that began. */
   readonly #touched = new Set<Attribute>();
   /** Undefined: it is open. */
-  #ended: Ended | undefined;
+  #ended: Over | undefined;
   /** Marks are made in generations, so that `settle` takes back only what was captured. */
   #generation = 1;
 
@@ -189,8 +194,23 @@ export class Tracker implements Host {
    * session.
    */
   close(session: string): void {
-    this.#ended ??= new Ended(session);
+    this.#ended ??= new Over(session, hasEnded);
     for (const attribute of this.#attributes.values()) attribute.end(this.#ended);
+  }
+
+  /** Whether something in the attribute was written, or may have been changed, since the last save. */
+  isWritten(name: string): boolean {
+    const attribute = this.#attributes.get(name);
+    return attribute !== undefined && (attribute.writtenIn > 0 || attribute.exposures?.changed === true);
+  }
+
+  /** The attribute has another value: what was handed out of the one before says so when it is used. */
+  renew(name: string, session: string): void {
+    const attribute = this.#attributes.get(name);
+    if (attribute === undefined) return;
+    attribute.end(new Over(session, wasMerged));
+    this.#attributes.delete(name);
+    this.#touched.delete(attribute);
   }
 
   #isTracked({ class: attributeClass, readIn, writtenIn, exposures }: Attribute): boolean {

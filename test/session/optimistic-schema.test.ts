@@ -1,0 +1,107 @@
+import { expect, it } from 'vitest';
+import type { HoldfastError } from '../../ts/errors.ts';
+import { defineSession, mutable } from '../../ts/session/definition.ts';
+import { SessionRepository } from '../../ts/session/repository.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+
+const OPTIMISTIC = { mode: 'optimistic' } as const;
+const failed = (promise: Promise<unknown>): Promise<HoldfastError> =>
+  promise.then(
+    () => expect.unreachable('it did not fail') as never,
+    (error: HoldfastError) => error,
+  );
+
+const old = defineSession({ lines: mutable<Record<string, number>>(() => ({})), kept: mutable(() => 0) });
+const migrate = (from: unknown): Record<string, { quantity: number }> =>
+  Object.fromEntries(Object.entries(from as object).map(([sku, quantity]) => [sku, { quantity: Number(quantity) }]));
+const after = defineSession(
+  { lines: mutable<Record<string, { quantity: number }>>(() => ({}), { version: 2, migrate }) },
+  { drop: ['kept'] },
+);
+
+async function begun() {
+  const store = new MemoryStore();
+  const before = new SessionRepository({ store, definition: old });
+  await before.scope('s', (state) => void ((state.lines = { tea: 1 }), (state.kept = 1)), { create: true });
+  return { store, before, now: new SessionRepository({ store, definition: after }) };
+}
+
+it('merges values of an older schema as they are shown, and keeps the newer one', async () => {
+  const { before, now } = await begun();
+  const session = await now.open('s', OPTIMISTIC);
+  session.state.lines['jam'] = { quantity: 5 };
+  await before.scope('s', (state) => void (state.lines['salt'] = 3));
+  await session.saveAndClose();
+  expect(await now.read('s')).toEqual({ lines: { tea: { quantity: 1 }, salt: { quantity: 3 }, jam: { quantity: 5 } } });
+  const stays = await before.open('s', OPTIMISTIC);
+  expect(() => (stays.state.lines['salt'] = 4)).toThrow(/newer/);
+  await stays.close();
+});
+
+it('merges nothing into a value of a schema that it does not know', async () => {
+  const { before, now } = await begun();
+  const session = await before.open('s', OPTIMISTIC);
+  session.state.lines['salt'] = 3;
+  await now.scope('s', (state) => void (state.lines['jam'] = { quantity: 5 }));
+  const { conflicts } = await failed(session.save());
+  expect(conflicts).toEqual([
+    {
+      path: ['lines'],
+      base: { tea: 1 },
+      mine: { tea: 1, salt: 3 },
+      theirs: { tea: { quantity: 1 }, jam: { quantity: 5 } },
+    },
+  ]);
+});
+
+it('drops what is dropped, whatever others have made of it meanwhile', async () => {
+  const { before, now } = await begun();
+  const session = await now.open('s', OPTIMISTIC);
+  session.state.lines['jam'] = { quantity: 5 };
+  await before.scope('s', (state) => void (state.kept = 7));
+  await session.saveAndClose();
+  expect(await before.read('s')).toMatchObject({ kept: 0 });
+  expect(await now.read('s')).toMatchObject({ lines: { jam: { quantity: 5 } } });
+});
+
+it('merges attributes that are not declared, in the order in which they came', async () => {
+  const store = new MemoryStore();
+  const definition = defineSession({}, { undeclared: mutable<number>(undefined, { merge: 'theirs' }) });
+  const [one, two] = [0, 1].map(() => new SessionRepository({ store, definition })) as [
+    SessionRepository<{ [name: string]: number }>,
+    SessionRepository<{ [name: string]: number }>,
+  ];
+  await one.scope('s', (state) => void ((state['a'] = 1), (state['b'] = 1)), { create: true });
+  const session = await one.open('s', OPTIMISTIC);
+  Object.assign(session.state, { mine: 1, both: 1 });
+  delete session.state['a'];
+  await two.scope('s', (state) => void Object.assign(state, { theirs: 2, both: 2 }));
+  await session.save();
+  const merged = { b: 1, theirs: 2, both: 2, mine: 1 };
+  expect(Object.entries(session.state)).toEqual(Object.entries(merged));
+  await session.close();
+  expect(Object.entries((await two.read('s'))!)).toEqual(Object.entries(merged));
+});
+
+it('says which attribute a policy made what cannot be kept of, saves nothing, and stays open', async () => {
+  const store = new MemoryStore();
+  const definition = defineSession({
+    odd: mutable<string>(() => '', { merge: () => Symbol('odd') }),
+    bad: mutable<string>(() => '', {
+      merge: () => {
+        throw new Error('cannot tell');
+      },
+    }),
+  });
+  const [one, two] = [0, 1].map(() => new SessionRepository({ store, definition }));
+  await one!.scope('s', () => undefined, { create: true });
+  for (const name of ['odd', 'bad'] as const) {
+    const session = await one!.open('s', { ...OPTIMISTIC, timeoutMs: 1000 });
+    session.state[name] = 'mine';
+    await two!.scope('s', (state) => void (state[name] = 'theirs'));
+    await expect(session.save()).rejects.toThrow(name === 'odd' ? /^odd: / : 'cannot tell');
+    expect(session.closed).toBe(false);
+    await session.close();
+    expect((await two!.read('s'))?.[name]).toBe('theirs');
+  }
+});

@@ -1,0 +1,265 @@
+import { ABSENT } from '../conflict.ts';
+import type { Conflict } from '../conflict.ts';
+import { HoldfastError, shortId } from '../errors.ts';
+import type { EndOfHold } from '../lock/hold.ts';
+import { showPath } from '../path.ts';
+import { changedOf } from '../sync/compare.ts';
+import type { Tracked } from '../sync/compare.ts';
+import { isSame, isSameList, merge } from '../sync/merge.ts';
+import type { Base, Edited, MergeRules } from '../sync/merge.ts';
+import type { Pushed } from '../sync/push.ts';
+import type { Replica } from '../sync/replica.ts';
+import type { Unsettled } from '../sync/unsettled.ts';
+import type { Tracker } from '../tracking/tracker.ts';
+import type { Claimed } from './claims.ts';
+import type { SessionContext } from './context.ts';
+import { decoded, defaultOf, isNewer } from './decoded.ts';
+import { specOf } from './definition.ts';
+import { endAfter, explained } from './endings.ts';
+import type { Looked } from './looks.ts';
+import type { Access } from './options.ts';
+import { saveUnder } from './saving.ts';
+import { Slots } from './slots.ts';
+
+/** A save that went out, and the copy that is to have it. */
+interface Put {
+  readonly mine: Edited;
+  readonly replica: Replica;
+}
+
+const UNCHANGED: Edited = { changes: new Map(), names: undefined, versions: undefined };
+
+/**
+ * What a session does that has no lock: to save it takes the lock for the append alone, and merges with what is there by
+ * then.
+ */
+export class Unlocked {
+  readonly #context: SessionContext;
+  readonly #looked: Looked;
+  readonly #slots: Slots;
+  readonly #tracker: Tracker;
+  readonly #access: Access;
+  /**
+   * Of attributes that were written again while they were saved, and that the save has merged with others': what was
+   * saved of them, undefined where they were absent. What is written now goes on from that, not from what is there.
+   */
+  #bases: ReadonlyMap<string, Uint8Array | undefined> = new Map();
+  #stored: Put | undefined;
+  #doubted: Put | undefined;
+  /** A save of this session of which nobody knows yet whether it is stored. */
+  unsettled: Unsettled | undefined;
+  /** Something of this use is stored, or may be: the use cannot be run again as if it had not been. */
+  hasSaved = false;
+
+  constructor(context: SessionContext, looked: Looked, slots: Slots, tracker: Tracker, access: Access) {
+    this.#context = context;
+    this.#looked = looked;
+    this.#slots = slots;
+    this.#tracker = tracker;
+    this.#access = access;
+  }
+
+  /** `ERR_INVALID` where the session was opened to read only. */
+  checkWritable(what: string): void {
+    if (this.#access.mode !== 'read') return;
+    const message = `${what}: session '${shortId(this.#looked.replica.id)}' was opened with mode 'read'; open it without`;
+    throw new HoldfastError('ERR_INVALID', message, { session: this.#looked.replica.id });
+  }
+
+  /**
+   * As `push`, of what was touched until now. Undefined also where all of it was merged into what is there already.
+   * `ERR_CONFLICT`: nothing was sent.
+   */
+  async push(tracked: Tracked, create: boolean): Promise<Pushed | undefined> {
+    if (this.#access.mode === 'read') return undefined;
+    const mine = this.#edited(tracked);
+    const begins = create && !this.#looked.replica.exists;
+    return mine === undefined && !begins ? undefined : this.#send(mine ?? UNCHANGED, begins);
+  }
+
+  get #base(): Base {
+    const { directory } = this.#looked.replica.image;
+    return { names: directory.names, versions: directory.versions, bytes: (name) => this.#baseOf(name) };
+  }
+
+  #baseOf(name: string): Uint8Array | undefined {
+    return this.#bases.has(name) ? this.#bases.get(name) : this.#looked.replica.image.value(name)?.bytes;
+  }
+
+  /** Undefined: all is as it was. */
+  #edited(tracked: Tracked): Edited | undefined {
+    const { names, versions, touched } = tracked;
+    const base = this.#base;
+    const present = names && new Set(names);
+    const isThere = (name: string): boolean => present?.has(name) ?? base.bytes(name) !== undefined;
+    const changes = new Map<string, Uint8Array | undefined>();
+    for (const { name, target } of changedOf(this.#context.line, tracked, touched.filter(isThere), base.bytes)) {
+      changes.set(name, target);
+      tracked.encoded?.(name, target);
+    }
+    if (names !== undefined)
+      for (const name of base.names) if (!isThere(name) && base.bytes(name) !== undefined) changes.set(name, undefined);
+    const isSameOrder = names === undefined || isSameList(names, base.names);
+    return changes.size === 0 && isSameOrder ? undefined : { changes, names, versions };
+  }
+
+  async #send(mine: Edited, begins: boolean): Promise<Pushed | undefined> {
+    const { line } = this.#context;
+    this.unsettled = this.#doubted = undefined;
+    const claimed = await this.#claim(!begins);
+    const { replica, hold } = claimed;
+    let how: EndOfHold = 'keep';
+    let isSound = true;
+    try {
+      const merged = this.#merged(mine, replica);
+      isSound = false;
+      const { pushing, release } = saveUnder(line, claimed, merged, { last: true, create: begins });
+      const pushed = await pushing;
+      isSound = true;
+      if (pushed?.wanted === true) hold.wanted();
+      if (release && pushed !== undefined) how = 'released';
+      this.#stored = { mine, replica: replica.fork() };
+      this.hasSaved ||= pushed !== undefined;
+      return pushed;
+    } catch (error) {
+      how = endAfter(error);
+      this.#doubt(mine, replica);
+      throw explained(error, hold);
+    } finally {
+      await this.giveBack(claimed, how, isSound);
+    }
+  }
+
+  #doubt(mine: Edited, replica: Replica): void {
+    if (replica.unsettled === undefined) return;
+    this.unsettled = replica.unsettled;
+    this.#doubted = { mine, replica };
+    this.hasSaved = true;
+  }
+
+  /** For what the session does that is no save: the lock, with the state as it is by now, to be given back. */
+  lock(): Promise<Claimed> {
+    this.hasSaved = true;
+    return this.#claim(true);
+  }
+
+  async #claim(existing: boolean): Promise<Claimed> {
+    const { replica, place } = this.#looked;
+    const claimed = await this.#context.lock(replica.id, this.#access, existing, place);
+    try {
+      this.#checkLife(claimed.replica, existing);
+      return claimed;
+    } catch (error) {
+      await claimed.end('keep', undefined);
+      throw error;
+    }
+  }
+
+  /** `isSound`: this process's copy is what the primary has. */
+  async giveBack(claimed: Claimed, how: EndOfHold, isSound: boolean): Promise<void> {
+    const { line, definition } = this.#context;
+    await claimed.end(how, isSound ? new Slots(claimed.replica.image, line.codec, definition) : undefined);
+  }
+
+  /** What began anew under the id is another session than this one. */
+  #checkLife(now: Replica, existing: boolean): void {
+    const before = this.#looked.replica;
+    const isAnother = before.createdAtTold && now.createdAtTold && before.createdAt !== now.createdAt;
+    if (now.exists ? !isAnother || !before.exists : now.state !== 'ended' && !existing) return;
+    const what = now.exists ? 'has ended, and another has begun under its id' : 'is not there any more';
+    throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(now.id)}' ${what}: nothing was written`, {
+      session: now.id,
+    });
+  }
+
+  #merged(mine: Edited, { id, image }: Replica): Tracked {
+    const { line } = this.#context;
+    const merged = merge(line, this.#rules, this.#base, mine, image);
+    if ('tracked' in merged) return merged.tracked;
+    const paths = merged.conflicts.map(({ path }) => path);
+    const { revision } = this.#looked.replica.head;
+    line.observers.emit('conflict', () => ({ id, revision, paths }));
+    throw conflictOf(id, image.position.revision, merged.conflicts);
+  }
+
+  get #rules(): MergeRules {
+    const { definition, line } = this.#context;
+    const { codec } = line;
+    return {
+      of: (name) => {
+        const spec = specOf(definition, name);
+        if (spec === undefined) return definition.drop.has(name) ? 'dropped' : 'fail';
+        return spec.class === 'immutable' ? 'given' : spec.merge;
+      },
+      value: (name, bytes, version) => {
+        if (bytes !== undefined) return decoded(codec, definition, name, bytes, version);
+        return specOf(definition, name)?.initial === undefined ? ABSENT : defaultOf(codec, definition, name);
+      },
+      isUnknown: (name, version) => isNewer(definition, name, version),
+    };
+  }
+
+  /** After `push`: the session shows what it has become, with what others have saved; `last`: nobody sees it any more. */
+  follow(last: boolean): void {
+    const stored = this.#stored;
+    this.#stored = undefined;
+    if (stored !== undefined && last) this.#looked.replica = stored.replica;
+    else if (stored !== undefined) this.#follow(stored);
+  }
+
+  /** The save that was in doubt is stored. */
+  settled(): void {
+    const doubted = this.#doubted;
+    this.#doubted = undefined;
+    if (doubted?.replica.exists === true) this.#follow({ ...doubted, replica: doubted.replica.fork() });
+  }
+
+  /** The session goes on as `to`, which has its state. */
+  async moveTo(to: Claimed): Promise<void> {
+    this.#follow({ mine: UNCHANGED, replica: to.replica.fork() });
+    await this.giveBack(to, 'keep', true);
+  }
+
+  /** What was written since a save began stays, to be saved on top of what there is by now. */
+  #follow({ mine, replica }: Put): void {
+    const { image } = replica;
+    const slots = this.#slots;
+    const bases = new Map<string, Uint8Array | undefined>();
+    const stay = new Set<string>();
+    for (const name of new Set([...image.directory.names, ...slots.names(), ...this.#base.names])) {
+      const was = mine.changes.has(name) ? mine.changes.get(name) : this.#baseOf(name);
+      const now = image.value(name)?.bytes;
+      if (isSame(was, now)) {
+        stay.add(name);
+        if (was !== undefined && now !== undefined) slots.owner(name).moved(was, now);
+      } else if (this.#tracker.isWritten(name) && !this.#is(name, was)) {
+        stay.add(name);
+        bases.set(name, was);
+      } else this.#tracker.renew(name, replica.id);
+    }
+    slots.follow(image, stay);
+    this.#bases = bases;
+    this.#looked.replica = replica;
+  }
+
+  /** Whether the attribute is here as these bytes say. */
+  #is(name: string, bytes: Uint8Array | undefined): boolean {
+    const live = this.#slots.live(name);
+    if (live === undefined || bytes === undefined) return live === bytes;
+    try {
+      return isSame(this.#context.line.codec.look(live.value, name), bytes);
+    } catch {
+      return false; // the next save says what is wrong with it
+    }
+  }
+}
+
+const MOST_NAMED = 3;
+
+function conflictOf(id: string, revision: number, conflicts: readonly Conflict[]): HoldfastError {
+  const paths = conflicts.map(({ path }) => path);
+  const named = paths.slice(0, MOST_NAMED).map(showPath).join(', ');
+  const more = paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : '';
+  const message = `session '${shortId(id)}': others have saved ${named}${more} too since the use began (\`conflicts\` has the values); nothing was written: run the use again (\`retry\`), or say by \`merge\` in the definition what is to become of both`;
+  return new HoldfastError('ERR_CONFLICT', message, { session: id, revision, outcome: 'none', paths, conflicts });
+}
