@@ -79,8 +79,7 @@ export class MemberLocks {
     existing: boolean = false,
     underWay: boolean = false,
   ): Promise<Hold> {
-    if (this.#closed && !underWay)
-      return Promise.reject(new HoldfastError('ERR_CLOSED', 'the session repository is closed'));
+    if (this.#closed && !underWay) return Promise.reject(repositoryClosed());
     const { timeoutMs = 10_000, signal } = options;
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
@@ -134,7 +133,7 @@ export class MemberLocks {
     for (const lock of [...this.#locks.values()]) {
       lock.failAll(
         () =>
-          new HoldfastError('ERR_CLOSED', 'the session repository was closed while waiting for a lock', {
+          new HoldfastError('ERR_CLOSED', `the session repository was closed while waiting for a lock${REOPEN}`, {
             session: lock.id,
           }),
       );
@@ -212,6 +211,11 @@ export class MemberLocks {
     }
   }
 }
+
+const REOPEN = ': make another with new SessionRepository(…), or close this one once its last call has ended';
+
+export const repositoryClosed = (): HoldfastError =>
+  new HoldfastError('ERR_CLOSED', `the session repository is closed${REOPEN}`);
 
 function lockTimeout(id: string, timeoutMs: number): HoldfastError {
   const waited = timeoutMs > 0 ? `was not granted within ${timeoutMs} ms` : 'is held by another';

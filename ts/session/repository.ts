@@ -3,7 +3,7 @@ import { systemClock } from '../clock.ts';
 import { within } from '../deadline.ts';
 import type { Engine } from '../diff/differ.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
+import { DEFAULT_LEASE_MS, repositoryClosed } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Listener } from '../observe.ts';
 import { checkOptions, timeout } from '../options.ts';
@@ -13,10 +13,11 @@ import { withoutState } from '../tracking/tracker.ts';
 import { autosave } from './autosave.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import { Claims } from './claims.ts';
-import type { Claimed } from './claims.ts';
+import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
 import { classOf, specOf } from './definition.ts';
 import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.ts';
+import { destroy } from './destroy.ts';
 import { wasRefused } from './endings.ts';
 import { isPossible } from './ids.ts';
 import { lineOf } from './line-of.ts';
@@ -267,16 +268,15 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as CopiedState<S, V>;
   }
 
-  /** Destroys the session everywhere; false: there was none. */
+  /** Destroys the session everywhere, also one that cannot be read (damaged, over the limit); false: there was none. */
   async delete(id: string, options: AcquireOptions = {}): Promise<boolean> {
     checkOptions('delete', options, ACQUIRE_RULES);
-    const session = await this.find(id, options);
-    try {
-      await session?.delete();
-    } finally {
-      await session?.close();
-    }
-    return session !== undefined;
+    const place = this.#unclosed.place(this.delete);
+    const claimed = this.#claims.take(id, options, place) ?? (await this.#claims.claimHead(id, options, place));
+    const { exists } = claimed.replica;
+    if (exists) await destroy(this.#line, claimed, { keptMs: this.#context.tombstoneTtlMs, alias: undefined });
+    else await claimed.end('keep', undefined);
+    return exists;
   }
 
   /** Moves a session to a new id; see `Session.changeId`. False: there was none. */
@@ -349,7 +349,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   #checkOpen(): void {
-    if (this.#claims.closed) throw new HoldfastError('ERR_CLOSED', 'the session repository is closed');
+    if (this.#claims.closed) throw repositoryClosed();
   }
 
   /** Now and then, where that was asked for: not within a scope, of which nothing is saved when it throws. */

@@ -9,9 +9,10 @@ import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker, isKnownEqual } from '../tracking/tracker.ts';
-import type { Claimed } from './claims.ts';
+import type { Claimed } from './claimed.ts';
 import type { SessionContext, SessionParts } from './context.ts';
 import { classOf } from './definition.ts';
+import { destroy } from './destroy.ts';
 import { endAfter, explained, isOver, noteRefusal, untouched } from './endings.ts';
 import type { ChangeIdOptions } from './options.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
@@ -238,16 +239,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   async #leave(old: Claimed, newId: string, graceMs: number): Promise<void> {
     const { line, tombstoneTtlMs } = this.#context;
     const alias = graceMs > 0 ? { id: newId, until: Math.round(line.time.now() + graceMs) } : undefined;
-    let how: EndOfHold = 'released';
-    old.hold.leave();
-    try {
-      await pushEnd(line, old.replica, { token: old.hold.token, keptMs: tombstoneTtlMs, alias, movedTo: newId });
-    } catch (error) {
-      how = endAfter(error);
-      throw error;
-    } finally {
-      await old.end(how, undefined);
-    }
+    await destroy(line, old, { keptMs: tombstoneTtlMs, alias, movedTo: newId });
   }
 
   /**
