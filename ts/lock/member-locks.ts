@@ -20,6 +20,7 @@ export interface AcquireOptions {
 }
 
 export const DEFAULT_LEASE_MS = 2000;
+export const DEFAULT_MAX_HOLD_MS = 30_000;
 
 /**
  * The member locks of one process. Requests of this process queue here in order, those of all processes queue in the
@@ -44,7 +45,8 @@ export class MemberLocks {
     observers: Observers,
     onRenewed: (id: string, token: Token) => void = () => undefined,
   ) {
-    const { release = 'lazy', leaseMs = DEFAULT_LEASE_MS, minHoldMs = 5, maxHoldMs = 30_000 } = options;
+    const { release = 'lazy', leaseMs = DEFAULT_LEASE_MS, maxHoldMs = DEFAULT_MAX_HOLD_MS } = options;
+    const { minHoldMs = Math.min(5, maxHoldMs) } = options;
     this.#context = {
       store,
       clock,
