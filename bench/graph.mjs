@@ -1,5 +1,5 @@
 // The graph differ beside differs from npm: bytes of the delta, and the time to find it between live values, for states
-// as sessions have them. A contender counts where its delta makes the target again, be it with the keys in another order
+// as sessions have them; then the same from bytes to bytes. A contender counts where its delta makes the target again, be it with the keys in another order
 // (~); an empty cell is one whose delta does not. Contenders take turns; ratios of one run hold.
 // usage: npm run bench:graph [-- --sizes] [--only TEXT] [--record]
 import { writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import * as graph from '../dist/graph.js';
+import { msgpackCodec } from '../dist/codec/msgpack.js';
 import { installContenders } from './install.mjs';
 
 const { values: flags } = parseArgs({
@@ -38,7 +39,10 @@ const headings = (heads) => heads.map((head) => cell(head.slice(0, 11))).join(''
 
 say(`${cpus()[0]?.model}, Node ${process.version}, ${new Date().toISOString().slice(0, 16)}`);
 sizes();
-if (!flags.sizes) speeds();
+if (!flags.sizes) {
+  speeds();
+  speedsOfBytes();
+}
 if (flags.record) {
   const stamp = new Date().toISOString().slice(0, 16).replaceAll(':', '');
   const folder = join(dirname(fileURLToPath(import.meta.url)), 'record');
@@ -53,6 +57,10 @@ function sizes() {
     const delta = graph.diff(base, target);
     if (JSON.stringify(graph.apply(base, delta)) !== JSON.stringify(target))
       throw new Error(`${name}: the round trip failed`);
+    const [from, to] = [base, target].map((value) => msgpackCodec.encode(value, 'state'));
+    const inBytes = graph.diff(from, to, { bytes: true });
+    if (!Buffer.from(delta).equals(inBytes) || !Buffer.from(to).equals(graph.apply(from, delta, { bytes: true })))
+      throw new Error(`${name}: bytes say something else than values`);
     const found = names.map((peer) => sizeOf(peers[peer], base, target));
     const least = Math.min(...found.map(({ bytes }) => bytes));
     if (delta.length > least) larger += 1;
@@ -94,6 +102,31 @@ function speeds() {
     say(
       `${name.padEnd(NAME)}${times.map((time) => cell(time === Infinity ? '' : time.toFixed(1))).join('')}${cell(ratio)}`,
     );
+  }
+}
+
+/** Who has only values, and tracks nothing, has to copy the state, go through both, and write down what it found. */
+function speedsOfBytes() {
+  say(
+    '\nµs a call from bytes to bytes (diff, apply), beside a copy of the bytes, and microdiff with a structuredClone of the state',
+  );
+  say(
+    "GB/s: the state's bytes in the time of apply; × microdiff: what diff takes goes so often into microdiff and clone",
+  );
+  say(`${'state'.padEnd(NAME)}${headings(['bytes', 'diff', 'apply', 'copy', 'microdiff', 'GB/s', '× microdiff'])}`);
+  for (const { name, base, target } of pairs) {
+    if (JSON.stringify(target).length < LARGE) continue;
+    const [from, to] = [base, target].map((value) => msgpackCodec.encode(value, 'state'));
+    const delta = graph.diff(from, to, { bytes: true });
+    const [diff, apply, copy, other] = quartiles([
+      () => graph.diff(from, to, { bytes: true }),
+      () => graph.apply(from, delta, { bytes: true }),
+      () => Buffer.allocUnsafe(to.length).set(to),
+      () => [structuredClone(target), peers.microdiff.diff(base, target)],
+    ]);
+    const times = [diff, apply, copy, other].map((time) => time.toFixed(1));
+    const row = [to.length, ...times, (to.length / apply / 1000).toFixed(2), (other / diff).toFixed(1)];
+    say(`${name.padEnd(NAME)}${row.map(cell).join('')}`);
   }
 }
 

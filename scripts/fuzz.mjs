@@ -1,4 +1,4 @@
-// Fuzzes the differ: node scripts/fuzz.mjs [minutes per target, 10] [target …]. Needs nightly Rust and cargo-fuzz; says
+// Fuzzes the differs: node scripts/fuzz.mjs [minutes per target, 10] [target …]. Needs nightly Rust and cargo-fuzz; says
 // so and ends well where they are missing. What breaks a target is put into test/crashers/, where an ordinary `cargo
 // test` runs it.
 import { spawnSync } from 'node:child_process';
@@ -7,14 +7,18 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const fuzz = join(root, 'crates/delta/fuzz');
+const folders = ['delta', 'graph'].map((crate) => join(root, 'crates', crate, 'fuzz'));
 const work = join(root, 'target/fuzz');
 /** Longest input, in bytes. */
 const LONGEST = 4096;
 
 const [first = '10', ...wanted] = process.argv.slice(2);
 const minutes = Number(first);
-const targets = readdirSync(join(fuzz, 'targets')).map((name) => name.replace(/\.rs$/, ''));
+/** The folder of each target. */
+const places = new Map(
+  folders.flatMap((folder) => readdirSync(join(folder, 'targets')).map((name) => [name.replace(/\.rs$/, ''), folder])),
+);
+const targets = [...places.keys()];
 if (!(minutes > 0) || wanted.some((name) => !targets.includes(name))) {
   console.error(`fuzz: usage: node scripts/fuzz.mjs [minutes] [${targets.join(' | ')}]`);
   process.exit(2);
@@ -28,6 +32,7 @@ if (spawnSync('cargo', ['+nightly', 'fuzz', '--version'], { stdio: 'ignore' }).s
 
 let broken = 0;
 for (const target of wanted.length > 0 ? wanted : targets) {
+  const fuzz = places.get(target);
   const corpus = join(work, 'corpus', target);
   const found = join(work, 'found', target);
   for (const folder of [corpus, found]) mkdirSync(folder, { recursive: true });

@@ -53,6 +53,18 @@ class HandClock implements Clock {
 const never = (): Promise<never> => new Promise(() => undefined);
 
 describe('within', () => {
+  it('keeps the process alive for as long as something waits, be it for ever', async () => {
+    const clock = new HandClock();
+    let done: () => void = () => undefined;
+    const wait = within(clock, Infinity, 'it', () => new Promise<void>((resolve) => (done = resolve)));
+    expect(clock.pending).toBe(1);
+    clock.pass(1_000_000);
+    expect(clock.pending).toBe(1);
+    done();
+    await wait;
+    expect(clock.pending).toBe(0);
+  });
+
   it('gives up each wait at its own time, with one timer for all of them', async () => {
     const clock = new HandClock();
     const order: number[] = [];

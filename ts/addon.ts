@@ -8,6 +8,8 @@ export interface Addon {
   version(): string;
   diffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array): number;
   applyInto(base: Uint8Array, delta: Uint8Array, limit: number, out: Uint8Array): number;
+  graphDiffInto(base: Uint8Array, target: Uint8Array, out: Uint8Array): number;
+  graphApplyInto(base: Uint8Array, delta: Uint8Array, limit: number, out: Uint8Array): number;
   applyInPlace(bytes: Uint8Array, delta: Uint8Array): number;
   signatureInto(base: Uint8Array, chunkBits: number, out: Uint8Array): number;
   diffSignatureInto(signature: Uint8Array, target: Uint8Array, out: Uint8Array): number;

@@ -95,8 +95,9 @@ export class SteadyTime {
     const moved = wall - monotonic - this.#offset;
     if (Math.abs(moved) > JUMP_MS) {
       this.#agreeSince = undefined;
-      if (!this.#jumped) this.#onJump(moved);
-      this.#jumped = true;
+      const isNew = !this.#jumped;
+      this.#jumped = true; // first: who hears of it may look at the time
+      if (isNew) this.#onJump(moved);
     } else if (!this.#jumped) this.#offset += moved;
     else {
       this.#agreeSince ??= monotonic;

@@ -91,7 +91,8 @@ class Deadlines {
       else next = Math.min(next, waiting.until);
     }
     // A timer that fires a rounding error too early must not be set for what is left of that.
-    if (next < Infinity) this.#set(now, Math.max(FIRST_LOOK_MS, next - now), false);
+    // What waits for ever has a timer too, or the process would end.
+    if (this.#waiting.size > 0) this.#set(now, Math.max(FIRST_LOOK_MS, next - now), false);
   }
 
   #giveUp(waiting: Waiting): void {

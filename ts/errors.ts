@@ -100,8 +100,9 @@ export class HoldfastError extends Error {
 /** What was thrown, for the message of another error: its text may have a user's values, its name has none. */
 export function nameOf(cause: unknown): string {
   try {
-    const name: unknown = cause instanceof Error ? cause.name : undefined;
-    return typeof name === 'string' && /^\w{1,40}$/.test(name) ? name : 'no error';
+    if (!(cause instanceof Error)) return 'no error';
+    const name: unknown = cause.name;
+    return typeof name === 'string' && /^\w{1,40}$/.test(name) ? name : 'Error';
   } catch {
     return 'no error'; // a Proxy that throws
   }

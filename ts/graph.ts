@@ -13,7 +13,7 @@ import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
 import { patched } from './graph/json-patched.ts';
 import { ABSENT, type Conflict } from './conflict.ts';
 import { Merge, mergePolicy, type MergePolicy } from './graph/merge.ts';
-import { applyDelta, checkSize, liveSide, makeDelta, type Side } from './graph/delta.ts';
+import { applyDelta, checkSize, EncodedSide, liveSide, makeDelta, type Side } from './graph/delta.ts';
 
 export type { Change } from './graph/changes.ts';
 export type { JsonPatchOperation } from './graph/json-patch.ts';
@@ -59,26 +59,17 @@ function side(verb: string, value: unknown, name: string, { bytes, limitBytes }:
   if (!bytes) return liveSide(value, name);
   checkBytes(verb, value, name);
   checkSize(value.length, limitBytes);
-  return { value: decoded(value, `graph.${verb}: ${name}`), bytes: () => value };
-}
-
-function decoded(bytes: Uint8Array, what: string): unknown {
-  try {
-    return msgpackCodec.decode(bytes);
-  } catch (cause) {
-    if (!(cause instanceof HoldfastError) || cause.code !== 'ERR_CORRUPT') throw cause;
-    throw new HoldfastError('ERR_CORRUPT', `${what} cannot be read: ${cause.message}`, { cause });
-  }
+  return new EncodedSide(value, `graph.${verb}: ${name}`);
 }
 
 /** What cannot be kept is named by the codec, which knows the path to it. */
-function named<T>(sides: readonly (readonly [value: unknown, name: string])[], run: () => T): T {
+function named<T>(sides: readonly (readonly [side: Pick<Side, 'value'>, name: string])[], run: () => T): T {
   try {
     return run();
   } catch (cause) {
     if (cause instanceof HoldfastError && cause.code !== 'ERR_INVALID') throw cause;
-    for (const [value, name] of sides) msgpackCodec.look(value, name);
-    throw cause instanceof Fault ? refusal(cause, sides[0]?.[0], 'value') : cause;
+    for (const [{ value }, name] of sides) msgpackCodec.look(value, name);
+    throw cause instanceof Fault ? refusal(cause, sides[0]?.[0].value, 'value') : cause;
   }
 }
 
@@ -95,8 +86,8 @@ export function diff(base: unknown, target: unknown, options?: GraphOptions): Ui
   const to = side('diff', target, 'target', checked);
   const delta = named(
     [
-      [from.value, 'base'],
-      [to.value, 'target'],
+      [from, 'base'],
+      [to, 'target'],
     ],
     () => makeDelta(from, to),
   );
@@ -116,7 +107,7 @@ export function apply(base: unknown, delta: Uint8Array, options?: GraphOptions):
   const checked = check('apply', options);
   checkBytes('apply', delta, 'delta');
   const from = side('apply', base, 'base', checked);
-  const target = named([[from.value, 'base']], () => applyDelta(from, delta, checked.limitBytes));
+  const target = named([[from, 'base']], () => applyDelta(from, delta, checked.limitBytes));
   if (!checked.bytes) return target.value;
   const bytes = target.bytes();
   checkSize(bytes.length, checked.limitBytes);
@@ -132,7 +123,7 @@ export function invert(base: unknown, delta: Uint8Array, options?: GraphOptions)
   const checked = check('invert', options);
   checkBytes('invert', delta, 'delta');
   const from = side('invert', base, 'base', checked);
-  return named([[from.value, 'base']], () => makeDelta(applyDelta(from, delta, checked.limitBytes), from));
+  return named([[from, 'base']], () => makeDelta(applyDelta(from, delta, checked.limitBytes), from));
 }
 
 /**
@@ -142,14 +133,14 @@ export function invert(base: unknown, delta: Uint8Array, options?: GraphOptions)
  */
 export function changes(base: unknown, target: unknown, options?: GraphOptions): Change[] {
   const checked = check('changes', options);
-  const from = side('changes', base, 'base', checked).value;
-  const to = side('changes', target, 'target', checked).value;
+  const from = side('changes', base, 'base', checked);
+  const to = side('changes', target, 'target', checked);
   return named(
     [
       [from, 'base'],
       [to, 'target'],
     ],
-    () => changesOf(compare(from, to, 0)),
+    () => changesOf(compare(from.value, to.value, 0)),
   );
 }
 
@@ -161,14 +152,14 @@ export function changes(base: unknown, target: unknown, options?: GraphOptions):
  */
 export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptions): JsonPatchOperation[] {
   const checked = check('toJsonPatch', options);
-  const from = side('toJsonPatch', base, 'base', checked).value;
-  const to = side('toJsonPatch', target, 'target', checked).value;
+  const from = side('toJsonPatch', base, 'base', checked);
+  const to = side('toJsonPatch', target, 'target', checked);
   return named(
     [
       [from, 'base'],
       [to, 'target'],
     ],
-    () => patchOf(changesOf(compare(from, to, 0)), to),
+    () => patchOf(changesOf(compare(from.value, to.value, 0)), to.value),
   );
 }
 
@@ -185,8 +176,8 @@ export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[
   const to = liveSide(patched(from.value, patch, checked.limitBytes), 'target');
   return named(
     [
-      [from.value, 'base'],
-      [to.value, 'target'],
+      [from, 'base'],
+      [to, 'target'],
     ],
     () => makeDelta(from, to),
   );
@@ -203,9 +194,9 @@ export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[
 export function merge(base: unknown, mine: unknown, theirs: unknown, options?: MergeOptions): Merged {
   const checked = check('merge', options, { ...RULES, merge: mergePolicy });
   const [from, one, other] = [
-    side('merge', base, 'base', checked).value,
-    side('merge', mine, 'mine', checked).value,
-    side('merge', theirs, 'theirs', checked).value,
+    side('merge', base, 'base', checked),
+    side('merge', mine, 'mine', checked),
+    side('merge', theirs, 'theirs', checked),
   ];
   const given = options?.merge ?? 'fail';
   const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given, ['value']);
@@ -215,7 +206,7 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, options?: M
       [one, 'mine'],
       [other, 'theirs'],
     ],
-    () => merging.value({ path: [], base: from, mine: one, theirs: other }),
+    () => merging.value({ path: [], base: from.value, mine: one.value, theirs: other.value }),
   );
   if (merging.conflicts.length > 0)
     return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };
@@ -239,6 +230,6 @@ function inBytes(decide: (conflict: Conflict) => unknown): (conflict: Conflict) 
     const made = decide(encodedConflict(conflict));
     if (made === ABSENT) return ABSENT;
     checkBytes('merge', made, 'what the policy gave');
-    return decoded(made, 'graph.merge: what the policy gave');
+    return new EncodedSide(made, 'graph.merge: what the policy gave').value;
   };
 }

@@ -4,8 +4,11 @@ import { HoldfastError } from '../../ts/errors.ts';
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { jsDiffer } from '../../ts/diff/js.ts';
 import { apply, diff } from '../../ts/graph.ts';
+import { compare } from '../../ts/graph/compare.ts';
 import { applyEdits } from '../../ts/graph/delta.ts';
+import { EditWriter } from '../../ts/graph/write.ts';
 import { edited } from './edited.ts';
+import { mutated } from './mutated.ts';
 
 /** More of them at length: HOLDFAST_MUTATIONS=100000 npx vitest run test/graph/hostile.test.ts */
 const MUTATIONS = Number(process.env['HOLDFAST_MUTATIONS'] ?? 6_000);
@@ -40,20 +43,6 @@ function survives(base: unknown, run: () => unknown): void {
   expect(performance.now() - start).toBeLessThan(LONGEST_MS);
   expect(Object.keys(Object.prototype)).toEqual([]);
   expect(before.equals(msgpackCodec.encode(base, 'base')), 'the base is as it was').toBe(true);
-}
-
-function mutated(delta: Uint8Array, numbers: readonly number[]): Uint8Array {
-  let bytes = [...delta];
-  for (let n = 0; n + 2 < numbers.length; n += 3) {
-    const [kind, at, value] = [numbers[n]! % 5, numbers[n + 1]! % bytes.length, numbers[n + 2]! & 0xff];
-    if (kind === 0) bytes[at]! ^= 1 << (value & 7);
-    else if (kind === 1) bytes[at] = value;
-    else if (kind === 2) bytes.splice(at, 1 + (value & 3));
-    else if (kind === 3) bytes.splice(at, 0, value);
-    else bytes = [...bytes.slice(0, at), ...bytes.slice(value % bytes.length)];
-    if (bytes.length === 0) bytes = [1];
-  }
-  return Uint8Array.from(bytes);
 }
 
 describe('a hostile delta', () => {
@@ -190,6 +179,19 @@ describe('a hostile delta', () => {
     for (let level = 0; level < 2_000; level += 1) base = [base];
     const long = Uint8Array.from([1 | (63 << 2), 0xad, 0x0e, ...Array.from({ length: 1_900 }, () => step(EDIT)), 0, 0]);
     expect(() => forced(base, long)).toThrow('it leads deeper than 1000');
+  });
+
+  it('of many new values beside a large one like them costs no more than so much work', () => {
+    const large = { a: Array.from({ length: 50_000 }, (_, n) => n) };
+    const target = [large, ...Array.from({ length: 100 }, (_, n) => ({ a: [-1 - n] }))];
+    const written = new EditWriter();
+    written.edit(compare([large], target, 0)!, [large]);
+    const whole = written.values.filter((value) => typeof value === 'object').length;
+    expect(whole, 'of 100 that are not told by the large one').toBe(95);
+    const delta = diff([large], target);
+    expect(apply([large], delta)).toEqual(target);
+    const bytes = [[large], target].map((value) => msgpackCodec.encode(structuredClone(value), 'value'));
+    expect(Buffer.from(diff(bytes[0], bytes[1], { bytes: true })).equals(delta)).toBe(true);
   });
 
   it('that makes much of little is stopped by the limit', () => {

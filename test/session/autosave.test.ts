@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
@@ -22,7 +23,7 @@ function made(everyMs = 1000) {
   const store = through(new MemoryStore({ clock }), {
     async append(call) {
       state.appends += 1;
-      if (state.down) throw new Error('down');
+      if (state.down) throw new HoldfastError('ERR_UNAVAILABLE', 'down', { outcome: 'none' });
       return call();
     },
   });

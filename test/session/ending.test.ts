@@ -119,6 +119,21 @@ describe('sessions opened and never saved', () => {
   });
 });
 
+it('a Date whose own method throws keeps no lock', async () => {
+  const dated = defineSession({ at: mutable<Date>(() => new Date(0)) });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: dated });
+  const session = await sessions.create({}, { id: 's' });
+  await session.save();
+  session.state.at.getTime = () => {
+    throw new Error('not now');
+  };
+  session.state.at.setFullYear(2001);
+  expect(session.tracked()).toEqual(['at']);
+  await session.close();
+  await (await sessions.open('s', { timeoutMs: 0 })).close();
+  await sessions.close();
+});
+
 it('whoever uses a session that has ended is told which one, in the message and by the error', async () => {
   const definition = defineSession({ list: mutable<{ n: number }[]>(() => []) });
   const sessions = new SessionRepository({ store: new MemoryStore(), definition });

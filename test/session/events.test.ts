@@ -168,6 +168,19 @@ describe('events of a repository', () => {
     expect(await sessions.read(ID)).toEqual({ n: 3 });
   });
 
+  it('tell once of a jump, also where the listener itself makes one look at the time', async () => {
+    const clock = new VirtualClock();
+    const { sessions, events } = watched(new MemoryStore({ clock }), { clock });
+    const [one, other] = await Promise.all(['one', 'other'].map((id) => sessions.open(id, { create: { n: 1 } })));
+    const saved: unknown[] = [];
+    sessions.observe(({ type }) => void (type === 'clock-jump' && saved.push(other?.save())));
+    clock.jump(100_000);
+    await one?.save();
+    await Promise.all(saved);
+    expect(typesOf(events).filter((type) => type === 'clock-jump')).toEqual(['clock-jump']);
+    await Promise.all([one?.close(), other?.close()]);
+  });
+
   it('may be answered by the end of a use whose lock is lost: the next use does not have that lock', async () => {
     const clock = new VirtualClock();
     let locks = 0;

@@ -43,3 +43,17 @@ it('saves a default only once it was touched', () => {
   slots.delete('n');
   expect([slots.savedNames(['n']), slots.get('n')]).toEqual([['list'], 7]);
 });
+
+it('keeps nothing of an attribute that is gone at the end of a use: there may be ever others', () => {
+  const slots = new Slots(imageOf({ a: [1] }), msgpackCodec, defineSession({}, { undeclared: mutable<unknown>() }));
+  const refs = ['a', 'gone', 'back'].map((name) => {
+    slots.set(name, [name]);
+    return slots.owner(name);
+  });
+  slots.delete('gone');
+  slots.delete('back');
+  slots.set('back', ['again']);
+  expect(slots.owner('gone')).toBe(refs[1]); // parts of it may still be in use
+  slots.unload([]);
+  expect(['a', 'gone', 'back'].map((name, index) => slots.owner(name) === refs[index])).toEqual([true, false, true]);
+});

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -14,7 +16,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,6 +46,26 @@ describe.skipIf(process.platform === 'win32')('SocketInbox', () => {
     expect(await joining).toMatchObject({ code: 'ERR_CLOSED' });
     await expect(inbox.join(() => undefined)).rejects.toMatchObject({ code: 'ERR_CLOSED' });
     expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('outlives a connection that cannot be accepted, as where too many files are open', async () => {
+    const dir = newFolder();
+    const inbox = new SocketInbox(dir);
+    const hints: unknown[] = [];
+    const { member } = await inbox.join((hint) => hints.push(hint));
+    const [name] = readdirSync(join(dir, 'inbox')) as [string];
+    const servers: EventEmitter[] = [];
+    const note = (message: unknown): void =>
+      void servers.push((message as { socket: { server: EventEmitter } }).socket.server);
+    subscribe('net.server.socket', note);
+    const peer = createConnection(join(dir, 'inbox', name));
+    await expect.poll(() => servers.length).toBe(1);
+    unsubscribe('net.server.socket', note);
+    servers[0]?.emit('error', new Error('accept EMFILE')); // as Node does: thrown where nobody listens
+    peer.write(`${JSON.stringify({ member, hint: { kind: 'recall', id: 's', token: 1 } })}\n`);
+    await expect.poll(() => hints).toEqual([{ kind: 'recall', id: 's', token: 1 }]);
+    peer.destroy();
+    await inbox.close();
   });
 
   it('removes the sockets of those who were killed, and nothing else', async () => {

@@ -1,10 +1,12 @@
+import type { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { AddonLink } from '../../ts/store/addon-link.ts';
 import { Tickets } from '../../ts/store/sqlite-link.ts';
 import type { Patience } from '../../ts/store/sqlite-link.ts';
 import type { Answer } from '../../ts/store/sqlite-wire.ts';
+import { ThreadLink } from '../../ts/store/thread-link.ts';
 import { newFolder } from '../folders.ts';
-import { HAS_ADDON } from './drivers.ts';
+import { HAS_ADDON, MODULE } from './drivers.ts';
 
 const patience = (ms: number): Patience => ({ boundMs: ms, giveUpMs: ms, outcome: 'unknown' });
 const ANSWER: Answer = { kind: 'committed', written: true };
@@ -38,6 +40,21 @@ describe('questions under way', () => {
       'ERR_UNAVAILABLE',
     );
   });
+});
+
+it('a store whose helper has ended says so at once, and closes', async () => {
+  const helpers: Worker[] = [];
+  process.once('worker', (worker) => helpers.push(worker));
+  const link = await ThreadLink.open(newFolder(), false, 5000, { name: MODULE });
+  await helpers[0]?.terminate();
+  const asked = link.ask({ kind: 'fetch', id: 's', from: undefined, limitBytes: 1000 }, patience(5000));
+  await expect(asked).rejects.toMatchObject({
+    code: 'ERR_UNAVAILABLE',
+    outcome: 'none',
+    message: expect.stringMatching(/the helper has ended: open the store again/),
+  });
+  await link.close(5000);
+  expect(await codeOf(link.ask({ kind: 'check' }, patience(5000)))).toBe('ERR_CLOSED');
 });
 
 it.skipIf(!HAS_ADDON)(

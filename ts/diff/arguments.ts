@@ -30,18 +30,34 @@ function isGone(value: Uint8Array): boolean {
   }
 }
 
+function shapeFault(value: Uint8Array): string | undefined {
+  if (!(value instanceof Uint8Array) && !isUint8Array(value)) return `must be a Uint8Array, not ${describe(value)}`;
+  if (value.length > MAX_LEN) return `is ${value.length} bytes long: more than ${MAX_LEN}`;
+  if (value.length === 0 && isGone(value))
+    return 'is memory that was transferred elsewhere (a detached ArrayBuffer): pass a copy before that';
+  return undefined;
+}
+
+/** What is wrong with it as input or output; undefined: nothing. */
+function faultOf(value: Uint8Array): string | undefined {
+  const fault = shapeFault(value);
+  if (fault !== undefined || !isShared(value.buffer)) return fault;
+  return 'is memory that other threads may write to (a SharedArrayBuffer): pass a copy of it';
+}
+
 /**
  * Throws `ERR_INVALID` unless `value` is a `Uint8Array` of at most 2^31 - 1 bytes that only this thread can write to:
  * what is read twice must not differ. One whose memory is gone is not taken for an empty one.
  */
 export function checkBytes(value: Uint8Array, name: string): void {
-  if (!(value instanceof Uint8Array) && !isUint8Array(value))
-    throw invalid(`${name} must be a Uint8Array, not ${describe(value)}`);
-  if (value.length > MAX_LEN) throw invalid(`${name} is ${value.length} bytes long: more than ${MAX_LEN}`);
-  if (value.length === 0 && isGone(value))
-    throw invalid(`${name} is memory that was transferred elsewhere (a detached ArrayBuffer): pass a copy before that`);
-  if (isShared(value.buffer))
-    throw invalid(`${name} is memory that other threads may write to (a SharedArrayBuffer): pass a copy of it`);
+  const fault = faultOf(value);
+  if (fault !== undefined) throw invalid(`${name} ${fault}`);
+}
+
+/** As `checkBytes`, without asking who else can write to it: `value.buffer` takes longer than all else here. */
+export function checkShape(value: Uint8Array, name: string): void {
+  const fault = shapeFault(value);
+  if (fault !== undefined) throw invalid(`${name} ${fault}`);
 }
 
 /** The limit, cut to what the format can hold. */
@@ -81,16 +97,31 @@ export function checkVcdiff(options: { readonly checksum?: boolean | undefined }
   return options?.checksum ?? false;
 }
 
-/** A plain copy of a list, each element checked; holes only where `optional`. */
-export function checkList<T extends Uint8Array | undefined>(list: readonly T[], name: string, optional = false): T[] {
+function copyList<T extends Uint8Array | undefined>(
+  list: readonly T[],
+  name: string,
+  optional: boolean,
+  fault: (value: Uint8Array) => string | undefined,
+): T[] {
   if (!Array.isArray(list)) throw invalid(`${name} must be an array, not ${describe(list)}`);
   const copy: T[] = [];
   for (let i = 0; i < list.length; i++) {
     const item = list[i] as T;
-    if (item !== undefined || !optional) checkBytes(item as Uint8Array, `${name}[${i}]`);
+    const found = item === undefined && optional ? undefined : fault(item as Uint8Array);
+    if (found !== undefined) throw invalid(`${name}[${i}] ${found}`);
     copy.push(item);
   }
   return copy;
+}
+
+/** A plain copy of a list, each element checked as by `checkBytes`; holes only where `optional`. */
+export function checkList<T extends Uint8Array | undefined>(list: readonly T[], name: string, optional = false): T[] {
+  return copyList(list, name, optional, faultOf);
+}
+
+/** As `checkList`, each element as by `checkShape`. */
+export function checkShapes<T extends Uint8Array | undefined>(list: readonly T[], name: string, optional = false): T[] {
+  return copyList(list, name, optional, shapeFault);
 }
 
 /** Throws unless `results` has room for `count` entries. */
@@ -108,7 +139,6 @@ export function checkBatch(
   out: Uint8Array,
 ): void {
   if (bases.length !== targets.length) throw invalid(`${bases.length} bases do not go with ${targets.length} targets`);
-  checkBytes(out, 'out');
   let needed = 0;
   for (let i = 0; i < targets.length; i++) if (bases[i] !== undefined) needed += targets[i]!.length + MAX_OVERHEAD;
   if (out.length < needed) throw new HoldfastError('ERR_LIMIT', `out must hold ${needed} bytes, not ${out.length}`);

@@ -83,7 +83,7 @@ export function writeCode(
     model.literalLength(before, literal);
     for (let end = at + literal; at < end; at++) model.literal(target[at]!);
     streams.since += literal;
-    if (length === 0 || coder.length >= room) break;
+    if (length === 0 || coder.end >= room) break;
     const isOwn = source >= base;
     if (!isOwn) streams.place(source);
     const kind = isOwn ? OWN : streams.kind;
@@ -169,9 +169,12 @@ const counts = new Uint32Array(256);
  */
 export function isNoise(target: Uint8Array, script: Script): boolean {
   const { operations } = script;
+  let total = 0;
+  for (let i = 0; i < script.length; i += OPERATION) total += operations[i]!;
+  if (Math.min(total, SAMPLE_MAX) * OPERATION <= 64 * script.length) return false;
   counts.fill(0);
   let at = 0;
-  let total = 0;
+  total = 0;
   for (let i = 0; i < script.length; i += OPERATION) {
     const literal = Math.min(operations[i]!, SAMPLE_MAX - total);
     for (let k = 0; k < literal; k++) counts[target[at + k]!]!++;
@@ -180,5 +183,5 @@ export function isNoise(target: Uint8Array, script: Script): boolean {
   }
   let alike = 0;
   for (const count of counts) alike += count * Math.max(count - 1, 0);
-  return total * OPERATION > 64 * script.length && alike < Math.floor((total * total) / 128);
+  return alike < Math.floor((total * total) / 128);
 }

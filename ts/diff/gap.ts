@@ -10,8 +10,8 @@ const GAP_MIN = 4;
  * that.
  */
 const FILL_GAP_MIN = 8;
-const REACH_PER_BYTE = 4;
-const REACH_MORE = 48;
+const REACH_PER_BYTE = 2;
+const REACH_MORE = 112;
 const REACH_MAX = 2048;
 /** The base's grams are looked at in steps. */
 const FILL_STEP = 2;

@@ -121,6 +121,7 @@ export const jsDiffer: Differ = {
   diffBatch(bases, targets, out, results) {
     const from = checkList(bases, 'bases', true);
     const to = checkList(targets, 'targets');
+    checkBytes(out, 'out');
     checkBatch(from, to, out);
     checkResults(results, to.length);
     checkApart(out, results);

@@ -1,7 +1,17 @@
 import { loadAddon } from '../addon.ts';
 import type { Addon } from '../addon.ts';
 import { HoldfastError, type ErrorCode } from '../errors.ts';
-import { checkAverage, checkBatch, checkBytes, checkChunk, checkLimit, checkList, checkResults } from './arguments.ts';
+import {
+  checkAverage,
+  checkBatch,
+  checkBytes,
+  checkChunk,
+  checkLimit,
+  checkList,
+  checkResults,
+  checkShape,
+  checkShapes,
+} from './arguments.ts';
 import { CHUNK_STRIDE, chunksMax, readChunks } from './chunks.ts';
 import type { Differ } from './differ.ts';
 import { MAX_OVERHEAD, SIGNED_OVERHEAD } from './format.ts';
@@ -15,7 +25,7 @@ function translate(error: unknown): unknown {
 }
 
 /** What the addon answers, or its error as ours. */
-function translated<Answer>(call: () => Answer): Answer {
+export function translated<Answer>(call: () => Answer): Answer {
   try {
     return call();
   } catch (error) {
@@ -57,50 +67,78 @@ function makeExtras(addon: Addon): Pick<Differ, 'applyInPlace' | 'signature' | '
   };
 }
 
-function makeDiffer(addon: Addon): Differ {
+/** An error of the addon, which refuses memory that is shared and does not know its name. */
+function named(error: unknown, inputs: Record<string, Uint8Array>): unknown {
+  for (const [name, bytes] of Object.entries(inputs)) checkBytes(bytes, name);
+  return translate(error);
+}
+
+/** The path of a push and a pull, where the checks would take as long as the call. */
+function makeDirect(addon: Addon): Pick<Differ, 'diff' | 'diffInto' | 'apply' | 'applyInto' | 'diffBatch'> {
   const diffInto = (base: Uint8Array, target: Uint8Array, out: Uint8Array): number => {
     try {
       return addon.diffInto(base, target, out);
     } catch (error) {
-      throw translate(error);
+      throw named(error, { base, target, out });
+    }
+  };
+  const applyInto = (base: Uint8Array, delta: Uint8Array, limit: number, out: Uint8Array): number => {
+    try {
+      return addon.applyInto(base, delta, limit, out);
+    } catch (error) {
+      throw named(error, { base, delta, out });
     }
   };
   return {
-    engine: 'native',
-    ...makeExtras(addon),
-
     diff(base, target) {
-      checkBytes(base, 'base');
-      checkBytes(target, 'target');
+      checkShape(base, 'base');
+      checkShape(target, 'target');
       return newDelta(target.length + MAX_OVERHEAD, (out) => diffInto(base, target, out));
     },
 
     diffInto(base, target, out) {
-      checkBytes(base, 'base');
-      checkBytes(target, 'target');
-      checkBytes(out, 'out');
+      checkShape(base, 'base');
+      checkShape(target, 'target');
+      checkShape(out, 'out');
       return diffInto(base, target, out);
     },
 
     apply(base, delta, limitBytes) {
-      checkBytes(base, 'base');
-      checkBytes(delta, 'delta');
+      checkShape(base, 'base');
+      checkShape(delta, 'delta');
       const limit = checkLimit(limitBytes);
-      return translated(() =>
-        newTarget(Math.min(limit, base.length + delta.length), (out) => addon.applyInto(base, delta, limit, out)),
-      );
+      return newTarget(Math.min(limit, base.length + delta.length), (out) => applyInto(base, delta, limit, out));
     },
 
     applyInto(base, delta, out) {
-      checkBytes(base, 'base');
-      checkBytes(delta, 'delta');
+      checkShape(base, 'base');
+      checkShape(delta, 'delta');
+      checkShape(out, 'out');
+      return applyInto(base, delta, out.length, out);
+    },
+
+    diffBatch(bases, targets, out, results) {
+      const from = checkShapes(bases, 'bases', true);
+      const to = checkShapes(targets, 'targets');
       checkBytes(out, 'out');
+      checkBatch(from, to, out);
+      checkResults(results, to.length);
       try {
-        return addon.applyInto(base, delta, out.length, out);
+        return addon.diffBatch(from, to, out, results);
       } catch (error) {
+        checkList(from, 'bases', true);
+        checkList(to, 'targets');
         throw translate(error);
       }
     },
+  };
+}
+
+function makeDiffer(addon: Addon): Differ {
+  return {
+    engine: 'native',
+    ...makeDirect(addon),
+    ...makeExtras(addon),
 
     applyChain(base, deltas, limitBytes) {
       checkBytes(base, 'base');
@@ -108,14 +146,6 @@ function makeDiffer(addon: Addon): Differ {
       const limit = checkLimit(limitBytes);
       const guess = list.reduce((sum, delta) => sum + delta.length, base.length);
       return translated(() => newTarget(Math.min(limit, guess), (out) => addon.applyChainInto(base, list, limit, out)));
-    },
-
-    diffBatch(bases, targets, out, results) {
-      const from = checkList(bases, 'bases', true);
-      const to = checkList(targets, 'targets');
-      checkBatch(from, to, out);
-      checkResults(results, to.length);
-      return translated(() => addon.diffBatch(from, to, out, results));
     },
 
     hashBatch(values, results) {

@@ -49,15 +49,12 @@ export interface Coder {
 
 /**
  * An adaptive binary range coder, in integers below 2^40: each binary decision takes as much of the range as it is
- * likely. The carry is held back as in LZMA (Pavlov); range coding is Martin's (1979).
+ * likely. Range coding is Martin's (1979); a carry goes back into the bytes that are written.
  */
 export class RangeWriter implements Coder {
   readonly #chances: Chances;
   #low = 0;
   #range = 0xffffffff;
-  /** The last byte, which a carry may still change, and how many 255s are after it. */
-  #held = -1;
-  #full = 0;
   #out: Buffer;
   #at: number;
 
@@ -68,9 +65,9 @@ export class RangeWriter implements Coder {
     this.#at = at;
   }
 
-  /** Bytes so far, a few that are held back left out. */
-  get length(): number {
-    return this.#at + this.#full;
+  /** Where it will end at the least. */
+  get end(): number {
+    return this.#at;
   }
 
   get bytes(): Buffer {
@@ -104,7 +101,7 @@ export class RangeWriter implements Coder {
     let unit = 2 ** 31;
     while (Math.floor(top / unit) * unit < this.#low) unit /= 2;
     this.#low = Math.floor(top / unit) * unit;
-    for (let i = 0; i <= PAST_END; i++) this.#shift();
+    for (let i = 0; i < PAST_END; i++) this.#shift();
     for (let i = 0; i < PAST_END && this.#out[this.#at - 1] === 0; i++) this.#at--;
     return this.#at;
   }
@@ -116,23 +113,22 @@ export class RangeWriter implements Coder {
 
   /** Moves the highest byte of `low` out. */
   #shift(): void {
-    const carry = this.#low >= CARRY ? 1 : 0;
-    const low = this.#low - carry * CARRY;
-    if (low < 0xff000000 || carry === 1) {
-      if (this.#held >= 0) this.#put(this.#held + carry);
-      for (; this.#full > 0; this.#full--) this.#put(0xff + carry);
-      this.#held = Math.floor(low / RANGE_MIN);
-    } else this.#full++;
-    this.#low = (low % RANGE_MIN) * 256;
-  }
-
-  #put(byte: number): void {
+    if (this.#low >= CARRY) this.#carry();
     if (this.#at === this.#out.length) {
       const grown = Buffer.allocUnsafeSlow(2 * this.#at);
       grown.set(this.#out);
       this.#out = grown;
     }
-    this.#out[this.#at++] = byte & 0xff;
+    this.#out[this.#at++] = Math.floor(this.#low / RANGE_MIN);
+    this.#low = (this.#low % RANGE_MIN) * 256;
+  }
+
+  /** Adds one to the number that was written. */
+  #carry(): void {
+    this.#low -= CARRY;
+    let place = this.#at - 1;
+    for (; this.#out[place] === 0xff; place--) this.#out[place] = 0;
+    this.#out[place]!++;
   }
 }
 

@@ -5,6 +5,7 @@ import { loadDiffer } from '../diff/engine.ts';
 import { EditReader } from './apply.ts';
 import { compare } from './compare.ts';
 import type { Edit } from './edit.ts';
+import { loadBytesDiffer } from './native.ts';
 import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE } from './format.ts';
 import { pack, unpack } from './packed.ts';
 import { Reader } from './reader.ts';
@@ -13,6 +14,7 @@ import { EditWriter } from './write.ts';
 import { Writer } from './writer.ts';
 
 const differ: Differ = loadDiffer();
+const bytesDiffer = loadBytesDiffer();
 const KIND_BITS = 2;
 /** Shorter edits are kept as they are: what might be won is less than the time that it takes to look. */
 const SHORT = 48;
@@ -24,16 +26,54 @@ const LARGE = 512;
 /** A value, and its canonical bytes where they are there or wanted. */
 export interface Side {
   readonly value: unknown;
+  /** The bytes, where these are what was given. */
+  readonly given: Uint8Array | undefined;
   bytes(): Uint8Array;
 }
 
 export function liveSide(value: unknown, name: string): Side {
   let bytes: Uint8Array | undefined;
-  return { value, bytes: () => (bytes ??= msgpackCodec.encode(value, name)) };
+  return { value, given: undefined, bytes: () => (bytes ??= msgpackCodec.encode(value, name)) };
+}
+
+/** Of bytes that are decoded when their value is asked for. */
+export class EncodedSide implements Side {
+  readonly given: Uint8Array;
+  private readonly what: string;
+  private decoded: { readonly value: unknown } | undefined;
+
+  /** `what`: as an error is to name it. */
+  constructor(bytes: Uint8Array, what: string) {
+    this.given = bytes;
+    this.what = what;
+  }
+
+  get value(): unknown {
+    this.decoded ??= { value: this.read() };
+    return this.decoded.value;
+  }
+
+  private read(): unknown {
+    try {
+      return msgpackCodec.decode(this.given);
+    } catch (cause) {
+      if (!(cause instanceof HoldfastError) || cause.code !== 'ERR_CORRUPT') throw cause;
+      throw new HoldfastError('ERR_CORRUPT', `${this.what} cannot be read: ${cause.message}`, { cause });
+    }
+  }
+
+  bytes(): Uint8Array {
+    return this.given;
+  }
 }
 
 /** The delta that turns one side into the other: edits, or whatever is shorter where those are long. */
 export function makeDelta(base: Side, target: Side): Uint8Array {
+  if (base.given === undefined || target.given === undefined) return deltaOfValues(base, target);
+  return bytesDiffer?.diff(base.given, target.given) ?? deltaOfValues(base, target);
+}
+
+function deltaOfValues(base: Side, target: Side): Uint8Array {
   const edit = compare(base.value, target.value, 0);
   if (edit === undefined) return Uint8Array.of(GRAPH_SAME);
   if (edit.kind === 'set') return shortest(undefined, base, target);
@@ -95,8 +135,15 @@ function shortest(edits: Uint8Array | undefined, base: Side, target: Side): Uint
   return sealed(out, new Seen());
 }
 
-/** The target: with its canonical bytes where the delta is about those. */
+/** The target: with its canonical bytes where the delta or the base is about those. */
 export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): Side {
+  const bytes = base.given === undefined ? undefined : bytesDiffer?.apply(base.given, delta, limitBytes);
+  return bytes === undefined ? applyToValue(base, delta, limitBytes) : new EncodedSide(bytes, 'the target');
+}
+
+function applyToValue(base: Side, delta: Uint8Array, limitBytes: number): Side {
+  // Bytes that are damaged are refused here, whatever the delta says.
+  const { value } = base;
   const reader = new Reader(delta, 0, delta.length);
   const head = reader.byte();
   switch (head) {
@@ -115,7 +162,7 @@ export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): S
     }
     default:
       if ((head & 3) !== GRAPH_EDITS) return reader.corrupt('its kind is unknown');
-      return liveSide(applyEdits(base.value, delta, limitBytes, true), 'target');
+      return liveSide(applyEdits(value, delta, limitBytes, true), 'target');
   }
 }
 
@@ -149,7 +196,7 @@ function checkSeal(delta: Uint8Array, seen: Seen, reader: Reader): void {
 /** A value whose bytes are checked by reading them. */
 function decoded(reader: Reader, bytes: Uint8Array, limitBytes: number): Side {
   checkSize(bytes.length, limitBytes);
-  return { value: valueOf(reader, bytes), bytes: () => bytes };
+  return { value: valueOf(reader, bytes), given: bytes, bytes: () => bytes };
 }
 
 /** Of bytes that the delta brings, or makes. */

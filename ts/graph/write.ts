@@ -20,7 +20,7 @@ import {
   STEP_SET,
   TEXT_DELTA,
 } from './format.ts';
-import { bytesOf, kindOf, sizeOf, valueAt } from './kinds.ts';
+import { bytesOf, checkDepth, isSequence, keysOf, kindOf, sizeOf, valueAt } from './kinds.ts';
 import { kindNumber } from './classes.ts';
 import { WrittenOrder } from './order.ts';
 import { Seen } from './seal.ts';
@@ -30,6 +30,9 @@ import { Writer } from './writer.ts';
 const FEW_MOVES = 4;
 /** About what a move takes. */
 const MOVE_BYTES = 5;
+
+/** Work of telling new values by one model, in its parts and characters: what is new beyond that is written whole. */
+const MOST_LIKENESS: number = 2 ** 18;
 
 /** Edits as bytes, with the values that they set and insert in the order in which a reader needs them. */
 export class EditWriter {
@@ -214,11 +217,14 @@ class Steps {
     let run: number[] = [];
     const like = cursor > 0 ? cursor - 1 : 0;
     const model = of === 'set' || this.size === 0 ? undefined : this.valueAt(like);
+    let left: number | undefined;
     for (const place of places) {
-      if (model === undefined || !haveSameKeys(model, valueAt(of, target, targetKeys, place))) {
+      if (model === undefined || left === 0 || !haveSameKeys(model, valueAt(of, target, targetKeys, place))) {
         run.push(place);
         continue;
       }
+      left ??= Math.max(1, Math.floor(MOST_LIKENESS / weightOf(model, 0)));
+      left -= 1;
       this.insertedRun(run);
       run = [];
       this.like(place, like, cursor);
@@ -259,6 +265,23 @@ function haveSameKeys(a: unknown, b: unknown): boolean {
   const keys = Object.keys(a);
   const others = Object.keys(b);
   return keys.length === others.length && keys.every((key, i) => key === others[i]);
+}
+
+/** Parts and characters, and bytes of bytes: about what comparing takes. */
+function weightOf(value: unknown, depth: number): number {
+  checkDepth(depth);
+  const kind = kindOf(value);
+  if (kind === 'text') return 1 + (value as string).length;
+  if (kind === 'bytes') return 1 + bytesOf(value as object).length;
+  if (!isSequence(kind)) return 1;
+  const keys = keysOf(kind, value as object);
+  const size = sizeOf(kind, value as object, keys);
+  let weight = 1;
+  for (let i = 0; i < size; i += 1) {
+    if (keys !== undefined) weight += weightOf(keys[i], depth + 1);
+    if (kind !== 'set') weight += weightOf(valueAt(kind, value as object, keys, i), depth + 1);
+  }
+  return weight;
 }
 
 function movedOf(source: Int32Array, stays: Uint8Array): Int32Array {

@@ -44,13 +44,14 @@ async function save(held: WeakRef<Saved>, observers: Observers, told: Told): Pro
   if (session === undefined || session.closed) return false;
   const { last } = told;
   told.last = undefined;
-  if (session.tracked().length === 0) return true;
-  await session.save().catch((error: unknown) => {
+  try {
+    if (session.tracked().length > 0) await session.save();
+  } catch (error) {
     const code = error instanceof HoldfastError ? error.code : undefined;
     const message = error instanceof Error ? error.message : String(error);
     told.last = `${code} ${message.replace(/\d+/g, '')}`; // sizes and times go on changing
-    if (code === 'ERR_CLOSED' || told.last === last) return;
-    observers.emit('autosave-error', () => ({ id: session.id, code, message }));
-  });
+    if (code !== 'ERR_CLOSED' && told.last !== last)
+      observers.emit('autosave-error', () => ({ id: session.id, code, message }));
+  }
   return true;
 }

@@ -118,7 +118,8 @@ export class Claims {
   }
 
   /** As `claim`, to end the session: also one that cannot be read, as it is damaged or over the limit. */
-  claimHead(id: string, options: AcquireOptions, place: string | undefined): Promise<Claimed> {
+  async claimHead(id: string, options: AcquireOptions, place: string | undefined): Promise<Claimed> {
+    if (this.closed) throw repositoryClosed();
     return this.#claim(id, options, { existing: true, underWay: false, headAlone: true }, place);
   }
 

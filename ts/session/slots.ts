@@ -21,6 +21,8 @@ export class Slots implements AttributeSlots {
   readonly #definition: SessionDefinition<object, object>;
   readonly #slots = new Map<string, Slot>();
   readonly #portions = new Map<string, Portions>();
+  /** Names of attributes that were deleted in this use. */
+  readonly #deleted = new Set<string>();
   readonly #fixed: string | undefined;
   /** Of the image, when it was last seen that its bytes are no other's. */
   #forks: number;
@@ -114,8 +116,13 @@ export class Slots implements AttributeSlots {
     this.owner(name).settle(bytes, this.#slots.get(name)?.value);
   }
 
-  /** The application may still hold parts of these attributes: they are decoded again when next read. */
+  /**
+   * At the end of a use. The application may still hold parts of these attributes: they are decoded again when next
+   * read. Of those that are gone nothing is kept.
+   */
   unload(names: readonly string[]): void {
+    for (const name of this.#deleted) if (!this.#slots.has(name)) this.#portions.delete(name);
+    this.#deleted.clear();
     for (const name of names) {
       const slot = this.#slots.get(name);
       if (slot === undefined) continue;
@@ -128,6 +135,7 @@ export class Slots implements AttributeSlots {
   /** A default takes the place of what is deleted, so that reading its attribute gives the declared type again. */
   delete(name: string): void {
     if (!this.#slots.delete(name)) return;
+    this.#deleted.add(name);
     this.#portions.get(name)?.forget();
     this.#reshaped = true;
     if (this.#hasDefault(name)) this.#addDefault(name);

@@ -44,7 +44,7 @@ function entriesOf(definition: Definition, what: string, values: unknown): [name
     for (const name of Object.keys(values)) {
       at = name;
       checkName(name);
-      if (specOf(definition, name) === undefined) throw unknown(what, name);
+      if (specOf(definition, name) === undefined) throw unexpected(what, name);
       const value = values[name];
       if (value !== undefined) entries.push([name, value]);
     }
@@ -63,7 +63,7 @@ const isRecord = (values: unknown): values is Readonly<Record<string, unknown>> 
   !(values instanceof Set);
 
 /** What `create` takes beside the values, behind them, is easily put among them. */
-function unknown(what: string, name: string): HoldfastError {
+function unexpected(what: string, name: string): HoldfastError {
   if (what !== 'create' || !['id', 'timeoutMs', 'holdMs', 'signal'].includes(name)) return notDeclared(name);
   const meant = name === 'id' ? "the session's id" : 'it';
   const message = `attribute "${showText(name)}" is not declared: ${meant} goes into the options, create(values, { ${name} }); declare it where an attribute is meant.`;

@@ -91,6 +91,7 @@ export class SocketInbox {
       const server = createServer((socket) => this.#receive(socket));
       server.listen(address);
       await once(server, 'listening');
+      server.on('error', () => undefined); // a connection that could not be accepted, for want of files: its hint is lost
       if (process.platform !== 'win32') this.#tidying = this.#tidy(address).catch(() => undefined);
       return server.unref();
     } catch (cause) {

@@ -46,6 +46,8 @@ export class Tickets {
   readonly #pending = new Map<number, Pending>();
   #last = 0;
   #closed = false;
+  /** Why nobody answers any more. */
+  #orphaned: { readonly cause: unknown } | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** When it runs out. */
   #timerAt = Infinity;
@@ -65,6 +67,7 @@ export class Tickets {
   ask(patience: Patience, send: (ticket: number, dueMs: number) => void): Promise<Answer> {
     if (this.#closed)
       return Promise.reject(new HoldfastError('ERR_CLOSED', 'the SQLite store is closed: open another'));
+    if (this.#orphaned !== undefined) return Promise.reject(endedFailure(this.#orphaned.cause, 'none'));
     this.#last = (this.#last + 1) % TICKETS;
     const ticket = this.#last;
     return new Promise((resolve, reject) => {
@@ -94,18 +97,28 @@ export class Tickets {
     else pending.resolve(answer);
   }
 
+  /** Nobody is left who could answer. */
+  get isOrphaned(): boolean {
+    return this.#orphaned !== undefined;
+  }
+
   /** What is asked from now on is refused; what was not answered never will be. */
   close(): void {
     this.#closed = true;
-    this.fail(
+    this.#failAll(
       new HoldfastError('ERR_CLOSED', 'the SQLite store was closed before this was answered; it may have happened', {
         outcome: 'unknown',
       }),
     );
   }
 
-  /** Nobody is left to answer. */
-  fail(error: HoldfastError): void {
+  /** The helper has ended: what is under way may have happened, what is asked from now on never does. */
+  orphan(cause: unknown): void {
+    this.#orphaned ??= { cause };
+    this.#failAll(endedFailure(cause, 'unknown'));
+  }
+
+  #failAll(error: HoldfastError): void {
     for (const ticket of [...this.#pending.keys()]) this.settle(ticket, error);
   }
 
@@ -134,6 +147,11 @@ export class Tickets {
     for (const { giveUpAt } of this.#pending.values()) earliest = Math.min(earliest, giveUpAt);
     return earliest;
   }
+}
+
+function endedFailure(cause: unknown, outcome: 'none' | 'unknown'): HoldfastError {
+  const { message } = failure('ERR_UNAVAILABLE', 'the helper has ended: open the store again', outcome);
+  return new HoldfastError('ERR_UNAVAILABLE', message, { cause, outcome });
 }
 
 function lateFailure({ giveUpMs, outcome }: Patience, isWithdrawn: boolean): HoldfastError {

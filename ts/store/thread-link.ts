@@ -34,7 +34,7 @@ export class ThreadLink implements SqliteLink {
     this.#onLog = onLog;
     this.#sidecar = start(opening, {
       onReplies: (replies) => replies.forEach((reply) => this.#take(reply)),
-      onEnd: (cause) => this.#fail(cause),
+      onEnd: (cause) => this.#tickets.orphan(cause),
     });
   }
 
@@ -64,11 +64,15 @@ export class ThreadLink implements SqliteLink {
   }
 
   async close(boundMs: number): Promise<void> {
-    await this.#tickets.ask(withGrace(boundMs), (ticket) =>
-      this.#post({ ticket, request: undefined, dueMs: Infinity }),
-    );
-    this.#tickets.close();
-    await this.#end();
+    try {
+      if (this.#tickets.isOrphaned) return;
+      await this.#tickets.ask(withGrace(boundMs), (ticket) =>
+        this.#post({ ticket, request: undefined, dueMs: Infinity }),
+      );
+    } finally {
+      this.#tickets.close();
+      await this.#end();
+    }
   }
 
   /** Until then some modules have the files open, behind which SQLite tidies up. */
@@ -87,15 +91,5 @@ export class ThreadLink implements SqliteLink {
     else if (answer !== undefined) this.#tickets.settle(ticket, answer);
     else if (failed !== undefined)
       this.#tickets.settle(ticket, new HoldfastError(failed.code, failed.message, { outcome: failed.outcome }));
-  }
-
-  #fail(cause: unknown): void {
-    this.#tickets.fail(
-      new HoldfastError(
-        'ERR_UNAVAILABLE',
-        'SQLite: the helper thread has ended; it may have happened: open the store again, and offer the identical call',
-        { cause, outcome: 'unknown' },
-      ),
-    );
   }
 }

@@ -44,12 +44,16 @@ export async function offer(
   }
 }
 
+/** No answer. An error that is none of ours is none either: of a client whose connection broke, say. */
+const isSilence = (error: unknown): boolean => !(error instanceof HoldfastError) || error.code === 'ERR_UNAVAILABLE';
+
 /** Rethrows what is a definite answer. A driver that does not say so leaves it open. */
 function asUnknown(error: unknown): HoldfastError {
-  if (!(error instanceof HoldfastError) || error.code !== 'ERR_UNAVAILABLE' || error.outcome === 'none') throw error;
-  return error.outcome === 'unknown'
-    ? error
-    : new HoldfastError('ERR_UNAVAILABLE', error.message, { outcome: 'unknown', session: error.session, cause: error });
+  const known = error instanceof HoldfastError ? error : undefined;
+  if (!isSilence(error) || known?.outcome === 'none') throw error;
+  if (known?.outcome === 'unknown') return known;
+  const message = error instanceof Error ? error.message : 'the store failed: see `cause`';
+  return new HoldfastError('ERR_UNAVAILABLE', message, { outcome: 'unknown', session: known?.session, cause: error });
 }
 
 /**
@@ -105,7 +109,7 @@ export class Unsettled {
       return answer.why === 'fenced' ? 'fenced' : 'conflict';
     } catch (error) {
       // Anything but silence means that this store will not say: closed, or damaged.
-      return error instanceof HoldfastError && error.code === 'ERR_UNAVAILABLE' ? undefined : 'unknown';
+      return isSilence(error) ? undefined : 'unknown';
     }
   }
 

@@ -47,8 +47,11 @@ export class Adoption {
    */
   adopt(value: unknown): unknown {
     if (!isObject(value)) return value;
+    const { round } = this.#attribute;
     try {
-      return this.#take(value, 0);
+      const taken = this.#take(value, 0);
+      if (this.#attribute.round !== round) throw savedMeanwhile(this.#attribute.name);
+      return taken;
     } catch (cause) {
       throw unreadable(cause, this.#attribute.name, value);
     } finally {
@@ -213,6 +216,12 @@ export class Adoption {
     replaced.set(value, copy);
     return copy;
   }
+}
+
+/** What was noted of the change went with that save. */
+function savedMeanwhile(name: string): HoldfastError {
+  const message = `${showPath([name])}: a getter of what was assigned has saved the session: read its value first.`;
+  return new HoldfastError('ERR_INVALID', message, { paths: [[name]] });
 }
 
 /** One that was assigned twice is found in one place only. */

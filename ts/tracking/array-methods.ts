@@ -51,20 +51,33 @@ const push: Run = ({ node, attribute, raw }, args) => {
   return raw.length;
 };
 
-const sort: Run = ({ node, attribute, raw, proxy }, [compare]) => {
+/** Of what is there, holes left out: whatever `compare` does meanwhile, be it a save, the array is in one order or the other. */
+const sort: Run = (call, [compare]) => {
+  const { node, attribute, raw, proxy } = call;
   attribute.noteWrite(raw);
-  attribute.changes.rearranges(node, raw);
-  if (typeof compare !== 'function') {
-    raw.sort(compare as undefined);
-    return proxy;
+  const { length } = raw;
+  let order = compare as Compare | undefined;
+  if (typeof compare === 'function') {
+    raw.forEach((value, i) => {
+      // Through its place, where a frozen element is exchanged.
+      if (isObject(value)) attribute.reach(value, raw, String(i));
+    });
+    const show = (value: unknown): unknown => attribute.show(nowOf(call, value));
+    order = (a, b) => (compare as Compare)(show(a), show(b));
   }
-  raw.forEach((value, i) => {
-    // Through its place, where a frozen element is exchanged.
-    if (isObject(value)) attribute.reach(value, raw, String(i));
-  });
-  raw.sort((a, b) => (compare as Compare)(attribute.show(a), attribute.show(b)));
+  const values = Object.values(raw).sort(order);
+  attribute.noteWrite(node.raw);
+  const now = node.raw as unknown[];
+  attribute.changes.rearranges(node, now);
+  values.forEach((value, i) => void (now[i] = nowOf(call, value)));
+  if (values.length < length) removeFrom(now, values.length, length);
   return proxy;
 };
+
+/** Those that are there: a gap may be long. */
+function removeFrom(array: unknown[], from: number, to: number): void {
+  for (const key of Object.keys(array)) if (Number(key) >= from && Number(key) < to) delete array[Number(key)];
+}
 
 /** Finds an element by itself or by its proxy. */
 function searching(name: 'indexOf' | 'lastIndexOf' | 'includes'): [unknown, Method] {

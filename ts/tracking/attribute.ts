@@ -48,7 +48,7 @@ export class Attribute {
   exposures: Exposures | undefined;
   /** What was written inside since the last save took it. */
   #changes: ChangeSet | undefined;
-  #round: number = nextRound();
+  round: number = nextRound(); // another one once a save has taken what was written
   /** Undefined: nothing opaque was handed out of what is read-only. */
   lent: Lent | undefined;
   /** Already noted: the one flag that most accesses look at. */
@@ -61,7 +61,7 @@ export class Attribute {
   readonly #trees: TreeHandler = new TreeHandler(this);
   #adopting: Adoption | undefined;
   /** What was taken in from then on may have moved to copies, and what was handed out for it with it. */
-  readonly firstRound: number = this.#round;
+  readonly firstRound: number = this.round;
   /** Why nothing inside can be changed; undefined: it can. */
   readonly #fixed: string | undefined;
   readonly #readOnly: string | undefined;
@@ -77,7 +77,7 @@ export class Attribute {
   }
 
   get changes(): ChangeSet {
-    return (this.#changes ??= new ChangeSet(this.#round, this));
+    return (this.#changes ??= new ChangeSet(this.round, this));
   }
 
   get #adoption(): Adoption {
@@ -91,9 +91,9 @@ export class Attribute {
    */
   splice(base: Uint8Array | undefined, ends: boolean): Uint8Array | undefined {
     const changes = this.#changes;
-    const round = this.#round;
+    const round = this.round;
     this.#changes = undefined;
-    this.#round = nextRound();
+    this.round = nextRound();
     const target = this.#spliced(base, ends, changes, round);
     changes?.drop();
     return target;
@@ -377,7 +377,7 @@ export class Attribute {
    * it.
    */
   detach(): boolean {
-    this.#adopting?.detach(this.#round);
+    this.#adopting?.detach(this.round);
     const left = this.exposures?.leave((parent, key, date) => this.#exchange(parent, key, date)) !== false;
     return left && this.#adopting?.aliased !== true;
   }

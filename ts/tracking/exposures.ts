@@ -1,5 +1,9 @@
 import { types } from 'node:util';
 
+const { getTime } = Date.prototype;
+/** Of one that is the application's: a method of its own is not asked. */
+const timeOf = (date: Date): number => getTime.call(date);
+
 /**
  * Opaque values that were handed out. They are handed out as they are, since the methods of Date, Buffer and the like
  * refuse a Proxy, and so change unseen.
@@ -19,9 +23,10 @@ export class Exposures {
   add(value: object, parent: object | undefined, key: unknown): void {
     if (this.#known.has(value)) return;
     this.#known.add(value);
-    if (types.isDate(value))
-      this.#dates.push({ date: new WeakRef(value), parent, key, saved: value.getTime(), captured: undefined });
-    else {
+    if (types.isDate(value)) {
+      const holder = parent && new WeakRef(parent);
+      this.#dates.push({ date: new WeakRef(value), parent: holder, key, saved: timeOf(value), captured: undefined });
+    } else {
       this.#always = true;
       this.#bytes.push(new WeakRef(value));
     }
@@ -42,8 +47,11 @@ export class Exposures {
 
   /** What held them has a copy in its place. */
   follow(copies: ReadonlyMap<object, object>): void {
-    for (const exposed of this.#dates)
-      if (exposed.parent !== undefined) exposed.parent = copies.get(exposed.parent) ?? exposed.parent;
+    for (const exposed of this.#dates) {
+      const parent = exposed.parent?.deref();
+      const copy = parent && copies.get(parent);
+      if (copy !== undefined) exposed.parent = new WeakRef(copy);
+    }
   }
 
   /**
@@ -53,8 +61,8 @@ export class Exposures {
   leave(exchange: (parent: object, key: unknown, date: Date) => void): boolean {
     if (this.#always || this.#dates.some(({ parent }) => parent === undefined)) return false;
     for (const { date, parent, key } of this.#dates) {
-      const value = date.deref();
-      if (value !== undefined) exchange(parent!, key, value);
+      const [value, holder] = [date.deref(), parent?.deref()];
+      if (value !== undefined && holder !== undefined) exchange(holder, key, value);
     }
     return true;
   }
@@ -64,15 +72,18 @@ export class Exposures {
     return (
       this.#always ||
       this.#dates.some(({ date, saved }) => {
-        const time = date.deref()?.getTime();
-        return time !== undefined && !Object.is(time, saved);
+        const value = date.deref();
+        return value !== undefined && !Object.is(timeOf(value), saved);
       })
     );
   }
 
   /** Now is what a save encodes. */
   capture(): void {
-    for (const exposed of this.#dates) exposed.captured = exposed.date.deref()?.getTime();
+    for (const exposed of this.#dates) {
+      const value = exposed.date.deref();
+      exposed.captured = value && timeOf(value);
+    }
   }
 
   /** What was captured has been saved. What was handed out since is compared with what it was then. */
@@ -92,9 +103,10 @@ export class Exposures {
 }
 
 interface ExposedDate {
-  /** Weak, or a long session that replaces its dates would keep them all. */
+  /** Weak, as what holds it, or a long session that replaces its dates would keep them all. */
   readonly date: WeakRef<Date>;
-  parent: object | undefined;
+  /** Undefined: a Set, or a Map whose key it is. */
+  parent: WeakRef<object> | undefined;
   readonly key: unknown;
   saved: number;
   captured: number | undefined;

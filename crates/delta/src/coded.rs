@@ -3,6 +3,7 @@
 use crate::error::ApplyError;
 use crate::format::CODE_MIN;
 use crate::model::{AHEAD, BACK, DIAGONAL, Model, OWN, STREAM};
+pub(crate) use crate::range::PAST_END;
 use crate::range::{RangeReader, RangeWriter};
 use crate::script::{LANES, Operation};
 
@@ -58,11 +59,17 @@ impl Streams {
     }
 }
 
-/// Appends the code of the operations to `out`, which may not come to `room` bytes; whether it did not.
-pub(crate) fn write(base: usize, target: &[u8], operations: &[Operation], out: &mut Vec<u8>, room: usize) -> bool {
-    let start = out.len();
+/// Writes the code of the operations to `out[start..]`; where it ends, or `None` where that is not before `out.len() - PAST_END`.
+pub(crate) fn write(
+    base: usize,
+    target: &[u8],
+    operations: &[Operation],
+    out: &mut [u8],
+    start: usize,
+) -> Option<usize> {
+    let room = out.len() - PAST_END;
     let mut model = Model::new();
-    let mut coder = RangeWriter::new(out);
+    let mut coder = RangeWriter::new(out, start);
     let mut streams = Streams::NEW;
     let (mut at, mut before) = (0, DIAGONAL);
     for operation in operations {
@@ -74,7 +81,7 @@ pub(crate) fn write(base: usize, target: &[u8], operations: &[Operation], out: &
         }
         at += literal;
         streams.since += literal;
-        if length == 0 || coder.length() >= room {
+        if length == 0 || coder.end() >= room {
             break;
         }
         let is_own = source >= base;
@@ -90,8 +97,8 @@ pub(crate) fn write(base: usize, target: &[u8], operations: &[Operation], out: &
         }
         before = kind;
     }
-    coder.finish();
-    at == target.len() && out.len() < room && out.len() >= start + CODE_MIN
+    let end = coder.finish()?;
+    (at == target.len() && (start + CODE_MIN..room).contains(&end)).then_some(end)
 }
 
 /// Takes what a coded body says, each part checked against the base and the target's length.
@@ -169,6 +176,10 @@ pub(crate) fn read(
 /// Whether the new bytes are so evenly spread that coding them gains nothing: by how often two of them are alike, less than twice
 /// as often as in noise.
 pub(crate) fn is_noise(target: &[u8], operations: &[Operation]) -> bool {
+    let new: usize = operations.iter().map(|operation| operation.literal as usize).sum();
+    if new.min(SAMPLE_MAX) <= 64 * operations.len() {
+        return false;
+    }
     let mut counts = [0u32; 256];
     let (mut at, mut total) = (0, 0);
     for operation in operations {
@@ -181,5 +192,5 @@ pub(crate) fn is_noise(target: &[u8], operations: &[Operation]) -> bool {
     }
     let alike: u32 = counts.iter().map(|count| count * count.saturating_sub(1)).sum();
     let pairs = (total * total) as u32;
-    total > 64 * operations.len() && alike < pairs / 128
+    alike < pairs / 128
 }

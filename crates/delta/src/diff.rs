@@ -10,6 +10,7 @@ use crate::format::{
 };
 use crate::matcher::{Ends, match_all};
 use crate::ops::{self, put_number};
+use crate::script::Operation;
 use crate::tables::Tables;
 
 /// An edit that adds at most this much is not worth cutting up.
@@ -18,8 +19,6 @@ const SPLICE_DIRECT: usize = 3;
 const CODED_PART: usize = 4;
 /// A code must save this part of the ops body: it takes longer to apply.
 const CODED_GAIN: usize = 16;
-/// Header of a coded delta and a number.
-const CODED_HEADER_MAX: usize = 6;
 
 /// A new delta that turns `base` into `target`. Fails only for inputs over `MAX_LEN`.
 pub fn diff(base: &[u8], target: &[u8]) -> Result<Vec<u8>, DiffError> {
@@ -82,20 +81,28 @@ fn shortest<'a>(
         ops.resize(most, 0);
     }
     let ops_length = ops::write(base.len(), target, &operations, &mut ops[..most]);
-    let room = ops_length.unwrap_or(plain);
-    let is_coded =
-        (CODED_MIN..=target.len() / CODED_PART).contains(&room) && !coded::is_noise(target, &operations) && {
-            code.clear();
-            code.resize(CODED_HEADER_MAX, 0);
-            code[0] = CODED;
-            let longer = target.len() as i64 - base.len() as i64;
-            let start = put_number(code, 1, (longer << 1 ^ longer >> 63) as u32)?;
-            code.truncate(start);
-            coded::write(base.len(), target, &operations, code, room - room / CODED_GAIN)
-        };
+    let coded_length = put_coded(base.len(), target, &operations, code, ops_length.unwrap_or(plain));
     tables.operations = operations;
-    let body = if is_coded { &tables.coded[..] } else { &tables.plain[..ops_length?] };
+    let body = match coded_length {
+        Some(length) => &tables.coded[..length],
+        None => &tables.plain[..ops_length?],
+    };
     (sealed(body.len()) < plain).then_some(body)
+}
+
+/// A coded body of these operations, at the start of `out`; its length, where it is worth it instead of `plain` bytes.
+fn put_coded(base: usize, target: &[u8], operations: &[Operation], out: &mut Vec<u8>, plain: usize) -> Option<usize> {
+    if !(CODED_MIN..=target.len() / CODED_PART).contains(&plain) || coded::is_noise(target, operations) {
+        return None;
+    }
+    let room = plain - plain / CODED_GAIN + coded::PAST_END;
+    if out.len() < room {
+        out.resize(room, 0);
+    }
+    out[0] = CODED;
+    let longer = target.len() as i64 - base as i64;
+    let start = put_number(out, 1, (longer << 1 ^ longer >> 63) as u32)?;
+    coded::write(base, target, operations, &mut out[..room], start)
 }
 
 const fn sealed(body: usize) -> usize {

@@ -1,5 +1,7 @@
 //! Finds far matches: 24-byte grams of the whole base at evenly spaced positions. One that occurs twice is known to.
 
+use core::hint::select_unpredictable;
+
 use crate::bytes::word32;
 
 pub(crate) const FAR_GRAM: usize = 24;
@@ -25,7 +27,7 @@ pub(crate) struct FarGram {
 }
 
 impl Far {
-    /// Fills `table` with the grams of `base`.
+    /// Fills `table` with the grams of `base`, without branches: each would wait for memory that is far.
     pub(crate) fn new(base: &[u8], table: &mut Vec<u32>) -> Self {
         let mut spacing = SPACING;
         while base.len() / spacing > GRAMS_MAX {
@@ -39,11 +41,8 @@ impl Far {
         for number in 0..count {
             let (slot, tag) = far.place(base, number * spacing);
             let entry = &mut table[slot];
-            if *entry == 0 {
-                *entry = (number as u32 + 1) << TAG_BITS | tag;
-            } else if *entry & TAG_MASK == tag {
-                *entry |= REPEATED;
-            }
+            let again = *entry | select_unpredictable(*entry & TAG_MASK == tag, REPEATED, 0);
+            *entry = select_unpredictable(*entry == 0, (number as u32 + 1) << TAG_BITS | tag, again);
         }
         far
     }

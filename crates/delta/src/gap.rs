@@ -11,8 +11,8 @@ use crate::tables::{FILL_BITS, OWN_BITS};
 const GAP_MIN: usize = 4;
 /// In a gap of at least this much the base around it is looked at: so many bytes per byte of the gap and more, at most that.
 const FILL_GAP_MIN: usize = 8;
-const REACH_PER_BYTE: usize = 4;
-const REACH_MORE: usize = 48;
+const REACH_PER_BYTE: usize = 2;
+const REACH_MORE: usize = 112;
 const REACH_MAX: usize = 2048;
 /// The base's grams are looked at in steps.
 const FILL_STEP: usize = 2;

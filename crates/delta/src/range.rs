@@ -1,20 +1,22 @@
 //! An adaptive binary range coder, in integers below 2^40: each binary decision takes as much of the range as it is likely.
 //!
-//! The carry is held back as in LZMA (Pavlov); range coding is Martin's (1979).
+//! Range coding is Martin's (1979); a carry goes back into the bytes that are written.
+
+use core::hint::select_unpredictable;
 
 use crate::format::{CHANCE_EVEN, CHANCE_STEPS, RATE_MOST};
 
 /// A range is widened by a byte once it is below this.
 const RANGE_MIN: u32 = 1 << 24;
 /// Bytes that may be read past the end: a writer leaves out as many zeros.
-const PAST_END: usize = 4;
+pub(crate) const PAST_END: usize = 4;
 
 /// How likely a decision is a 0, as learnt from those before it.
 #[derive(Clone, Copy)]
 pub(crate) struct Chance {
     /// Of 2^16.
     zero: u16,
-    seen: u8,
+    seen: u16,
 }
 
 impl Chance {
@@ -23,18 +25,17 @@ impl Chance {
     /// The part of the range that a 0 takes.
     #[inline(always)]
     fn bound(self, range: u32) -> u32 {
-        (range >> 12) * u32::from(self.zero >> 4).clamp(1, 4095)
+        (range >> 12) * u32::from(self.zero >> 4).max(1)
     }
 
+    /// Without a branch, as what a decision is can seldom be foreseen: a 1 lowers the chance of a 0 as a 0 lowers that of a 1.
     #[inline(always)]
     fn learn(&mut self, value: u32) {
-        let rate = RATES[usize::from(self.seen)];
-        if value == 0 {
-            self.zero += ((u32::from(u16::MAX - self.zero) * rate) >> 16) as u16;
-        } else {
-            self.zero -= ((u32::from(self.zero) * rate) >> 16) as u16;
-        }
-        self.seen += u8::from(self.seen < CHANCE_STEPS - 1);
+        let rate = RATES[usize::from(self.seen) % RATES.len()];
+        let mirror = value.wrapping_sub(1) & u32::from(u16::MAX);
+        let other = u32::from(self.zero) ^ mirror;
+        self.zero = ((other - ((other * rate) >> 16)) ^ mirror) as u16;
+        self.seen += u16::from(self.seen < u16::from(CHANCE_STEPS) - 1);
     }
 }
 
@@ -59,38 +60,35 @@ pub(crate) trait Coder {
 }
 
 pub(crate) struct RangeWriter<'a> {
+    /// Below 2^32, and a carry.
     low: u64,
     range: u32,
-    /// The last byte, which a carry may still change, and how many 255s are after it.
-    held: u8,
-    full: usize,
-    is_first: bool,
-    out: &'a mut Vec<u8>,
+    out: &'a mut [u8],
+    at: usize,
 }
 
 impl<'a> RangeWriter<'a> {
-    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { low: 0, range: u32::MAX, held: 0, full: 0, is_first: true, out }
+    /// Writes to `out[at..]`; what does not fit is counted, no more.
+    pub(crate) fn new(out: &'a mut [u8], at: usize) -> Self {
+        Self { low: 0, range: u32::MAX, out, at }
     }
 
-    /// Bytes so far, a few that are held back left out.
-    pub(crate) fn length(&self) -> usize {
-        self.out.len() + self.full
+    /// Where it will end at the least.
+    pub(crate) fn end(&self) -> usize {
+        self.at
     }
 
-    /// Writes the fewest bytes that read right with zeros after them.
-    pub(crate) fn finish(mut self) {
+    /// Writes the fewest bytes that read right with zeros after them; where they end, if they fit with those zeros.
+    pub(crate) fn finish(mut self) -> Option<usize> {
         let top = self.low + u64::from(self.range) - 1;
         let zeros = (0..32).rev().find(|zeros| top >> zeros << zeros >= self.low).unwrap_or(0);
         self.low = top >> zeros << zeros;
-        for _ in 0..=PAST_END {
+        for _ in 0..PAST_END {
             self.shift();
         }
-        for _ in 0..PAST_END {
-            if self.out.last() == Some(&0) {
-                self.out.pop();
-            }
-        }
+        let last = self.out.get(self.at - PAST_END..self.at)?;
+        let left_out = last.iter().rev().take_while(|byte| **byte == 0).count();
+        Some(self.at - left_out)
     }
 
     #[inline(always)]
@@ -102,23 +100,28 @@ impl<'a> RangeWriter<'a> {
     }
 
     /// Moves the highest byte of `low` out.
-    #[inline]
+    #[inline(always)]
     fn shift(&mut self) {
-        let carry = (self.low >> 32) as u8;
-        if (self.low as u32) < 0xff00_0000 || carry != 0 {
-            if !self.is_first {
-                self.out.push(self.held.wrapping_add(carry));
-            }
-            self.is_first = false;
-            for _ in 0..self.full {
-                self.out.push(0xff_u8.wrapping_add(carry));
-            }
-            self.full = 0;
-            self.held = (self.low >> 24) as u8;
-        } else {
-            self.full += 1;
+        if self.low > u64::from(u32::MAX) {
+            self.carry();
         }
+        if let Some(place) = self.out.get_mut(self.at) {
+            *place = (self.low >> 24) as u8;
+        }
+        self.at += 1;
         self.low = (self.low & 0x00ff_ffff) << 8;
+    }
+
+    /// Adds one to the number that was written.
+    #[cold]
+    fn carry(&mut self) {
+        let end = self.at.min(self.out.len());
+        for byte in self.out[..end].iter_mut().rev() {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                break;
+            }
+        }
     }
 }
 
@@ -126,12 +129,8 @@ impl Coder for RangeWriter<'_> {
     #[inline(always)]
     fn bit(&mut self, chance: &mut Chance, value: u32) -> u32 {
         let bound = chance.bound(self.range);
-        if value == 0 {
-            self.range = bound;
-        } else {
-            self.low += u64::from(bound);
-            self.range -= bound;
-        }
+        self.low += u64::from(bound & value.wrapping_neg());
+        self.range = select_unpredictable(value == 0, bound, self.range - bound);
         chance.learn(value);
         self.widen();
         value
@@ -141,9 +140,7 @@ impl Coder for RangeWriter<'_> {
     fn plain(&mut self, value: u32, count: u32) -> u32 {
         for place in (0..count).rev() {
             self.range >>= 1;
-            if value >> place & 1 != 0 {
-                self.low += u64::from(self.range);
-            }
+            self.low += u64::from(self.range & (value >> place & 1).wrapping_neg());
             self.widen();
         }
         value

@@ -1,4 +1,4 @@
-//! The two calls of the hot path as plain Node-API callbacks: napi-rs's own take 70 of 170 ns for a scope that nothing here needs.
+//! The calls of hot paths as plain Node-API callbacks: napi-rs's own take 70 of 170 ns for a scope that nothing here needs.
 //! JavaScript has checked the arguments' types.
 
 use core::ffi::{CStr, c_char};
@@ -6,15 +6,25 @@ use core::ptr;
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::memory::{Bytes, apart};
-use crate::{apply_error, diff_error};
+use crate::memory::{Bytes, BytesList, OptionalBytesList, Words, apart};
+use crate::{BATCH_STRIDE, apply_error, diff_error, graph_error, put_hash};
 use holdfast_delta::ApplyError;
+use holdfast_graph::ApplyError as GraphError;
 use napi::bindgen_prelude::{FromNapiValue, JsValue, Object};
 use napi::{Env, Error, Result, Status, sys};
 
 type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
-const FUNCTIONS: [(&CStr, Callback); 2] = [(c"diffInto", diff_into), (c"applyInto", apply_into)];
+const FUNCTIONS: [(&CStr, Callback); 5] = [
+    (c"diffInto", diff_into),
+    (c"diffBatch", diff_batch),
+    (c"applyInto", apply_into),
+    (c"graphDiffInto", graph_diff_into),
+    (c"graphApplyInto", graph_apply_into),
+];
+
+/// What the graph differ says of bytes that JavaScript has to look at: neither a delta nor a value has no bytes.
+const FOREIGN: usize = 0;
 
 /// Adds the functions to what the addon exports.
 pub fn export_to(exports: &Object<'_>, env: Env) -> Result<()> {
@@ -42,7 +52,7 @@ unsafe extern "C" fn diff_into(env: sys::napi_env, info: sys::napi_callback_info
         // SAFETY: Node calls with a live environment and the call's own info.
         let [base, target, out] = unsafe { arguments(env, info)? };
         // SAFETY: as above.
-        let [base, target, out] = unsafe { [bytes(env, base)?, bytes(env, target)?, bytes(env, out)?] };
+        let [base, target, out] = unsafe { [from::<Bytes>(env, base)?, from(env, target)?, from(env, out)?] };
         apart(out.range(), &[base.range(), target.range()])?;
         // SAFETY: the three ranges come from live arrays of this call, `out` overlaps neither input, and no JavaScript runs until
         // this function returns.
@@ -53,28 +63,129 @@ unsafe extern "C" fn diff_into(env: sys::napi_env, info: sys::napi_callback_info
     unsafe { answer(env, run) }
 }
 
+/// Diffs each base against its target (bases, targets, out, results); see `Differ.diffBatch`.
+unsafe extern "C" fn diff_batch(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let run = || {
+        // SAFETY: as in `diff_into`.
+        let [bases, targets, out, results] = unsafe { arguments(env, info)? };
+        // SAFETY: as in `diff_into`.
+        let (bases, targets) = unsafe { (from::<OptionalBytesList>(env, bases)?, from::<BytesList>(env, targets)?) };
+        // SAFETY: as in `diff_into`.
+        let (out, results) = unsafe { (from::<Bytes>(env, out)?, from::<Words>(env, results)?) };
+        diff_all(&bases, &targets, out, results)
+    };
+    // SAFETY: as in `diff_into`.
+    unsafe { answer(env, run) }
+}
+
+fn diff_all(bases: &OptionalBytesList, targets: &BytesList, out: Bytes, results: Words) -> Result<usize> {
+    apart(out.range(), &[results.range()])?;
+    for input in bases.items().iter().flatten().chain(targets.items()) {
+        apart(out.range(), &[input.range()])?;
+        apart(results.range(), &[input.range()])?;
+    }
+    // SAFETY: `out` and `results` overlap neither each other nor any input; otherwise as in `diff_into`.
+    let (out, results) = unsafe { (out.write(), results.write()) };
+    let mut at = 0;
+    let pairs = bases.items().iter().zip(targets.items());
+    for ((base, target), result) in pairs.zip(results.chunks_exact_mut(BATCH_STRIDE)) {
+        // SAFETY: as above.
+        let target = unsafe { target.read() };
+        result[0] = 0u32.to_ne_bytes();
+        if let Some(base) = base {
+            // SAFETY: as above.
+            let base = unsafe { base.read() };
+            let length = holdfast_delta::diff_into(base, target, &mut out[at..]).map_err(diff_error)?;
+            if out[at] == holdfast_delta::format::SAME {
+                continue;
+            }
+            result[0] = (length as u32).to_ne_bytes();
+            at += length;
+        }
+        put_hash(holdfast_delta::hash64(target), result);
+    }
+    Ok(at)
+}
+
+/// Writes a graph delta (base, target, out) to `out` if it fits; its length in any case, or `FOREIGN`.
+unsafe extern "C" fn graph_diff_into(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let run = || {
+        // SAFETY: as in `diff_into`.
+        let [base, target, out] = unsafe { arguments(env, info)? };
+        // SAFETY: as in `diff_into`.
+        let [base, target, out] = unsafe { [from::<Bytes>(env, base)?, from(env, target)?, from(env, out)?] };
+        apart(out.range(), &[base.range(), target.range()])?;
+        // SAFETY: as in `diff_into`.
+        let (base, target, out) = unsafe { (base.read(), target.read(), out.write()) };
+        let Ok(delta) = holdfast_graph::diff(base, target) else { return Ok(FOREIGN) };
+        if let Some(out) = out.get_mut(..delta.len()) {
+            out.copy_from_slice(&delta);
+        }
+        Ok(delta.len())
+    };
+    // SAFETY: as in `diff_into`.
+    unsafe { answer(env, run) }
+}
+
+/// Writes the target (base, graph delta, limit, out) to `out` if it fits; its length in any case, or `FOREIGN`.
+unsafe extern "C" fn graph_apply_into(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let run = || {
+        // SAFETY: as in `diff_into`.
+        let Inputs { base, delta, limit, out } = unsafe { inputs(env, info)? };
+        match holdfast_graph::apply(base, delta, limit) {
+            Err(GraphError::Foreign) => Ok(FOREIGN),
+            Err(error) => Err(graph_error(error)),
+            Ok(target) => {
+                let length = target.length();
+                if let Some(out) = out.get_mut(..length) {
+                    target.write(out);
+                }
+                Ok(length)
+            }
+        }
+    };
+    // SAFETY: as in `diff_into`.
+    unsafe { answer(env, run) }
+}
+
 /// Writes the target (base, delta, limit, out) to `out` if it fits; its length in any case.
 unsafe extern "C" fn apply_into(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     let run = || {
         // SAFETY: as in `diff_into`.
-        let [base, delta, limit, out] = unsafe { arguments(env, info)? };
-        let mut longest = 0;
-        // SAFETY: as in `diff_into`.
-        if unsafe { sys::napi_get_value_uint32(env, limit, &mut longest) } != sys::Status::napi_ok {
-            return Err(Error::new(Status::GenericFailure, "ERR_INVALID: the limit is not a number"));
-        }
-        // SAFETY: as in `diff_into`.
-        let [base, delta, out] = unsafe { [bytes(env, base)?, bytes(env, delta)?, bytes(env, out)?] };
-        apart(out.range(), &[base.range(), delta.range()])?;
-        // SAFETY: as in `diff_into`.
-        let (base, delta, out) = unsafe { (base.read(), delta.read(), out.write()) };
-        match holdfast_delta::apply_into(base, delta, longest as usize, out) {
+        let Inputs { base, delta, limit, out } = unsafe { inputs(env, info)? };
+        match holdfast_delta::apply_into(base, delta, limit, out) {
             Err(ApplyError::OutTooSmall { needed }) => Ok(needed),
             made => made.map_err(|error| apply_error(error, &error)),
         }
     };
     // SAFETY: as in `diff_into`.
     unsafe { answer(env, run) }
+}
+
+/// What both ways to apply a delta are given.
+struct Inputs<'a> {
+    base: &'a [u8],
+    delta: &'a [u8],
+    limit: usize,
+    out: &'a mut [u8],
+}
+
+/// # Safety
+/// As `arguments`; the slices live as long as the call.
+unsafe fn inputs<'a>(env: sys::napi_env, info: sys::napi_callback_info) -> Result<Inputs<'a>> {
+    // SAFETY: the caller vouches for `env` and `info`.
+    let [base, delta, limit, out] = unsafe { arguments(env, info)? };
+    let mut longest = 0;
+    // SAFETY: as above.
+    if unsafe { sys::napi_get_value_uint32(env, limit, &mut longest) } != sys::Status::napi_ok {
+        return Err(Error::new(Status::GenericFailure, "ERR_INVALID: the limit is not a number"));
+    }
+    // SAFETY: as above.
+    let [base, delta, out] = unsafe { [from::<Bytes>(env, base)?, from(env, delta)?, from(env, out)?] };
+    apart(out.range(), &[base.range(), delta.range()])?;
+    // SAFETY: as in `diff_into`.
+    let (base, delta, out) = unsafe { (base.read(), delta.read(), out.write()) };
+    Ok(Inputs { base, delta, limit: longest as usize, out })
 }
 
 /// # Safety
@@ -92,9 +203,9 @@ unsafe fn arguments<const N: usize>(env: sys::napi_env, info: sys::napi_callback
 
 /// # Safety
 /// As `arguments`.
-unsafe fn bytes(env: sys::napi_env, value: sys::napi_value) -> Result<Bytes> {
+unsafe fn from<T: FromNapiValue>(env: sys::napi_env, value: sys::napi_value) -> Result<T> {
     // SAFETY: the caller vouches for both.
-    unsafe { Bytes::from_napi_value(env, value) }
+    unsafe { T::from_napi_value(env, value) }
 }
 
 /// The number, or null with an error thrown in JavaScript; a panic becomes one as well.

@@ -7,7 +7,7 @@ mod memory;
 mod store;
 
 use holdfast_delta::{ApplyError, DiffError, SignatureError};
-use memory::{Bytes, BytesList, OptionalBytesList, Word, Words, apart};
+use memory::{Bytes, BytesList, Word, Words, apart};
 use napi::bindgen_prelude::Object;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
@@ -95,37 +95,6 @@ pub fn apply_chain_into(base: Bytes, deltas: BytesList, limit: u32, out: Bytes) 
     Ok(target.len() as u32)
 }
 
-/// Diffs each base against its target; see `Differ.diffBatch`.
-#[napi(catch_unwind)]
-pub fn diff_batch(bases: OptionalBytesList, targets: BytesList, out: Bytes, results: Words) -> Result<u32> {
-    apart(out.range(), &[results.range()])?;
-    for input in bases.items().iter().flatten().chain(targets.items()) {
-        apart(out.range(), &[input.range()])?;
-        apart(results.range(), &[input.range()])?;
-    }
-    // SAFETY: `out` and `results` overlap neither each other nor any input; otherwise as in `apply_in_place`.
-    let (out, results) = unsafe { (out.write(), results.write()) };
-    let mut at = 0;
-    let pairs = bases.items().iter().zip(targets.items());
-    for ((base, target), result) in pairs.zip(results.chunks_exact_mut(BATCH_STRIDE)) {
-        // SAFETY: as above.
-        let target = unsafe { target.read() };
-        result[0] = 0u32.to_ne_bytes();
-        if let Some(base) = base {
-            // SAFETY: as above.
-            let base = unsafe { base.read() };
-            let length = holdfast_delta::diff_into(base, target, &mut out[at..]).map_err(diff_error)?;
-            if out[at] == holdfast_delta::format::SAME {
-                continue;
-            }
-            result[0] = (length as u32).to_ne_bytes();
-            at += length;
-        }
-        put_hash(holdfast_delta::hash64(target), result);
-    }
-    Ok(at as u32)
-}
-
 /// Hashes each value; see `Differ.hashBatch`.
 #[napi(catch_unwind)]
 pub fn hash_batch(values: BytesList, results: Words) -> Result<()> {
@@ -170,4 +139,14 @@ fn apply_error(error: ApplyError, message: &dyn std::fmt::Display) -> Error {
         _ => "ERR_CORRUPT",
     };
     Error::new(Status::GenericFailure, format!("{code}: {message}"))
+}
+
+fn graph_error(error: holdfast_graph::ApplyError) -> Error {
+    match error {
+        holdfast_graph::ApplyError::Binary(inner) => apply_error(inner, &inner),
+        holdfast_graph::ApplyError::OverLimit { .. } => {
+            Error::new(Status::GenericFailure, format!("ERR_LIMIT: {error}"))
+        }
+        _ => Error::new(Status::GenericFailure, format!("ERR_CORRUPT: {error}")),
+    }
 }

@@ -106,13 +106,19 @@ fn invalid(message: &str) -> Error {
 }
 
 unsafe fn region(env: sys::napi_env, value: sys::napi_value, kind: sys::napi_typedarray_type) -> Result<Region> {
-    let (mut found, mut length, mut start) = (0, 0, ptr::null_mut());
+    let (mut found, mut length, mut start, mut memory) = (0, 0, ptr::null_mut(), ptr::null_mut());
     // SAFETY: `env` and `value` are valid for this call; null skips what is not wanted.
     let status = unsafe {
-        sys::napi_get_typedarray_info(env, value, &mut found, &mut length, &mut start, ptr::null_mut(), ptr::null_mut())
+        sys::napi_get_typedarray_info(env, value, &mut found, &mut length, &mut start, &mut memory, ptr::null_mut())
     };
     if status != sys::Status::napi_ok || found != kind {
         return Err(invalid("an argument is not the typed array that it should be"));
+    }
+    let mut is_ours = false;
+    // SAFETY: as above, and `memory` was found by the call before.
+    let status = unsafe { sys::napi_is_arraybuffer(env, memory, &mut is_ours) };
+    if status != sys::Status::napi_ok || !is_ours {
+        return Err(invalid("an argument is memory that other threads may write to: pass a copy of it"));
     }
     if start.is_null() || length == 0 {
         return Ok(Region { start: ptr::null_mut(), length: 0 });
@@ -195,4 +201,4 @@ macro_rules! named {
     )*};
 }
 
-named! { Bytes "Uint8Array" Words "Uint32Array" BytesList "Uint8Array[]" OptionalBytesList "(Uint8Array | undefined)[]" }
+named! { Bytes "Uint8Array" Words "Uint32Array" BytesList "Uint8Array[]" }
