@@ -140,7 +140,14 @@ it.each([
 
 it('every entry can be required, and is the same module then', () => {
   const app = newApp();
-  const entries = ['holdfast', 'holdfast/delta', 'holdfast/graph', 'holdfast/sqlite', 'holdfast/testing'];
+  const entries = [
+    'holdfast',
+    'holdfast/delta',
+    'holdfast/graph',
+    'holdfast/redis',
+    'holdfast/sqlite',
+    'holdfast/testing',
+  ];
   writeFileSync(
     join(app, 'required.cjs'),
     `(async () => { for (const name of ${JSON.stringify(entries)}) {

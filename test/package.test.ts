@@ -18,7 +18,8 @@ const USE = `
 const definition = defineSession({ user: immutable<string>(undefined, { required: true }), n: mutable<number>(() => 0) });
 type State = StateOf<typeof definition>;
 export async function use(): Promise<number> {
-  const store: SqliteStore = await SqliteStore.open({ dir: 'x' });
+  const client = { on: () => 0, off: () => 0 } as unknown as RedisClient;
+  const store: SqliteStore | RedisStore = Date.now() > 0 ? await SqliteStore.open({ dir: 'x' }) : new RedisStore({ client });
   const sessions: RepositoryOf<typeof definition> = new SessionRepository({ store, definition });
   const session: SessionOf<typeof definition> = await sessions.create({ user: 'ann' });
   const state: State = session.state;
@@ -41,6 +42,7 @@ import { HoldfastError, SessionRepository, defineSession, immutable, mutable } f
 import type { RepositoryOf, SessionOf, StateOf } from 'holdfast';
 import { apply, diff } from 'holdfast/delta';
 import { changes, type Change } from 'holdfast/graph';
+import { RedisStore, type RedisClient } from 'holdfast/redis';
 import { SqliteStore } from 'holdfast/sqlite';
 import { VirtualClock } from 'holdfast/testing';
 ${USE}`;
@@ -48,12 +50,16 @@ const REQUIRE = `
 import holdfast = require('holdfast');
 import delta = require('holdfast/delta');
 import graph = require('holdfast/graph');
+import redis = require('holdfast/redis');
 import sqlite = require('holdfast/sqlite');
 import testing = require('holdfast/testing');
 const { HoldfastError, SessionRepository, defineSession, immutable, mutable } = holdfast;
 const { apply, diff } = delta;
 const { changes } = graph;
 type Change = graph.Change;
+const { RedisStore } = redis;
+type RedisStore = redis.RedisStore;
+type RedisClient = redis.RedisClient;
 const { SqliteStore } = sqlite;
 type SqliteStore = sqlite.SqliteStore;
 const { VirtualClock } = testing;

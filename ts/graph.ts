@@ -4,9 +4,11 @@
  * `crates/delta/FORMAT.md`.
  */
 import { HoldfastError } from './errors.ts';
-import { count, describe, flag, checkOptions, type Rules } from './options.ts';
-import { msgpackCodec } from './codec/msgpack.ts';
+import { count, describe, flag, checkOptions, listOf, withMethods, type Rule, type Rules } from './options.ts';
+import type { Codec } from './codec/codec.ts';
 import { Fault, refusal } from './codec/fault.ts';
+import { codecOf } from './codec/msgpack.ts';
+import type { ValueType } from './codec/value-types.ts';
 import { changesOf, type Change } from './graph/changes.ts';
 import { compare } from './graph/compare.ts';
 import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
@@ -14,6 +16,8 @@ import { patched } from './graph/json-patched.ts';
 import { ABSENT, type Conflict } from './conflict.ts';
 import { Merge, mergePolicy, type MergePolicy } from './graph/merge.ts';
 import { applyDelta, checkSize, EncodedSide, liveSide, makeDelta, type Side } from './graph/delta.ts';
+import { treeBytes, treeOf } from './graph/places.ts';
+import { valueCodec, withCodec } from './graph/values.ts';
 
 export type { Change } from './graph/changes.ts';
 export type { JsonPatchOperation } from './graph/json-patch.ts';
@@ -27,6 +31,8 @@ export interface GraphOptions {
   readonly bytes?: boolean | undefined;
   /** Of a value's bytes, of what a delta brings, and of what it makes of texts and bytes. Default: 16 MiB. */
   readonly limitBytes?: number | undefined;
+  /** Classes whose instances are kept, as in the definition of sessions: what `valueType` gives. */
+  readonly types?: readonly ValueType[] | undefined;
 }
 
 export interface MergeOptions extends GraphOptions {
@@ -38,16 +44,23 @@ export interface MergeOptions extends GraphOptions {
 export type Merged = { readonly value: unknown } | { readonly conflicts: readonly Conflict[] };
 
 const LIMIT_BYTES = 16 * 1_048_576;
-const RULES: Rules = { bytes: flag, limitBytes: count(0) };
+const types: Rule = listOf(withMethods('what valueType gives,', 'toData', 'fromData'));
+const RULES: Rules = { bytes: flag, limitBytes: count(0), types };
+
+const MERGE_RULES: Rules = { ...RULES, merge: mergePolicy };
 
 interface Checked {
+  readonly codec: Codec;
   readonly bytes: boolean;
   readonly limitBytes: number;
 }
 
-function check(verb: string, options: GraphOptions | undefined, rules: Rules = RULES): Checked {
-  if (options !== undefined) checkOptions(`graph.${verb}`, options, rules);
-  return { bytes: options?.bytes ?? false, limitBytes: options?.limitBytes ?? LIMIT_BYTES };
+/** Checks the options of a verb, and runs it on values of the classes that they name. */
+function running<T>(verb: string, options: GraphOptions | undefined, run: (checked: Checked) => T): T {
+  if (options !== undefined) checkOptions(`graph.${verb}`, options, verb === 'merge' ? MERGE_RULES : RULES);
+  const { bytes = false, limitBytes = LIMIT_BYTES, types: kept = [] } = options ?? {};
+  const codec = codecOf(kept);
+  return withCodec(codec, () => run({ bytes, limitBytes, codec }));
 }
 
 function checkBytes(verb: string, value: unknown, name: string): asserts value is Uint8Array {
@@ -59,7 +72,7 @@ function side(verb: string, value: unknown, name: string, { bytes, limitBytes }:
   if (!bytes) return liveSide(value, name);
   checkBytes(verb, value, name);
   checkSize(value.length, limitBytes);
-  return new EncodedSide(value, `graph.${verb}: ${name}`);
+  return new EncodedSide(value, name);
 }
 
 /** What cannot be kept is named by the codec, which knows the path to it. */
@@ -68,8 +81,8 @@ function named<T>(sides: readonly (readonly [side: Pick<Side, 'value'>, name: st
     return run();
   } catch (cause) {
     if (cause instanceof HoldfastError && cause.code !== 'ERR_INVALID') throw cause;
-    for (const [{ value }, name] of sides) msgpackCodec.look(value, name);
-    throw cause instanceof Fault ? refusal(cause, sides[0]?.[0].value, 'value') : cause;
+    for (const [{ value }, name] of sides) treeBytes(value, name);
+    throw cause instanceof Fault ? refusal(cause, 'value') : cause;
   }
 }
 
@@ -78,21 +91,22 @@ function named<T>(sides: readonly (readonly [side: Pick<Side, 'value'>, name: st
  * at.
  *
  * @throws HoldfastError `ERR_INVALID` naming the path of what cannot be kept where it was met, and for wrong options;
- * `ERR_LIMIT` for too deep nesting, cycles among it.
+ * `ERR_LIMIT` for too deep nesting. An object in itself is either of them, and so is a new one in several places.
  */
 export function diff(base: unknown, target: unknown, options?: GraphOptions): Uint8Array {
-  const checked = check('diff', options);
-  const from = side('diff', base, 'base', checked);
-  const to = side('diff', target, 'target', checked);
-  const delta = named(
-    [
-      [from, 'base'],
-      [to, 'target'],
-    ],
-    () => makeDelta(from, to),
-  );
-  checkSize(delta.length, checked.limitBytes);
-  return delta;
+  return running('diff', options, (checked) => {
+    const from = side('diff', base, 'base', checked);
+    const to = side('diff', target, 'target', checked);
+    const delta = named(
+      [
+        [from, 'base'],
+        [to, 'target'],
+      ],
+      () => makeDelta(from, to),
+    );
+    checkSize(delta.length, checked.limitBytes);
+    return delta;
+  });
 }
 
 /**
@@ -104,14 +118,15 @@ export function diff(base: unknown, target: unknown, options?: GraphOptions): Ui
  * `ERR_LIMIT` over the limit; `ERR_INVALID` for a wrong argument.
  */
 export function apply(base: unknown, delta: Uint8Array, options?: GraphOptions): unknown {
-  const checked = check('apply', options);
-  checkBytes('apply', delta, 'delta');
-  const from = side('apply', base, 'base', checked);
-  const target = named([[from, 'base']], () => applyDelta(from, delta, checked.limitBytes));
-  if (!checked.bytes) return target.value;
-  const bytes = target.bytes();
-  checkSize(bytes.length, checked.limitBytes);
-  return bytes;
+  return running('apply', options, (checked) => {
+    checkBytes('apply', delta, 'delta');
+    const from = side('apply', base, 'base', checked);
+    const target = named([[from, 'base']], () => applyDelta(from, delta, checked.limitBytes));
+    if (!checked.bytes) return target.value;
+    const bytes = target.bytes();
+    checkSize(bytes.length, checked.limitBytes);
+    return bytes;
+  });
 }
 
 /**
@@ -120,10 +135,11 @@ export function apply(base: unknown, delta: Uint8Array, options?: GraphOptions):
  * @throws HoldfastError as `apply`.
  */
 export function invert(base: unknown, delta: Uint8Array, options?: GraphOptions): Uint8Array {
-  const checked = check('invert', options);
-  checkBytes('invert', delta, 'delta');
-  const from = side('invert', base, 'base', checked);
-  return named([[from, 'base']], () => makeDelta(applyDelta(from, delta, checked.limitBytes), from));
+  return running('invert', options, (checked) => {
+    checkBytes('invert', delta, 'delta');
+    const from = side('invert', base, 'base', checked);
+    return named([[from, 'base']], () => makeDelta(applyDelta(from, delta, checked.limitBytes), from));
+  });
 }
 
 /**
@@ -132,16 +148,17 @@ export function invert(base: unknown, delta: Uint8Array, options?: GraphOptions)
  * @throws HoldfastError as `diff`.
  */
 export function changes(base: unknown, target: unknown, options?: GraphOptions): Change[] {
-  const checked = check('changes', options);
-  const from = side('changes', base, 'base', checked);
-  const to = side('changes', target, 'target', checked);
-  return named(
-    [
-      [from, 'base'],
-      [to, 'target'],
-    ],
-    () => changesOf(compare(from.value, to.value, 0)),
-  );
+  return running('changes', options, (checked) => {
+    const from = side('changes', base, 'base', checked);
+    const to = side('changes', target, 'target', checked);
+    return named(
+      [
+        [from, 'base'],
+        [to, 'target'],
+      ],
+      () => changesOf(compare(from.value, to.value, 0)),
+    );
+  });
 }
 
 /**
@@ -151,16 +168,17 @@ export function changes(base: unknown, target: unknown, options?: GraphOptions):
  * @throws HoldfastError `ERR_INVALID` naming the path of a change that JSON cannot tell (a Map, undefined, NaN, …).
  */
 export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptions): JsonPatchOperation[] {
-  const checked = check('toJsonPatch', options);
-  const from = side('toJsonPatch', base, 'base', checked);
-  const to = side('toJsonPatch', target, 'target', checked);
-  return named(
-    [
-      [from, 'base'],
-      [to, 'target'],
-    ],
-    () => patchOf(changesOf(compare(from.value, to.value, 0)), to.value),
-  );
+  return running('toJsonPatch', options, (checked) => {
+    const from = side('toJsonPatch', base, 'base', checked);
+    const to = side('toJsonPatch', target, 'target', checked);
+    return named(
+      [
+        [from, 'base'],
+        [to, 'target'],
+      ],
+      () => patchOf(changesOf(compare(from.value, to.value, 0)), to.value),
+    );
+  });
 }
 
 /**
@@ -171,16 +189,17 @@ export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptio
  * `test`, a place that is not there; `paths` has it), `ERR_LIMIT` for one that makes it too large.
  */
 export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[], options?: GraphOptions): Uint8Array {
-  const checked = check('fromJsonPatch', options);
-  const from = side('fromJsonPatch', base, 'base', checked);
-  const to = liveSide(patched(from.value, patch, checked.limitBytes), 'target');
-  return named(
-    [
-      [from, 'base'],
-      [to, 'target'],
-    ],
-    () => makeDelta(from, to),
-  );
+  return running('fromJsonPatch', options, (checked) => {
+    const from = side('fromJsonPatch', base, 'base', checked);
+    const to = liveSide(patched(from.value, patch, checked.limitBytes), 'target');
+    return named(
+      [
+        [from, 'base'],
+        [to, 'target'],
+      ],
+      () => makeDelta(from, to),
+    );
+  });
 }
 
 /**
@@ -192,30 +211,31 @@ export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[
  * @throws HoldfastError as `diff`; whatever a function of the policy throws comes through.
  */
 export function merge(base: unknown, mine: unknown, theirs: unknown, options?: MergeOptions): Merged {
-  const checked = check('merge', options, { ...RULES, merge: mergePolicy });
-  const [from, one, other] = [
-    side('merge', base, 'base', checked),
-    side('merge', mine, 'mine', checked),
-    side('merge', theirs, 'theirs', checked),
-  ];
-  const given = options?.merge ?? 'fail';
-  const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given, ['value']);
-  const value = named(
-    [
-      [from, 'base'],
-      [one, 'mine'],
-      [other, 'theirs'],
-    ],
-    () => merging.value({ path: [], base: from.value, mine: one.value, theirs: other.value }),
-  );
-  if (merging.conflicts.length > 0)
-    return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };
-  if (value === ABSENT)
-    throw new HoldfastError('ERR_INVALID', 'the merge policy left nothing: it gave ABSENT for the whole');
-  return { value: checked.bytes ? encoded(value) : value };
+  return running('merge', options, (checked) => {
+    const [from, one, other] = [
+      side('merge', base, 'base', checked),
+      side('merge', mine, 'mine', checked),
+      side('merge', theirs, 'theirs', checked),
+    ];
+    const given = options?.merge ?? 'fail';
+    const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given, ['value']);
+    const value = named(
+      [
+        [from, 'base'],
+        [one, 'mine'],
+        [other, 'theirs'],
+      ],
+      () => merging.value({ path: [], base: from.value, mine: one.value, theirs: other.value }),
+    );
+    if (merging.conflicts.length > 0)
+      return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };
+    if (value === ABSENT)
+      throw new HoldfastError('ERR_INVALID', 'the merge policy left nothing: it gave ABSENT for the whole');
+    return { value: checked.bytes ? encoded(value) : value };
+  });
 }
 
-const encoded = (value: unknown): unknown => (value === ABSENT ? ABSENT : msgpackCodec.encode(value, 'value'));
+const encoded = (value: unknown): unknown => (value === ABSENT ? ABSENT : valueCodec().encode(value, 'value'));
 
 const encodedConflict = ({ path, base, mine, theirs }: Conflict): Conflict => ({
   path,
@@ -230,6 +250,21 @@ function inBytes(decide: (conflict: Conflict) => unknown): (conflict: Conflict) 
     const made = decide(encodedConflict(conflict));
     if (made === ABSENT) return ABSENT;
     checkBytes('merge', made, 'what the policy gave');
-    return new EncodedSide(made, 'graph.merge: what the policy gave').value;
+    return treeOf(made, 'what the policy gave');
   };
+}
+
+/**
+ * The bytes that the same value has when it is written afresh: those of equal values are equal, whatever they were
+ * before. Kept values whose objects are in several places may differ in what these are called.
+ *
+ * @throws HoldfastError `ERR_CORRUPT` for bytes that are none of a value; `ERR_INVALID` for other arguments, and for a
+ * class that `types` do not have; `ERR_LIMIT` over the limit.
+ */
+export function canonical(bytes: Uint8Array, options?: Omit<GraphOptions, 'bytes'>): Uint8Array {
+  return running('canonical', options, ({ limitBytes, codec }) => {
+    checkBytes('canonical', bytes, 'bytes');
+    checkSize(bytes.length, limitBytes);
+    return codec.encode(codec.decode(bytes, 'value'), 'value');
+  });
 }

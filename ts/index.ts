@@ -24,9 +24,11 @@ export type {
   ValuesOf,
   WithUndeclared,
 } from './session/definition.ts';
+export { valueType } from './codec/value-types.ts';
+export type { ClassOf, ValueType, ValueTypeFunctions } from './codec/value-types.ts';
 export type { MergePolicy } from './graph/merge.ts';
 export type { MergeOf } from './session/policy.ts';
-export type { NotKept, Storable } from './session/storable.ts';
+export type { NotKept, RegisteredClasses, Storable } from './session/storable.ts';
 export { SessionRepository } from './session/repository.ts';
 export type {
   Access,

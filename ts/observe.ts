@@ -63,6 +63,8 @@ export interface ConflictEvent extends OfSession<'conflict'> {
   readonly revision: number;
   /** What an optimistic save could not merge; empty where the primary has refused a save under the lock. */
   readonly paths: readonly Path[];
+  /** It had been acknowledged, by a primary that came back without it: another wrote first. */
+  readonly lost?: boolean | undefined;
 }
 
 /** A backup lacks records of a session from now on; see `backups.behind()`. */

@@ -132,11 +132,11 @@ describe('holdfast check', () => {
       holdfast('copy', `sqlite:${dir}`, `sqlite:${to}`).code,
       holdfast('compact', pathToFileURL(to).href).code,
     ]).toEqual([0, 0]);
-    const told = ['memory:', 'memory', 'redis://x', 'file:x'].map((address) => holdfast('check', address));
+    const told = ['memory:', 'memory', 'redis://x', 'nats://x', 'file:x'].map((address) => holdfast('check', address));
     expect(told.map(({ code, out }) => [code, out.split('\n').length])).toEqual(told.map(() => [2, 1]));
-    expect(told.map(({ out }) => /name a folder|\.\/memory|no known kind|must begin with file/.exec(out)?.[0])).toEqual(
-      ['name a folder', './memory', 'no known kind', 'must begin with file'],
-    );
+    expect(
+      told.map(({ out }) => /Redis server|name a folder|\.\/memory|no known kind|must begin with file/.exec(out)?.[0]),
+    ).toEqual(['name a folder', './memory', 'Redis server', 'no known kind', 'must begin with file']);
   });
 
   it.each(['', MODULE])('ends with 2 where it could not look: 1 is damage alone %s', async (module) => {

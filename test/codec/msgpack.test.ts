@@ -195,10 +195,6 @@ describe('what is kept', () => {
 class Account {
   owner = 'ada';
 }
-const cycle: { self?: unknown } = {};
-cycle.self = cycle;
-const item = { id: 1 };
-const date = new Date(5);
 const tagged = Object.assign(new Map(), { extra: 1 });
 const sparseWithName = Object.assign([1, , 2], { total: 3 }); // oxlint-disable-line no-sparse-arrays
 const throwing = {
@@ -223,12 +219,18 @@ const REFUSED: [string, unknown, string, RegExp][] = [
     /symbol/,
   ],
   ['class instance', { owner: new Account() }, 'cart.owner', /instance of Account/],
-  ['Error', [new Error('x')], 'cart[0]', /instance of Error/],
-  ['RegExp', { 'a b': /x/ }, 'cart["a b"]', /instance of RegExp/],
+  [
+    'Error of an unknown class',
+    [new (class Lost extends Error {})('x')],
+    'cart[0]',
+    /instance of Lost.*valueType\('Lost'/,
+  ],
+  ['RegExp with a property', { 'a b': Object.assign(/x/, { y: 1 }) }, 'cart["a b"]', /instance of RegExp with own/],
+  ['Error of another realm', { p: vm.runInNewContext('new Error("x")') as unknown }, 'cart.p', /another realm's Error/],
   ['Promise', { p: Promise.resolve() }, 'cart.p', /instance of Promise/],
   ['WeakMap', { p: new WeakMap() }, 'cart.p', /instance of WeakMap/],
-  ['URL', { p: new URL('http://a') }, 'cart.p', /instance of URL/],
-  ['boxed number', { p: Object(1) }, 'cart.p', /instance of Number/],
+  ['subclass of URL', { p: new (class Link extends URL {})('http://a') }, 'cart.p', /instance of Link/],
+  ['boxed symbol', { p: Object(Symbol('x')) }, 'cart.p', /instance of Symbol/],
   ['array subclass', { p: new (class List extends Array<number> {})() }, 'cart.p', /instance of List/],
   [
     'Date subclass that adds something',
@@ -282,26 +284,6 @@ describe('what is refused', () => {
     expect([error.code, error.paths?.map(formatPath)]).toEqual(['ERR_INVALID' satisfies ErrorCode, [path]]);
     expect(error.message).toMatch(message);
     expect(error.message.startsWith(path)).toBe(true);
-  });
-
-  it.each([
-    ['cycle', { a: [cycle] }, ['cart.a[0].self', 'cart.a[0]']],
-    [
-      'array in itself',
-      (() => {
-        const a: unknown[] = [];
-        a.push(a);
-        return a;
-      })(),
-      ['cart[0]', 'cart'],
-    ],
-    ['object twice', { a: { x: item }, b: [item] }, ['cart.b[0]', 'cart.a.x']],
-    ['Date twice', [date, date], ['cart[1]', 'cart[0]']],
-    ['Map key again as value', new Map([[item, [item]]]), ['cart.values()[0][0]', 'cart.keys()[0]']],
-  ] as [string, unknown, string[]][])('%s, naming both paths', (_name, value, paths) => {
-    const error = thrown(() => encode(value, 'cart'));
-    expect([error.code, error.paths?.map(formatPath)]).toEqual(['ERR_INVALID', paths]);
-    expect(error.message).toContain('Copy it');
   });
 
   it('deep nesting, naming the path, however deep', () => {
@@ -462,7 +444,8 @@ describe('properties', () => {
       encode(decode(bytes), 'v');
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
-      expect(['ERR_CORRUPT', 'ERR_LIMIT']).toContain(error.code);
+      const isUnknown = error.code === 'ERR_INVALID' && error.message.includes('valueType('); // of a class
+      if (!isUnknown) expect(['ERR_CORRUPT', 'ERR_LIMIT']).toContain(error.code);
     }
     expect(Buffer.compare(bytes, before)).toBe(0);
   };

@@ -173,14 +173,14 @@ describe('wrong use', () => {
   it('names what cannot be kept, and where it is', () => {
     class Money {}
     expect(() => diff({ a: [] }, { a: [{ price: new Money() }] })).toThrow(
-      'target.a[0].price is an instance of Money, which cannot be kept: store a plain object with its data.',
+      "target.a[0].price is an instance of Money, which cannot be kept: store a plain object with its data, or name its class, types: [valueType('Money', …)].",
     );
     expect(() => diff({ a: 1 }, { a: () => 1 })).toThrow(/^target\.a is a function/);
     const cycle: { self?: unknown } = {};
     cycle.self = cycle;
     const other: { self?: unknown } = {};
     other.self = other;
-    expect(() => diff(cycle, other)).toThrow(expect.objectContaining({ name: 'HoldfastError' }) as Error);
+    expect(() => diff(cycle, other)).toThrow(/^base is in several places of the value/);
   });
 
   it('of options and arguments is told', () => {
@@ -198,12 +198,12 @@ describe('wrong use', () => {
     const [fine, damaged] = [bytesOf({ a: 1 }), Uint8Array.of(0xc1)];
     const options = { bytes: true };
     for (const [call, what] of [
-      [() => apply(damaged, Uint8Array.of(0), options), 'graph.apply: base cannot be read: '],
-      [() => diff(fine, damaged, options), 'graph.diff: target cannot be read: '],
-      [() => merge(fine, fine, damaged, options), 'graph.merge: theirs cannot be read: '],
+      [() => apply(damaged, Uint8Array.of(0), options), 'base cannot be read: '],
+      [() => diff(fine, damaged, options), 'target cannot be read: '],
+      [() => merge(fine, fine, damaged, options), 'theirs cannot be read: '],
       [
         () => merge(bytesOf(1), bytesOf(2), bytesOf(3), { ...options, merge: () => damaged }),
-        'graph.merge: what the policy gave cannot be read: ',
+        'what the policy gave cannot be read: ',
       ],
     ] as const) {
       expect(call).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT' }) as Error);

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable, type SessionOf } from '../../ts/session/definition.ts';
+import { BUILT_IN_TYPES } from '../../ts/codec/built-in-types.ts';
 import { Portions } from '../../ts/portions/portions.ts';
 import { Runs } from '../../ts/portions/runs.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
@@ -119,7 +120,7 @@ describe('after a save nothing is held', () => {
   });
 
   it('of a target that the image has a copy of', async () => {
-    const portions = new Portions();
+    const portions = new Portions(BUILT_IN_TYPES);
     const raw = { n: 1, text: 'x'.repeat(2_000) };
     const slots = Object.assign(new MapSlots({ a: raw }), { owner: () => portions });
     const tracker = new Tracker(slots, { saveMode: 'write', classOf: () => 'mutable' });

@@ -1,5 +1,6 @@
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { HoldfastError } from '../../ts/errors.ts';
+import { BUILT_IN_TYPES } from '../../ts/codec/built-in-types.ts';
 import { Portions, type PortionLimits } from '../../ts/portions/portions.ts';
 import { isTracked } from '../../ts/tracking/nodes.ts';
 import { Tracker, plain } from '../../ts/tracking/tracker.ts';
@@ -10,7 +11,7 @@ const LIMITS: PortionLimits = { wholeBytes: 0, bytesAMark: 0, keptBytes: 24 };
 
 /** Slots whose portions live from one tracker to the next, as a kept session's do. */
 class KeptSlots extends MapSlots {
-  readonly portions = new Portions(LIMITS);
+  readonly portions = new Portions(BUILT_IN_TYPES, LIMITS);
 
   owner(): Portions {
     return this.portions;
@@ -20,6 +21,8 @@ class KeptSlots extends MapSlots {
 export interface Outcome {
   spliced: number;
   whole: number;
+  /** Of all of them, saves of values with an object in several places. */
+  shared: number;
 }
 
 /** Numbers below `n` from a seed: mulberry32 (T. Ettinger, public domain). */
@@ -52,7 +55,7 @@ function difference(spliced: Uint8Array, whole: Uint8Array): string {
 
 /** One attribute `a` under a program of writes and saves: each save is compared with encoding the whole. */
 export class World {
-  readonly outcome: Outcome = { spliced: 0, whole: 0 };
+  readonly outcome: Outcome = { spliced: 0, whole: 0, shared: 0 };
   readonly lines: string[] = [];
   readonly held: Loose = {};
   readonly #slots: KeptSlots;
@@ -102,6 +105,7 @@ export class World {
       this.#tracker.settle(capture);
       return true;
     }
+    const { portions } = this.#slots;
     let whole: Uint8Array | undefined;
     let refused: unknown;
     try {
@@ -118,7 +122,9 @@ export class World {
     }
     const after = msgpackCodec.encode(this.value, 'a');
     if (Buffer.compare(after, whole) !== 0) throw new Error(`the save changed the value ${difference(after, whole)}`);
+    whole = msgpackCodec.encode(this.value, 'a', portions);
     if (spliced !== undefined && Buffer.compare(spliced, whole) !== 0) throw new Error(difference(spliced, whole));
+    if (portions.ids !== undefined) this.outcome.shared += 1;
     if (spliced !== undefined && spliced !== base) this.outcome.spliced += 1;
     else if (spliced === undefined) this.outcome.whole += 1;
     this.#bytes = spliced ?? whole;
@@ -141,7 +147,7 @@ export class World {
     this.lines.push('reopen()');
     const aliased = this.#tracker.detach().length > 0;
     if ((aliased || !saved) && this.#bytes.length > 0) {
-      this.#slots.set('a', msgpackCodec.decode(this.#bytes));
+      this.#slots.set('a', msgpackCodec.decode(this.#bytes, 'a', this.#slots.portions));
       this.#slots.portions.settle(this.#bytes, this.value);
     }
     this.#tracker.close('s');
@@ -179,7 +185,7 @@ export function valueText(random: Random, depth = 0): string {
       '"ß"',
       '12345678901234567890n',
       `new Date(${random(5) * 1_000})`,
-      `Buffer.from([${random(9)}, 2])`,
+      random(8) === 0 ? `/x${random(9)}/g` : `Buffer.from([${random(9)}, 2])`,
     ][random(12)]!;
   if (depth > 3 || random(3) === 0) return leaf();
   const parts = Array.from({ length: random(random(4) === 0 ? 22 : 5) }, () => valueText(random, depth + 1));

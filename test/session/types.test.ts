@@ -380,6 +380,24 @@ it('shows a state written out, in messages as in hovers', () => {
   expect(said).toContain(`Property 'basket' does not exist on type '{ n: number; user?: string | undefined; }'`);
 }, 60_000);
 
+it('takes classes of the platform, and those of the application that were added to what is kept', () => {
+  const code = [
+    `import { defineSession, immutable, mutable, valueType } from '../../ts/index.ts';`,
+    `class Money { cents = 1; plus(): Money { return this; } }`,
+    `const types = [valueType('Money', Money, { toData: ({ cents }) => cents, fromData: (cents: number) => Object.assign(new Money(), { cents }) })];`,
+    `const shop = defineSession({ price: mutable<Money[]>(() => []), links: mutable<{ u: URL; r: RegExp; e: Error }>(), once: immutable<Money>() }, { types });`,
+    `import type { StateOf } from '../../ts/index.ts';`,
+    `export const sum = ({ once, links }: StateOf<typeof shop>): unknown => [once?.plus(), links?.u.searchParams, links?.e.cause];`,
+  ];
+  const refused = compile(code);
+  expect(refused).toContain('NotKept');
+  const kept = compile([
+    ...code,
+    `declare module '../../ts/index.ts' { interface RegisteredClasses { money: Money } }`,
+  ]);
+  expect(kept.split('\n').filter((line) => line.includes('code.ts'))).toEqual([]);
+}, 60_000);
+
 it('takes undefined for every option, also where the compiler tells it from absent', () => {
   const said = compile(
     [

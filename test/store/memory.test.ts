@@ -86,6 +86,16 @@ describe('MemoryStore', () => {
       expect(() => new MemoryStore({ sweepEveryMs })).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
   });
 
+  it('fences what was swept by one mark for all ids', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock, sweepEveryMs: Infinity });
+    await store.append('s', { ...snapshot, under: 7, expiry: { idleMs: 500 } });
+    clock.pass(1000);
+    for (const swept of [0, 1]) expect(await store.sweep({ limit: 10, graceMs: 0 })).toEqual({ swept });
+    expect(await store.append('never written', { ...snapshot, under: 7 })).toMatchObject({ why: 'fenced', token: 8 });
+    await store.close();
+  });
+
   it('keeps no process alive', () => {
     const script = "import { MemoryStore } from 'holdfast'; new MemoryStore();";
     const ran = spawnSync(process.execPath, ['--input-type=module', '-e', script], {

@@ -18,6 +18,8 @@ const lock = edit('store/lock-row');
 const moment = edit('store/moment');
 const expiry = edit('store/expiry');
 const store = edit('store/transactional');
+const owned = edit('store/owned');
+const calls = edit('store/calls');
 const memory = edit('store/memory');
 const deadline = edit('store/deadline');
 const listing = edit('store/listing');
@@ -80,7 +82,7 @@ const appends: Mutants = {
       "return { reply: { appended: true, token: typeof request.under === 'number' ? request.under : 0, wanted: isWanted(found.lock) }",
     ),
   ],
-  "keeps the writer's bytes, not a copy": [store('new Uint8Array(request.bytes)', 'request.bytes')],
+  "keeps the writer's bytes, not a copy": [owned('new Uint8Array(request.bytes)', 'request.bytes')],
   "forgets a feed's higher token": [writes('lock.token = token;', '')],
   'leaves the lock to a holder whom a feed outdates': [
     writes('lock.token = token;\n    lock.holder = undefined;', 'lock.token = token;'),
@@ -528,9 +530,10 @@ const locks: Mutants = {
     ),
   ],
   'measures leases by the wall clock': [
+    store('this.#time = new SteadyTime(options.clock);', 'this.#time = new SteadyTime((this.clock = options.clock));'),
     store(
       'return { monotonic, wall, stamp, boot',
-      'return { monotonic: this.#clock.now() + 0 * monotonic, wall, stamp, boot',
+      'return { monotonic: this.clock.now() + 0 * monotonic, wall, stamp, boot',
     ),
   ],
 
@@ -842,7 +845,7 @@ const worlds: Mutants = {
     deadline("throw this.#failure('none', 'was cancelled')", "throw this.#failure('unknown', 'was cancelled')"),
   ],
   'goes on when it is closed': [
-    store(
+    calls(
       "if (this.#closed) throw new HoldfastError('ERR_CLOSED'",
       "if (id === '' ) throw new HoldfastError('ERR_CLOSED'",
     ),

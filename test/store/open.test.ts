@@ -166,7 +166,12 @@ describe('an address', () => {
   it.each([
     ['', /takes the address/],
     [7 as unknown as string, /takes the address/],
-    ['redis://localhost', /'redis:' is no known kind of store.*memory:.*file:/],
+    ['postgres://localhost', /'postgres:' is no known kind of store.*memory:.*file:.*redis:/],
+    ['redis:', /of a Redis store names no host.*redis:\/\/host:6379/],
+    ['redis://host:x', /is no URL/],
+    ['redis://host/sessions', /names a database by its number/],
+    ['redis://host?db=3', /may have the option prefix alone/],
+    ['redis://host?prefix=a{b', /prefix must be a text of 1 to 64 characters without/],
     ['sqlite:', /names no folder/],
     ['sqlite:///srv/x?mode=ro', /means nothing here/],
     ['file:sessions', /must begin with file:/],

@@ -62,6 +62,10 @@ export function encoded(slots: MapSlots, name: string): string {
   return slots.has(name) ? Buffer.from(msgpackCodec.encode(slots.get(name), name)).toString('hex') : 'absent';
 }
 
+/** The value as another process would have it. */
+export const readBack = (slots: MapSlots, name: string): Loose =>
+  msgpackCodec.decode(msgpackCodec.encode(slots.get(name), name));
+
 export function thrown(run: () => unknown): HoldfastError {
   try {
     run();

@@ -120,6 +120,7 @@ function folderOf(verb: string, [address, ...others]: readonly string[]): string
 /** Of a folder as `openStore` takes it. */
 function pathOf(address: string): string {
   const place = asUsage(() => parseAddress(address));
+  if (place.kind === 'redis') throw new UsageError('a Redis server is looked after with its own tools: name a folder');
   if (place.kind === 'memory') throw new UsageError(`'${address}' is in the memory of one process: name a folder`);
   return place.dir;
 }

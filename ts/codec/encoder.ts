@@ -3,9 +3,12 @@ import { mapValue, type PathStep } from '../path.ts';
 import { Fault, refuse, refuseDepth } from './fault.ts';
 import {
   DEPTH_LIMIT,
+  EXT_CLASS,
+  EXT_DEFINITION,
   EXT_ENTRIES,
   EXT_MAP,
   EXT_NULL_PROTOTYPE,
+  EXT_REFERENCE,
   EXT_SET,
   EXT_SPARSE,
   EXT_UNDEFINED,
@@ -13,9 +16,20 @@ import {
   OPTIONS,
   needsString16,
 } from './format.ts';
+import { idsOf, type Ids, type Named } from './ids.ts';
 import { KnownKeys } from './known-keys.ts';
 import { FIRST_BYTES, MAP, Writer } from './writer.ts';
-import { LEAVES, asDate, checkedLeaf, isForeignPlain, refuseInstance, refuseProperties, viewKind } from './kinds.ts';
+import {
+  LEAVES,
+  asDate,
+  checkedLeaf,
+  isForeignPlain,
+  isLeaf,
+  refuseInstance,
+  refuseProperties,
+  viewKind,
+} from './kinds.ts';
+import type { ValueType, ValueTypes } from './value-types.ts';
 
 /** A scratch area larger than this is not kept between calls. */
 const KEPT_BYTES = 16 * 1_048_576;
@@ -26,33 +40,56 @@ const hasOwn = Object.prototype.hasOwnProperty;
 const packr = new Packr({ ...OPTIONS });
 
 /**
- * Writes values as `format.ts` draws them, in one pass that also finds what cannot be kept: `Fault`. Each part of a
- * value is read once. One value at a time: whoever encodes another meanwhile (a getter may) takes another encoder. It
- * takes 1.15 to 1.25 of bare msgpackr, where a walk before it made 1.8 (`bench/codec.mjs`).
+ * Writes values as `format.ts` draws them, in one pass that also finds what cannot be kept: `Fault`; in two where
+ * something is in several places, which the first has then found. One value at a time: whoever encodes another
+ * meanwhile (a getter may) takes another encoder. It takes 1.0 to 1.25 of bare msgpackr, where a walk before it made
+ * 1.8 (`bench/codec.mjs`).
  */
 export class Encoder extends Writer {
-  /** Objects of this value: none may come twice. */
+  /** Objects of this value, in the order in which they were met. */
   private seen = new Set<object>();
+  /** How many they are: asked of the set, it takes longer. */
   private objects = 0;
+  /** Of them, containers that were met again. */
+  private shared: Set<object> | undefined;
+  /** What those are called; undefined while they are found. */
+  private ids: Ids | undefined;
+  /** What `toData` made of each instance, and those whose data is being written. */
+  private data: Map<object, unknown> | undefined;
+  private readonly open = new Set<object>();
+  private types!: ValueTypes;
   private readonly keys = new KnownKeys();
-  /** Objects that may not come, as if they came twice; asked of each. */
+  /** Objects that may not come, as if they came twice; asked of each. Given where a value is written in pieces. */
   private isForeign: ((value: object) => boolean) | undefined;
 
-  /** A view of the scratch area, which the next call overwrites. */
-  encode(value: unknown): Uint8Array {
+  /** A view of the scratch area, which the next call overwrites. `named` is told what is in several places. */
+  encode(value: unknown, types: ValueTypes, named?: Named): Uint8Array {
     try {
+      this.types = types;
       this.value(value, 0);
+      if (this.shared !== undefined) this.again(value, this.shared, named);
+      else if (named !== undefined) named.ids = undefined;
       return this.bytes.subarray(0, this.at);
     } finally {
       this.reset();
     }
   }
 
+  private again(value: unknown, shared: ReadonlySet<object>, named: Named | undefined): void {
+    this.ids = idsOf(this.seen, shared, named?.ids);
+    this.seen = new Set();
+    this.objects = 0;
+    this.at = 0;
+    this.value(value, 0);
+    if (named !== undefined) named.ids = this.ids;
+  }
+
   /**
-   * For a value that is written in pieces, which lie one behind the other until `end`. No object may come twice in all
-   * of them, and none of which `isForeign` says so: both throw a `Fault`.
+   * For a value that is written in pieces, which lie one behind the other until `end`. No container may come twice in
+   * all of them, and nothing of which `isForeign` says so: both throw a `Fault`.
    */
-  begin(isForeign: (value: object) => boolean): void {
+  begin(types: ValueTypes, isForeign: (value: object) => boolean): void {
+    this.types = types;
     this.isForeign = isForeign;
   }
 
@@ -85,6 +122,8 @@ export class Encoder extends Writer {
 
   private reset(): void {
     this.at = 0;
+    this.shared = this.ids = this.data = undefined;
+    this.open.clear();
     if (this.objects > SMALL_SET) this.seen = new Set();
     else if (this.objects > 0) this.seen.clear();
     this.objects = 0;
@@ -119,9 +158,13 @@ export class Encoder extends Writer {
   private object(value: object, depth: number): void {
     this.seen.add(value);
     if (this.seen.size !== ++this.objects) {
-      throw new Fault('values are kept, not references. Copy it before storing it twice', { shared: value });
+      this.objects -= 1;
+      if (!isLeaf(value)) return this.met(value);
+    } else if (this.ids !== undefined) {
+      const id = this.ids.get(value);
+      if (id !== undefined) this.mark(EXT_DEFINITION, id);
     }
-    if (this.isForeign !== undefined && this.isForeign(value)) throw new Fault('is elsewhere too', { shared: value });
+    if (this.isForeign !== undefined && this.isForeign(value)) throw new Fault('is elsewhere too');
     if (depth >= DEPTH_LIMIT) refuseDepth();
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype) return this.properties(value as Record<string, unknown>, depth + 1);
@@ -135,7 +178,35 @@ export class Encoder extends Writer {
     }
     if (prototype === Map.prototype) return this.map(value as ReadonlyMap<unknown, unknown>, depth + 2);
     if (prototype === Set.prototype) return this.set(value as ReadonlySet<unknown>, depth + 2);
-    return this.leaf(asDate(value) ?? refuseInstance(value));
+    const type = this.types.of(prototype);
+    return type === undefined
+      ? this.leaf(asDate(value) ?? refuseInstance(value))
+      : this.instance(type, value, depth + 2);
+  }
+
+  /** A container, again. */
+  private met(value: object): void {
+    if (this.isForeign !== undefined) throw new Fault('is elsewhere too');
+    if (this.open.has(value)) refuse('an instance inside its own data', 'keep what it refers to beside it');
+    if (this.ids === undefined) {
+      (this.shared ??= new Set()).add(value);
+      return;
+    }
+    const id = this.ids.get(value);
+    if (id === undefined) return refuseChange();
+    this.mark(EXT_REFERENCE, id);
+  }
+
+  private instance(type: ValueType, value: object, depth: number): void {
+    this.prefix(EXT_CLASS);
+    this.list(2);
+    this.text(type.name);
+    // The second pass must see the same.
+    const data = this.data?.has(value) === true ? this.data.get(value) : type.toData(value);
+    (this.data ??= new Map()).set(value, data);
+    this.open.add(value);
+    this.value(data, depth);
+    this.open.delete(value);
   }
 
   /** The count is known at the end: a byte is kept for the header, and what follows moves where it needs more. */
@@ -294,5 +365,5 @@ export class Encoder extends Writer {
 }
 
 function refuseChange(): never {
-  return refuse('a collection that changed while it was read', 'change nothing in a getter');
+  return refuse('a value that changed while it was read', 'change nothing in a getter');
 }

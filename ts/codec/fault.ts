@@ -1,45 +1,28 @@
 import { HoldfastError, nameOf } from '../errors.ts';
-import { findSteps, showPath, type Path, type PathStep } from '../path.ts';
+import { showPath, type Path, type PathStep } from '../path.ts';
 import { DEPTH_LIMIT } from './format.ts';
 
-/**
- * Whatever stopped the encoder, as the caller is to see it. `root` is the value of the attribute
- * `name`.
- */
-export function refusal(cause: unknown, root: unknown, name: string): HoldfastError {
+/** Whatever stopped the encoder, as the caller is to see it; in the attribute `name`. */
+export function refusal(cause: unknown, name: string): HoldfastError {
   const fault = Fault.from(cause);
   if (fault.cause instanceof HoldfastError) return fault.cause;
   const path: Path = [name, ...fault.steps.toReversed()];
-  if (fault.shared === undefined) {
-    return new HoldfastError(fault.code, `${showPath(path)} ${fault.message}.`, {
-      paths: [path],
-      cause: fault.cause,
-    });
-  }
-  const first: Path = [name, ...(findSteps(root, fault.shared) ?? [])];
-  return new HoldfastError(
-    fault.code,
-    `${showPath(path)} is the same object as ${showPath(first)}: ${fault.message}.`,
-    { paths: [path, first] },
-  );
+  return new HoldfastError(fault.code, `${showPath(path)} ${fault.message}.`, { paths: [path], cause: fault.cause });
 }
 
 interface FaultDetails {
   readonly code?: 'ERR_INVALID' | 'ERR_LIMIT';
   readonly cause?: unknown;
-  readonly shared?: object;
 }
 
 /** On its way up each container adds the step that led to it: the walk itself keeps no path. */
 export class Fault extends Error {
   readonly code: 'ERR_INVALID' | 'ERR_LIMIT';
-  readonly shared: object | undefined;
   readonly steps: PathStep[] = [];
 
-  constructor(message: string, { code = 'ERR_INVALID', cause, shared }: FaultDetails = {}) {
+  constructor(message: string, { code = 'ERR_INVALID', cause }: FaultDetails = {}) {
     super(message, { cause });
     this.code = code;
-    this.shared = shared;
   }
 
   /** A getter or a Proxy threw, a built-in method met an impostor, or the caller's stack was nearly used up. */

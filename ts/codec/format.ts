@@ -23,16 +23,24 @@
  * | typed array, ArrayBuffer, DataView | ext 0x74 (never a fixext): kind (index in VIEWS, 0x10, 0x11), then its bytes
  * (little endian) |
  *
+ * | instance of a class (`value-types.ts`) | * d4 63 00, then array [name, data] |
+ * | object, array, Map, Set or instance that is in more than one place | at the first, in the order of the bytes: * d4 69
+ * id (d5 69 id16, d6 69 id32: the shortest that holds it), then what it is; at every other: * d4 72 id (d5, d6) |
+ *
  * Prefixes (d4, type, 00) carry no length of what follows: an edit deep inside changes no header further out but
- * counts.
+ * counts. Ids begin at 0, in the order in which objects are first met; under edits they stay, and what comes gets the
+ * lowest that is free. What is in one place has none.
  */
 export const EXT_UNDEFINED = 0x00;
 export const EXT_NEGATIVE_ZERO = 0x2d;
 export const EXT_BIGINT = 0x42;
 export const EXT_MAP = 0x4d;
+export const EXT_CLASS = 0x63;
 export const EXT_SPARSE = 0x68;
+export const EXT_DEFINITION = 0x69;
 export const EXT_NULL_PROTOTYPE = 0x6e;
 export const EXT_ENTRIES = 0x6f;
+export const EXT_REFERENCE = 0x72;
 export const EXT_SET = 0x73;
 export const EXT_VIEW = 0x74;
 export const EXT_STRING16 = 0x75;

@@ -7,6 +7,9 @@ export const LEAVES: ReadonlySet<unknown> = new Set<unknown>(
   [Date, Buffer, ArrayBuffer, DataView, ...VIEWS].map((constructor): unknown => constructor.prototype),
 );
 
+/** Dates and bytes: what has no identity of its own, and is written wherever it is. */
+export const isLeaf = (value: object): boolean => LEAVES.has(Object.getPrototypeOf(value)) || types.isDate(value);
+
 const KINDS: ReadonlyMap<unknown, number> = new Map<unknown, number>([
   ...VIEWS.map(({ prototype }, index): [unknown, number] => [prototype, index]),
   [ArrayBuffer.prototype, ARRAY_BUFFER],
@@ -58,7 +61,10 @@ export function refuseProperties(value: object): void {
   if (Object.keys(value).length > 0) refuse('a Map or Set with own properties', 'keep them in an attribute beside it');
 }
 
-const KEPT_NAMES = new Set(['Map', 'Set', 'ArrayBuffer', 'DataView', 'Buffer', ...VIEWS.map(({ name }) => name)]);
+const KEPT_NAMES = new Set([
+  ...['Map', 'Set', 'ArrayBuffer', 'DataView', 'Buffer', ...VIEWS.map(({ name }) => name)],
+  ...['RegExp', 'Error', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'],
+]);
 
 export function refuseInstance(value: object): never {
   const { constructor } = value as { constructor?: { name?: unknown } };
@@ -70,5 +76,8 @@ export function refuseInstance(value: object): never {
       `an instance of another realm's ${of} (node:vm, Jest)`,
       `make one of your own of it, with new ${of}(…)`,
     );
-  return refuse(`an instance of ${of}`, 'store a plain object with its data');
+  return refuse(
+    `an instance of ${of}`,
+    `store a plain object with its data, or name its class, types: [valueType('${of}', …)]`,
+  );
 }

@@ -8,7 +8,15 @@ const MOST_OF_AN_OBJECT = 64;
 export class KnownKey {
   readonly key: string;
   next: KnownKey | undefined;
-  private readonly length: number;
+  /** Before the first key of objects that are found under this one. */
+  get inside(): KnownKey {
+    return (this.#inside ??= new KnownKey(''));
+  }
+
+  #inside: KnownKey | undefined;
+  /** Of its bytes, header included. */
+  readonly length: number;
+  private readonly own: Uint8Array;
   private readonly words: readonly [number, number, number, number];
 
   constructor(key: string) {
@@ -16,8 +24,16 @@ export class KnownKey {
     const bytes = Buffer.alloc(LONGEST);
     bytes[0] = 0xa0 | key.length;
     bytes.write(key, 1, 'latin1');
+    this.own = bytes;
     this.length = 1 + key.length;
     this.words = [bytes.readInt32LE(0), bytes.readInt32LE(4), bytes.readInt32LE(8), bytes.readInt32LE(12)];
+  }
+
+  /** Whether the key's bytes are at `at`. */
+  isAt(bytes: Uint8Array, at: number): boolean {
+    const { length, own } = this;
+    for (let i = 0; i < length; i += 1) if (bytes[at + i] !== own[i]) return false;
+    return true;
   }
 
   /** Up to 16 bytes at `at`, of which those after the key mean nothing; the place behind the key. */

@@ -1,57 +1,62 @@
-import { Unpackr } from 'msgpackr/index-no-eval';
 import { HoldfastError } from '../errors.ts';
+import { BUILT_IN, BUILT_IN_TYPES } from './built-in-types.ts';
 import type { Codec } from './codec.ts';
+import { Decoder } from './decoder.ts';
 import { Encoder } from './encoder.ts';
 import { refusal } from './fault.ts';
-import { OPTIONS } from './format.ts';
-import './readers.ts';
-import { scan } from './scan.ts';
+import type { Named } from './ids.ts';
+import { ValueTypes, type ValueType } from './value-types.ts';
 
-const unpackr = new Unpackr({ ...OPTIONS });
 const encoder = new Encoder();
-/** Calls under way: a getter inside a value may encode another. */
-let running = 0;
-
-/** Nor are decoded bytes that are more than this. */
-const KEPT_READ_BYTES = 1_048_576;
-const NIL = Buffer.from([0xc0]);
-
-function look(value: unknown, name: string): Uint8Array {
-  running += 1;
-  try {
-    return (running === 1 ? encoder : new Encoder()).encode(value);
-  } catch (cause) {
-    throw refusal(cause, value, name);
-  } finally {
-    running -= 1;
-  }
-}
+const decoder = new Decoder();
+/** Calls under way: a getter inside a value, `toData` and `fromData` may come here too. */
+let encoding = 0;
+let decoding = 0;
 
 /** Canonical MessagePack; the bytes are drawn in `format.ts`. */
-export const msgpackCodec: Codec = {
-  encode(value: unknown, name: string): Uint8Array {
-    return new Uint8Array(look(value, name));
-  },
-
-  look,
-
-  decode(bytes: Uint8Array): unknown {
-    if (!(bytes instanceof Uint8Array)) throw new HoldfastError('ERR_INVALID', 'decode takes a Uint8Array.');
+function codecWith(types: ValueTypes): Codec {
+  const look = (value: unknown, name: string, named?: Named): Uint8Array => {
+    encoding += 1;
     try {
-      // A view of its own, because msgpackr notes things on it; a Buffer, so that `bin` comes back as one.
-      const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      scan(source);
-      return unpackr.decode(source);
+      return (encoding === 1 ? encoder : new Encoder()).encode(value, types, named);
     } catch (cause) {
-      if (cause instanceof HoldfastError) throw cause;
-      throw new HoldfastError(
-        'ERR_CORRUPT',
-        `Not an encoded value: ${cause instanceof Error ? cause.message : String(cause)}.`,
-        { cause },
-      );
+      throw refusal(cause, name);
     } finally {
-      // msgpackr keeps a view of what it read last.
-      if (bytes.length > KEPT_READ_BYTES) unpackr.decode(NIL);
+      encoding -= 1;
     }
-  },
-};
+  };
+  return {
+    types,
+    look,
+    encode: (value, name, named) => new Uint8Array(look(value, name, named)),
+    decode(bytes, name, named) {
+      if (!(bytes instanceof Uint8Array)) throw new HoldfastError('ERR_INVALID', 'decode takes a Uint8Array.');
+      decoding += 1;
+      try {
+        const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+        return (decoding === 1 ? decoder : new Decoder()).decode(source, types, named);
+      } catch (cause) {
+        throw unread(cause, name);
+      } finally {
+        decoding -= 1;
+      }
+    },
+  };
+}
+
+function unread(cause: unknown, name: string | undefined): HoldfastError {
+  if (!(cause instanceof HoldfastError)) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new HoldfastError('ERR_CORRUPT', `Not an encoded value: ${why}.`, { cause });
+  }
+  if (cause.code !== 'ERR_INVALID' || name === undefined) return cause;
+  return new HoldfastError('ERR_INVALID', `${name}: ${cause.message}`, { paths: [[name]], cause: cause.cause });
+}
+
+/** Of values of JavaScript's and the platform's own classes alone. */
+export const msgpackCodec: Codec = codecWith(BUILT_IN_TYPES);
+
+/** Of these classes as well. */
+export function codecOf(types: readonly ValueType[]): Codec {
+  return types.length === 0 ? msgpackCodec : codecWith(new ValueTypes(BUILT_IN, types));
+}

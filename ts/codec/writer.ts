@@ -103,6 +103,17 @@ export class Writer {
     this.at = at + 3;
   }
 
+  /** The definition of an id, or a reference to it. */
+  protected mark(type: number, id: number): void {
+    const { bytes, view, at } = this;
+    bytes[at] = id < 0x100 ? 0xd4 : id < 0x10000 ? 0xd5 : 0xd6;
+    bytes[at + 1] = type;
+    if (id < 0x100) bytes[at + 2] = id;
+    else if (id < 0x10000) view.setUint16(at + 2, id);
+    else view.setUint32(at + 2, id);
+    this.at = at + (id < 0x100 ? 3 : id < 0x10000 ? 4 : 6);
+  }
+
   /** Of an array; MessagePack has none of 8 bits for it. */
   protected list(length: number): void {
     if (length < 16) this.bytes[this.at++] = ARRAY | length;

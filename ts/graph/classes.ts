@@ -1,5 +1,6 @@
 import { bytesOf, checkDepth, isSequence, keysOf, kindOf, sizeOf, valueAt, type Kind } from './kinds.ts';
 import { same } from './same.ts';
+import { instanceBytes, isInstance } from './values.ts';
 
 /** Of more values with one hash, those behind are taken for different from all: a bound on planted collisions. */
 const LONGEST_CHAIN = 16;
@@ -39,7 +40,8 @@ export function mixLeaf(hash: number, value: unknown): number {
       return mixText(hash ^ 2, value.toString(36));
     case 'object':
       if (value instanceof Date) return mixNumber(hash ^ 3, value.getTime());
-      return value === null ? mix(hash, 4) : mixBytes(hash, bytesOf(value));
+      if (value === null) return mix(hash, 4);
+      return mixBytes(hash, isInstance(value) ? instanceBytes(value) : bytesOf(value));
     default:
       return mix(hash, value === undefined ? 5 : value === true ? 6 : 7);
   }

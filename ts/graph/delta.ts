@@ -1,5 +1,4 @@
 import { HoldfastError } from '../errors.ts';
-import { msgpackCodec } from '../codec/msgpack.ts';
 import type { Differ } from '../diff/differ.ts';
 import { loadDiffer } from '../diff/engine.ts';
 import { EditReader } from './apply.ts';
@@ -8,8 +7,10 @@ import type { Edit } from './edit.ts';
 import { loadBytesDiffer } from './native.ts';
 import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE } from './format.ts';
 import { pack, unpack } from './packed.ts';
+import { treeBytes, treeOf } from './places.ts';
 import { Reader } from './reader.ts';
 import { SEAL_BYTES, Seen } from './seal.ts';
+import { valueCodec } from './values.ts';
 import { EditWriter } from './write.ts';
 import { Writer } from './writer.ts';
 
@@ -33,33 +34,23 @@ export interface Side {
 
 export function liveSide(value: unknown, name: string): Side {
   let bytes: Uint8Array | undefined;
-  return { value, given: undefined, bytes: () => (bytes ??= msgpackCodec.encode(value, name)) };
+  return { value, given: undefined, bytes: () => (bytes ??= new Uint8Array(treeBytes(value, name))) };
 }
 
 /** Of bytes that are decoded when their value is asked for. */
 export class EncodedSide implements Side {
   readonly given: Uint8Array;
-  private readonly what: string;
+  private readonly name: string;
   private decoded: { readonly value: unknown } | undefined;
 
-  /** `what`: as an error is to name it. */
-  constructor(bytes: Uint8Array, what: string) {
+  constructor(bytes: Uint8Array, name: string) {
     this.given = bytes;
-    this.what = what;
+    this.name = name;
   }
 
   get value(): unknown {
-    this.decoded ??= { value: this.read() };
+    this.decoded ??= { value: treeOf(this.given, this.name) };
     return this.decoded.value;
-  }
-
-  private read(): unknown {
-    try {
-      return msgpackCodec.decode(this.given);
-    } catch (cause) {
-      if (!(cause instanceof HoldfastError) || cause.code !== 'ERR_CORRUPT') throw cause;
-      throw new HoldfastError('ERR_CORRUPT', `${this.what} cannot be read: ${cause.message}`, { cause });
-    }
   }
 
   bytes(): Uint8Array {
@@ -79,7 +70,7 @@ function deltaOfValues(base: Side, target: Side): Uint8Array {
   if (edit.kind === 'set') return shortest(undefined, base, target);
   const edits = new EditWriter();
   edits.edit(edit, base.value);
-  const { delta, valuesBytes } = editsDelta(edits);
+  const { delta, valuesBytes } = editsDelta(edits, target.value);
   if (delta.length <= SHORT || (valuesBytes <= SHORT_OF_LARGE && isLarge(edit, target.value))) return delta;
   return shortest(delta, base, target);
 }
@@ -101,13 +92,13 @@ function partsOf(value: unknown, most: number): number {
   return count;
 }
 
-function editsDelta(edits: EditWriter): { readonly delta: Uint8Array; readonly valuesBytes: number } {
+function editsDelta(edits: EditWriter, target: unknown): { readonly delta: Uint8Array; readonly valuesBytes: number } {
   const steps = edits.bytes.finish();
   const out = new Writer();
   out.byte(GRAPH_EDITS | (Math.min(steps.length, GRAPH_LONG) << KIND_BITS));
   if (steps.length >= GRAPH_LONG) out.number(steps.length - GRAPH_LONG);
   out.raw(steps);
-  const values = edits.values.length === 0 ? new Uint8Array(0) : pack(msgpackCodec.look(edits.values, 'target'));
+  const values = edits.values.length === 0 ? new Uint8Array(0) : pack(treeBytes(edits.values, 'target', target));
   out.raw(values);
   return { delta: sealed(out, edits.seen), valuesBytes: values.length };
 }
@@ -138,7 +129,7 @@ function shortest(edits: Uint8Array | undefined, base: Side, target: Side): Uint
 /** The target: with its canonical bytes where the delta or the base is about those. */
 export function applyDelta(base: Side, delta: Uint8Array, limitBytes: number): Side {
   const bytes = base.given === undefined ? undefined : bytesDiffer?.apply(base.given, delta, limitBytes);
-  return bytes === undefined ? applyToValue(base, delta, limitBytes) : new EncodedSide(bytes, 'the target');
+  return bytes === undefined ? applyToValue(base, delta, limitBytes) : new EncodedSide(bytes, 'target');
 }
 
 function applyToValue(base: Side, delta: Uint8Array, limitBytes: number): Side {
@@ -174,7 +165,10 @@ export function applyEdits(base: unknown, delta: Uint8Array, limitBytes: number,
   const length = short < GRAPH_LONG ? short : GRAPH_LONG + header.number();
   const start = header.at;
   if (length > end - start) header.corrupt('it is cut short');
-  const values = end === start + length ? [] : valueOf(header, unpack(header, delta.subarray(start + length, end)));
+  const values =
+    end === start + length
+      ? []
+      : brought(header, () => valueCodec().decode(unpack(header, delta.subarray(start + length, end))));
   if (!Array.isArray(values)) return header.corrupt('its values are none');
   checkSize(end - start - length, limitBytes);
   const edits = new EditReader(new Reader(delta, start, start + length), values, limitBytes);
@@ -196,14 +190,15 @@ function checkSeal(delta: Uint8Array, seen: Seen, reader: Reader): void {
 /** A value whose bytes are checked by reading them. */
 function decoded(reader: Reader, bytes: Uint8Array, limitBytes: number): Side {
   checkSize(bytes.length, limitBytes);
-  return { value: valueOf(reader, bytes), given: bytes, bytes: () => bytes };
+  return { value: brought(reader, () => treeOf(bytes, 'target')), given: bytes, bytes: () => bytes };
 }
 
-/** Of bytes that the delta brings, or makes. */
-function valueOf(reader: Reader, bytes: Uint8Array): unknown {
+/** What the delta brings, or makes: where it is no encoding at all, the delta is at fault. */
+function brought(reader: Reader, read: () => unknown): unknown {
   try {
-    return msgpackCodec.decode(bytes);
-  } catch {
+    return read();
+  } catch (cause) {
+    if (cause instanceof HoldfastError && cause.code !== 'ERR_CORRUPT') throw cause;
     return reader.corrupt('what it brings is no encoded value');
   }
 }

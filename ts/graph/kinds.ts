@@ -1,6 +1,7 @@
 import { DEPTH_LIMIT } from '../codec/format.ts';
 import { refuseDepth, refuse } from '../codec/fault.ts';
 import { LEAVES, isForeignPlain, refuseInstance } from '../codec/kinds.ts';
+import { isInstance } from './values.ts';
 
 /** Containers whose parts are told apart: places in an order, with keys in all but lists. */
 export type SequenceKind = 'object' | 'bare' | 'list' | 'sparse' | 'map' | 'set';
@@ -26,7 +27,8 @@ export function objectKind(value: object): Kind {
   if (prototype === Map.prototype) return 'map';
   if (prototype === Set.prototype) return 'set';
   if (LEAVES.has(prototype)) return prototype === Date.prototype ? 'leaf' : 'bytes';
-  return isForeignPlain(prototype) ? 'object' : refuseInstance(value);
+  if (isForeignPlain(prototype)) return 'object';
+  return isInstance(value) ? 'leaf' : refuseInstance(value);
 }
 
 export const isSequence = (kind: Kind): kind is SequenceKind => kind !== 'text' && kind !== 'bytes' && kind !== 'leaf';

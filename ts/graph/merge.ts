@@ -63,20 +63,21 @@ export class Merge {
   /** The part that is merged, which both sides have changed; any of the three may be `ABSENT`. */
   value(part: Conflict): unknown {
     const { base, mine, theirs } = part;
-    if (base === ABSENT || mine === ABSENT || theirs === ABSENT) return this.settle(part);
+    if (base === ABSENT || mine === ABSENT || theirs === ABSENT) return this.whole(part);
     return this.edits(part, compare(base, mine, 0), compare(base, theirs, 0));
   }
 
   private edits(part: Conflict, mine: Edit | undefined, theirs: Edit | undefined): unknown {
     if (mine === undefined) return part.theirs;
     if (theirs === undefined) return part.mine;
-    if (mine.kind !== 'sequence' || theirs.kind !== 'sequence') return this.settle(part);
+    if (mine.kind !== 'sequence' || theirs.kind !== 'sequence') return this.whole(part);
     if (mine.of !== 'list' || this.union === undefined) return this.sequence(part.path, mine, theirs);
     const [one, other] = unionEdits(mine, theirs, this.union, part.path, this.root);
     return this.sequence(part.path, one, other);
   }
 
-  private settle(conflict: Conflict): unknown {
+  /** As the policy has it, without a look inside. */
+  whole(conflict: Conflict): unknown {
     const { policy } = this;
     const { base, mine, theirs } = conflict;
     if (policy === 'mine') return mine;
@@ -125,9 +126,9 @@ export class Merge {
       theirs: isGoneThere ? ABSENT : of === 'set' ? key : sideValue(t, place),
     };
     let made: unknown;
-    if (isGone && isGoneThere) made = this.union === undefined ? this.settle(part) : ABSENT;
-    else if (isGone) made = theirs === undefined ? ABSENT : this.settle(part);
-    else if (isGoneThere) made = mine === undefined ? ABSENT : this.settle(part);
+    if (isGone && isGoneThere) made = this.union === undefined ? this.whole(part) : ABSENT;
+    else if (isGone) made = theirs === undefined ? ABSENT : this.whole(part);
+    else if (isGoneThere) made = mine === undefined ? ABSENT : this.whole(part);
     else made = this.edits(part, mine, theirs);
     return made === ABSENT ? undefined : of === 'set' ? { key: made, value: undefined } : { key, value: made };
   }
@@ -169,7 +170,7 @@ export class Merge {
         mine: isSet ? mine.key : mine.value,
         theirs: isSet ? theirs.key : theirs.value,
       };
-      const made = isOne ? part.theirs : this.settle(part);
+      const made = isOne ? part.theirs : this.whole(part);
       const item = isSet ? { key: made, value: undefined } : { key: theirs.key, value: made };
       ofTheirs.set(t.inserted[n]!, made === ABSENT ? undefined : item);
     });

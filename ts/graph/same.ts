@@ -1,4 +1,5 @@
 import { bytesOf, checkDepth, objectKind } from './kinds.ts';
+import { instanceBytes } from './values.ts';
 
 /**
  * Whether two values have the same bytes in the codec: types, key order, holes, -0 and NaN included. All of it stands
@@ -24,10 +25,15 @@ function sameObjects(a: object, b: object, depth: number): boolean {
     case 'bytes':
       return Object.getPrototypeOf(a) === Object.getPrototypeOf(b) && Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
     case 'leaf':
-      return Object.is((a as Date).getTime(), (b as Date).getTime());
+      return a instanceof Date && b instanceof Date ? Object.is(a.getTime(), b.getTime()) : sameInstances(a, b);
     default:
       return sameProperties(a, b, depth);
   }
+}
+
+function sameInstances(a: object, b: object): boolean {
+  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  return Buffer.compare(instanceBytes(a), instanceBytes(b)) === 0;
 }
 
 function sameProperties(a: object, b: object, depth: number): boolean {

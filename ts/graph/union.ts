@@ -1,10 +1,10 @@
-import { msgpackCodec } from '../codec/msgpack.ts';
 import { HoldfastError } from '../errors.ts';
 import { showPath, type Path } from '../path.ts';
 import { stationary } from './align.ts';
 import { Classes } from './classes.ts';
 import { compare } from './compare.ts';
 import type { Edit, SequenceEdit } from './edit.ts';
+import { valueCodec } from './values.ts';
 
 /** What tells one element of a list from another; equal keys by value. */
 export type KeyOf = (item: unknown) => unknown;
@@ -62,7 +62,7 @@ class Names {
   private check(key: unknown, path: Path, side: string): void {
     if (typeof key === 'object' ? key === null : typeof key !== 'function' && typeof key !== 'symbol') return;
     try {
-      msgpackCodec.look(key, 'key');
+      valueCodec().look(key, 'key');
     } catch (cause) {
       if (key instanceof Promise) key.catch(() => undefined); // nobody's to handle any more
       const why = cause instanceof HoldfastError ? cause.message : String(cause);

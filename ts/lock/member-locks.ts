@@ -204,9 +204,15 @@ export class MemberLocks {
     }
   }
 
+  #onLost(id: string, { revision }: Position): void {
+    this.#context.observers.emit('conflict', () => ({ id, revision: revision - 1, paths: [], lost: true }));
+    this.#locks.get(id)?.doubt();
+  }
+
   #onHint(hint: Hint): void {
     if (hint.kind === 'recall') this.#locks.get(hint.id)?.onRecall(hint.token);
     else if (hint.kind === 'resync') void this.#resync();
+    else if (hint.kind === 'lost') this.#onLost(hint.id, hint.position);
     else if (hint.kind === 'grant' && this.#locks.get(hint.id)?.onGrant(hint.token) !== true) {
       // Nobody waits any more. Whoever asks from now on gets a token of its own, which this does not touch.
       void this.#context.store.unlock(hint.id, { token: hint.token }, this.#context.call).catch(() => undefined);

@@ -2,7 +2,15 @@
  * Finding one's way in canonical bytes (`../codec/format.ts`) without decoding them. They are this process's own, or
  * were checked when they were decoded: nothing is checked here.
  */
-import { EXT_ENTRIES, EXT_MAP, EXT_NULL_PROTOTYPE, EXT_SET, EXT_SPARSE } from '../codec/format.ts';
+import {
+  EXT_CLASS,
+  EXT_DEFINITION,
+  EXT_ENTRIES,
+  EXT_MAP,
+  EXT_NULL_PROTOTYPE,
+  EXT_SET,
+  EXT_SPARSE,
+} from '../codec/format.ts';
 
 /** Bytes of what always takes as many, by token from 0xc0 on; 0: its length or count is written behind it. */
 const FIXED = Uint8Array.of(
@@ -10,12 +18,14 @@ const FIXED = Uint8Array.of(
   ...[2, 3, 5, 9, 3, 4, 6, 10, 18, 0, 0, 0, 0, 0, 0, 0],
 );
 
-const PREFIX = 0xd4;
 export const PREFIX_BYTES = 3;
 
-/** Prefixes that a value follows. */
-const opens = (type: number): boolean =>
-  type === EXT_MAP || type === EXT_SET || type === EXT_NULL_PROTOTYPE || type === EXT_SPARSE || type === EXT_ENTRIES;
+const PREFIX = 0xd4;
+/** Types of extensions that a value follows: with tokens of 3, 4 and 6 bytes. */
+const OPENS = new Uint8Array(256);
+for (const type of [EXT_MAP, EXT_SET, EXT_NULL_PROTOTYPE, EXT_SPARSE, EXT_ENTRIES, EXT_CLASS, EXT_DEFINITION])
+  OPENS[type] = 1;
+const isMark = (token: number): boolean => token >= PREFIX && token <= PREFIX + 2;
 
 /** Big-endian, of 1, 2 or 4 bytes. */
 function numberAt(bytes: Uint8Array, at: number, width: number): number {
@@ -37,7 +47,7 @@ export function endOf(bytes: Uint8Array, start: number): number {
     } else {
       const fixed = FIXED[token - 0xc0]!;
       if (fixed > 0) {
-        if (token === PREFIX && opens(bytes[at + 1]!)) left += 1;
+        if (isMark(token)) left += OPENS[bytes[at + 1]!]!;
         at += fixed;
       } else if (token >= 0xdc) {
         const width = 2 << (token & 1);

@@ -1,5 +1,6 @@
 import { Encoder } from '../codec/encoder.ts';
 import { EXT_MAP, EXT_NULL_PROTOTYPE, EXT_SET, needsString16 } from '../codec/format.ts';
+import type { ValueTypes } from '../codec/value-types.ts';
 import { ABSENT, keyIn, valueAt, type ChangeSet, type Notes } from '../tracking/change-set.ts';
 import { isObject } from '../tracking/kinds.ts';
 import { nodeOfRaw, type Node } from '../tracking/nodes.ts';
@@ -41,6 +42,7 @@ export interface PlanTerms {
   readonly layout: number;
   /** See `PortionLimits`. */
   readonly keptBytes: number;
+  readonly types: ValueTypes;
 }
 
 /**
@@ -54,10 +56,11 @@ export class Plan {
   readonly layout: number;
   readonly round: number;
   readonly keptBytes: number;
-
+  private readonly types: ValueTypes;
   private visits = 0;
 
-  private constructor(base: Uint8Array, round: number, { layout, keptBytes }: PlanTerms) {
+  private constructor(base: Uint8Array, round: number, { layout, keptBytes, types }: PlanTerms) {
+    this.types = types;
     this.base = base;
     this.layout = layout;
     this.round = round;
@@ -73,7 +76,7 @@ export class Plan {
     running = true;
     const plan = new Plan(base, round, terms);
     runs.begin();
-    pieces.begin((value) => (nodeOfRaw(value)?.born ?? round) < round);
+    pieces.begin(terms.types, (value) => (nodeOfRaw(value)?.born ?? round) < round);
     try {
       plan.visit(root, 0, 0);
       if (moved !== undefined && plan.visits < noted.length)
@@ -239,7 +242,7 @@ export class Plan {
   }
 
   private slotOf(spans: Spans, { at }: Place, key: unknown): number {
-    const slot = spans.find(this.base, at, keys.encode(key));
+    const slot = spans.find(this.base, at, keys.encode(key, this.types));
     if (slot < 0) throw new Unfit('a key is not in the bytes');
     return slot;
   }

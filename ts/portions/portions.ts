@@ -1,6 +1,8 @@
 import type { Owner } from '../tracking/attribute.ts';
 import { BYTES_A_MARK, type ChangeSet } from '../tracking/change-set.ts';
 import { Fault } from '../codec/fault.ts';
+import type { Ids } from '../codec/ids.ts';
+import type { ValueTypes } from '../codec/value-types.ts';
 import { isObject } from '../tracking/kinds.ts';
 import { nodeOfRaw } from '../tracking/nodes.ts';
 import { giveMemory } from './memory.ts';
@@ -35,9 +37,14 @@ export class Portions implements Owner {
   #before: Uint8Array | undefined;
   /** What is known of where things lie in the base holds for this layout alone. */
   #layout = ++layouts;
+  /** Of objects that are in several places of the value, as they are called in the base. */
+  ids: Ids | undefined;
+  /** Classes whose instances are kept. */
+  readonly types: ValueTypes;
   readonly #limits: PortionLimits;
 
-  constructor(limits: PortionLimits = LIMITS) {
+  constructor(types: ValueTypes, limits: PortionLimits = LIMITS) {
+    this.types = types;
     this.#limits = limits;
   }
 
@@ -65,6 +72,12 @@ export class Portions implements Owner {
     this.disown();
   }
 
+  /** The value is let go. */
+  release(): void {
+    this.forget();
+    this.ids = undefined;
+  }
+
   /** The image that has the bytes is no longer the only one. */
   disown(): void {
     this.#target = undefined;
@@ -90,13 +103,14 @@ export class Portions implements Owner {
 
   #spliced(base: Uint8Array, root: object, changes: ChangeSet): Uint8Array | undefined {
     const { round, marks, incomplete } = changes;
-    if (incomplete !== undefined) return undefined;
+    // Ids are counted over the whole: what is in several places may have its first place anywhere.
+    if (incomplete !== undefined || this.ids !== undefined) return undefined;
     if (marks === 0) return base;
     const node = nodeOfRaw(root);
     const { wholeBytes, bytesAMark, keptBytes } = this.#limits;
     if (node?.notes?.round !== round || base.length < wholeBytes || marks * bytesAMark > base.length) return undefined;
     try {
-      const target = Plan.target(base, node, changes, { layout: this.#layout, keptBytes });
+      const target = Plan.target(base, node, changes, { layout: this.#layout, keptBytes, types: this.types });
       this.#before = base === this.#target ? base : undefined;
       return (this.#target = target);
     } catch (error) {

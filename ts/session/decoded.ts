@@ -1,3 +1,4 @@
+import type { Named } from '../codec/ids.ts';
 import type { Codec } from '../codec/codec.ts';
 import { specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
@@ -16,8 +17,9 @@ export function decoded(
   name: string,
   bytes: Uint8Array,
   from: number,
+  named?: Named,
 ): unknown {
-  const value = codec.decode(bytes);
+  const value = codec.decode(bytes, name, named);
   const { migrate, version = 0 } = specOf(definition, name) ?? {};
   if (migrate === undefined || from >= version) return value;
   return made(codec, name, `\`migrate\` (from version ${from} to ${version})`, () => migrate(value, from));

@@ -1,7 +1,10 @@
+import type { Codec } from '../codec/codec.ts';
 import { HoldfastError } from '../errors.ts';
+import { codecOf } from '../codec/msgpack.ts';
+import type { ValueType } from '../codec/value-types.ts';
 import { mergePolicy } from '../graph/merge.ts';
 import type { MergePolicy } from '../graph/merge.ts';
-import { checkOptions, count, describe, flag, func, listOf, text } from '../options.ts';
+import { checkOptions, count, describe, flag, func, listOf, text, withMethods } from '../options.ts';
 import type { Rules } from '../options.ts';
 import { checkName } from '../path.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
@@ -9,7 +12,7 @@ import { namedBySymbol } from '../tracking/state.ts';
 import type { MergeOf } from './policy.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
-import type { IfStorable } from './storable.ts';
+import type { IfStorable, Leaf } from './storable.ts';
 
 /** `default`: an absent attribute is shown as one. `required`: a session cannot be created without it. */
 export type Presence = 'default' | 'optional' | 'required';
@@ -123,7 +126,7 @@ export type DeepReadonly<T> = T extends (...args: never[]) => unknown
     ? ReadonlyMap<DeepReadonly<K>, DeepReadonly<V>>
     : T extends ReadonlySet<infer V>
       ? ReadonlySet<DeepReadonly<V>>
-      : T extends Date | ArrayBufferView | ArrayBuffer
+      : T extends Leaf
         ? T
         : T extends object
           ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
@@ -177,6 +180,8 @@ export interface SessionDefinition<S extends object, V extends object> {
   readonly undeclared: AnySpec | undefined;
   /** Deleted by the next save of a session that has them. */
   readonly drop: ReadonlySet<string>;
+  /** Of its values, instances of the classes that it names included. */
+  readonly codec: Codec;
   /** Carries the types only. */
   readonly types?: [S, V];
 }
@@ -198,6 +203,8 @@ export interface DefinitionOptions {
    * named here is kept, and not seen.
    */
   readonly drop?: readonly string[] | undefined;
+  /** Classes whose instances are kept beside JavaScript's and the platform's own: what `valueType` gives. */
+  readonly types?: readonly ValueType[] | undefined;
 }
 
 /**
@@ -224,8 +231,9 @@ export function defineSession(
   options: DefinitionOptions & { readonly undeclared?: AnySpec | undefined } = {},
 ): SessionDefinition<object, object> {
   checkAttributes(attributes);
-  checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text) });
-  const { undeclared, drop = [] } = options;
+  const kept = listOf(withMethods('what valueType gives,', 'toData', 'fromData'));
+  checkOptions('defineSession', options, { undeclared: undefined, drop: listOf(text), types: kept });
+  const { undeclared, drop = [], types = [] } = options;
   if (undeclared !== undefined && !isSpec(undeclared)) throw undeclarable('undeclared', []);
   if (undeclared?.required === true)
     throw new HoldfastError(
@@ -238,7 +246,7 @@ export function defineSession(
         paths: [[name]],
       });
   }
-  return { attributes, undeclared, drop: new Set(drop) };
+  return { attributes, undeclared, drop: new Set(drop), codec: codecOf(types) };
 }
 
 function checkAttributes(attributes: Attributes): void {

@@ -1,6 +1,5 @@
 import { Backups } from '../backup/backups.ts';
 import { SteadyTime, systemClock } from '../clock.ts';
-import { msgpackCodec } from '../codec/msgpack.ts';
 import { loadDiffer } from '../diff/engine.ts';
 import { Draws, systemEntropy } from '../entropy.ts';
 import { Observers } from '../observe.ts';
@@ -24,7 +23,7 @@ export function lineOf<S extends object, V extends object>(
   const reader = logReader({ differ, limitBytes, clock, time });
   const context = { primary: store, clock, observers, reader, call, onRestored };
   return {
-    codec: msgpackCodec,
+    codec: options.definition.codec,
     differ,
     differencing: options.differencing ?? 'binary',
     compress: options.compress ?? 'auto',

@@ -19,7 +19,7 @@ export function made(codec: Codec, name: string, by: string, make: () => unknown
     throw new HoldfastError('ERR_INVALID', `${showPath([name])}: its ${by} ${why}`, { paths: [[name]] });
   }
   try {
-    const own = plainFor(name, value);
+    const own = plainFor({ name, types: codec.types }, value);
     codec.look(own, name);
     return own;
   } catch (error) {

@@ -8,7 +8,7 @@ import type { Tracked } from '../sync/compare.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
-import { Tracker, isKnownEqual } from '../tracking/tracker.ts';
+import { Tracker, isKnownTree } from '../tracking/tracker.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext, SessionParts } from './context.ts';
 import { classOf } from './definition.ts';
@@ -136,11 +136,16 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const given = valuesOf(definition, 'replace', values, (name) => !stays(name));
     this.#tracker.checkOpen();
     const { image } = this.#replica;
+    const written = this.#tracker.writeSet; // in these, something may be in several places by now
     const isThere = (name: string): boolean =>
-      image.value(name) !== undefined && slots.has(name) && isKnownEqual(slots.get(name), given[name]);
-    const written = Object.entries(given).filter(([name]) => !stays(name) && !isThere(name));
+      image.value(name) !== undefined &&
+      slots.has(name) &&
+      slots.owner(name).ids === undefined &&
+      !written.has(name) &&
+      isKnownTree(slots.get(name), given[name]);
+    const changed = Object.entries(given).filter(([name]) => !stays(name) && !isThere(name));
     const gone = slots.names().filter((name) => !Object.hasOwn(given, name) && !stays(name));
-    this.#tracker.assign(Object.fromEntries(written), gone);
+    this.#tracker.assign(Object.fromEntries(changed), gone);
     slots.arrange(Object.keys(given));
   }
 
@@ -306,6 +311,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       versions: slots.savedVersions(touched),
       value: (name: string) => slots.get(name),
       splice: (name: string, base: Uint8Array | undefined) => this.#tracker.splice(name, base, last),
+      named: (name: string) => slots.owner(name),
       encoded: (name: string, bytes: Uint8Array) => slots.encoded(name, bytes),
     };
     const { pushing, release } = this.#begin(tracked, last);

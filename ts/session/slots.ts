@@ -73,7 +73,7 @@ export class Slots implements AttributeSlots {
 
   #decoded(name: string, bytes: Uint8Array): unknown {
     const from = this.#storedVersion(name);
-    const value = decoded(this.#codec, this.#definition, name, bytes, from);
+    const value = decoded(this.#codec, this.#definition, name, bytes, from, this.owner(name));
     const { migrate, version = 0 } = specOf(this.#definition, name) ?? {};
     if (migrate === undefined || from >= version) this.owner(name).settle(bytes, value);
     return value;
@@ -107,7 +107,7 @@ export class Slots implements AttributeSlots {
 
   owner(name: string): Portions {
     let portions = this.#portions.get(name);
-    if (portions === undefined) this.#portions.set(name, (portions = new Portions()));
+    if (portions === undefined) this.#portions.set(name, (portions = new Portions(this.#codec.types)));
     return portions;
   }
 
@@ -128,7 +128,7 @@ export class Slots implements AttributeSlots {
       if (slot === undefined) continue;
       slot.loaded = false;
       slot.value = undefined;
-      this.owner(name).forget();
+      this.owner(name).release();
     }
   }
 
@@ -136,7 +136,7 @@ export class Slots implements AttributeSlots {
   delete(name: string): void {
     if (!this.#slots.delete(name)) return;
     this.#deleted.add(name);
-    this.#portions.get(name)?.forget();
+    this.#portions.get(name)?.release();
     this.#reshaped = true;
     if (this.#hasDefault(name)) this.#addDefault(name);
   }

@@ -3,7 +3,18 @@ export interface NotKept<Why extends string> {
   readonly why: Why;
 }
 
-type Leaf = string | number | bigint | boolean | null | undefined | Date | ArrayBuffer | ArrayBufferView;
+/**
+ * Classes of the application's own that definitions keep, by any names, so that types which have them compile: `declare
+ * module 'holdfast' { interface RegisteredClasses { money: Money } }`.
+ */
+// oxlint-disable-next-line no-empty-interface -- it is for others to add to
+export interface RegisteredClasses {}
+
+type Primitive = string | number | bigint | boolean | null | undefined;
+type Kept = Date | ArrayBuffer | ArrayBufferView | RegExp | URL | URLSearchParams;
+
+/** What is handed out as it is. */
+export type Leaf = Primitive | Kept | RegisteredClasses[keyof RegisteredClasses];
 
 // As interfaces they are looked into only where that is needed: types that contain themselves come to an end.
 interface ArrayOf<E> {

@@ -280,6 +280,6 @@ const copiedRecord = (record: ImageRecord): ImageRecord => ({ ...record, bytes: 
 const copiedImage = (image: SessionImage): SessionImage => ({ ...image, records: image.records.map(copiedRecord) });
 
 function showHint(hint: Hint): string {
-  if (hint.kind === 'resync') return hint.kind;
+  if (hint.kind === 'resync' || hint.kind === 'lost') return hint.kind;
   return hint.kind === 'changed' ? `changed ${hint.id}` : `${hint.kind} ${hint.id} t${hint.token}`;
 }

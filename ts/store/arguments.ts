@@ -2,7 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import { checkOptions, describe, flag, func, milliseconds, signal, text } from '../options.ts';
 import type { Rules } from '../options.ts';
 import type { Position } from '../position.ts';
-import { isToken } from '../token.ts';
+import { EPOCHS, isToken } from '../token.ts';
 import type { Acquire, LockOwner } from './lock.ts';
 import { shortId } from './row.ts';
 import type { Append, CallOptions, Capabilities, Durability, Expiry, Hint, ImageRecord, ListQuery } from './store.ts';
@@ -237,3 +237,9 @@ function checkAmount(name: string, unit: string, value: number): void {
 export function checkAbove(above: number): void {
   if (!isCount(above)) invalid(`promote takes the epoch to go above, a whole number, not ${describe(above)}`);
 }
+
+export const noEpoch = (above: number): HoldfastError =>
+  new HoldfastError(
+    'ERR_LIMIT',
+    `there is no epoch above ${above}: epochs end below ${EPOCHS}; copy the sessions into a new store`,
+  );

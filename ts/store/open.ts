@@ -16,18 +16,19 @@ export interface OpenOptions {
 }
 
 const KNOWN =
-  '`memory:` (a new one), `memory:name` (one for this process), the path of a folder, with or without `sqlite:` before it, or its `file://` URL';
+  '`memory:` (a new one), `memory:name` (one for this process), the path of a folder, with or without `sqlite:` before it, or its `file://` URL, `redis://host:6379` or `rediss://` (a Redis server)';
 /** Two letters at least: `C:\sessions` is a folder. */
 const SCHEME = /^([a-z][a-z0-9+.-]+):/i;
 
 /**
  * The store of an address: `memory:` is a new one in the process's memory, `memory:name` the same one for all who open
  * it in this process until the last of them closes it; the path of a folder, also as `sqlite:folder` or `file://` URL,
- * is the embedded store there, made when missing.
+ * is the embedded store there, made when missing. `redis://[user:password@]host[:port][/database][?prefix=hf]`, or
+ * `rediss://` for TLS, is a Redis server, reached over the package `redis` or `ioredis`.
  *
  * The driver is imported when it is first needed. `close()` closes what was opened here. `ERR_INVALID`: an unknown
- * scheme, or a folder that holds something else. `ERR_CORRUPT`: a damaged store. `ERR_UNAVAILABLE`: driver or folder
- * cannot be opened.
+ * scheme, or a folder that holds something else. `ERR_CORRUPT`: a damaged store. `ERR_UNAVAILABLE`: driver, folder or
+ * server cannot be opened or reached.
  */
 export async function openStore(url: string | URL, options: OpenOptions = {}): Promise<Store> {
   const address = url instanceof URL ? url.href : url;
@@ -35,12 +36,14 @@ export async function openStore(url: string | URL, options: OpenOptions = {}): P
     throw new HoldfastError('ERR_INVALID', `openStore takes the address of a store: ${KNOWN}`);
   checkOptions('openStore', options, { clock: clockRule, acceptOlder: flag });
   const place = parseAddress(address);
+  if (place.kind === 'redis') return openRedis(place.url, options);
   return place.kind === 'memory' ? openMemory(place.name, options) : openFolder(place.dir, options);
 }
 
 /** Where an address leads to. */
 export type Address =
   | { readonly kind: 'memory'; readonly name: string }
+  | { readonly kind: 'redis'; readonly url: string }
   | { readonly kind: 'folder'; readonly dir: string };
 
 /** `ERR_INVALID` for an unknown scheme, or one that names no folder. Whether the folder can be one is not looked at. */
@@ -53,6 +56,7 @@ export function parseAddress(address: string): Address {
   const scheme = SCHEME.exec(address)?.[1]?.toLowerCase();
   if (scheme === undefined) return { kind: 'folder', dir: address };
   if (scheme === 'memory') return { kind: 'memory', name: address.slice('memory:'.length) };
+  if (scheme === 'redis' || scheme === 'rediss') return { kind: 'redis', url: address };
   if (scheme === 'file') return { kind: 'folder', dir: folderOf(address) };
   if (scheme === 'sqlite') return { kind: 'folder', dir: folderAfter(address.slice('sqlite:'.length), address) };
   throw new HoldfastError(
@@ -70,6 +74,11 @@ async function openMemory(name: string, { clock }: OpenOptions): Promise<Store> 
 async function openFolder(dir: string, { clock, acceptOlder }: OpenOptions): Promise<Store> {
   const { SqliteStore } = await import('./sqlite.ts');
   return SqliteStore.open({ dir, clock, acceptOlder });
+}
+
+async function openRedis(url: string, { clock }: OpenOptions): Promise<Store> {
+  const { RedisStore } = await import('./redis.ts');
+  return RedisStore.open(url, { clock });
 }
 
 /** What stands behind `sqlite:`, a path or `//` and an absolute one. */

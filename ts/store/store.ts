@@ -236,6 +236,8 @@ export type Touched =
 export type Hint =
   | { readonly kind: 'recall' | 'grant'; readonly id: string; readonly token: Token }
   | { readonly kind: 'changed'; readonly id: string }
+  /** A record that was acknowledged is gone: the store came back without it, and another wrote first. */
+  | { readonly kind: 'lost'; readonly id: string; readonly position: Position }
   | { readonly kind: 'resync' };
 
 export interface Membership {

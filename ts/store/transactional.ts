@@ -4,15 +4,17 @@ import { HoldfastError } from '../errors.ts';
 import type { Position } from '../position.ts';
 import { EPOCHS } from '../token.ts';
 import type { Token } from '../token.ts';
-import { checkAbove, checkAppend, checkCall, checkId, checkIds, checkImage, checkList } from './arguments.ts';
+import { checkAbove, checkAppend, checkIds, checkImage, checkList, noEpoch } from './arguments.ts';
 import { checkListener, checkLock, checkRead, checkSweep, checkTouch, checkUnlock } from './arguments.ts';
 import type { About, Backend, Draft, View } from './backend.ts';
-import { Deadline } from './deadline.ts';
+import { Calls } from './calls.ts';
+import type { Deadline } from './deadline.ts';
 import type { LockOwner } from './lock.ts';
 import { lockView } from './lock-row.ts';
 import { rowAt } from './moment.ts';
 import type { Moment } from './moment.ts';
 import { headOf, tailOf } from './reads.ts';
+import { ownedAppend } from './owned.ts';
 import { Sweeper } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
 import type { Append, Appended, CallOptions, Capabilities, Hint, ListQuery, LockReply, LockRequest } from './store.ts';
@@ -44,29 +46,23 @@ export interface TransactionalOptions extends SweepOptions {
 export class TransactionalStore implements Store {
   readonly can: Capabilities;
   readonly #backend: Backend;
-  readonly #clock: Clock;
+  readonly #calls: Calls;
   readonly #time: SteadyTime;
-  readonly #boundMs: number;
   readonly #boot: string | undefined;
   readonly #sweeper: Sweeper;
-  #closed = false;
   #closing: Promise<void> | undefined;
-  /** Calls that `close` waits for. */
-  #underWay = 0;
-  #whenIdle: () => void = () => undefined;
 
   constructor(backend: Backend, options: TransactionalOptions) {
     this.can = options.can;
     this.#backend = backend;
-    this.#clock = options.clock;
+    this.#calls = new Calls(backend.name, options.clock, options.boundMs);
     this.#time = new SteadyTime(options.clock);
-    this.#boundMs = options.boundMs;
     this.#boot = options.boot;
     this.#sweeper = new Sweeper(this, options.clock, options);
   }
 
   async read(id: string, request: ReadRequest, options?: CallOptions): Promise<Tail> {
-    const deadline = this.#beginFor(id, options);
+    const deadline = this.#calls.beginFor(id, options);
     checkRead(request);
     const moment = this.#moment();
     const owned = { ...request, since: { ...request.since } };
@@ -124,10 +120,10 @@ export class TransactionalStore implements Store {
   }
 
   async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
-    const deadline = this.#begin(options);
+    const deadline = this.#calls.begin(options);
     checkListener(listener);
     // As one: `close` waits for all of it.
-    return this.#track(this.#join(listener, deadline));
+    return this.#calls.track(this.#join(listener, deadline));
   }
 
   async #join(listener: (hint: Hint) => void, deadline: Deadline): Promise<Membership> {
@@ -144,7 +140,7 @@ export class TransactionalStore implements Store {
       member,
       epoch,
       watch: async (ids, watchOptions) => {
-        const bound = this.#begin(watchOptions);
+        const bound = this.#calls.begin(watchOptions);
         if (!this.can.watch)
           throw new HoldfastError(
             'ERR_INVALID',
@@ -153,12 +149,12 @@ export class TransactionalStore implements Store {
         checkIds(ids);
         await bound.bound(watch(ids));
       },
-      leave: async (leaveOptions) => (this.#closed ? leave() : this.#begin(leaveOptions).bound(leave())),
+      leave: async (leaveOptions) => (this.#calls.closed ? leave() : this.#calls.begin(leaveOptions).bound(leave())),
     };
   }
 
   async list(query: ListQuery, options?: CallOptions): Promise<Page> {
-    const deadline = this.#begin(options);
+    const deadline = this.#calls.begin(options);
     checkList(query);
     const moment = this.#moment();
     const look = (view: View): Page => {
@@ -169,7 +165,7 @@ export class TransactionalStore implements Store {
   }
 
   async inspect(id: string, options?: CallOptions): ReturnType<Store['inspect']> {
-    const deadline = this.#beginFor(id, options);
+    const deadline = this.#calls.beginFor(id, options);
     const moment = this.#moment();
     const look = (view: View): Awaited<ReturnType<Store['inspect']>> => {
       const row = rowAt(view, id, moment);
@@ -182,9 +178,9 @@ export class TransactionalStore implements Store {
   }
 
   async sweep(request: SweepRequest, options?: CallOptions): ReturnType<Store['sweep']> {
-    const deadline = this.#begin(options);
+    const deadline = this.#calls.begin(options);
     checkSweep(request);
-    return this.#track(this.#sweep(request, deadline)); // as one: `close` waits for all of it
+    return this.#calls.track(this.#sweep(request, deadline)); // as one: `close` waits for all of it
   }
 
   async #sweep({ cursor, limit, graceMs }: SweepRequest, deadline: Deadline): ReturnType<Store['sweep']> {
@@ -192,24 +188,26 @@ export class TransactionalStore implements Store {
     const query = { limit, ...(cursor !== undefined && { cursor }) };
     const { page, due, births } = await this.#read(query, (view) => lookAhead(view, query, graceMs, moment), deadline);
     // What is deleted must not begin again: the mark is there before the first row goes.
-    if (births > 0) await this.#track(this.#backend.raise(() => ({ births }), deadline));
+    if (births > 0) await this.#calls.track(this.#backend.raise(() => ({ births }), deadline));
     // Offered at once, so that a backend can commit them together.
     const looks = due.map((id) =>
-      this.#track(this.#backend.write({ id }, (draft) => look(draft, id, graceMs, moment), deadline)).catch(passDamage),
+      this.#calls
+        .track(this.#backend.write({ id }, (draft) => look(draft, id, graceMs, moment), deadline))
+        .catch(passDamage),
     );
     const swept = (await Promise.all(looks)).filter(Boolean).length;
     return { swept, ...(page.cursor !== undefined && { cursor: page.cursor }) };
   }
 
   async promote(above: number, options?: CallOptions): Promise<{ readonly epoch: number }> {
-    const deadline = this.#begin(options);
+    const deadline = this.#calls.begin(options);
     checkAbove(above);
     const raising = this.#backend.raise((marks) => ({ epoch: nextEpoch(Math.max(above, marks.epoch)) }), deadline);
-    return { epoch: (await this.#track(raising)).epoch };
+    return { epoch: (await this.#calls.track(raising)).epoch };
   }
 
   async ping(options?: CallOptions): Promise<{ readonly epoch: number }> {
-    const deadline = this.#begin(options);
+    const deadline = this.#calls.begin(options);
     const { epoch } = await this.#read(undefined, (view) => view.marks(), deadline);
     return { epoch };
   }
@@ -220,61 +218,31 @@ export class TransactionalStore implements Store {
   }
 
   async #close(): Promise<void> {
-    this.#closed = true;
     this.#sweeper.stop();
-    if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    await this.#calls.close();
     await this.#backend.close();
   }
 
   /** `begin` checks the request and makes a copy of it, within the call. */
   async #change<Reply>(id: string, options: CallOptions | undefined, begin: () => Change<Reply>): Promise<Reply> {
-    const deadline = this.#beginFor(id, options);
+    const deadline = this.#calls.beginFor(id, options);
     const { run, whole } = begin();
-    this.#underWay += 1;
-    try {
+    const commit = async (): Promise<Reply> => {
       const { reply, notices, written } = await this.#backend.write({ id, whole }, run, deadline);
       for (const { kind, member, token } of notices) this.#backend.send(member, { kind, id, token });
       if (written === true && this.can.watch) this.#backend.changed(id);
       return reply;
-    } finally {
-      this.#leave();
-    }
+    };
+    return this.#calls.track(commit());
   }
 
   #read<T>(about: About | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {
-    return this.#track(this.#backend.read(about, run, deadline));
-  }
-
-  async #track<T>(work: Promise<T>): Promise<T> {
-    this.#underWay += 1;
-    try {
-      return await work;
-    } finally {
-      this.#leave();
-    }
-  }
-
-  #leave(): void {
-    this.#underWay -= 1;
-    if (this.#underWay === 0) this.#whenIdle();
+    return this.#calls.track(this.#backend.read(about, run, deadline));
   }
 
   #moment(): Moment {
     const { monotonic, wall, stamp } = this.#time.look();
     return { monotonic, wall, stamp, boot: this.#boot };
-  }
-
-  /** A call about one session. */
-  #beginFor(id: string, options: CallOptions | undefined): Deadline {
-    const deadline = this.#begin(options);
-    checkId(id);
-    return deadline;
-  }
-
-  #begin(options?: CallOptions): Deadline {
-    if (this.#closed) throw new HoldfastError('ERR_CLOSED', `the ${this.#backend.name} store is closed: open another`);
-    if (options !== undefined) checkCall(options);
-    return new Deadline(this.#clock, options ?? {}, this.#boundMs);
   }
 }
 
@@ -288,32 +256,9 @@ interface Change<Reply> {
   readonly whole?: boolean | undefined;
 }
 
-/** What the caller makes of its objects after the call is no business of the store's. */
-function ownedAppend(request: Append): Append {
-  const { parent, position, under, expiry, terms } = request;
-  return {
-    parent: { revision: parent.revision, nonce: parent.nonce },
-    position: { revision: position.revision, nonce: position.nonce },
-    kind: request.kind,
-    bytes: new Uint8Array(request.bytes),
-    under: typeof under === 'object' ? { ...under } : under,
-    expiry: expiry && { ...expiry },
-    begins: request.begins,
-    createdAt: request.createdAt,
-    first: request.first,
-    terms: terms && [...terms],
-    lock: request.lock,
-    durability: request.durability,
-    version: request.version,
-  };
-}
-
 function nextEpoch(above: number): number {
   if (above + 1 < EPOCHS) return above + 1;
-  throw new HoldfastError(
-    'ERR_LIMIT',
-    `there is no epoch above ${above}: epochs end below ${EPOCHS}; copy the sessions into a new store`,
-  );
+  throw noEpoch(above);
 }
 
 interface Ahead {

@@ -1,4 +1,5 @@
 import { BATCH_STRIDE } from '../diff/differ.ts';
+import type { Named } from '../codec/ids.ts';
 import type { AttributeChange } from '../log/body.ts';
 import { encodeDirectory } from '../log/image.ts';
 import type { Directory, Image, Value } from '../log/image.ts';
@@ -23,6 +24,8 @@ export interface Tracked {
    * was. Undefined: its value must be encoded. Asked once.
    */
   splice?(name: string, base: Uint8Array | undefined): Uint8Array | undefined;
+  /** What objects in several places of its value were called last. */
+  named?(name: string): Named;
   /** What it is encoded as, once this save is made: in memory that is kept. */
   encoded?(name: string, bytes: Uint8Array): void;
 }
@@ -99,10 +102,10 @@ function changesOf(
 function encodedFrom(line: Line, tracked: Tracked, name: string, base: Uint8Array | undefined): Uint8Array {
   const spliced = tracked.splice?.(name, base);
   if (spliced !== undefined) {
-    if (VERIFY) verify(spliced, line.codec.look(tracked.value(name), name), name);
+    if (VERIFY) verify(spliced, line.codec.look(tracked.value(name), name, { ids: tracked.named?.(name).ids }), name);
     return base === undefined || spliced === base || sameBytes(base, spliced) ? (base ?? spliced) : spliced;
   }
-  const seen = line.codec.look(tracked.value(name), name);
+  const seen = line.codec.look(tracked.value(name), name, tracked.named?.(name));
   return base !== undefined && sameBytes(base, seen) ? base : new Uint8Array(seen);
 }
 

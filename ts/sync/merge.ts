@@ -2,7 +2,9 @@ import { ABSENT } from '../conflict.ts';
 import type { Conflict } from '../conflict.ts';
 import { Merge } from '../graph/merge.ts';
 import type { MergePolicy } from '../graph/merge.ts';
+import { withCodec } from '../graph/values.ts';
 import type { Image } from '../log/image.ts';
+import { isShared } from '../tracking/tracker.ts';
 import { sameBytes } from './compare.ts';
 import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
@@ -89,13 +91,20 @@ class Merging {
     const part: Conflict = {
       path: [name],
       base: this.#rules.value(name, before, this.#base.versions.get(name) ?? 0),
-      mine: mine === undefined ? ABSENT : codec.decode(mine),
+      mine: mine === undefined ? ABSENT : codec.decode(mine, name),
       theirs:
-        theirs === undefined ? ABSENT : isUnknown ? codec.decode(theirs) : this.#rules.value(name, theirs, version),
+        theirs === undefined
+          ? ABSENT
+          : isUnknown
+            ? codec.decode(theirs, name)
+            : this.#rules.value(name, theirs, version),
     };
     if (isUnknown) return void this.conflicts.push(part);
     const merging = new Merge(policy);
-    const value = merging.value(part);
+    const { base, mine: one, theirs: other } = part;
+    // What is in several places has no place of its own: such a value is one part.
+    const isWhole = isShared(base) || isShared(one) || isShared(other);
+    const value = withCodec(codec, () => (isWhole ? merging.whole(part) : merging.value(part)));
     if (merging.conflicts.length > 0) this.conflicts.push(...merging.conflicts);
     else this.#merged.set(name, value === ABSENT ? undefined : codec.encode(value, name));
   }
@@ -106,7 +115,7 @@ class Merging {
       touched: [...merged.keys()],
       names: this.#names(names, versions !== undefined),
       versions: versions && this.#versions(versions),
-      value: (name) => this.#line.codec.decode(merged.get(name)!),
+      value: (name) => this.#line.codec.decode(merged.get(name)!, name),
       splice: (name) => merged.get(name),
     };
   }

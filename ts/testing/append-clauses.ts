@@ -218,6 +218,9 @@ export const appendClauses: Clauses = {
     await pass(LEASE_MS / 2);
     appended(await one.append('s', record(3, token, { lock: 'renew' })));
     assertAbout((await two.inspect('s')).lock.holder?.leaseLeftMs ?? 0, LEASE_MS);
+    await pass(LEASE_MS / 4);
+    appended(await one.append('s', record(4, token, { lock: 'leave' })));
+    assertAbout((await two.inspect('s')).lock.holder?.leaseLeftMs ?? 0, LEASE_MS * 0.75);
   },
   'an append gives the lock to the next when it is told to': async ({ one, two }) => {
     const { member: a } = await member(one);

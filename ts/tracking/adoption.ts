@@ -33,8 +33,17 @@ export class Adoption {
   #guests: Guest[] = [];
   /** One was assigned to another place, and may be in two. */
   #moved = false;
+  /** Parts of the tree, of earlier uses, that were put into what was assigned: they stay what they are. */
+  #parts: Set<object> | undefined;
   /** What takes the place of what, in the value that is being taken in. */
   #taken: Map<object, object> | undefined;
+  /** What was met again before it was known that a copy takes its place. */
+  #again: Set<object> | undefined;
+  /** There was such a one: all is copied, in a second round, so that it is one object still. */
+  #split = false;
+  #whole = false;
+  /** Of parts of other attributes. */
+  #copies: Map<object, object> | undefined;
 
   constructor(attribute: Attribute) {
     this.#attribute = attribute;
@@ -49,13 +58,19 @@ export class Adoption {
     if (!isObject(value)) return value;
     const { round } = this.#attribute;
     try {
-      const taken = this.#take(value, 0);
+      let taken = this.#take(value, 0);
+      if (this.#split) {
+        this.#taken = undefined;
+        this.#whole = true;
+        taken = this.#take(value, 0);
+      }
       if (this.#attribute.round !== round) throw savedMeanwhile(this.#attribute.name);
       return taken;
     } catch (cause) {
       throw unreadable(cause, this.#attribute.name, value);
     } finally {
-      this.#taken = undefined;
+      this.#taken = this.#again = this.#copies = undefined;
+      this.#split = this.#whole = false;
     }
   }
 
@@ -79,6 +94,7 @@ export class Adoption {
   detach(round: number): void {
     if (this.#guests.length > 0 && !this.#leave(this.#guests.splice(0))) this.#hold(round);
     this.#moved = false;
+    this.#parts = undefined;
   }
 
   #hold(round: number): void {
@@ -111,8 +127,9 @@ export class Adoption {
     const copies = new Map<object, object>();
     // What was handed out of it goes on being part of the state, and is compared at each save.
     for (const shown of attribute.exposures?.values() ?? []) copies.set(shown, shown);
+    for (const part of this.#parts ?? []) copies.set(part, part);
     try {
-      for (const { raw } of places) ownCopy(raw, copies);
+      for (const { raw } of places) ownCopy(attribute, raw, copies);
     } catch {
       return false; // a part of a state is in it; or what is wrong is found again, with its path, when it is encoded
     }
@@ -120,7 +137,7 @@ export class Adoption {
     attribute.exposures?.follow(copies);
     for (const { parent, key, raw } of places)
       // In the copy of what holds it, it is one already.
-      if (!copies.has(parent)) attribute.put(parent, key, copies.get(raw)!);
+      if ((copies.get(parent) ?? parent) === parent) attribute.put(parent, key, copies.get(raw)!);
     return true;
   }
 
@@ -137,32 +154,40 @@ export class Adoption {
   #take(value: unknown, depth: number): unknown {
     if (!isObject(value)) return value;
     const attribute = this.#attribute;
+    const known = this.#taken?.get(value);
+    if (known !== undefined && known !== value) return known;
     const node = nodeOf(value);
     const kind = kindOf(value);
-    if (node === undefined ? isState(value) : node.owner !== attribute.owner)
-      return this.#takeCopy(value, plainFor(attribute.name, value), depth);
+    if (node === undefined ? isState(value) : node.owner !== attribute.owner) return this.#takeCopy(value, depth);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
     if (node !== undefined && types.isDate(node.raw)) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
       (attribute.changes.moved ??= new Set()).add(node.raw);
-      this.#moved ||= node.born >= attribute.firstRound;
+      if (node.born >= attribute.firstRound) this.#moved = true;
+      else (this.#parts ??= new Set()).add(node.raw);
       return node.raw;
     }
     if (depth > DEPTH_LIMIT) throw tooDeep(attribute.name);
-    const known = this.#taken?.get(value);
-    if (known !== undefined) return known;
     this.#hold(attribute.changes.round); // not by its proxy: the application holds it
-    if (node?.attribute === attribute && !replaced.has(value)) {
-      attribute.changes.incomplete = 'an object was assigned twice'; // also in place of `ASSIGNED`
-      return value;
-    }
+    const isAgain = known === value || (node?.attribute === attribute && !replaced.has(value));
+    if (isAgain && !this.#whole) return this.#meetAgain(value);
+    if (replaced.has(value)) this.#remember(value, value);
     attribute.own(value);
     if (kind === 'opaque') return value;
     return kind === 'tree' ? this.#takeTree(value as Tree, depth) : this.#takeCollection(value as Collection, depth);
   }
 
-  #takeCopy(value: object, copy: object, depth: number): unknown {
+  /** The application's own object, in a further place. One that is frozen would get a copy in each. */
+  #meetAgain(value: object): object {
+    this.#attribute.changes.incomplete = 'an object was assigned twice'; // also in place of `ASSIGNED`
+    if (Object.isExtensible(value)) (this.#again ??= new Set()).add(value);
+    else this.#split = true;
+    return value;
+  }
+
+  #takeCopy(value: object, depth: number): unknown {
+    const copy = plainFor(this.#attribute, value, (this.#copies ??= new Map()));
     if (copy === value) return value; // an instance of an unknown class
     const { aliased, heldSince } = this;
     const taken = this.#take(copy, depth);
@@ -174,11 +199,13 @@ export class Adoption {
   /** While a value is taken in, what is met again is the same copy again. */
   #remember(value: object, copy: object): void {
     (this.#taken ??= new Map()).set(value, copy);
+    this.#split ||= copy !== value && this.#again?.has(value) === true;
   }
 
   #takeTree(value: Tree, depth: number): Tree {
     if (Array.isArray(value)) this.#checkArray(value);
     let tree = value;
+    if (this.#whole) this.#remember(value, (tree = this.#attribute.thaw(value)));
     for (const key of keysOf(value)) {
       const child = value[key as string];
       if (!isObject(child)) continue;
@@ -201,6 +228,7 @@ export class Adoption {
 
   /** One that is frozen, as immer leaves them, is copied as well: its own methods refuse. */
   #takeCollection(value: Collection, depth: number): Collection {
+    if (this.#whole) return this.#copyCollection(value, depth);
     let same = Object.isExtensible(value);
     const take = (member: unknown): unknown => {
       const taken = this.#take(member, depth + 1);
@@ -210,7 +238,19 @@ export class Adoption {
     const taken =
       value instanceof Map ? Array.from(value, ([key, member]) => [take(key), take(member)]) : Array.from(value, take);
     if (same) return value;
-    const copy = value instanceof Map ? new Map(taken as [unknown, unknown][]) : new Set(taken);
+    return this.#copied(value, value instanceof Map ? new Map(taken as [unknown, unknown][]) : new Set(taken));
+  }
+
+  #copyCollection(value: Collection, depth: number): Collection {
+    const copy = this.#copied(value, value instanceof Map ? new Map<unknown, unknown>() : new Set<unknown>());
+    const take = (member: unknown): unknown => this.#take(member, depth + 1);
+    for (const [key, member] of value.entries())
+      if (copy instanceof Map) copy.set(take(key), take(member));
+      else copy.add(take(member));
+    return copy;
+  }
+
+  #copied(value: Collection, copy: Collection): Collection {
     this.#attribute.own(copy);
     this.#remember(value, copy);
     replaced.set(value, copy);

@@ -1,7 +1,8 @@
 import { types } from 'node:util';
 import { valueAt, type ChangeSet } from './change-set.ts';
 import { isLong, isObject, kindOf, type Tree } from './kinds.ts';
-import { addParts } from './result.ts';
+import { isShared } from './identities.ts';
+import { addParts } from './parts.ts';
 import { isTracked, nodeOfRaw, type Node } from './nodes.ts';
 
 /** A value that was put into the tree, and may be the application's. */
@@ -51,7 +52,8 @@ export class Assignment {
   /** False: `old` is useless, in part made into `now`, which is as it was. */
   make(key: unknown, old: object, now: object): boolean {
     try {
-      return !(this.#terms.shown && this.#holdsTracked(now)) && this.#inside(key, old, now);
+      if (isShared(now) || (this.#terms.shown && this.#holdsTracked(now))) return false;
+      return this.#inside(key, old, now);
     } catch {
       return false; // what is wrong with it is found again, with its path, when it is encoded
     }
@@ -248,50 +250,57 @@ function put(holder: object, key: unknown, value: unknown): void {
 }
 
 /**
- * Whether both are encoded alike: keys in the same order. False where that is not known, and where `a` has one that is
- * `kept` and `b` has another one in its place.
+ * Whether both are encoded alike, and nothing is in several places of `b`; as little as it is of `tree`. False where that
+ * cannot be told: what cannot be read, or is too deep, is refused where it is assigned.
  */
-export function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>): boolean {
-  if (Object.is(a, b)) return true;
-  if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
-  if (kept?.has(a) === true) return false;
-  const kind = kindOf(a);
-  if ((kind === 'map' || kind === 'set') && Object.keys(b).length > 0) return false; // it is refused
-  switch (kind) {
-    case 'opaque':
-      return sameOpaque(a, b);
-    case 'map':
-      return equalLists([...(a as Map<unknown, unknown>)].flat(), [...(b as Map<unknown, unknown>)].flat(), kept);
-    case 'set':
-      return equalLists([...(a as Set<unknown>)], [...(b as Set<unknown>)], kept);
-    default:
-      return Array.isArray(a) ? equalLists(a, b as unknown as List, kept) : equalTrees(a as Tree, b as Tree, kept);
-  }
-}
-
-/** As `isEqual`; false where that cannot be told: what cannot be read, or is too deep, is refused where it is assigned. */
-export function isKnownEqual(a: unknown, b: unknown): boolean {
+export function isKnownTree(tree: unknown, b: unknown): boolean {
   try {
-    return isEqual(a, b);
+    return isEqual(tree, b, undefined, new Set());
   } catch {
     return false;
   }
 }
 
-function equalTrees(a: Tree, b: Tree, kept: ReadonlySet<object> | undefined): boolean {
+/**
+ * Of values of which one has nothing in several places: whether both are encoded alike, keys in the same order. False
+ * where that is not known, where `a` has one that is `kept` and `b` has another one in its place, and where `b` has one
+ * that was `met`.
+ */
+function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>, met?: Set<object>): boolean {
+  if (Object.is(a, b)) return true;
+  if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  if (kept?.has(a) === true) return false;
+  const kind = kindOf(a);
+  if (met !== undefined && kind !== 'opaque' && met.size === met.add(b).size) return false;
+  if ((kind === 'map' || kind === 'set') && Object.keys(b).length > 0) return false; // it is refused
+  switch (kind) {
+    case 'opaque':
+      return sameOpaque(a, b);
+    case 'map':
+      return equalLists([...(a as Map<unknown, unknown>)].flat(), [...(b as Map<unknown, unknown>)].flat(), kept, met);
+    case 'set':
+      return equalLists([...(a as Set<unknown>)], [...(b as Set<unknown>)], kept, met);
+    default:
+      return Array.isArray(a)
+        ? equalLists(a, b as unknown as List, kept, met)
+        : equalTrees(a as Tree, b as Tree, kept, met);
+  }
+}
+
+function equalTrees(a: Tree, b: Tree, kept: ReadonlySet<object> | undefined, met: Set<object> | undefined): boolean {
   const keys = Object.keys(a);
   const others = Object.keys(b);
   if (keys.length !== others.length || Object.getOwnPropertySymbols(b).length > 0) return false;
   for (let i = 0; i < keys.length; i += 1) {
     const key = keys[i]!;
-    if (key !== others[i] || !isEqual(a[key], b[key], kept)) return false;
+    if (key !== others[i] || !isEqual(a[key], b[key], kept, met)) return false;
   }
   return true;
 }
 
-function equalLists(a: List, b: List, kept: ReadonlySet<object> | undefined): boolean {
+function equalLists(a: List, b: List, kept: ReadonlySet<object> | undefined, met: Set<object> | undefined): boolean {
   if (a.length !== b.length || isLong(a) || hasHoles(a, 0, a.length) || hasHoles(b, 0, b.length)) return false;
-  for (let i = 0; i < a.length; i += 1) if (!isEqual(a[i], b[i], kept)) return false;
+  for (let i = 0; i < a.length; i += 1) if (!isEqual(a[i], b[i], kept, met)) return false;
   return true;
 }
 

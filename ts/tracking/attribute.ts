@@ -1,14 +1,28 @@
+import type { Named } from '../codec/ids.ts';
+import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError } from '../errors.ts';
 import { findSteps, showPath, type Path, type PathStep } from '../path.ts';
-import { Assignment, reduceParts, type AssignmentTerms, type Placed } from './assignment.ts';
-import { ASSIGNED, BYTES_A_MARK, ChangeSet, nextRound, valueAt } from './change-set.ts';
+import { ASSIGNED, ChangeSet, nextRound, valueAt } from './change-set.ts';
 import type { AttributeClass } from './classes.ts';
 import { Adoption } from './adoption.ts';
 import { Exposures } from './exposures.ts';
 import { FollowingHandler, TreeHandler, standInFor } from './handlers.ts';
-import { isLong, isObject, kindOf, refill, thawed, type Collection, type Kind, type Tree } from './kinds.ts';
+import {
+  isFrozenTree,
+  isInherited,
+  isLong,
+  isObject,
+  kindOf,
+  refill,
+  thawed,
+  type Collection,
+  type Kind,
+  type Tree,
+} from './kinds.ts';
 import { Lent } from './lent.ts';
 import { Node, nodeOf, nodeOfRaw, replaced, setNode, stepsTo } from './nodes.ts';
+import { keepIds } from './identities.ts';
+import { Reduction } from './reduction.ts';
 import { standInOf } from './stand-in.ts';
 
 /** What an attribute needs of its tracker. */
@@ -22,7 +36,9 @@ export interface Host {
 }
 
 /** Stands for an attribute from one tracker to the next, and knows what it was encoded as last. */
-export interface Owner {
+export interface Owner extends Named {
+  /** Classes whose instances are kept. */
+  readonly types: ValueTypes;
   /**
    * The bytes of `root`, which were `base` before what `changes` tells, if any; `base` itself where nothing has changed.
    * Undefined: they are not known, and it must be encoded whole.
@@ -60,6 +76,7 @@ export class Attribute {
   #host: Host;
   readonly #trees: TreeHandler = new TreeHandler(this);
   #adopting: Adoption | undefined;
+  #reducing: Reduction | undefined;
   /** What was taken in from then on may have moved to copies, and what was handed out for it with it. */
   readonly firstRound: number = this.round;
   /** Why nothing inside can be changed; undefined: it can. */
@@ -84,6 +101,10 @@ export class Attribute {
     return (this.#adopting ??= new Adoption(this));
   }
 
+  get #reduction(): Reduction {
+    return (this.#reducing ??= new Reduction(this, this.#adoption));
+  }
+
   /**
    * The attribute's bytes, put together from `base` and what was written since that was saved; `base` itself if nothing
    * was. Undefined: it must be encoded whole. What is written from now on belongs to the next save. `ends`: there is
@@ -106,8 +127,8 @@ export class Attribute {
     round: number,
   ): Uint8Array | undefined {
     const from = base === undefined ? undefined : this.owner.valueOf(base);
-    if (changes?.incomplete === ASSIGNED && isObject(from) && (ends || !this.#isShown(from))) {
-      const reduced = this.#reduced(changes, from, base!);
+    if (changes?.incomplete === ASSIGNED && isObject(from) && (ends || !this.#reduction.isShown(from))) {
+      const reduced = this.#reduction.whole(changes, from, base!);
       if (reduced !== undefined) {
         const target = this.owner.splice(base!, this.root, reduced);
         reduced.drop();
@@ -116,80 +137,25 @@ export class Attribute {
       }
     }
     const known = base !== undefined && !this.#isUnknown(changes);
-    const reduced = known && changes !== undefined && isObject(from) && this.#reduceParts(changes, from, base, ends);
+    const reduced =
+      known && changes !== undefined && isObject(from) && this.#reduction.parts(changes, from, base, ends);
     if (!reduced) this.#adopting?.detach(round);
     if (!known) this.owner.forget();
     const target = known ? this.owner.splice(base, this.root, changes) : undefined;
     if (reduced) this.#adopting?.detach(round);
+    if (target === undefined && this.owner.ids !== undefined) keepIds(this, changes, from);
     return target;
-  }
-
-  /** Whether there were such parts. */
-  #reduceParts(changes: ChangeSet, from: object, base: Uint8Array, ends: boolean): boolean {
-    const node = nodeOfRaw(from);
-    if (from !== this.root || node === undefined || this.exposures !== undefined) return false;
-    if (changes.marks * BYTES_A_MARK > base.length) return false;
-    const placed: Placed[] = [];
-    const reduced = reduceParts(changes, node, placed, (old, now) =>
-      (!ends && this.#isShown(old)) || this.#isShown(now) || changes.moved?.has(old) === true
-        ? undefined
-        : this.#termsFor(changes, old, base),
-    );
-    if (reduced) this.#adoption.note(placed);
-    return reduced;
-  }
-
-  #termsFor({ moved }: ChangeSet, old: object, base: Uint8Array): AssignmentTerms {
-    return {
-      most: base.length / BYTES_A_MARK,
-      kept: moved,
-      shown: this.#isShown(old),
-      nodeFor: (raw, parent, key) => this.#nodeFor(raw, parent, key),
-    };
   }
 
   /** What was changed was not noted, in whole or in part. */
   #isUnknown(changes: ChangeSet | undefined): boolean {
     if (this.exposures?.changed === true || changes?.incomplete !== undefined) return true;
-    return this.#isHeld(changes?.round ?? Infinity);
+    // The application may have changed parts, since before that round.
+    return this.#adopting !== undefined && this.#adopting.heldSince < (changes?.round ?? Infinity);
   }
 
-  /** The application may have changed parts, since before that round. */
-  #isHeld(round: number): boolean {
-    return this.#adopting !== undefined && this.#adopting.heldSince < round;
-  }
-
-  /** Makes `from`, the value as it was, into the one that was assigned, and tells how. Undefined: it cannot be told. */
-  #reduced(assigned: ChangeSet, from: object, base: Uint8Array): ChangeSet | undefined {
-    const now = this.root;
-    if (!isObject(now) || assigned.marks > 0 || this.exposures !== undefined || this.#isHeld(assigned.round))
-      return undefined;
-    if (this.#isShown(now)) return undefined; // it may be changed by what was handed out of it
-    const changes = new ChangeSet(assigned.round, this);
-    const assignment = new Assignment(changes, this, this.#termsFor(assigned, from, base));
-    this.#host.replaceRoot(this.name, from);
-    if (assigned.moved?.has(from) === true || !assignment.make(this.name, from, now)) {
-      this.#host.replaceRoot(this.name, now);
-      this.owner.forget();
-      return undefined;
-    }
-    this.#adoption.note(assignment.placed);
-    return changes;
-  }
-
-  /** It, and maybe parts of it, were handed out here: they go on showing what it was, whatever takes its place. */
-  #isShown(root: object): boolean {
-    const node = nodeOfRaw(root);
-    return node?.attribute === this && node.proxy !== undefined;
-  }
-
-  #nodeFor(raw: object, parent: object, key: unknown): Node {
-    const known = nodeOfRaw(raw);
-    const node = known?.owner === this.owner ? known : new Node(raw, this, 0);
-    if (node !== known) setNode(raw, node);
-    node.parent = parent;
-    node.key = key;
-    return node;
+  get types(): ValueTypes {
+    return this.owner.types;
   }
 
   get root(): unknown {
@@ -387,13 +353,4 @@ export class Attribute {
     else if (Array.isArray(parent) && !isLong(parent) && parent.includes(date))
       parent[parent.indexOf(date)] = new Date(date);
   }
-}
-
-function isFrozenTree(value: unknown): value is object {
-  return isObject(value) && !Object.isExtensible(value) && kindOf(value) === 'tree';
-}
-
-/** `tree.__proto__` and the like: not part of the state. */
-function isInherited(parent: object | undefined, key: unknown): boolean {
-  return parent !== undefined && typeof key === 'string' && kindOf(parent) === 'tree' && !Object.hasOwn(parent, key);
 }

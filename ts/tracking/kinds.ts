@@ -50,3 +50,12 @@ export function refill(raw: Collection, change: (member: unknown) => unknown): v
     else raw.add(change(key));
   }
 }
+
+export function isFrozenTree(value: unknown): value is object {
+  return isObject(value) && !Object.isExtensible(value) && kindOf(value) === 'tree';
+}
+
+/** `tree.__proto__` and the like: not part of the state. */
+export function isInherited(parent: object | undefined, key: unknown): boolean {
+  return parent !== undefined && typeof key === 'string' && kindOf(parent) === 'tree' && !Object.hasOwn(parent, key);
+}

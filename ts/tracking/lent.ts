@@ -6,8 +6,9 @@ import { copyOpaque } from './plain.ts';
 type Setter = (this: Date, ...args: unknown[]) => unknown;
 
 /**
- * What is handed out of an attribute that is read-only, in place of Dates and bytes, which cannot be frozen: copies. The
- * setters of a Date's throw. What is done to bytes is seen when they are compared, at the next save.
+ * What is handed out of an attribute that is read-only, in place of Dates, bytes and instances, which cannot be frozen:
+ * copies. The setters of a Date's throw. What is done to bytes is seen when they are compared, at the next save; what is
+ * done to an instance's copy is lost.
  */
 export class Lent {
   readonly #attribute: Attribute;
@@ -24,7 +25,7 @@ export class Lent {
     const known = this.#copies.get(raw);
     // Gone: transferred to another thread, say, as its owner may.
     if (known !== undefined && lengthOf(known) === lengthOf(raw)) return known;
-    const copy = copyOpaque(raw);
+    const copy = copyOpaque(raw, this.#attribute.types);
     if (copy === raw) return raw; // an instance of another class, which no save will take
     this.#mark(raw, copy);
     this.#copies.set(raw, copy);
@@ -34,6 +35,7 @@ export class Lent {
   /** Part of the attribute whose copy was changed since it was handed out. */
   changed(): object | undefined {
     for (const [raw, copy] of this.#copies) {
+      if (!isBytes(raw)) continue; // an instance: what is done to a copy of it is lost
       if (lengthOf(copy) !== lengthOf(raw)) this.#copies.delete(raw);
       else if (!bytesOf(copy).equals(bytesOf(raw))) return raw;
     }
@@ -58,6 +60,7 @@ export class Lent {
   }
 }
 
+const isBytes = (value: object): boolean => ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
 const lengthOf = (value: object): number => (value as ArrayBufferView).byteLength;
 
 function bytesOf(value: object): Buffer {

@@ -33,6 +33,8 @@ export class Node {
   notes: Notes | undefined;
   /** Where its entries lie in the attribute's bytes: its owner's knowledge. */
   spans: object | undefined;
+  /** The last walk that came by, which must not come twice. */
+  visit = 0;
 
   constructor(
     raw: object,

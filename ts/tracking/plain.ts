@@ -1,9 +1,13 @@
-import { types } from 'node:util';
+import { types as kinds } from 'node:util';
+import { BUILT_IN_TYPES } from '../codec/built-in-types.ts';
+import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError } from '../errors.ts';
 import { showPath } from '../path.ts';
 import { DEPTH_LIMIT, isLong, isObject, keysOf, kindOf, type Kind } from './kinds.ts';
 import { isLent, nodeOf } from './nodes.ts';
 import { unreadable } from './unreadable.ts';
+
+const { isDate } = kinds;
 
 /**
  * A deep copy without proxies, as `structuredClone` and `postMessage` need it. Instances of unknown classes stay as
@@ -17,12 +21,18 @@ export function plain<T>(value: T): T {
   }
 }
 
-/** As `plain`, for the attribute `name`, which its error names. */
-export function plainFor<T>(name: string, value: T): T {
+/** What a copy is for: an attribute, which errors name, and the classes whose instances it keeps. */
+export interface Purpose {
+  readonly name: string;
+  readonly types: ValueTypes;
+}
+
+/** As `plain`, for an attribute; what is among `copies` already stands for what it was copied from. */
+export function plainFor<T>(purpose: Purpose, value: T, copies: Map<object, object> = new Map()): T {
   try {
-    return copy(value, new Map(), 0, name) as T;
+    return copy(value, copies, 0, purpose) as T;
   } catch (cause) {
-    throw unreadable(cause, name, value);
+    throw unreadable(cause, purpose.name, value);
   }
 }
 
@@ -32,8 +42,8 @@ export function plainCopy<T>(value: T, copies: Map<object, object>): T {
 }
 
 /** As `plainCopy`; throws where a part of a state is inside, or what no save takes and a copy would not have. */
-export function ownCopy<T>(value: T, copies: Map<object, object>): T {
-  return copy(value, copies, 0, undefined, true) as T;
+export function ownCopy<T>(purpose: Purpose, value: T, copies: Map<object, object>): T {
+  return copy(value, copies, 0, purpose, true) as T;
 }
 
 export function tooDeep(name: string | undefined): HoldfastError {
@@ -42,22 +52,33 @@ export function tooDeep(name: string | undefined): HoldfastError {
   return new HoldfastError('ERR_LIMIT', `${what} is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, details);
 }
 
-/** Dates and bytes copied; instances of unknown classes as they are. */
-export function copyOpaque(value: object): object {
-  if (types.isDate(value)) return new Date(value);
+const itself = (data: unknown): unknown => data;
+
+/** Dates, bytes and instances copied, these with what `part` makes of their data; those of unknown classes as they are. */
+export function copyOpaque(value: object, types: ValueTypes, part: Part = itself): object {
+  if (isDate(value)) return new Date(value);
   if (Buffer.isBuffer(value)) return Buffer.from(value);
   if (value instanceof ArrayBuffer) return value.slice(0);
-  if (!ArrayBuffer.isView(value)) return value;
+  if (!ArrayBuffer.isView(value)) return copyInstance(value, types, part);
   const bytes = value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength);
   return new (value.constructor as new (buffer: ArrayBufferLike) => object)(bytes);
 }
 
-/** `name`: of the attribute that it is for, or part of. `own`: there is no part of a state in it. */
+/** What is wrong with it is found again, with its path, when it is encoded. */
+function copyInstance(value: object, types: ValueTypes, part: Part): object {
+  try {
+    return types.copy(value, part);
+  } catch {
+    return value;
+  }
+}
+
+/** `purpose`: or what it is part of. `own`: there is no part of a state in it. */
 function copy(
   value: unknown,
   copies: Map<object, object>,
   depth: number,
-  name: string | undefined,
+  purpose: Purpose | undefined,
   own: boolean = false,
 ): unknown {
   if (!isObject(value)) return value;
@@ -70,14 +91,15 @@ function copy(
   const raw = node === undefined || isLent(node, value) ? value : node.raw;
   const done = copies.get(raw);
   if (done !== undefined) return done;
-  const at = name ?? node?.attribute.name;
-  if (depth >= DEPTH_LIMIT) throw tooDeep(at);
+  const at = purpose ?? node?.attribute;
+  if (depth >= DEPTH_LIMIT) throw tooDeep(at?.name);
   const kind = kindOf(raw);
   if (own) checkKept(raw, kind);
   const part = (child: unknown): unknown => copy(child, copies, depth + 1, at, own);
   if (kind === 'map') return copyMap(raw as Map<unknown, unknown>, copies, part);
   if (kind === 'set') return copySet(raw as Set<unknown>, copies, part);
-  return kind === 'opaque' ? remember(copies, raw, copyOpaque(raw)) : copyTree(raw, copies, part);
+  if (kind === 'tree') return copyTree(raw, copies, part);
+  return remember(copies, raw, copyOpaque(raw, at?.types ?? BUILT_IN_TYPES, part));
 }
 
 function checkKept(raw: object, kind: Kind): void {
@@ -88,7 +110,7 @@ function checkKept(raw: object, kind: Kind): void {
         ? prototype === Array.prototype
         : Object.getOwnPropertySymbols(raw).length === 0
       : kind === 'opaque'
-        ? !types.isDate(raw) || prototype === Date.prototype
+        ? !isDate(raw) || prototype === Date.prototype
         : Object.keys(raw).length === 0;
   if (!isKept) throw new HoldfastError('ERR_INVALID', 'a copy would be another value');
 }

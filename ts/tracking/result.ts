@@ -1,5 +1,6 @@
 import { ARRAY_ITERATOR } from './array-methods.ts';
 import { DEPTH_LIMIT, isObject, kindOf } from './kinds.ts';
+import { addParts } from './parts.ts';
 import { MAP_ITERATOR } from './map-methods.ts';
 import { isTracked } from './nodes.ts';
 import { plainCopy } from './plain.ts';
@@ -35,20 +36,6 @@ function holdsState(result: unknown): boolean {
     addParts(value, open);
   }
   return false;
-}
-
-/** A longer array may be all but empty. */
-const LONG_ARRAY = 10_000_000;
-
-/** What is directly in `value`. */
-export function addParts(value: object, parts: object[]): void {
-  const add = (part: unknown): void => void (isObject(part) && parts.push(part));
-  const kind = kindOf(value);
-  if (kind === 'opaque') return;
-  if (Array.isArray(value) && value.length < LONG_ARRAY) for (let i = 0; i < value.length; i += 1) add(value[i]);
-  else if (kind === 'map') for (const entry of value as Map<unknown, unknown>) entry.forEach(add);
-  else if (kind === 'set') for (const member of value as Set<unknown>) add(member);
-  else for (const key of Object.keys(value)) add(Object.getOwnPropertyDescriptor(value, key)?.value);
 }
 
 /** Copies containers, and in them parts of the state. */

@@ -1,3 +1,6 @@
+import { BUILT_IN_TYPES } from '../codec/built-in-types.ts';
+import type { Ids } from '../codec/ids.ts';
+import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import { showPath } from '../path.ts';
 import { Attribute, type Host, type Owner } from './attribute.ts';
@@ -6,7 +9,8 @@ import { ASSIGNED } from './change-set.ts';
 import { plainFor } from './plain.ts';
 import { invalid, notDeclared, stateOf } from './state.ts';
 
-export { isKnownEqual } from './assignment.ts';
+export { isKnownTree } from './assignment.ts';
+export { isShared } from './identities.ts';
 export { unwrap } from './nodes.ts';
 export { plain, plainFor } from './plain.ts';
 export { withoutState } from './result.ts';
@@ -33,6 +37,9 @@ export interface AttributeSlots {
 
 /** Knows nothing. */
 class Nobody implements Owner {
+  readonly types: ValueTypes = BUILT_IN_TYPES;
+  ids: Ids | undefined;
+
   splice(): undefined {
     return undefined;
   }
@@ -271,7 +278,7 @@ export class Tracker implements Host {
     if (this.slots.has(name))
       throw invalid(`${showPath([name])} is immutable and already set: it cannot be set again`, name);
     // A copy, so that whoever still holds the value cannot change it.
-    return { attribute, value, adopted: attribute.adopt(plainFor(name, value)) };
+    return { attribute, value, adopted: attribute.adopt(plainFor(attribute, value)) };
   }
 
   put({ attribute, value, adopted }: Taken): void {

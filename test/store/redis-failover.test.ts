@@ -1,0 +1,309 @@
+import { describe, expect, it } from 'vitest';
+import { ORIGIN } from '../../ts/position.ts';
+import { defineSession, mutable } from '../../ts/session/definition.ts';
+import type { RepositoryOf } from '../../ts/session/definition.ts';
+import { SessionRepository } from '../../ts/session/repository.ts';
+import { RedisStore } from '../../ts/store/redis.ts';
+import type { Hint } from '../../ts/store/store.ts';
+import { RedisLinkage } from './redis-link.ts';
+import { answered, record, sleep } from './redis-records.ts';
+import { NO_REDIS, RedisServer, command, newClient } from './redis-server.ts';
+import type { ClientName } from './redis-server.ts';
+
+const FAIL_OVERS = Number(process.env['HOLDFAST_FAIL_OVERS'] ?? 5);
+const LAG_MS = 100;
+const CLIENTS: readonly ClientName[] = ['redis', 'ioredis', 'redis'];
+
+/** A primary, and a replica that lags. */
+class Pair {
+  readonly #lagging: RedisLinkage;
+  readonly #primary: RedisServer;
+  readonly #replica: RedisServer;
+  readonly #fronts: RedisLinkage[] = [];
+
+  private constructor(lagging: RedisLinkage, primary: RedisServer, replica: RedisServer) {
+    this.#lagging = lagging;
+    this.#primary = primary;
+    this.#replica = replica;
+  }
+
+  static async start(): Promise<Pair> {
+    const primary = await RedisServer.start('--repl-diskless-sync-delay', '0');
+    const lagging = await RedisLinkage.open(primary.port, LAG_MS);
+    const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(lagging.port));
+    const asking = await newClient('redis', replica);
+    for (const end = Date.now() + 30_000; ; await sleep(20)) {
+      if (String(await command(asking, 'INFO', 'replication')).includes('link_status:up')) break;
+      expect(Date.now()).toBeLessThan(end);
+    }
+    return new Pair(lagging, primary, replica);
+  }
+
+  /** Where a client finds whichever is the primary. */
+  async front(): Promise<RedisLinkage> {
+    const front = await RedisLinkage.open(this.#primary.port);
+    this.#fronts.push(front);
+    return front;
+  }
+
+  /** What is on its way to the replica is gone. */
+  async failOver(): Promise<void> {
+    for (const link of [this.#lagging, ...this.#fronts]) {
+      link.target = undefined;
+      link.cut();
+    }
+    await this.#primary.kill();
+    await command(await newClient('redis', this.#replica), 'REPLICAOF', 'NO', 'ONE');
+  }
+
+  /** Clients find the new primary. */
+  reach(front: RedisLinkage): void {
+    front.target = this.#replica.port;
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([...this.#fronts, this.#lagging].map((link) => link.close()));
+    await this.#replica.kill();
+  }
+
+  reachAll(): void {
+    for (const front of this.#fronts) this.reach(front);
+  }
+}
+
+const definition = defineSession({ seen: mutable<string[]>(() => []) });
+type Sessions = RepositoryOf<typeof definition>;
+
+/** Saves as fast as it can; notes what was acknowledged, and how much of it is lost as it was told. */
+class Writer {
+  readonly acknowledged = new Map<string, string[]>();
+  readonly lost = new Map<string, number>();
+  readonly #name: string;
+  readonly #store: RedisStore;
+  readonly sessions: Sessions;
+  #stopped = false;
+  #keys = 0;
+
+  constructor(name: string, store: RedisStore) {
+    this.#name = name;
+    this.#store = store;
+    this.sessions = new SessionRepository({ store, definition, lock: { leaseMs: 500 }, storeTimeoutMs: 1000 });
+    this.sessions.observe((event) => {
+      if (event.type === 'conflict' && event.lost === true) this.lost.set(event.id, (this.lost.get(event.id) ?? 0) + 1);
+    });
+  }
+
+  async work(ids: readonly string[]): Promise<void> {
+    while (!this.#stopped) await Promise.all(ids.map((id) => this.#use(id)));
+  }
+
+  async #use(id: string): Promise<void> {
+    const key = `${this.#name}:${(this.#keys += 1)}`;
+    try {
+      await this.sessions.scope(id, (state) => void state.seen.push(key), { create: {}, timeoutMs: 500 });
+      this.acknowledged.set(id, [...(this.acknowledged.get(id) ?? []), key]);
+    } catch {
+      await sleep(10); // refused, or unknown
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async close(): Promise<void> {
+    await this.sessions.close({ timeoutMs: 5000 }).catch(() => undefined);
+    await this.#store.close();
+  }
+}
+
+interface Found {
+  readonly acknowledged: number;
+  readonly missing: number;
+  /** Gone without a word. */
+  readonly silent: readonly string[];
+}
+
+async function compare(all: ReadonlyMap<string, readonly string[]>, writers: readonly Writer[]): Promise<Found> {
+  let [acknowledged, missing] = [0, 0];
+  const silent: string[] = [];
+  for (const [id, keys] of all) {
+    const state = await writers[0]?.sessions.read(id).catch(() => undefined);
+    if (state === undefined) {
+      silent.push(`${id}: others are still waited for`);
+      continue;
+    }
+    const seen = new Set(state.seen);
+    const gone = keys.filter((key) => !seen.has(key));
+    const told = writers.reduce((sum, { lost }) => sum + (lost.get(id) ?? 0), 0);
+    acknowledged += keys.length;
+    missing += gone.length;
+    if (gone.length > told) silent.push(`${id}: ${gone.length} gone, ${told} told: ${gone.slice(0, 5).join(' ')}`);
+  }
+  return { acknowledged, missing, silent };
+}
+
+/** Writers with sessions of their own, and two that they share; in the middle of their work the primary is another. */
+async function storm(round: number): Promise<Found> {
+  const pair = await Pair.start();
+  const writers = await Promise.all(
+    CLIENTS.map(async (name, index) => {
+      const client = await newClient(name, await pair.front());
+      return new Writer(`w${index}`, new RedisStore({ client, sweepEveryMs: Infinity }));
+    }),
+  );
+  const working = writers.map((writer, index) => writer.work([`a${index}`, `b${index}`, 'shared-1', 'shared-2']));
+  await sleep(400 + 37 * round);
+  await pair.failOver();
+  await sleep(20 * (round % 4));
+  pair.reachAll();
+  await sleep(1500);
+  for (const writer of writers) writer.stop();
+  await Promise.all(working);
+  const all = new Map<string, string[]>();
+  for (const { acknowledged } of writers)
+    for (const [id, keys] of acknowledged) all.set(id, [...(all.get(id) ?? []), ...keys]);
+  let found = await compare(all, writers);
+  // Who waits for others learns after two seconds that they do not come.
+  for (const end = Date.now() + 4000; found.silent.length > 0 && Date.now() < end; found = await compare(all, writers))
+    await sleep(100);
+  await Promise.all(writers.map((writer) => writer.close()));
+  await pair.end();
+  return found;
+}
+
+// docs/protocol.md: Fail-over
+describe.skipIf(NO_REDIS !== undefined)(`a replica that is promoted (${NO_REDIS ?? 'of its own'})`, () => {
+  it('gets what it lacks from those who wrote it', async () => {
+    const pair = await Pair.start();
+    const client = await newClient('redis', await pair.front());
+    const store = new RedisStore({ client, sweepEveryMs: Infinity });
+    const hints: Hint[] = [];
+    await store.join((hint) => void hints.push(hint));
+    await store.append('old', record(1));
+    await sleep(3 * LAG_MS);
+    for (const revision of [2, 3]) await store.append('old', record(revision));
+    for (const revision of [1, 2]) await store.append('new', record(revision, { terms: ['t'] }));
+    await pair.failOver();
+    pair.reachAll();
+    await answered(store);
+    expect((await store.read('old', { since: ORIGIN })).records.map(String)).toEqual(['r1', 'r2', 'r3']);
+    expect((await store.read('new', { since: ORIGIN })).records.map(String)).toEqual(['r1', 'r2']);
+    expect((await store.list({ limit: 5, term: 't' })).ids).toEqual(['new']);
+    expect(await store.append('old', record(4))).toMatchObject({ appended: true });
+    expect(hints.filter(({ kind }) => kind === 'lost')).toEqual([]);
+    await store.close();
+    await pair.end();
+  });
+
+  it('gets it in the order in which several wrote it, whoever comes back first', async () => {
+    const pair = await Pair.start();
+    const fronts = await Promise.all([pair.front(), pair.front()]);
+    const [one, two] = (await Promise.all(
+      fronts.map(
+        async (front) => new RedisStore({ client: await newClient('ioredis', front), sweepEveryMs: Infinity }),
+      ),
+    )) as [RedisStore, RedisStore];
+    await one.append('s', record(1));
+    await sleep(3 * LAG_MS);
+    for (const revision of [2, 3, 4, 5]) await (revision < 4 ? one : two).append('s', record(revision));
+    await pair.failOver();
+    pair.reach(fronts[1] as RedisLinkage);
+    await answered(two);
+    const reading = two.read('s', { since: ORIGIN }); // waits for what others bring back
+    await sleep(200);
+    pair.reach(fronts[0] as RedisLinkage);
+    expect((await reading).records.map(String)).toEqual(['r1', 'r2', 'r3', 'r4', 'r5']);
+    await Promise.all([one.close(), two.close()]);
+    await pair.end();
+  });
+
+  it('keeps what a rival wrote first, and what is lost then is told', async () => {
+    const pair = await Pair.start();
+    const fronts = await Promise.all([pair.front(), pair.front()]);
+    const [store, rival] = (await Promise.all(
+      fronts.map(async (front) => new RedisStore({ client: await newClient('redis', front), sweepEveryMs: Infinity })),
+    )) as [RedisStore, RedisStore];
+    const hints: Hint[] = [];
+    await store.join((hint) => void hints.push(hint));
+    await store.append('s', record(1));
+    await sleep(3 * LAG_MS);
+    for (const revision of [2, 3]) await store.append('s', record(revision));
+    await pair.failOver();
+    pair.reach(fronts[1] as RedisLinkage);
+    await answered(rival);
+    const position = { revision: 2, nonce: 99 };
+    expect(await rival.append('s', record(2, { position }))).toMatchObject({ appended: true });
+    pair.reach(fronts[0] as RedisLinkage);
+    await answered(store);
+    expect((await store.read('s', { since: ORIGIN })).head?.position).toEqual(position);
+    expect(hints.filter(({ kind }) => kind === 'lost')).toEqual([
+      { kind: 'lost', id: 's', position: { revision: 2, nonce: 2 } },
+      { kind: 'lost', id: 's', position: { revision: 3, nonce: 3 } },
+    ]);
+    expect(await store.append('s', record(4))).toMatchObject({ appended: false, why: 'conflict' });
+    await Promise.all([store.close(), rival.close()]);
+    await pair.end();
+  });
+
+  it.each(['redis', 'ioredis'] as const)(
+    'has what was acknowledged for it, though nobody brings it back, over %s',
+    async (name) => {
+      const pair = await Pair.start();
+      const front = await pair.front();
+      const client = await newClient(name, front);
+      const durability = { replicas: 1 } as const;
+      const store = new RedisStore({ client, sweepEveryMs: Infinity, durability });
+      for (const revision of [1, 2]) await store.append('s', record(revision));
+      await Promise.all(Array.from({ length: 50 }, (_, i) => store.append(`s${i}`, record(1))));
+      expect(await store.append('s', record(3, { durability: 'primary' }))).toMatchObject({ appended: true });
+      await store.close(); // it brings nothing back
+      await pair.failOver();
+      pair.reach(front);
+      const next = new RedisStore({ client: await newClient(name, front), sweepEveryMs: Infinity });
+      expect((await next.read('s', { since: ORIGIN })).records.map(String)).toEqual(['r1', 'r2']);
+      expect((await next.list({ limit: 100 })).ids).toHaveLength(51);
+      await next.close();
+      await pair.end();
+    },
+  );
+
+  it('that has stopped gives no comfort: the save is unknown, and known when it is offered again', async () => {
+    const server = await RedisServer.start('--repl-diskless-sync-delay', '0');
+    const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(server.port));
+    const client = await newClient('redis', server);
+    const store = new RedisStore({ client, sweepEveryMs: Infinity });
+    const durability = { replicas: 1 } as const;
+    await store.append('s', record(1, { durability }), { timeoutMs: 20_000 }); // until it has joined
+    replica.signal('SIGSTOP');
+    const options = { timeoutMs: 300 };
+    for (const replicas of [1, 2])
+      await expect(store.append('s', record(2, { durability: { replicas } }), options)).rejects.toMatchObject({
+        code: 'ERR_UNAVAILABLE',
+        outcome: 'unknown',
+        message: expect.stringContaining(`${replicas} of its replicas`) as string,
+      });
+    expect((await store.read('s', { since: ORIGIN })).records.map(String)).toEqual(['r1', 'r2']);
+    replica.signal('SIGCONT');
+    expect(await store.append('s', record(2, { durability }), { timeoutMs: 20_000 })).toMatchObject({ appended: true });
+    await store.close();
+    for (const wrong of ['fsync', { replicas: 0 }, {}, null, { replicas: 1, of: 2 }])
+      expect(() => new RedisStore({ client, durability: wrong as never })).toThrow(/durability/);
+  });
+
+  it(
+    `loses nothing in silence while ${CLIENTS.length} processes save, ${FAIL_OVERS} times`,
+    async () => {
+      let [acknowledged, missing] = [0, 0];
+      for (let round = 0; round < FAIL_OVERS; round += 1) {
+        const found = await storm(round);
+        expect(found.silent, `round ${round}`).toEqual([]);
+        acknowledged += found.acknowledged;
+        missing += found.missing;
+      }
+      expect(acknowledged).toBeGreaterThan(100 * FAIL_OVERS);
+      if (process.env['HOLDFAST_TABLE'] !== undefined) console.info({ acknowledged, missing, FAIL_OVERS });
+    },
+    60_000 + 10_000 * FAIL_OVERS,
+  );
+});

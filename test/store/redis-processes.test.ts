@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { sleep } from './redis-records.ts';
+import { NO_REDIS, RedisServer } from './redis-server.ts';
+
+const script = fileURLToPath(new URL('../history/processes.mjs', import.meta.url));
+
+interface Report {
+  readonly code: number;
+  readonly killed: number;
+  readonly stopped: number;
+  readonly acknowledged: number;
+  readonly found: Readonly<Record<string, number>>;
+  readonly wrong: readonly string[];
+}
+
+function run(...args: readonly string[]): Promise<Report> {
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [script, ...args], { timeout: 110_000 }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : Number(error.code);
+      if (code === 0 || code === 1) resolve({ code, ...(JSON.parse(stdout) as Omit<Report, 'code'>) });
+      else reject(new Error(`${String(error)}\n${stdout}${stderr}`));
+    });
+  });
+}
+
+const RATES = ['--kill-every', '200', '--stop-every', '300'];
+const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'];
+
+describe.skipIf(NO_REDIS !== undefined)(
+  `four processes on a Redis server (${NO_REDIS ?? 'of its own'}), of which some are killed and some are stopped`,
+  { timeout: 120_000 },
+  () => {
+    it('lose, double and mix up nothing', async () => {
+      const server = await RedisServer.start();
+      const report = await run('--store', server.url, '--steps', '900', ...RATES);
+      expect(report).toMatchObject({ code: 0, found: {}, wrong: [] });
+      expect([report.killed > 2, report.stopped > 1, report.acknowledged > 700]).toEqual([true, true, true]);
+    });
+
+    it('nor where the server is killed and stopped, too, and keeps what it acknowledged on disk', async () => {
+      const server = await RedisServer.start(...DURABLE);
+      const trouble = { ended: false, kills: 0 };
+      const making = (async () => {
+        while (!trouble.ended) {
+          await sleep(700);
+          if (trouble.kills % 3 === 2) {
+            server.signal('SIGSTOP');
+            await sleep(600);
+            server.signal('SIGCONT');
+          } else {
+            await server.kill();
+            await sleep(100);
+            await server.start();
+          }
+          trouble.kills += 1;
+        }
+      })();
+      const report = await run('--store', server.url, '--steps', '900', ...RATES).finally(() => (trouble.ended = true));
+      await making;
+      expect(report).toMatchObject({ code: 0, found: {}, wrong: [] });
+      expect([trouble.kills > 2, report.acknowledged > 300]).toEqual([true, true]);
+    });
+  },
+);

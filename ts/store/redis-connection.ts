@@ -1,0 +1,146 @@
+import type { Clock } from '../clock.ts';
+import type { HoldfastError } from '../errors.ts';
+import type { Deadline } from './deadline.ts';
+import type { RedisLink } from './redis-client.ts';
+import { failureOf, isUnknownScript, noConnection } from './redis-error.ts';
+import type { Script } from './redis-scripts.ts';
+import type { Argument, Reply } from './redis-wire.ts';
+
+/** A script, or a command, with all that it is about. */
+export interface Command {
+  readonly script?: Script | undefined;
+  readonly keys: readonly string[];
+  readonly args: readonly Argument[];
+  /** Of one that was begun and not answered: `none` where it changes nothing. */
+  readonly outcome: 'none' | 'unknown';
+  /** What errors name. */
+  readonly where: string;
+  readonly session?: string | undefined;
+  /** It is what opens the gate. */
+  readonly opens?: boolean | undefined;
+}
+
+/** Lets calls through when the server has been looked at. */
+export interface Gate {
+  readonly isOpen: boolean;
+  open(deadline: Deadline): Promise<void>;
+  /** Until then this session may lack what others bring back; undefined: it lacks nothing. */
+  waiting(session: string): Promise<void> | undefined;
+  /** The connection is another. */
+  shut(): void;
+}
+
+/**
+ * Calls over a client's connection. One that is lost, and not back within `failMs`, fails all that waits for it: what
+ * was not sent yet with outcome `none`.
+ */
+export class RedisConnection {
+  readonly #link: RedisLink;
+  readonly #clock: Clock;
+  readonly #failMs: number;
+  readonly #gate: Gate;
+  readonly #unwatch: () => void;
+  /** Sent and not answered, while there is no connection. */
+  readonly #sent = new Set<() => void>();
+  /** Not sent. */
+  readonly #waiting = new Set<() => void>();
+  #lastError: unknown;
+  #stopTimer: (() => void) | undefined;
+
+  constructor(link: RedisLink, clock: Clock, failMs: number, gate: Gate) {
+    this.#link = link;
+    this.#clock = clock;
+    this.#failMs = failMs;
+    this.#gate = gate;
+    this.#unwatch = link.watch(
+      (error) => this.#lost(error),
+      () => this.#back(),
+    );
+  }
+
+  async run(command: Command, deadline: Deadline): Promise<Reply> {
+    const { outcome, where, session } = command;
+    // All of it holds when it is sent.
+    for (let waits = this.#waits(command, deadline); waits !== undefined; waits = this.#waits(command, deadline))
+      await waits;
+    try {
+      return await deadline.bound(this.#answer(command), outcome);
+    } catch (error) {
+      throw failureOf(error, outcome, where, session);
+    }
+  }
+
+  /** For what it is not sent yet. */
+  #waits({ opens, session }: Command, deadline: Deadline): Promise<void> | undefined {
+    if (!this.#link.isReady) return deadline.bound(this.#ready(), 'none');
+    if (opens === true) return undefined;
+    if (!this.#gate.isOpen) return this.#gate.open(deadline);
+    const lacking = session === undefined ? undefined : this.#gate.waiting(session);
+    return lacking && deadline.bound(lacking, 'none');
+  }
+
+  close(): void {
+    this.#stopTimer?.();
+    this.#unwatch();
+  }
+
+  #answer(command: Command): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(this.#failure(command.outcome));
+      this.#sent.add(giveUp);
+      this.#ask(command)
+        .finally(() => this.#sent.delete(giveUp))
+        .then(resolve, reject);
+    });
+  }
+
+  async #ask({ script, keys, args }: Command): Promise<Reply> {
+    if (script === undefined) return this.#link.send(args);
+    const rest = [String(keys.length), ...keys, ...args];
+    try {
+      return await this.#link.send(['EVALSHA', script.sha, ...rest]);
+    } catch (error) {
+      if (!isUnknownScript(error)) throw error;
+      return this.#link.send(['EVAL', script.source, ...rest]); // nothing of it has run
+    }
+  }
+
+  #ready(): Promise<void> {
+    this.#link.wake();
+    return new Promise((resolve, reject) => {
+      const go = (): void => {
+        this.#waiting.delete(go);
+        cancel();
+        resolve();
+      };
+      const cancel = this.#clock.after(this.#failMs, () => {
+        this.#waiting.delete(go);
+        reject(this.#failure('none'));
+      });
+      this.#waiting.add(go);
+    });
+  }
+
+  #lost(error: unknown): void {
+    if (error instanceof Error) this.#lastError = error;
+    this.#stopTimer ??= this.#clock.after(
+      this.#failMs,
+      () => {
+        for (const giveUp of this.#sent) giveUp();
+      },
+      true,
+    );
+  }
+
+  #failure(outcome: 'none' | 'unknown'): HoldfastError {
+    return noConnection(this.#link.place, this.#failMs, this.#lastError, outcome);
+  }
+
+  #back(): void {
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+    this.#lastError = undefined;
+    this.#gate.shut();
+    for (const go of [...this.#waiting]) go();
+  }
+}

@@ -1,0 +1,50 @@
+import { HoldfastError } from '../errors.ts';
+
+const DAMAGED = /HFCORRUPT (.*)/;
+const FOREIGN = /WRONGTYPE/;
+/** The server has not begun what it was asked for. */
+const NOT_BEGUN =
+  /^(?:LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM|BUSY|NOSCRIPT|CLUSTERDOWN|TRYAGAIN|MOVED|ASK) /;
+
+/** As clients say that they have not sent it. */
+const NOT_SENT = /queue is full|client is (?:closed|offline)|enableOfflineQueue options is false/i;
+
+export const isUnknownScript = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith('NOSCRIPT');
+
+/** What a failed call means to its caller. `outcome`: of one that may have been begun; `where`: the key, with at most a part of the id. */
+export function failureOf(error: unknown, outcome: 'none' | 'unknown', where: string, session?: string): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const damage = FOREIGN.test(message) ? 'another kind of value is under its key' : DAMAGED.exec(message)?.[1];
+  if (damage !== undefined)
+    return new HoldfastError(
+      'ERR_CORRUPT',
+      `what lies under the key '${where}' is damaged or something else (${damage.trim()}): ${session === undefined ? 'give the store a prefix of its own' : 'restore the session from a backup'}`,
+      { cause: error, session },
+    );
+  const told = NOT_BEGUN.test(message) || NOT_SENT.test(message) ? 'none' : outcome;
+  const then =
+    told === 'none'
+      ? 'nothing was written: call again'
+      : 'it may have happened, or may still: offer the identical call again';
+  return new HoldfastError('ERR_UNAVAILABLE', `Redis: ${message}; ${then}`, { cause: error, outcome: told });
+}
+
+export const noConnection = (
+  place: string,
+  waitedMs: number,
+  cause: unknown,
+  outcome: 'none' | 'unknown',
+): HoldfastError => {
+  const why = cause instanceof Error && cause.message !== '' ? ` (${cause.message})` : '';
+  const then =
+    outcome === 'none'
+      ? 'nothing was sent: see that the server runs and that the client is connected, then call again'
+      : 'the call was sent, and it may have happened, or may still: offer the identical call again';
+  return new HoldfastError(
+    'ERR_UNAVAILABLE',
+    `Redis: there was no connection to ${place} within ${waitedMs} ms${why}; ${then}`,
+    { cause, outcome },
+  );
+};

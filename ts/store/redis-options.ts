@@ -1,0 +1,57 @@
+import type { Clock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import { clock as clockRule, count, nested, positive, withMethods } from '../options.ts';
+import type { Rule, Rules } from '../options.ts';
+import type { RedisClient } from './redis-client.ts';
+import { SWEEP_RULES } from './sweeper.ts';
+import type { SweepOptions } from './sweeper.ts';
+
+export interface RedisOutage {
+  /** A lost connection that is not back within so many ms fails the calls that wait for it. Default 250. */
+  readonly failMs?: number | undefined;
+}
+
+export interface RedisStoreOptions extends SweepOptions {
+  /** Of the package `redis` or `ioredis`, for a single server. It stays its user's: the store does not close it. */
+  readonly client: RedisClient;
+  /** Begins all keys and channels, without `{`, `}` and `@`. Default `hf`. */
+  readonly prefix?: string | undefined;
+  /** How many parts the sessions of a prefix lie in, which stays as it was first chosen. Default 1024. */
+  readonly buckets?: number | undefined;
+  readonly outage?: RedisOutage | undefined;
+  /** Of appends that name none: in the memory of the primary (the default), and of so many of its replicas, too. */
+  readonly durability?: 'primary' | { readonly replicas: number } | undefined;
+  /** For tests: the time that the scripts go by, too. Default: the server's, and the system's for timers. */
+  readonly clock?: Clock | undefined;
+}
+
+const MOST_BUCKETS = 65_536;
+
+const prefixRule: Rule = (name, value) => {
+  if (typeof value === 'string' && value !== '' && value.length <= 64 && !/[{}@]/.test(value)) return;
+  throw new HoldfastError('ERR_INVALID', `${name} must be a text of 1 to 64 characters without {, } and @`);
+};
+
+const durabilityRule: Rule = (name, value) => {
+  if (value === 'primary') return;
+  if (typeof value !== 'object' || value === null)
+    throw new HoldfastError('ERR_INVALID', `${name} must be 'primary' or { replicas: n }`);
+  nested({ replicas: count(1) })(name, value);
+  count(1)(`${name}.replicas`, (value as { replicas?: unknown }).replicas);
+};
+
+const bucketsRule: Rule = (name, value) => {
+  count(1)(name, value);
+  if ((value as number) > MOST_BUCKETS)
+    throw new HoldfastError('ERR_INVALID', `${name} must be ${MOST_BUCKETS} at most`);
+};
+
+export const REDIS_RULES: Rules = {
+  client: withMethods('a client of `redis` or `ioredis`', 'on', 'off', 'duplicate'),
+  prefix: prefixRule,
+  buckets: bucketsRule,
+  durability: durabilityRule,
+  outage: nested({ failMs: positive }),
+  clock: clockRule,
+  ...SWEEP_RULES,
+};

@@ -1,0 +1,387 @@
+import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
+import type { Position } from '../position.ts';
+import { EPOCHS } from '../token.ts';
+import type { Token } from '../token.ts';
+import { checkAbove, checkAppend, checkIds, checkImage, checkList, noEpoch } from './arguments.ts';
+import { checkListener, checkLock, checkRead, checkSweep, checkTouch, checkUnlock } from './arguments.ts';
+import { Calls } from './calls.ts';
+import type { Deadline } from './deadline.ts';
+import type { LockOwner } from './lock.ts';
+import { linkOf } from './redis-client.ts';
+import type { RedisLink } from './redis-client.ts';
+import { RedisConnection } from './redis-connection.ts';
+import type { Command } from './redis-connection.ts';
+import { RedisGround } from './redis-ground.ts';
+import { ownedAppend } from './owned.ts';
+import { RedisInbox } from './redis-inbox.ts';
+import { RedisTails } from './redis-tails.ts';
+import type { Rescue } from './redis-tails.ts';
+import { RedisKeys } from './redis-keys.ts';
+import { REDIS_RULES } from './redis-options.ts';
+import type { RedisStoreOptions } from './redis-options.ts';
+import { idPage } from './redis-pages.ts';
+import type { Chunk } from './redis-pages.ts';
+import { newClient, redisPlaceOf } from './redis-url.ts';
+import { RedisReplicas, tooFew } from './redis-replicas.ts';
+import { scriptsOf } from './redis-scripts.ts';
+import type { ScriptName, Scripts } from './redis-scripts.ts';
+import { appendedOf, inspectedOf, lockReplyOf, packAppend, packLock, packRead, packReplace } from './redis-wire.ts';
+import { packTouch, packUnlock, tailOf, touchedOf } from './redis-wire.ts';
+import type { Argument, Reply } from './redis-wire.ts';
+import { shortId } from './row.ts';
+import { Sweeper } from './sweeper.ts';
+import type {
+  Append,
+  Appended,
+  CallOptions,
+  Capabilities,
+  Durability,
+  Hint,
+  ListQuery,
+  LockReply,
+  LockRequest,
+} from './store.ts';
+import type {
+  Membership,
+  Page,
+  ReadRequest,
+  SessionImage,
+  Store,
+  SweepRequest,
+  Tail,
+  Touch,
+  Touched,
+} from './store.ts';
+
+export type { IoredisClient, NodeRedisClient, RedisClient } from './redis-client.ts';
+export type { RedisOutage, RedisStoreOptions } from './redis-options.ts';
+
+/** The bound of a call that names none. */
+const BOUND_MS = 5000;
+/** Between two attempts to open. */
+const AGAIN_MS = 50;
+/** They change nothing. */
+const READS: ReadonlySet<ScriptName> = new Set(['read', 'inspect', 'living']);
+/** Rows that one script looks through: nobody else is served meanwhile. */
+const LOOKED_AT = 100;
+
+/**
+ * Sessions on a Redis server (6.2 or later): every process that reaches it shares them. Every call on a session is one
+ * script, and so one round trip and atomic. A call is acknowledged when the server's memory has it: what survives the
+ * server's end is what its own persistence kept, and its replicas follow later. Leases and expiries go by the server's
+ * wall clock.
+ */
+export class RedisStore implements Store {
+  readonly address: string;
+  readonly can: Capabilities;
+  readonly #durability: Durability;
+  readonly #replicas: RedisReplicas;
+  readonly #keys: RedisKeys;
+  readonly #clock: Clock | undefined;
+  readonly #link: RedisLink;
+  readonly #connection: RedisConnection;
+  readonly #inbox: RedisInbox;
+  readonly #scripts: Scripts;
+  readonly #calls: Calls;
+  readonly #ground: RedisGround;
+  readonly #tails: RedisTails;
+  readonly #rescue: Rescue = {
+    offer: (id, append) => this.#offer(id, append, this.#calls.within(), true),
+    look: async (id, since) => {
+      const args = packRead({ since, limitBytes: 0 });
+      return tailOf(await this.#session('read', id, args, this.#calls.within(), false, true));
+    },
+  };
+  readonly #sweeper: Sweeper;
+  /** The client was made for this store alone. */
+  #ownsClient = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RedisStoreOptions) {
+    checkOptions('RedisStore', options, REDIS_RULES);
+    const { client, prefix = 'hf', buckets = 1024, clock, outage, durability = 'primary' } = options;
+    const time = clock ?? systemClock;
+    const levels = durability === 'primary' ? (['primary', 'replicas'] as const) : (['replicas', 'primary'] as const);
+    this.can = { durability: levels, watch: false, find: true };
+    this.#durability = durability;
+    this.#keys = new RedisKeys(prefix, buckets);
+    this.#clock = clock;
+    this.#link = linkOf(client);
+    this.#replicas = new RedisReplicas(this.#link);
+    this.address = `redis://${this.#link.place}/${prefix}`;
+    this.#calls = new Calls('Redis', time, BOUND_MS);
+    this.#inbox = new RedisInbox(this.#link, this.#keys);
+    this.#tails = new RedisTails(time, (id, position) => this.#inbox.tell({ kind: 'lost', id, position }));
+    this.#scripts = scriptsOf(clock !== undefined);
+    this.#ground = new RedisGround(
+      (command, deadline) => this.#connection.run({ ...command, opens: true }, deadline),
+      this.#scripts,
+      this.#keys,
+      this.#link.place,
+      { waiting: (id) => this.#tails.waiting(id), rescue: (isOther) => this.#tails.rescue(isOther, this.#rescue) },
+      () => this.#calls.within(),
+    );
+    this.#connection = new RedisConnection(this.#link, time, outage?.failMs ?? 250, this.#ground);
+    this.#sweeper = new Sweeper(this, time, options);
+  }
+
+  /**
+   * By a URL, as `openStore` takes it, over a client of its own. `ERR_UNAVAILABLE`: nobody answers there within 5 s, in
+   * which a server that is started again has come back.
+   */
+  static async open(address: string, options: Omit<RedisStoreOptions, 'client' | 'prefix'> = {}): Promise<RedisStore> {
+    const { url, prefix } = redisPlaceOf(address);
+    const client = newClient(url);
+    let store: RedisStore | undefined;
+    try {
+      store = new RedisStore({ ...options, client, prefix });
+      await store.#answered();
+      store.#ownsClient = true;
+      return store;
+    } catch (error) {
+      await store?.close();
+      linkOf(client).end();
+      throw error;
+    }
+  }
+
+  async #answered(): Promise<void> {
+    const time = this.#clock ?? systemClock;
+    for (const end = time.monotonic() + BOUND_MS; ;) {
+      try {
+        return void (await this.ping());
+      } catch (error) {
+        if ((error as HoldfastError).code !== 'ERR_UNAVAILABLE' || time.monotonic() >= end) throw error;
+        await new Promise<void>((resolve) => time.after(AGAIN_MS, resolve));
+      }
+    }
+  }
+
+  async read(id: string, request: ReadRequest, options?: CallOptions): Promise<Tail> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkRead(request);
+    return this.#seen(id, tailOf(await this.#session('read', id, packRead(request), deadline)));
+  }
+
+  async append(id: string, append: Append, options?: CallOptions): Promise<Appended> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkAppend(id, append, this.can);
+    const owned = ownedAppend(append);
+    const { losses } = this.#ground;
+    const appended = await this.#offer(id, owned, deadline);
+    if (appended.appended) this.#tails.note(id, owned, appended.token);
+    else if (appended.why !== 'locked') this.#seen(id, appended.tail);
+    if (appended.appended) await this.#calls.track(this.#replicated(owned, losses, deadline));
+    return appended;
+  }
+
+  /** `losses`: of the connection, before it was sent; behind a new one is perhaps another server, without it. */
+  async #replicated({ durability = this.#durability }: Append, losses: number, deadline: Deadline): Promise<void> {
+    if (typeof durability !== 'object') return;
+    await this.#replicas.have(durability.replicas, deadline);
+    if (losses !== this.#ground.losses) throw tooFew(durability.replicas);
+  }
+
+  async replace(
+    id: string,
+    image: SessionImage,
+    expected: Position | undefined,
+    options?: CallOptions,
+  ): Promise<Appended> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkImage(id, image, expected);
+    this.#tails.forget(id); // another state takes the place of what they lead to
+    return appendedOf(await this.#session('replace', id, packReplace(image, expected), deadline, true), image.token);
+  }
+
+  async lock(id: string, request: LockRequest, options?: CallOptions): Promise<LockReply> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkLock(request);
+    const mayBeNew = request.existing !== true;
+    const reply = lockReplyOf(await this.#session('lock', id, packLock(request), deadline, mayBeNew));
+    if (reply.tail !== undefined) this.#seen(id, reply.tail);
+    return reply;
+  }
+
+  async unlock(id: string, who: { readonly token: Token } | LockOwner, options?: CallOptions): Promise<void> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkUnlock(who);
+    await this.#session('unlock', id, packUnlock(who), deadline);
+  }
+
+  async touch(id: string, touch: Touch, options?: CallOptions): Promise<Touched> {
+    const deadline = this.#calls.beginFor(id, options);
+    checkTouch(touch);
+    return touchedOf(await this.#session('touch', id, packTouch(touch), deadline));
+  }
+
+  async inspect(id: string, options?: CallOptions): ReturnType<Store['inspect']> {
+    const deadline = this.#calls.beginFor(id, options);
+    return inspectedOf(await this.#session('inspect', id, [], deadline));
+  }
+
+  async join(listener: (hint: Hint) => void, options?: CallOptions): Promise<Membership> {
+    const deadline = this.#calls.begin(options);
+    checkListener(listener);
+    return this.#calls.track(this.#join(listener, deadline)); // as one: `close` waits for all of it
+  }
+
+  async #join(listener: (hint: Hint) => void, deadline: Deadline): Promise<Membership> {
+    const { epoch } = await this.#ground.look(deadline);
+    const joining = this.#inbox.join(listener);
+    const { member, leave } = await deadline.bound(joining).catch((error: unknown) => {
+      joining.then(
+        (late) => late.leave(),
+        () => undefined,
+      ); // nobody learns of its name any more
+      throw error;
+    });
+    return {
+      member,
+      epoch,
+      watch: async (ids, watchOptions) => {
+        this.#calls.begin(watchOptions);
+        checkIds(ids);
+        throw new HoldfastError('ERR_INVALID', 'the Redis store cannot watch: ask store.can.watch first');
+      },
+      leave: async (leaveOptions) => {
+        if (!this.#calls.closed) this.#calls.begin(leaveOptions);
+        await leave();
+      },
+    };
+  }
+
+  async list(query: ListQuery, options?: CallOptions): Promise<Page> {
+    const deadline = this.#calls.begin(options);
+    checkList(query);
+    const { term = '' } = query;
+    const { results, cursor } = await this.#parts(deadline, 'none', (part) =>
+      this.#rows(query, part, async (chunk) => {
+        const living = await this.#bucket('living', chunk, [term], part);
+        return (living as readonly number[]).map((index) => chunk.ids[index] as string);
+      }),
+    );
+    return { ids: results.flat(), ...(cursor !== undefined && { cursor }) };
+  }
+
+  async sweep(request: SweepRequest, options?: CallOptions): ReturnType<Store['sweep']> {
+    const deadline = this.#calls.begin(options);
+    checkSweep(request);
+    const args = [String(request.graceMs)];
+    const { results, cursor } = await this.#parts(deadline, 'unknown', (part) =>
+      this.#rows(request, part, async (chunk) => (await this.#bucket('sweep', chunk, args, part)) as number),
+    );
+    return { swept: results.reduce((sum, one) => sum + one, 0), ...(cursor !== undefined && { cursor }) };
+  }
+
+  async promote(above: number, options?: CallOptions): Promise<{ readonly epoch: number }> {
+    const deadline = this.#calls.begin(options);
+    checkAbove(above);
+    return this.#parts(deadline, 'unknown', async (part) => {
+      const args = [String(above), String(EPOCHS)];
+      const [epoch, from] = (await this.#run('promote', [this.#keys.whole], args, part)) as [number, number];
+      if (epoch === 0) throw noEpoch(from);
+      const raise = (_: unknown, bucket: number): Promise<Reply> =>
+        this.#run('raise', [this.#keys.marks(bucket)], [String(epoch)], part);
+      await Promise.all(Array.from({ length: this.#keys.buckets }, raise));
+      return { epoch };
+    });
+  }
+
+  async ping(options?: CallOptions): Promise<{ readonly epoch: number }> {
+    const deadline = this.#calls.begin(options);
+    const { epoch } = await this.#calls.track(this.#ground.look(deadline));
+    return { epoch };
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#sweeper.stop();
+    await this.#calls.close();
+    this.#tails.close();
+    this.#inbox.close();
+    this.#replicas.close();
+    this.#connection.close();
+    if (this.#ownsClient) this.#link.end();
+  }
+
+  #seen(id: string, tail: Tail): Tail {
+    if (tail.head !== undefined) this.#tails.see(id, tail.head.position.revision);
+    return tail;
+  }
+
+  /** `opens`: it brings back what was lost, before anybody else is served. */
+  async #offer(id: string, append: Append, deadline: Deadline, opens = false): Promise<Appended> {
+    const under = typeof append.under === 'number' ? append.under : 0;
+    const mayBeNew = append.position.revision === 1;
+    return appendedOf(await this.#session('append', id, packAppend(append), deadline, mayBeNew, opens), under);
+  }
+
+  /** The one round trip of a call on a session. `mayBeNew`: it may make the row. */
+  #session(
+    name: ScriptName,
+    id: string,
+    args: readonly Argument[],
+    deadline: Deadline,
+    mayBeNew = false,
+    opens = false,
+  ): Promise<Reply> {
+    const bucket = this.#keys.bucketOf(id);
+    const marks = this.#keys.marks(bucket);
+    const keys = mayBeNew ? [marks, marks + id, this.#keys.ids(bucket)] : [marks, marks + id];
+    const about = { where: marks + shortId(id), session: id, opens };
+    return this.#calls.track(this.#run(name, keys, args, deadline, about));
+  }
+
+  /** A call of several scripts: none of them looks at the caller's signal, the whole does. */
+  #parts<T>(deadline: Deadline, outcome: Command['outcome'], run: (part: Deadline) => Promise<T>): Promise<T> {
+    return this.#calls.track(deadline.bound(run(this.#calls.within(deadline.leftMs)), outcome));
+  }
+
+  /** All rows of a page, as many at once as a script may look at. */
+  async #rows<T>(
+    query: { readonly cursor?: string | undefined; readonly limit: number },
+    part: Deadline,
+    look: (chunk: Chunk) => Promise<T>,
+  ): Promise<{ readonly results: readonly T[]; readonly cursor?: string | undefined }> {
+    const fetch = async (bucket: number, after: string, limit: number): Promise<string[]> => {
+      const key = this.#keys.ids(bucket);
+      const args = ['ZRANGEBYLEX', key, after === '' ? '-' : `(${after}`, '+', 'LIMIT', '0', String(limit)];
+      const ids = await this.#connection.run({ keys: [], args, outcome: 'none', where: key }, part);
+      return (ids as readonly Buffer[]).map(String);
+    };
+    const { chunks, cursor } = await idPage(this.#keys.buckets, query, fetch);
+    const parts = chunks.flatMap(({ bucket, ids }) =>
+      Array.from({ length: Math.ceil(ids.length / LOOKED_AT) }, (_, index) => ({
+        bucket,
+        ids: ids.slice(index * LOOKED_AT, (index + 1) * LOOKED_AT),
+      })),
+    );
+    return { results: await Promise.all(parts.map(look)), cursor };
+  }
+
+  #bucket(name: ScriptName, { bucket, ids }: Chunk, args: readonly Argument[], deadline: Deadline): Promise<Reply> {
+    const marks = this.#keys.marks(bucket);
+    return this.#run(name, [marks, this.#keys.ids(bucket), ...ids.map((id) => marks + id)], args, deadline);
+  }
+
+  #run(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly Argument[],
+    deadline: Deadline,
+    about: Pick<Command, 'where' | 'session' | 'opens'> = { where: keys[0] as string },
+  ): Promise<Reply> {
+    const time = this.#clock === undefined ? [] : [String(Math.floor(this.#clock.now()))];
+    const outcome = READS.has(name) ? 'none' : 'unknown';
+    const script = this.#scripts[name];
+    return this.#connection.run({ script, keys, args: [...args, ...time], outcome, ...about }, deadline);
+  }
+}
