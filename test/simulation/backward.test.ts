@@ -95,7 +95,8 @@ const FAULTS: readonly Backward[] = [
   {
     fault: 'leases run on the wall clock, without a bound',
     edits: [
-      ['store/transactional.js', 'return { monotonic, wall', 'return { monotonic: this.#clock.now(), wall'],
+      ['store/transactional.js', 'this.#time = ', 'this.told = options.clock; this.#time = '],
+      ['store/transactional.js', 'return { monotonic, wall', 'return { monotonic: this.told.now(), wall'],
       ['lock/member-lock.js', 'Math.min(grant.leaseLeftMs, leaseMs)', 'grant.leaseLeftMs'],
       ['store/lock-row.js', 'row.holder.leaseUntil = Math.min(leaseUntil, now + leaseMs);', ''],
     ],
