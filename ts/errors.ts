@@ -97,6 +97,17 @@ export class HoldfastError extends Error {
   }
 }
 
+/** What was thrown, for the message of another error: its text may have a user's values, its name has none. */
+export function nameOf(cause: unknown): string {
+  try {
+    if (!(cause instanceof Error)) return 'no error';
+    const name: unknown = cause.name;
+    return typeof name === 'string' && /^\w{1,40}$/.test(name) ? name : 'Error';
+  } catch {
+    return 'no error'; // a Proxy that throws
+  }
+}
+
 const SHORT_ID = /^.{0,8}/su;
 
 /** For messages and events: the first 8 characters of a session's id, and '…' when there are more. */

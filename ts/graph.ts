@@ -16,7 +16,7 @@ import { patched } from './graph/json-patched.ts';
 import { ABSENT, type Conflict } from './conflict.ts';
 import { Merge, mergePolicy, type MergePolicy } from './graph/merge.ts';
 import { applyDelta, checkSize, EncodedSide, liveSide, makeDelta, type Side } from './graph/delta.ts';
-import { treeBytes } from './graph/places.ts';
+import { treeBytes, treeOf } from './graph/places.ts';
 import { valueCodec, withCodec } from './graph/values.ts';
 
 export type { Change } from './graph/changes.ts';
@@ -250,7 +250,7 @@ function inBytes(decide: (conflict: Conflict) => unknown): (conflict: Conflict) 
     const made = decide(encodedConflict(conflict));
     if (made === ABSENT) return ABSENT;
     checkBytes('merge', made, 'what the policy gave');
-    return valueCodec().decode(made);
+    return treeOf(made, 'what the policy gave');
   };
 }
 

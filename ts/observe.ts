@@ -83,8 +83,8 @@ export interface BackupErrorEvent extends OfSession<'backup-error'> {
 }
 
 /**
- * A session could not be saved in its turn (`autosave`). Its user learns of it from its own save, or from the session
- * having ended.
+ * A session could not be saved in its turn (`autosave`): told once until that fails otherwise, or goes well. Its user
+ * learns of it from its own save, or from the session having ended.
  */
 export interface AutosaveErrorEvent extends OfSession<'autosave-error'> {
   /** Undefined: an error that is not Holdfast's. */

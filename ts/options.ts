@@ -1,4 +1,4 @@
-import { HoldfastError } from './errors.ts';
+import { HoldfastError, nameOf } from './errors.ts';
 import { showText } from './path.ts';
 
 /**
@@ -19,14 +19,27 @@ export function checkOptions(what: string, options: unknown, rules: Rules): void
 }
 
 function checkGiven(what: string, prefix: string, options: unknown, rules: Rules): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    refuse(`${what}: ${prefix === '' ? 'options' : prefix.slice(0, -1)}`, 'an object of options', options);
-  const given = options as Readonly<Record<string, unknown>>;
-  for (const name of Object.keys(given)) {
-    const value = given[name];
-    if (!Object.hasOwn(rules, name)) throw unknownOption(what, prefix, name, Object.keys(rules));
-    if (value !== undefined) rules[name]?.(`${what}: ${prefix}${name}`, value);
+  let at = prefix === '' ? 'options' : prefix.slice(0, -1);
+  try {
+    if (typeof options !== 'object' || options === null || Array.isArray(options))
+      refuse(`${what}: ${at}`, 'an object of options', options);
+    const given = options as Readonly<Record<string, unknown>>;
+    for (const name of Object.keys(given)) {
+      at = `${prefix}${name}`;
+      const value = given[name];
+      if (!Object.hasOwn(rules, name)) throw unknownOption(what, prefix, name, Object.keys(rules));
+      if (value !== undefined) rules[name]?.(`${what}: ${at}`, value);
+    }
+  } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause;
+    throw unreadable(`${what}: ${at}`, cause);
   }
+}
+
+/** A getter, a Proxy, or a method that was to be tried (a clock's) threw. */
+export function unreadable(what: string, cause: unknown): HoldfastError {
+  const message = `${what} could not be read (${nameOf(cause)}, see \`cause\`): pass a plain object`;
+  return new HoldfastError('ERR_INVALID', message, { cause });
 }
 
 function unknownOption(what: string, prefix: string, name: string, known: readonly string[]): HoldfastError {
@@ -46,10 +59,14 @@ export function describe(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean')
     return String(value);
   if (typeof value !== 'object') return typeof value === 'string' ? 'text' : `a ${typeof value}`;
-  if (Array.isArray(value)) return 'an array';
-  const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
-  if (typeof name !== 'string' || name === 'Object' || name === '') return 'another object';
-  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
+  try {
+    if (Array.isArray(value)) return 'an array';
+    const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
+    if (typeof name !== 'string' || name === 'Object' || name === '') return 'another object';
+    return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
+  } catch {
+    return 'an object that cannot be read'; // a Proxy that was revoked, or throws
+  }
 }
 
 const rule =

@@ -132,11 +132,33 @@ describe('holdfast check', () => {
       holdfast('copy', `sqlite:${dir}`, `sqlite:${to}`).code,
       holdfast('compact', pathToFileURL(to).href).code,
     ]).toEqual([0, 0]);
-    const told = ['memory:', 'memory', 'redis://x', 'file:x'].map((address) => holdfast('check', address));
+    const told = ['memory:', 'memory', 'redis://x', 'nats://x', 'file:x'].map((address) => holdfast('check', address));
     expect(told.map(({ code, out }) => [code, out.split('\n').length])).toEqual(told.map(() => [2, 1]));
-    expect(told.map(({ out }) => /name a folder|\.\/memory|no known kind|must begin with file/.exec(out)?.[0])).toEqual(
-      ['name a folder', './memory', 'no known kind', 'must begin with file'],
-    );
+    expect(
+      told.map(({ out }) => /Redis server|name a folder|\.\/memory|no known kind|must begin with file/.exec(out)?.[0]),
+    ).toEqual(['name a folder', './memory', 'Redis server', 'no known kind', 'must begin with file']);
+  });
+
+  it.each(['', MODULE])('ends with 2 where it could not look: 1 is damage alone %s', async (module) => {
+    const dir = mkdtempSync(join(tmpdir(), 'holdfast-upkeep-'));
+    folders.push(dir);
+    const foreign = new DatabaseSync(join(dir, 'store.sqlite'));
+    foreign.exec('CREATE TABLE accounts (id INTEGER PRIMARY KEY)');
+    foreign.close();
+    process.env['HOLDFAST_SQLITE'] = module;
+    try {
+      for (const args of [
+        ['check', dir],
+        ['--json', 'check', dir],
+      ])
+        expect(holdfast(...args)).toMatchObject({ code: 2, out: expect.stringMatching(/ERR_INVALID/) as string });
+      expect(holdfast('compact', dir).code).toBe(1);
+      // What may have been a store, before its first bytes were lost, is a damaged one.
+      writeFileSync(join(dir, 'store.sqlite'), 'no database, whatever it is called: '.repeat(200));
+      expect(holdfast('check', dir)).toMatchObject({ code: 1, out: expect.stringContaining('ERR_CORRUPT') as string });
+    } finally {
+      delete process.env['HOLDFAST_SQLITE'];
+    }
   });
 
   it('makes no store where none is', () => {
@@ -236,7 +258,8 @@ it.each(['check', 'compact', 'copy', 'replay'])('holdfast %s says what the syste
   folders.push(dir);
   symlinkSync(join(dir, 'loop'), join(dir, 'loop'));
   const { code, out } = holdfast(verb, join(dir, 'loop'), ...(verb === 'copy' ? [join(dir, 'to')] : []));
-  expect([code, out]).toEqual([1, expect.stringMatching(/^holdfast: ERR_UNAVAILABLE: ELOOP: .*loop'$/)]);
+  const expected = verb === 'check' ? 2 : 1;
+  expect([code, out]).toEqual([expected, expect.stringMatching(/^holdfast: ERR_UNAVAILABLE: ELOOP: .*loop'$/)]);
 });
 
 it('the command line says what to do where a right is missing, once', () => {

@@ -52,6 +52,22 @@ const OPTIONS: readonly [string, () => unknown, string][] = [
   ['a limit that is no whole number', () => delta.fromVcdiff(bytes, same, 9.5), 'not 9.5'],
 ];
 
+describe('what is no bytes is refused by its name and by what it is', () => {
+  it.each<[string, () => unknown, string]>([
+    ['text', () => delta.diff('x' as Wrong, bytes), 'base must be a Uint8Array, not text'],
+    ['nothing', () => (delta.apply as Wrong)(bytes), 'delta must be a Uint8Array, not undefined'],
+    [
+      'a DataView',
+      () => delta.signature(new DataView(new ArrayBuffer(1)) as Wrong),
+      'must be a Uint8Array, not a DataView',
+    ],
+    ['a number', () => delta.fromVcdiff(bytes, 5 as Wrong, 9), 'vcdiff must be a Uint8Array, not 5'],
+  ])('%s', (_what, call, says) => {
+    expect(refusal(call)).toContain(`ERR_INVALID: `);
+    expect(refusal(call)).toContain(says);
+  });
+});
+
 describe('a wrong option is refused by name', () => {
   it.each(OPTIONS)('%s', (_what, call, word) => {
     expect(refusal(call)).toMatch(/^ERR_INVALID: /);

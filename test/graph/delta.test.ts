@@ -2,7 +2,7 @@ import { deepStrictEqual } from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
-import { apply, diff, invert } from '../../ts/graph.ts';
+import { apply, diff, invert, merge } from '../../ts/graph.ts';
 import { EditReader } from '../../ts/graph/apply.ts';
 import { compare } from '../../ts/graph/compare.ts';
 import { Reader } from '../../ts/graph/reader.ts';
@@ -192,9 +192,37 @@ describe('wrong use', () => {
     expect(() => apply(1, 'delta' as unknown as Uint8Array)).toThrow(
       'graph.apply: delta must be a Uint8Array, not text',
     );
-    expect(() => apply(Uint8Array.of(0xc1), Uint8Array.of(0), { bytes: true })).toThrow(
-      expect.objectContaining({ code: 'ERR_CORRUPT' }) as Error,
+  });
+
+  it('tells which of several byte strings is damaged', () => {
+    const [fine, damaged] = [bytesOf({ a: 1 }), Uint8Array.of(0xc1)];
+    const options = { bytes: true };
+    for (const [call, what] of [
+      [() => apply(damaged, Uint8Array.of(0), options), 'base cannot be read: '],
+      [() => diff(fine, damaged, options), 'target cannot be read: '],
+      [() => merge(fine, fine, damaged, options), 'theirs cannot be read: '],
+      [
+        () => merge(bytesOf(1), bytesOf(2), bytesOf(3), { ...options, merge: () => damaged }),
+        'what the policy gave cannot be read: ',
+      ],
+    ] as const) {
+      expect(call).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT' }) as Error);
+      expect(call).toThrow(what);
+    }
+    const delta = diff({ a: 1 }, { a: 'text' });
+    delta[delta.indexOf('text'.charCodeAt(0)) - 1] = 0xc1;
+    expect(() => apply({ a: 1 }, delta)).toThrow(
+      /^the delta is damaged or was made for another base: what it brings is no encoded value/,
     );
+  });
+
+  it('speaks of no session where there is none', () => {
+    const twice = { n: 1 };
+    for (const target of [() => 1, [Symbol('s')], new Map([[1, { x: () => 1 }]]), [twice, twice]]) {
+      const call = (): unknown => apply(0, diff(0, target));
+      expect(call).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }) as Error);
+      expect(call).not.toThrow(/session/);
+    }
   });
 
   it('of a small limit is told, by diff and by apply', () => {

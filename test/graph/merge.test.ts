@@ -5,6 +5,11 @@ import { ABSENT, merge, type Conflict, type MergePolicy, type Merged } from '../
 import { anyValue } from '../codec/values.ts';
 import { editedBy } from './edited.ts';
 
+/** Of a class that nothing keeps. */
+class Secret {
+  readonly value = 'secret';
+}
+
 const text = (value: unknown): string => Buffer.from(msgpackCodec.encode(value, 'value')).toString('latin1');
 const copyOf = (value: unknown): unknown => msgpackCodec.decode(msgpackCodec.encode(value, 'value'));
 
@@ -244,6 +249,26 @@ describe('parts', () => {
     ]);
     expect(merged(new Set([1]), new Set([1, 2]), new Set([2]))).toEqual(new Set([2]));
     expect(paths(merge([], [{ k: 'x', n: 1 }], [{ k: 'x', n: 2 }], { merge: union }))).toEqual([[0]]);
+  });
+
+  it.each<[string, (item: unknown) => unknown, RegExp]>([
+    ['a function', () => () => 1, /key is a function/],
+    ['a symbol', () => Symbol('k'), /key is a symbol/],
+    ['a function inside', () => ({ f: () => 1 }), /key\.f is a function/],
+    ['an instance', () => [new Secret()], /key\[0\] is an instance of Secret/],
+    ['a promise', async () => 1, /key is an instance of Promise/],
+    ['a promise that rejects', async () => Promise.reject(new Error('late')), /key is an instance of Promise/],
+  ])('%s as a key is refused by the place of its element', (_name, union, says) => {
+    const call = (): unknown =>
+      merge({ a: [[1], [2]] }, { a: [[1, 1], [2]] }, { a: [[1], [2], [3]] }, { merge: { union } });
+    const told = { code: 'ERR_INVALID', paths: [['a', 0]], message: expect.stringMatching(says) as string };
+    expect(call).toThrow(expect.objectContaining(told) as Error);
+    expect(call).toThrow(
+      /^value\.a\[0\] \(base\): the key that \{ union \} gave for it cannot be compared .*: give text, a number/,
+    );
+    expect(call).not.toThrow(/secret/);
+    const ofNew = (item: unknown): unknown => (item === 3 ? union(item) : item);
+    expect(() => merge([], [1], [2, 3], { merge: { union: ofNew } })).toThrow(/^value\[1\] \(theirs\): the key/);
   });
 
   it('are bytes in and out where that is asked', () => {

@@ -118,6 +118,31 @@ describe('autosave', () => {
     expect(await isHeld()).toBe(false);
   });
 
+  it('tells once of what goes on failing, and again of what fails otherwise, or after a save', async () => {
+    const { clock, state, sessions, failed } = made(100);
+    const session = await sessions.create({ n: 1 }, { id: 's' });
+    await session.save();
+    state.down = true;
+    session.state.n = 2;
+    await pass(clock, 1000);
+    expect([failed, state.appends > 5]).toEqual([['down'], true]);
+    session.state.n = (() => 1) as unknown as number;
+    await pass(clock, 1000);
+    expect(failed).toEqual(['down', expect.stringContaining('n is a function')]);
+    session.state.n = 3;
+    await pass(clock, 500);
+    expect(failed.length).toBe(3);
+    state.down = false;
+    await pass(clock, 200);
+    expect(await sessions.read('s')).toEqual({ n: 3 });
+    state.down = true;
+    session.state.n = 4;
+    await pass(clock, 500);
+    expect([failed.length, failed[3]]).toEqual([4, 'down']);
+    state.down = false;
+    await session.saveAndClose();
+  });
+
   it('tells of a save that failed, and tries again', async () => {
     const { clock, state, sessions, failed } = made(100);
     const session = await sessions.create({ n: 1 }, { id: 's' });

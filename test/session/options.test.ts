@@ -48,6 +48,12 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['a lease as text', () => make({ lock: { leaseMs: '100' } }), 'text'],
   ['an endless lease', () => make({ lock: { leaseMs: Infinity } }), 'lock.leaseMs'],
   ['a hold below 0', () => make({ lock: { minHoldMs: -1 } }), 'lock.minHoldMs'],
+  [
+    'a hold that must be longer than it may',
+    () => make({ lock: { minHoldMs: 50, maxHoldMs: 20 } }),
+    'lock.minHoldMs (50) must not be more than lock.maxHoldMs (20)',
+  ],
+  ['one longer than the default', () => make({ lock: { minHoldMs: 30_001 } }), 'than lock.maxHoldMs (30000)'],
   ['a hold that is no number', () => make({ lock: { maxHoldMs: NaN } }), 'lock.maxHoldMs'],
   ['a release that there is not', () => make({ lock: { release: 'never' } }), `'lazy', 'access'`],
   ['a save mode that there is not', () => make({ saveMode: 'sometimes' }), 'mutable-access'],
@@ -64,6 +70,8 @@ const CALLS: readonly [string, () => unknown, string][] = [
   ['a ttl as text', () => make({ ttlMs: '1h' }), 'ttlMs'],
   ['null as a ttl', () => make({ ttlMs: null }), 'ttlMs'],
   ['a ttl far below the lease', () => make({ ttlMs: 500 }), 'lock.leaseMs'],
+  ['an age of no time', () => make({ maxAgeMs: 0.01 }), 'maxAgeMs must be a number from 1 on, not 0.01'],
+  ['autosaves without end', () => make({ autosave: { everyMs: 1e-9 } }), 'autosave.everyMs must be a number from 1 on'],
   ['an age below 0', () => make({ maxAgeMs: -5 }), 'maxAgeMs'],
   ['tombstones for no time', () => make({ tombstoneTtlMs: 0 }), 'tombstoneTtlMs'],
   ['a limit that is no number', () => make({ limitBytes: NaN }), 'limitBytes'],
@@ -159,6 +167,13 @@ const CALLS: readonly [string, () => unknown, string][] = [
     on((session) => void (session.state[Symbol('m')] = 1)),
     'Symbol(m) has a symbol for its name',
   ],
+  [
+    'create with the id among the values',
+    () => sessions.create({ id: 'a' } as Wrong),
+    'options, create(values, { id })',
+  ],
+  ['create with an option there', () => sessions.create({ signal: 1 } as Wrong), 'create(values, { signal })'],
+  ['open with an id to create it', () => sessions.open('s', { create: { id: 's' } as Wrong }), 'declare it, or allow'],
   ['create with an id that is no text', () => sessions.create({}, { id: 7 as Wrong }), 'id'],
   ['create with an empty id', () => sessions.create({}, { id: '' }), 'id'],
   ['open without an id', () => sessions.open(undefined as Wrong), 'id'],
@@ -243,4 +258,18 @@ it('a wrong option is told of by the name of the call that it was given to', asy
   await expect(sessions.scope('s', () => undefined, { holdMs: -1 })).rejects.toThrow(/^scope: holdMs/);
   await expect(sessions.open('s', { holdMs: -1 })).rejects.toThrow(/^open: holdMs/);
   await expect(sessions.find('s', { holdMs: -1 })).rejects.toThrow(/^find: holdMs/);
+});
+
+it('a repository that is closed says what to do', async () => {
+  const closed = new SessionRepository({ store: store(), definition });
+  await closed.close();
+  for (const call of [() => closed.read('s'), () => closed.open('s'), () => closed.delete('s'), () => closed.create()])
+    await expect(call()).rejects.toMatchObject({
+      code: 'ERR_CLOSED',
+      message: expect.stringMatching(/is closed: make another with new SessionRepository/) as string,
+    });
+});
+
+it('a hold that may be shorter than the least by default makes that as short', () => {
+  expect(() => make({ lock: { maxHoldMs: 1 } })).not.toThrow();
 });

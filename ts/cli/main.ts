@@ -13,7 +13,7 @@ import { jsonLine, table, verdict } from './report.ts';
 import { describe } from './serve.ts';
 import { check, compact, copy } from './upkeep.ts';
 
-/** Returns the exit code: 0, or 1 when a session is not what it must be, or a store damaged. */
+/** Returns the exit code: 0, or 1 when a session is not what it must be, or a store damaged; see `exitCode`. */
 async function main(command: Command): Promise<number> {
   if (command.verb === 'replay') return replayAll(command.options);
   if (command.verb === 'check') return check(command.options);
@@ -80,6 +80,12 @@ function removeAtExit(folder: string): () => void {
   };
 }
 
+/** Of `check` 1 says that the store is damaged: what kept it from looking is 2, as a slip of the command line is. */
+function exitCode(error: unknown, args: readonly string[]): 1 | 2 {
+  const isCheck = args.find((arg) => !arg.startsWith('-')) === 'check';
+  return error instanceof UsageError || (isCheck && codeOf(error) !== 'ERR_CORRUPT') ? 2 : 1;
+}
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => process.exit(128 + constants.signals[signal]));
 }
@@ -93,5 +99,5 @@ try {
   console.error(`holdfast: ${said}${slip ? ' (holdfast --help has the rest)' : ''}`);
   // Who reads JSON reads no other text.
   if (process.argv.includes('--json')) console.log(JSON.stringify({ ok: false, code: codeOf(error), error: said }));
-  process.exitCode = slip ? 2 : 1;
+  process.exitCode = exitCode(error, process.argv.slice(2));
 }

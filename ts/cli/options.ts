@@ -23,7 +23,7 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
   --group N             edits per save (1)
   --max-steps N         steps read from each trace (all)
   --json                one JSON object per trace and line
-holdfast check DIR      looks through the embedded store in DIR (or at sqlite:DIR, file:///DIR) while others use it; exit code 1 when something is damaged or missing
+holdfast check DIR      looks through the embedded store in DIR (or at sqlite:DIR, file:///DIR) while others use it; exit code 1 when something is damaged or missing, 2 when it could not look
 holdfast copy DIR TO    makes a store of its own in the new folder TO, as of one moment, while others use DIR
 holdfast compact DIR    gives unused room of the embedded store in DIR back to the disk; others wait meanwhile
   --json                one JSON object (check, copy, compact); of what fails {"ok":false,"code","error"}

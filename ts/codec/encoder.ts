@@ -149,7 +149,7 @@ export class Encoder extends Writer {
       case 'bigint':
         return this.packed(value);
       case 'function':
-        return refuse('a function', 'keep data only, and attach behaviour outside the session');
+        return refuse('a function', 'keep data only, and attach behaviour elsewhere');
       default:
         return refuse('a symbol', 'use a string');
     }

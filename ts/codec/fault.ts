@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, nameOf } from '../errors.ts';
 import { showPath, type Path, type PathStep } from '../path.ts';
 import { DEPTH_LIMIT } from './format.ts';
 
@@ -33,9 +33,8 @@ export class Fault extends Error {
         code: 'ERR_LIMIT',
         cause,
       });
-    return new Fault(`could not be read: ${cause instanceof Error ? cause.message : String(cause)}. Store plain data`, {
-      cause,
-    });
+    // Its message may have the user's values.
+    return new Fault(`could not be read (${nameOf(cause)}, see \`cause\`): store plain data`, { cause });
   }
 
   static at(step: PathStep | undefined, cause: unknown): Fault {

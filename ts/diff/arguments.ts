@@ -31,7 +31,7 @@ function isGone(value: Uint8Array): boolean {
 }
 
 function shapeFault(value: Uint8Array): string | undefined {
-  if (!(value instanceof Uint8Array) && !isUint8Array(value)) return 'must be a Uint8Array';
+  if (!(value instanceof Uint8Array) && !isUint8Array(value)) return `must be a Uint8Array, not ${describe(value)}`;
   if (value.length > MAX_LEN) return `is ${value.length} bytes long: more than ${MAX_LEN}`;
   if (value.length === 0 && isGone(value))
     return 'is memory that was transferred elsewhere (a detached ArrayBuffer): pass a copy before that';
@@ -103,7 +103,7 @@ function copyList<T extends Uint8Array | undefined>(
   optional: boolean,
   fault: (value: Uint8Array) => string | undefined,
 ): T[] {
-  if (!Array.isArray(list)) throw invalid(`${name} must be an array`);
+  if (!Array.isArray(list)) throw invalid(`${name} must be an array, not ${describe(list)}`);
   const copy: T[] = [];
   for (let i = 0; i < list.length; i++) {
     const item = list[i] as T;
@@ -126,7 +126,7 @@ export function checkShapes<T extends Uint8Array | undefined>(list: readonly T[]
 
 /** Throws unless `results` has room for `count` entries. */
 export function checkResults(results: Uint32Array, count: number): void {
-  if (!(results instanceof Uint32Array)) throw invalid('results must be a Uint32Array');
+  if (!(results instanceof Uint32Array)) throw invalid(`results must be a Uint32Array, not ${describe(results)}`);
   if (isShared(results.buffer)) throw invalid('results must be memory of this thread alone');
   if (results.length < BATCH_STRIDE * count)
     throw invalid(`results must hold ${BATCH_STRIDE * count} words, not ${results.length}`);

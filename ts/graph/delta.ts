@@ -148,13 +148,14 @@ function applyToValue(base: Side, delta: Uint8Array, limitBytes: number, growth:
       return delta.length === 1 ? base : reader.corrupt('it goes on behind its end');
     case GRAPH_BINARY:
       return decoded(
+        reader,
         unpack(reader, binaryDiffer().apply(pack(base.bytes()), delta.subarray(1), limitBytes)),
         limitBytes,
       );
     case GRAPH_WHOLE: {
       const bytes = unpack(reader, delta.slice(1, bodyEnd(delta, reader)));
       checkSeal(delta, new Seen(), reader);
-      return decoded(bytes, limitBytes);
+      return decoded(reader, bytes, limitBytes);
     }
     default:
       if ((head & 3) !== GRAPH_EDITS) return reader.corrupt('its kind is unknown');
@@ -176,7 +177,10 @@ export function applyEdits(
   const length = short < GRAPH_LONG ? short : GRAPH_LONG + header.number();
   const start = header.at;
   if (length > end - start) header.corrupt('it is cut short');
-  const values = end === start + length ? [] : valueCodec().decode(unpack(header, delta.subarray(start + length, end)));
+  const values =
+    end === start + length
+      ? []
+      : brought(header, () => valueCodec().decode(unpack(header, delta.subarray(start + length, end))));
   if (!Array.isArray(values)) return header.corrupt('its values are none');
   checkSize(end - start - length, limitBytes);
   const edits = new EditReader(new Reader(delta, start, start + length), values, limitBytes);
@@ -197,9 +201,19 @@ function checkSeal(delta: Uint8Array, seen: Seen, reader: Reader): void {
 }
 
 /** A value whose bytes are checked by reading them. */
-function decoded(bytes: Uint8Array, limitBytes: number): Side {
+function decoded(reader: Reader, bytes: Uint8Array, limitBytes: number): Side {
   checkSize(bytes.length, limitBytes);
-  return { value: treeOf(bytes, 'target'), given: bytes, bytes: () => bytes };
+  return { value: brought(reader, () => treeOf(bytes, 'target')), given: bytes, bytes: () => bytes };
+}
+
+/** What the delta brings, or makes: where it is no encoding at all, the delta is at fault. */
+function brought(reader: Reader, read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof HoldfastError && cause.code !== 'ERR_CORRUPT') throw cause;
+    return reader.corrupt('what it brings is no encoded value');
+  }
 }
 
 export function checkSize(bytes: number, limitBytes: number): void {

@@ -72,7 +72,7 @@ export class Merge {
     if (theirs === undefined) return part.mine;
     if (mine.kind !== 'sequence' || theirs.kind !== 'sequence') return this.whole(part);
     if (mine.of !== 'list' || this.union === undefined) return this.sequence(part.path, mine, theirs);
-    const [one, other] = unionEdits(mine, theirs, this.union);
+    const [one, other] = unionEdits(mine, theirs, this.union, part.path, this.root);
     return this.sequence(part.path, one, other);
   }
 

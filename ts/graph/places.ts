@@ -14,9 +14,18 @@ export function treeBytes(value: unknown, name: string, tree: unknown = value): 
 /** The tree whose bytes they are. */
 export function treeOf(bytes: Uint8Array, name: string): unknown {
   const named: Named = { ids: undefined };
-  const tree = valueCodec().decode(bytes, name, named);
+  const tree = decoded(bytes, name, named);
   checkTree(tree, named, name);
   return tree;
+}
+
+function decoded(bytes: Uint8Array, name: string, named: Named): unknown {
+  try {
+    return valueCodec().decode(bytes, name, named);
+  } catch (cause) {
+    if (!(cause instanceof HoldfastError) || cause.code !== 'ERR_CORRUPT') throw cause;
+    throw new HoldfastError('ERR_CORRUPT', `${name} cannot be read: ${cause.message}`, { cause });
+  }
 }
 
 /** Throws where something is in several places: parts are compared, and made, as those of a tree. */

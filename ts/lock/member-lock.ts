@@ -13,7 +13,10 @@ export interface LockOptions {
   readonly release?: 'lazy' | 'access' | undefined;
   /** A holder that shows no life for this long may be replaced. At least 1; default 2000. */
   readonly leaseMs?: number | undefined;
-  /** After a grant, requests in the same process go first for this long even if others wait. Default 5. */
+  /**
+   * After a grant, requests in the same process go first for this long even if others wait. At most `maxHoldMs`.
+   * Default 5.
+   */
   readonly minHoldMs?: number | undefined;
   /**
    * One use may keep others waiting this long, unless it asks for another time (`holdMs`); then its lease is left to

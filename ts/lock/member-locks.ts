@@ -20,6 +20,7 @@ export interface AcquireOptions {
 }
 
 export const DEFAULT_LEASE_MS = 2000;
+export const DEFAULT_MAX_HOLD_MS = 30_000;
 
 /**
  * The member locks of one process. Requests of this process queue here in order, those of all processes queue in the
@@ -44,7 +45,8 @@ export class MemberLocks {
     observers: Observers,
     onRenewed: (id: string, token: Token) => void = () => undefined,
   ) {
-    const { release = 'lazy', leaseMs = DEFAULT_LEASE_MS, minHoldMs = 5, maxHoldMs = 30_000 } = options;
+    const { release = 'lazy', leaseMs = DEFAULT_LEASE_MS, maxHoldMs = DEFAULT_MAX_HOLD_MS } = options;
+    const { minHoldMs = Math.min(5, maxHoldMs) } = options;
     this.#context = {
       store,
       clock,
@@ -79,8 +81,7 @@ export class MemberLocks {
     existing: boolean = false,
     underWay: boolean = false,
   ): Promise<Hold> {
-    if (this.#closed && !underWay)
-      return Promise.reject(new HoldfastError('ERR_CLOSED', 'the session repository is closed'));
+    if (this.#closed && !underWay) return Promise.reject(repositoryClosed());
     const { timeoutMs = 10_000, signal } = options;
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
@@ -134,7 +135,7 @@ export class MemberLocks {
     for (const lock of [...this.#locks.values()]) {
       lock.failAll(
         () =>
-          new HoldfastError('ERR_CLOSED', 'the session repository was closed while waiting for a lock', {
+          new HoldfastError('ERR_CLOSED', `the session repository was closed while waiting for a lock${REOPEN}`, {
             session: lock.id,
           }),
       );
@@ -218,6 +219,11 @@ export class MemberLocks {
     }
   }
 }
+
+const REOPEN = ': make another with new SessionRepository(…), or close this one once its last call has ended';
+
+export const repositoryClosed = (): HoldfastError =>
+  new HoldfastError('ERR_CLOSED', `the session repository is closed${REOPEN}`);
 
 function lockTimeout(id: string, timeoutMs: number): HoldfastError {
   const waited = timeoutMs > 0 ? `was not granted within ${timeoutMs} ms` : 'is held by another';

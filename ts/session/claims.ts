@@ -2,16 +2,18 @@ import { HoldfastError, shortId } from '../errors.ts';
 import { Absence } from '../lock/hold.ts';
 import type { EndOfHold, Hold } from '../lock/hold.ts';
 import type { LockOptions } from '../lock/member-lock.ts';
-import { DEFAULT_LEASE_MS, MemberLocks } from '../lock/member-locks.ts';
+import { DEFAULT_LEASE_MS, MemberLocks, repositoryClosed } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import { ORIGIN, samePosition } from '../position.ts';
 import type { Position } from '../position.ts';
 import { checkId } from '../store/arguments.ts';
-import type { Store, Tail } from '../store/store.ts';
+import type { Head, Store, Tail } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
 import { pull, take } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import type { Token } from '../token.ts';
+import type { Claimed, Terms } from './claimed.ts';
+import { heldHere } from './endings.ts';
 import { KeptSessions } from './kept.ts';
 import type { Kept } from './kept.ts';
 import { isPossible } from './ids.ts';
@@ -19,22 +21,6 @@ import { Looks, MOST_ALIASES, unlocked } from './looks.ts';
 import type { Looked } from './looks.ts';
 import { checkNesting } from './nesting.ts';
 import type { Slots } from './slots.ts';
-
-/** A session that is up to date, for one use: locked, or a copy of the use's own. */
-export interface Claimed {
-  readonly replica: Replica;
-  readonly locked: boolean;
-  readonly hold: Hold;
-  /** As the use asked for. */
-  readonly holdMs: number | undefined;
-  /** Where the use was begun; undefined: that was not noted. */
-  readonly place: string | undefined;
-  /**
-   * Gives lock and replica back; never rejects; undefined: that is done already. `slots`: what they hold is what the primary holds, for the next use.
-   * While the outcome of an append is unknown, both stay as they are until it is not.
-   */
-  end(how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined;
-}
 
 /** Of a lease: a use that lasts renews it within a third, and with it the session's idle time; and the call takes time. */
 const UNTIL_RENEWED = 0.4;
@@ -121,16 +107,26 @@ export class Claims {
    * Locks a session and brings it up to date; where its id has been changed and that is still told, the one that it
    * became. `place`: where that was asked for. `underWay`: for a use that has begun, also while the repository closes.
    */
-  async claim(
+  claim(
     id: string,
     options: AcquireOptions,
     existing: boolean,
     place: string | undefined,
     underWay: boolean = false,
   ): Promise<Claimed> {
-    if (existing && !isPossible(id)) return this.#nowhere(id);
+    return this.#claim(id, options, { existing, underWay, headAlone: false }, place);
+  }
+
+  /** As `claim`, to end the session: also one that cannot be read, as it is damaged or over the limit. */
+  async claimHead(id: string, options: AcquireOptions, place: string | undefined): Promise<Claimed> {
+    if (this.closed) throw repositoryClosed();
+    return this.#claim(id, options, { existing: true, underWay: false, headAlone: true }, place);
+  }
+
+  async #claim(id: string, options: AcquireOptions, terms: Terms, place: string | undefined): Promise<Claimed> {
+    if (terms.existing && !isPossible(id)) return this.#nowhere(id);
     for (let hops = 0, at = id; ; hops += 1) {
-      const claimed = await this.#claimOne(at, options, existing, place, underWay);
+      const claimed = await this.#claimOne(at, options, terms, place);
       const next = this.#looks.livesOnAs(claimed.replica);
       const lost = hops > 0 && claimed.replica.state === 'absent';
       if (!lost && (next === undefined || hops === MOST_ALIASES)) return claimed;
@@ -196,8 +192,13 @@ export class Claims {
     return this.#claimed(this.#kept.pin(id), hold, options, place);
   }
 
-  #claimed(kept: Kept, hold: Hold, { holdMs }: AcquireOptions, place: string | undefined): Claimed {
-    const { replica } = kept;
+  #claimed(
+    kept: Kept,
+    hold: Hold,
+    { holdMs }: AcquireOptions,
+    place: string | undefined,
+    replica: Replica = kept.replica,
+  ): Claimed {
     const claimed: Claimed = {
       replica,
       locked: true,
@@ -216,20 +217,20 @@ export class Claims {
     return unlocked(new Replica(id), undefined);
   }
 
-  /** `existing`: where there is no living session nothing is locked, and what is there instead is in the replica. */
   async #claimOne(
     id: string,
     options: AcquireOptions,
-    existing: boolean,
+    { existing, underWay, headAlone }: Terms,
     place: string | undefined,
-    underWay: boolean = false,
   ): Promise<Claimed> {
     checkId(id);
     checkNesting(this.#place, id);
     const kept = this.#kept.pin(id);
     let hold: Hold;
     try {
-      const since = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
+      const head = headAlone ? await this.#headOf(id) : undefined;
+      const here = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
+      const since = (): Position => (head?.state === 'live' ? head.position : here());
       hold = await this.#locks.acquire(id, since, options, existing, underWay);
     } catch (error) {
       this.#kept.unpin(kept);
@@ -237,17 +238,23 @@ export class Claims {
       this.#noteDamage(id, error);
       throw this.#explained(id, error);
     }
-    const claimed = this.#claimed(kept, hold, options, place);
+    const claimed = this.#claimed(kept, hold, options, place, headAlone ? new Replica(id) : undefined);
     try {
-      if (this.#mustPull(kept, hold)) await this.#pull(kept, hold);
-      if (this.#mustTouch(kept.replica)) await this.#touch(kept, hold);
+      if (headAlone) claimed.replica.stand(hold.granted?.tail.head ?? (await this.#headOf(id)));
+      else if (this.#mustPull(kept, hold)) await this.#pull(kept, hold);
+      if (!headAlone && this.#mustTouch(kept.replica)) await this.#touch(kept, hold);
     } catch (error) {
       this.#noteDamage(id, error);
       await claimed.end('keep', undefined);
       throw error;
     }
-    if (kept.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
+    if (claimed.replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
     return claimed;
+  }
+
+  async #headOf(id: string): Promise<Head | undefined> {
+    const { store, call } = this.#line;
+    return (await store.read(id, { since: ORIGIN, limitBytes: 0 }, call)).head;
   }
 
   /** Who waits for a use of its own process would look for it elsewhere. */
@@ -256,12 +263,7 @@ export class Claims {
     const holder = [...this.#inUse].find(({ locked, replica }) => locked && replica.id === id);
     if (holder === undefined) return error;
     this.#onInTheWay();
-    const where =
-      holder.place === undefined
-        ? 'the next such error says where; that is noted from now on'
-        : `it was opened at ${holder.place}`;
-    const message = `${error.message}. This very process has it open: ${where}. Uses of one session wait for each other: use scope(), or close() what you open in a finally; who needs several sessions at once takes them in one order everywhere`;
-    return new HoldfastError(error.code, message, { session: id });
+    return heldHere(error, holder.place);
   }
 
   /** What is there in place of a living session: nothing, an expired one, or an end. */
@@ -336,10 +338,10 @@ export class Claims {
 
   /** Looks before it locks: two that change ids crosswise would wait for each other. */
   async claimNew(id: string, options: AcquireOptions, place: string | undefined): Promise<Claimed> {
-    const { store, call } = this.#line;
-    const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
+    const head = await this.#headOf(id);
     if (head === undefined || head.state === 'expired') {
-      const claimed = await this.#claimOne(id, options, false, place);
+      const terms = { existing: false, underWay: false, headAlone: false };
+      const claimed = await this.#claimOne(id, options, terms, place);
       if (claimed.replica.state === 'absent' || claimed.replica.state === 'expired') return claimed;
       await claimed.end('keep', undefined);
     }
@@ -355,7 +357,7 @@ export class Claims {
    * rejects.
    */
   #endUse(kept: Kept, claimed: Claimed, how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined {
-    const { replica } = kept;
+    const { replica } = claimed;
     const { unsettled } = replica;
     if (unsettled !== undefined) {
       this.#noteEnd(claimed);
@@ -371,7 +373,8 @@ export class Claims {
       return undefined;
     }
     kept.slots = slots;
-    if (slots === undefined) replica.stale = true;
+    if (slots === undefined) kept.replica.stale = true;
+    if (replica !== kept.replica && replica.state === 'ended') kept.replica.clear('ended', replica.head);
     const releasing = claimed.hold.end(how);
     return releasing === undefined ? this.#letGo(kept, claimed) : releasing.then(() => this.#letGo(kept, claimed));
   }
@@ -379,11 +382,7 @@ export class Claims {
   #letGo(kept: Kept, claimed: Claimed): Promise<void> | undefined {
     this.#noteEnd(claimed);
     this.#kept.unpin(kept);
-    const { id, exists } = kept.replica;
-    return exists ? undefined : this.#locks.giveUp(id).then(() => undefined); // nothing to come back to
+    const { id, exists } = claimed.replica;
+    return exists && kept.replica.exists ? undefined : this.#locks.giveUp(id).then(() => undefined); // nothing to come back to
   }
-}
-
-function repositoryClosed(): HoldfastError {
-  return new HoldfastError('ERR_CLOSED', 'the session repository is closed');
 }

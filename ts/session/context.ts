@@ -2,7 +2,7 @@ import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Line } from '../sync/line.ts';
 import type { AttributeClass, SaveMode } from '../tracking/classes.ts';
 import type { FrozenPath } from '../tracking/frozen.ts';
-import type { Claimed } from './claims.ts';
+import type { Claimed } from './claimed.ts';
 import type { SessionDefinition } from './definition.ts';
 import type { Looked } from './looks.ts';
 import type { Access } from './options.ts';

@@ -10,10 +10,9 @@ import { checkName } from '../path.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
-import { namedBySymbol, notDeclared } from '../tracking/state.ts';
+import { namedBySymbol } from '../tracking/state.ts';
 import type { FrozenPath } from '../tracking/frozen.ts';
 import { NO_FROZEN, frozenPaths, namesTo } from './frozen-paths.ts';
-import { made } from './made.ts';
 import type { MergeOf } from './policy.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
@@ -302,12 +301,16 @@ function checkAttributes(attributes: Attributes): void {
 
 /** As `{}` and imported modules are. What a Map holds, or another class inherits, would not be seen. */
 function isPlainObject(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  try {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    return prototype === null || Object.getPrototypeOf(prototype) === null;
+  } catch {
+    return false; // a Proxy that was revoked, or throws
+  }
 }
 
-const symbolsOf = (value: object): symbol[] =>
+export const symbolsOf = (value: object): symbol[] =>
   Object.getOwnPropertySymbols(value).filter((symbol) => Object.prototype.propertyIsEnumerable.call(value, symbol));
 
 const isSpec = (spec: unknown): spec is AnySpec =>
@@ -332,58 +335,4 @@ export function specOf(
 ): AnySpec | undefined {
   if (Object.hasOwn(attributes, name)) return attributes[name];
   return drop.has(name) ? undefined : undeclared;
-}
-
-/**
- * The values that a session is created with: those given, and the defaults of immutable attributes that are not.
- */
-export function firstValues(
-  { attributes }: SessionDefinition<object, object>,
-  codec: Codec,
-  given: object,
-): Record<string, unknown> {
-  const values = givenOf(given);
-  for (const [name, { class: attributeClass, initial }] of Object.entries(attributes)) {
-    if (attributeClass === 'immutable' && initial !== undefined && !Object.hasOwn(values, name))
-      values[name] = made(codec, name, 'default', initial);
-  }
-  return values;
-}
-
-/** What is undefined is as good as not given: it must not take the place of a default, or an immutable one's for good. */
-export const givenOf = (values: object): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-
-/**
- * `ERR_INVALID` unless `values` are attributes by their names, all of them in the definition, and none that is required
- * and `isNeeded` is missing.
- */
-export function checkValues(
-  definition: SessionDefinition<object, object>,
-  what: string,
-  values: unknown,
-  isNeeded: (name: string) => boolean,
-): void {
-  if (
-    typeof values !== 'object' ||
-    values === null ||
-    Array.isArray(values) ||
-    values instanceof Map ||
-    values instanceof Set
-  ) {
-    throw new HoldfastError('ERR_INVALID', `${what} takes an object of attributes' values, not ${describe(values)}`);
-  }
-  const given = values as Readonly<Record<string, unknown>>;
-  const { attributes } = definition;
-  for (const symbol of symbolsOf(given)) throw namedBySymbol(symbol);
-  for (const name of Object.keys(given)) {
-    checkName(name);
-    if (specOf(definition, name) === undefined) throw notDeclared(name);
-  }
-  const missing = Object.keys(attributes).filter(
-    (name) => attributes[name]?.required === true && given[name] === undefined && isNeeded(name),
-  );
-  if (missing.length === 0) return;
-  const message = `${what} needs a value for ${missing.map((name) => `'${name}'`).join(' and ')}, which the definition requires`;
-  throw new HoldfastError('ERR_INVALID', message, { paths: missing.map((name) => [name]) });
 }

@@ -20,6 +20,14 @@ export function explained(error: unknown, hold: Hold): unknown {
   return new HoldfastError(code, `${message}. Why: ${why}`, { outcome, session, revision });
 }
 
+/** Who waits for a use of its own process would look for it elsewhere. `place`: where that was begun, if that is known. */
+export function heldHere({ code, message, session }: HoldfastError, place: string | undefined): HoldfastError {
+  const where =
+    place === undefined ? 'the next such error says where; that is noted from now on' : `it was opened at ${place}`;
+  const what = `${message}. This very process has it open: ${where}. Uses of one session wait for each other: use scope(), or close() what you open in a finally; who needs several sessions at once takes them in one order everywhere`;
+  return new HoldfastError(code, what, { session });
+}
+
 /** Of sessions without a lock: what their save was refused with before anything of them was stored. */
 const refusals = new WeakMap<object, unknown>();
 

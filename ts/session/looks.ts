@@ -4,7 +4,7 @@ import { NO_PARENT } from '../log/record.ts';
 import type { Line } from '../sync/line.ts';
 import { pull } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
-import type { Claimed } from './claims.ts';
+import type { Claimed } from './claimed.ts';
 import type { KeptSessions } from './kept.ts';
 
 /** Aliases of aliases are followed so far. */

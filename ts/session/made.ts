@@ -1,5 +1,5 @@
 import type { Codec } from '../codec/codec.ts';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, nameOf } from '../errors.ts';
 import { showPath } from '../path.ts';
 import { plainFor } from '../tracking/tracker.ts';
 
@@ -12,7 +12,7 @@ export function made(codec: Codec, name: string, by: string, make: () => unknown
   const value = called(name, by, make);
   if (typeof value === 'object' ? value === null : typeof value !== 'function' && typeof value !== 'symbol')
     return value;
-  if (typeof (value as { then?: unknown }).then === 'function') {
+  if (isThenable(value)) {
     // What becomes of it is nobody's to handle any more.
     if (value instanceof Promise) value.catch(() => undefined);
     const why = 'returned a promise: it must return the value itself; give what has to be awaited to create()';
@@ -29,7 +29,13 @@ export function made(codec: Codec, name: string, by: string, make: () => unknown
   }
 }
 
-const nameOf = (cause: unknown): string => (cause instanceof Error ? cause.name : 'no error');
+function isThenable(value: unknown): boolean {
+  try {
+    return typeof (value as { then?: unknown }).then === 'function';
+  } catch {
+    return false; // what cannot be read is found again, with its path, when it is copied
+  }
+}
 
 function called(name: string, by: string, make: () => unknown): unknown {
   try {

@@ -47,9 +47,9 @@ export interface RepositoryOptions<S extends object, V extends object> {
    * `lock.leaseMs`. Default: never.
    */
   readonly ttlMs?: number | undefined;
-  /** A session expires this long after it was created, used or not. Default: never. */
+  /** A session expires this long after it was created, used or not. At least 1. Default: never. */
   readonly maxAgeMs?: number | undefined;
-  /** A destroyed id stays refused for this long. Default a day. */
+  /** A destroyed id stays refused for this long. At least 1. Default a day. */
   readonly tombstoneTtlMs?: number | undefined;
   /** Bound on the bytes of one session. Default 16 MiB. */
   readonly limitBytes?: number | undefined;

@@ -3,7 +3,7 @@ import { systemClock } from '../clock.ts';
 import { within } from '../deadline.ts';
 import type { Engine } from '../diff/differ.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
+import { DEFAULT_LEASE_MS, repositoryClosed } from '../lock/member-locks.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Listener } from '../observe.ts';
 import { checkOptions, timeout } from '../options.ts';
@@ -13,10 +13,11 @@ import { withoutState } from '../tracking/tracker.ts';
 import { autosave } from './autosave.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import { Claims } from './claims.ts';
-import type { Claimed } from './claims.ts';
+import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
-import { checkValues, classOf, firstValues, specOf } from './definition.ts';
+import { classOf, specOf } from './definition.ts';
 import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.ts';
+import { destroy } from './destroy.ts';
 import { wasRefused } from './endings.ts';
 import { isPossible } from './ids.ts';
 import { lineOf } from './line-of.ts';
@@ -46,6 +47,9 @@ import { guarded } from './saved.ts';
 import { Session, endScope } from './session.ts';
 import { Slots } from './slots.ts';
 import { UnclosedSessions } from './unclosed.ts';
+import { checkGiven, checkUse, isThenable } from './use.ts';
+import { firstValues, valuesOf } from './values.ts';
+import type { Values } from './values.ts';
 import { verifyBackups } from './verification.ts';
 import type { BackupVerdict } from './verification.ts';
 
@@ -141,11 +145,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     use: (state: never, session: never) => R | Promise<R>,
     options: AnyUse<V> = {},
   ): Promise<R> {
-    if (typeof use !== 'function')
-      throw new HoldfastError(
-        'ERR_INVALID',
-        'scope takes a function, which is called with the state: scope(id, (state) => …, options)',
-      );
+    checkUse(use);
     const opened = this.#open(id, options, this.scope);
     const session = opened instanceof Session ? opened : await opened;
     const frame = frameOf(this.#place, session, options.mode === undefined || options.mode === 'exclusive');
@@ -155,6 +155,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       const result = isThenable(used) ? await used : used;
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
+      checkGiven(copied);
       isLastSave = true;
       await endScope(session);
       return copied;
@@ -198,7 +199,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async #openThere(
     id: string,
     options: AnyUse<V>,
-    values: V | undefined,
+    values: Values | undefined,
     place: string | undefined,
   ): Promise<Session<S, V>> {
     const { mode = 'exclusive' } = options;
@@ -221,11 +222,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /** First values, or undefined: not to be created. */
-  #checkCreate(create: V | boolean | undefined): V | undefined {
+  #checkCreate(create: V | boolean | undefined): Values | undefined {
     if (create === undefined || create === false) return undefined;
-    const values = create === true ? ({} as V) : create;
-    checkValues(this.#definition, 'create', values, () => true);
-    return values;
+    return valuesOf(this.#definition, 'the option create', create === true ? {} : create, () => true);
   }
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
@@ -244,14 +243,13 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async create(...[values, options = {}]: CreateArguments<V>): Promise<Session<S, V>> {
     const place = this.#unclosed.place(this.create);
-    const first = values === undefined ? ({} as V) : values;
-    checkValues(this.#definition, 'create', first, () => true);
+    const first = valuesOf(this.#definition, 'create', values === undefined ? {} : values, () => true);
     checkOptions('create', options, CREATE_RULES);
     const claimed = await this.#claims.claimNew(options.id ?? this.#line.draws.id(), options, place);
     return this.#saved(await this.#created(claimed, first, options));
   }
 
-  async #created(claimed: Claimed, values: V, access: Access): Promise<Session<S, V>> {
+  async #created(claimed: Claimed, values: Values, access: Access): Promise<Session<S, V>> {
     const session = this.#session(claimed, true, access);
     try {
       session.assign(firstValues(this.#definition, this.#line.codec, values) as Partial<V>);
@@ -273,16 +271,15 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as CopiedState<S, V>;
   }
 
-  /** Destroys the session everywhere; false: there was none. */
+  /** Destroys the session everywhere, also one that cannot be read (damaged, over the limit); false: there was none. */
   async delete(id: string, options: AcquireOptions = {}): Promise<boolean> {
     checkOptions('delete', options, ACQUIRE_RULES);
-    const session = await this.find(id, options);
-    try {
-      await session?.delete();
-    } finally {
-      await session?.close();
-    }
-    return session !== undefined;
+    const place = this.#unclosed.place(this.delete);
+    const claimed = this.#claims.take(id, options, place) ?? (await this.#claims.claimHead(id, options, place));
+    const { exists } = claimed.replica;
+    if (exists) await destroy(this.#line, claimed, { keptMs: this.#context.tombstoneTtlMs, alias: undefined });
+    else await claimed.end('keep', undefined);
+    return exists;
   }
 
   /** Moves a session to a new id; see `Session.changeId`. False: there was none. */
@@ -355,7 +352,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   #checkOpen(): void {
-    if (this.#claims.closed) throw new HoldfastError('ERR_CLOSED', 'the session repository is closed');
+    if (this.#claims.closed) throw repositoryClosed();
   }
 
   /** Now and then, where that was asked for: not within a scope, of which nothing is saved when it throws. */
@@ -375,8 +372,3 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
 
 /** The end of a sentence. */
 const READ_ONLY = "is read-only, as the session was opened with mode 'read': open it without";
-
-/** What is none is not waited for. */
-const isThenable = <T>(value: T | Promise<T>): value is Promise<T> =>
-  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-  typeof (value as { readonly then?: unknown }).then === 'function';

@@ -1,6 +1,6 @@
 import type { BackupOptions } from '../backup/backup.ts';
 import { HoldfastError } from '../errors.ts';
-import { DEFAULT_LEASE_MS } from '../lock/member-locks.ts';
+import { DEFAULT_LEASE_MS, DEFAULT_MAX_HOLD_MS } from '../lock/member-locks.ts';
 import {
   atLeast,
   atMost,
@@ -78,15 +78,15 @@ export const REPOSITORY_RULES: Rules = {
   definition: undefined,
   backups: listOf(BACKUP),
   lock: nested(LOCK_RULES),
-  autosave: nested({ everyMs: positive }),
+  autosave: nested({ everyMs: atLeast(1) }),
   saveMode: oneOf('write', 'mutable-access', 'access', 'all'),
   onSaved: func,
   differencing: oneOf(...DIFFERENCING),
   engine: oneOf('native', 'js'),
   compress: oneOf('auto', 'off'),
   ttlMs: positive,
-  maxAgeMs: positive,
-  tombstoneTtlMs: positive,
+  maxAgeMs: atLeast(1),
+  tombstoneTtlMs: atLeast(1),
   limitBytes: positive,
   cacheBytes: positive,
   storeTimeoutMs: positive,
@@ -122,6 +122,12 @@ export function checkRepository(options: RepositoryOptions<object, object>): voi
   backups.forEach((backup, index) =>
     checkBackup([store, ...backups.slice(0, index).map((other) => other.store)], backup, index),
   );
+  const { minHoldMs = 0, maxHoldMs = DEFAULT_MAX_HOLD_MS } = lock;
+  if (minHoldMs > maxHoldMs)
+    throw new HoldfastError(
+      'ERR_INVALID',
+      `${what}: lock.minHoldMs (${minHoldMs}) must not be more than lock.maxHoldMs (${maxHoldMs}): who waits would be let in only after a use may be fenced off; lower it, or raise lock.maxHoldMs`,
+    );
   if (ttlMs !== undefined) checkIdle(`${what}: ttlMs`, ttlMs, lock.leaseMs ?? DEFAULT_LEASE_MS);
 }
 

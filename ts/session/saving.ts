@@ -2,7 +2,7 @@ import { push } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Line } from '../sync/line.ts';
-import type { Claimed } from './claims.ts';
+import type { Claimed } from './claimed.ts';
 
 export interface Saving {
   readonly pushing: Promise<Pushed | undefined>;

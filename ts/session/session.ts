@@ -10,9 +10,9 @@ import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import { Tracker } from '../tracking/tracker.ts';
-import type { Claimed } from './claims.ts';
+import type { Claimed } from './claimed.ts';
 import type { SessionContext, SessionParts } from './context.ts';
-import { checkValues, givenOf } from './definition.ts';
+import { destroy } from './destroy.ts';
 import { endAfter, explained, isOver, noteRefusal, untouched } from './endings.ts';
 import { explanationOf } from './explanation.ts';
 import type { Explanation } from './explanation.ts';
@@ -26,6 +26,7 @@ import type { Slots } from './slots.ts';
 import { Turns } from './turns.ts';
 import type { Opened } from './unclosed.ts';
 import { Unlocked } from './unlocked.ts';
+import { valuesOf } from './values.ts';
 
 /** The last save of a scope: nobody gets what it did. */
 export let endScope: <S extends object, V extends object>(session: Session<S, V>) => Promise<unknown>;
@@ -109,16 +110,21 @@ export class Session<S extends object, V extends object = Partial<S>> {
     return this.#tracker.tracked();
   }
 
-  /** Gives several attributes their values, but for those that are undefined; the way to give immutable ones their first. */
+  /**
+   * Gives several attributes their values, but for those that are undefined; the way to give immutable ones their first.
+   * Where it throws nothing has changed.
+   */
   assign(values: Partial<V>): void {
-    checkValues(this.#context.definition, 'assign', values, () => false);
-    Object.assign(this.#tracker.state, givenOf(values));
+    this.#tracker.assign(
+      valuesOf(this.#context.definition, 'assign', values, () => false),
+      [],
+    );
   }
 
   /**
    * Makes `values` the whole state, in their order: other attributes, and those whose value is undefined, are deleted. What cannot be changed stays:
    * immutable ones that have a value, those of a newer schema, and those that the definition does not have. What is equal
-   * to what is there counts as not written.
+   * to what is there counts as not written. Where it throws nothing has changed.
    */
   replace(values: V): void {
     this.#unlocked?.checkWritable('replace');
@@ -239,16 +245,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   async #leave(old: Claimed, newId: string, graceMs: number): Promise<void> {
     const { line, tombstoneTtlMs } = this.#context;
     const alias = graceMs > 0 ? { id: newId, until: Math.round(line.time.now() + graceMs) } : undefined;
-    let how: EndOfHold = 'released';
-    old.hold.leave();
-    try {
-      await pushEnd(line, old.replica, { token: old.hold.token, keptMs: tombstoneTtlMs, alias, movedTo: newId });
-    } catch (error) {
-      how = endAfter(error);
-      throw error;
-    } finally {
-      await old.end(how, undefined);
-    }
+    await destroy(line, old, { keptMs: tombstoneTtlMs, alias, movedTo: newId });
   }
 
   /**

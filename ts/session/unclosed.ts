@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { shortId } from '../errors.ts';
 import type { Observers } from '../observe.ts';
-import type { Claimed } from './claims.ts';
+import type { Claimed } from './claimed.ts';
 
 /** What a session that is open holds. It must not lead to the session's state. */
 export interface Opened {

@@ -12,7 +12,7 @@ import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import type { Tracker } from '../tracking/tracker.ts';
-import type { Claimed } from './claims.ts';
+import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
 import { decoded, defaultOf, isNewer } from './decoded.ts';
 import { specOf } from './definition.ts';

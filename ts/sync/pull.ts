@@ -8,6 +8,7 @@ import type { Head, Store, Tail } from '../store/store.ts';
 import { readTail } from '../store/tail.ts';
 import type { Line } from './line.ts';
 import { Replay } from './replay.ts';
+import { parentOf } from './replica.ts';
 import type { Replica } from './replica.ts';
 
 /** What a pull did to the replica: nothing, some attributes, or everything. */
@@ -52,12 +53,6 @@ function empty(replica: Replica, state: 'absent' | 'expired', head: RecordParent
   replica.clear(state, head);
   return before === 'live' ? 'all' : NOTHING;
 }
-
-/**
- * Where the log goes on after what is no longer to be read. Time and token stand in for the record's own: what follows
- * stands alone.
- */
-const parentOf = ({ position, token, createdAt }: Head): RecordParent => ({ ...position, token, time: createdAt });
 
 function takeEnd(
   line: Pick<PullLine, 'limitBytes'>,

@@ -5,6 +5,16 @@ import type { RecordParent } from '../log/record.ts';
 import type { Expiry, Head } from '../store/store.ts';
 import type { Unsettled } from './unsettled.ts';
 
+/**
+ * Where the log goes on after what is not to be read. Time and token stand in for the record's own: what follows
+ * stands alone.
+ */
+export const parentOf = ({ position, token, createdAt }: Head): RecordParent => ({
+  ...position,
+  token,
+  time: createdAt,
+});
+
 /** This process's copy of a session: the base of the next save, and what its log weighs. */
 export class Replica {
   readonly id: string;
@@ -57,6 +67,12 @@ export class Replica {
     this.expiresAt = Infinity;
     this.createdAt = 0;
     this.createdAtTold = false;
+  }
+
+  /** Where the primary's log stands, without what it holds: for what ends it. */
+  stand(head: Head | undefined): void {
+    if (head === undefined) return this.clear('absent', NO_PARENT);
+    this.clear(head.state, parentOf(head));
   }
 
   /** What the primary said of the expiry when it was asked, at `now` (monotonic) or `wall`. */

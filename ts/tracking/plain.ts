@@ -11,10 +11,14 @@ const { isDate } = kinds;
 
 /**
  * A deep copy without proxies, as `structuredClone` and `postMessage` need it. Instances of unknown classes stay as
- * they are.
+ * they are. `ERR_INVALID`, by its path, for what throws when it is read.
  */
 export function plain<T>(value: T): T {
-  return plainCopy(value, new Map());
+  try {
+    return plainCopy(value, new Map());
+  } catch (cause) {
+    throw unreadable(cause, 'value', value);
+  }
 }
 
 /** What a copy is for: an attribute, which errors name, and the classes whose instances it keeps. */

@@ -1,10 +1,9 @@
 import { inspect } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import { showPath, showText } from '../path.ts';
-import { ASSIGNED } from './change-set.ts';
 import { isObject } from './kinds.ts';
 import { NODE, STATE } from './nodes.ts';
-import { plain, plainFor } from './plain.ts';
+import { plain } from './plain.ts';
 import type { AttributeSlots, Tracker } from './tracker.ts';
 
 /** What every state is a Proxy of; `console.log` looks at it, with the state as `this`. */
@@ -58,23 +57,7 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
   #set(key: string | symbol, value: unknown): boolean {
     this.#tracker.checkOpen();
     if (typeof key === 'symbol') throw namedBySymbol(key);
-    const name = key;
-    const attribute = this.#tracker.attribute(name);
-    if (attribute === undefined) throw notDeclared(name);
-    attribute.checkAssignable();
-    const immutable = attribute.class === 'immutable';
-    if (immutable && this.#slots.has(name))
-      throw invalid(`${showPath([name])} is immutable and already set: it cannot be set again`, name);
-    // A copy, so that whoever still holds the value cannot change it.
-    const adopted = immutable
-      ? attribute.adopt(plainFor(attribute, value))
-      : attribute.assigned(attribute, name, value);
-    this.#tracker.markWritten(attribute);
-    // The mark is for the root only: what lies inside stays read-only.
-    if (immutable) attribute.writing = false;
-    // The very part of the state that is there already is no change.
-    if (value === adopted || this.#slots.get(name) !== adopted) attribute.changes.incomplete ??= ASSIGNED;
-    this.#slots.set(name, adopted);
+    this.#tracker.put(this.#tracker.take(key, value));
     return true;
   }
 
@@ -140,6 +123,6 @@ export function notDeclared(name: string): HoldfastError {
 }
 
 /** `name`: of the attribute at fault, if it is one. */
-function invalid(message: string, name?: string): HoldfastError {
+export function invalid(message: string, name?: string): HoldfastError {
   return new HoldfastError('ERR_INVALID', `${message}.`, name === undefined ? {} : { paths: [[name]] });
 }

@@ -2,12 +2,15 @@ import { BUILT_IN_TYPES } from '../codec/built-in-types.ts';
 import type { Ids } from '../codec/ids.ts';
 import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError, shortId } from '../errors.ts';
+import { showPath } from '../path.ts';
 import { Attribute } from './attribute.ts';
 import type { Host, Owner } from './attribute-terms.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
+import { ASSIGNED } from './change-set.ts';
 import type { FrozenPath } from './frozen.ts';
 import { outlookOf, type Outlook } from './outlook.ts';
-import { stateOf } from './state.ts';
+import { plainFor } from './plain.ts';
+import { invalid, notDeclared, stateOf } from './state.ts';
 
 export { isKnownTree } from './assignment.ts';
 export { isShared } from './identities.ts';
@@ -111,6 +114,15 @@ export interface Capture {
   readonly touched: readonly string[];
   /** The last generation of marks that it covers. */
   readonly upTo: number;
+}
+
+/** A value on its way into an attribute. */
+export interface Taken {
+  readonly attribute: Attribute;
+  /** As it was given. */
+  readonly value: unknown;
+  /** As it is to stand in the tree. */
+  readonly adopted: unknown;
 }
 
 /**
@@ -271,6 +283,41 @@ export class Tracker implements Host {
 
   checkOpen(): void {
     this.#ended?.refuse();
+  }
+
+  /** Gives attributes their values, and deletes those that are `gone`: all of it, or, where it throws, nothing. */
+  assign(values: Readonly<Record<string, unknown>>, gone: readonly string[]): void {
+    this.checkOpen();
+    const taken = Object.keys(values).map((name) => this.take(name, values[name]));
+    for (const name of gone) {
+      const attribute = this.attribute(name);
+      attribute?.frozen?.checkRemoval(attribute, name);
+    }
+    for (const name of gone) delete this.state[name];
+    for (const one of taken) this.put(one);
+  }
+
+  /** What the attribute is to be given: throws where it cannot be, and changes nothing yet. */
+  take(name: string, value: unknown): Taken {
+    const attribute = this.attribute(name);
+    if (attribute === undefined) throw notDeclared(name);
+    attribute.checkAssignable();
+    if (attribute.class !== 'immutable')
+      return { attribute, value, adopted: attribute.assigned(attribute, name, value) };
+    if (this.slots.has(name))
+      throw invalid(`${showPath([name])} is immutable and already set: it cannot be set again`, name);
+    // A copy, so that whoever still holds the value cannot change it.
+    return { attribute, value, adopted: attribute.adopt(plainFor(attribute, value)) };
+  }
+
+  put({ attribute, value, adopted }: Taken): void {
+    const { name } = attribute;
+    this.markWritten(attribute);
+    // The mark is for the root only: what lies inside stays read-only.
+    if (attribute.class === 'immutable') attribute.writing = false;
+    // The very part of the state that is there already is no change.
+    if (value === adopted || this.slots.get(name) !== adopted) attribute.changes.incomplete ??= ASSIGNED;
+    this.slots.set(name, adopted);
   }
 
   /** Undefined: not declared. */

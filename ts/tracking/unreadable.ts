@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, nameOf } from '../errors.ts';
 import { mapValue, showPath, type Path, type PathStep } from '../path.ts';
 import { DEPTH_LIMIT, isObject, keysOf } from './kinds.ts';
 
@@ -10,7 +10,7 @@ export function unreadable(cause: unknown, name: string, value: unknown): Holdfa
   if (cause instanceof HoldfastError) return cause;
   const path: Path = [name, ...(stepsToFault(value, new Set(), 0) ?? [])];
   // Its message may have the user's values.
-  const what = `could not be read (${cause instanceof Error ? cause.name : 'no error'}, see \`cause\`)`;
+  const what = `could not be read (${nameOf(cause)}, see \`cause\`)`;
   return new HoldfastError('ERR_INVALID', `${showPath(path)} ${what}: store plain data.`, { paths: [path], cause });
 }
 
