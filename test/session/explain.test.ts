@@ -98,7 +98,7 @@ it.each<[string, (state: State & { whole?: Row[] }) => void, string, Partial<Att
     'has bytes that were read',
     (state) => void state.photo!.fill(1),
     'photo',
-    { written: false, way: 'whole', whyWhole: 'bytes of it were read, or a Date in it was changed' },
+    { written: false, way: 'whole', whyWhole: 'bytes or an instance in it were read, or a Date was changed' },
   ],
   [
     'is written all over',

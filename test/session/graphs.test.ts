@@ -339,6 +339,27 @@ describe('instances of registered classes', () => {
     );
   });
 
+  it('are named where toData throws, whatever it throws, and nothing is saved', async () => {
+    const store = new MemoryStore();
+    const cause = new RangeError('secret');
+    const toData = (): never => {
+      throw cause;
+    };
+    const money = valueType('Money', Money, { toData, fromData: () => new Money(1) });
+    const definition = defineSession({ price: mutable<Loose>() }, { types: [money] });
+    const save = repository(store, definition as never).scope('s', (state) => void (state.price = [new Money(7)]), {
+      create: {},
+    });
+    await expect(save).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      message: expect.stringMatching(
+        /^price\[0\] could not be read, as toData of the value type 'Money' threw \(RangeError, see `cause`\)/,
+      ) as string,
+      cause,
+    });
+    expect(await repository(store).read('s')).toBeUndefined();
+  });
+
   it('are registered once, under a name of their own', () => {
     const functions = { toData: () => 1, fromData: () => new Money(1) };
     const define = (...types: unknown[]): unknown => defineSession({}, { types: types as never });
@@ -357,6 +378,7 @@ describe('instances of registered classes', () => {
     );
     expect(() => valueType('', Money, functions)).toThrow('its name must be text');
     expect(() => valueType('M', {} as never, functions)).toThrow("'M' needs a class");
+    expect(() => valueType('', Money, functions)).toThrow('its name must be text, not empty');
     expect(() => valueType('M', Money, {} as never)).toThrow("'M' needs { toData, fromData }, two functions");
     expect(() => define({})).toThrow('defineSession: types[0] must be what valueType gives, with the methods toData');
   });

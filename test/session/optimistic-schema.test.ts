@@ -85,23 +85,30 @@ it('merges attributes that are not declared, in the order in which they came', a
 
 it('says which attribute a policy made what cannot be kept of, saves nothing, and stays open', async () => {
   const store = new MemoryStore();
+  const refuse = (): never => {
+    throw new Error('cannot tell');
+  };
   const definition = defineSession({
     odd: mutable<string>(() => '', { merge: () => Symbol('odd') }),
-    bad: mutable<string>(() => '', {
-      merge: () => {
-        throw new Error('cannot tell');
-      },
-    }),
+    bad: mutable<string>(() => '', { merge: refuse }),
+    keys: mutable<string[]>(() => [], { merge: { union: refuse } }),
   });
   const [one, two] = [0, 1].map(() => new SessionRepository({ store, definition }));
   await one!.scope('s', () => undefined, { create: true });
-  for (const name of ['odd', 'bad'] as const) {
+  for (const name of ['odd', 'bad', 'keys'] as const) {
     const session = await one!.open('s', { ...OPTIMISTIC, timeoutMs: 1000 });
-    session.state[name] = 'mine';
-    await two!.scope('s', (state) => void (state[name] = 'theirs'));
-    await expect(session.save()).rejects.toThrow(name === 'odd' ? /^odd: / : 'cannot tell');
+    session.assign({ [name]: name === 'keys' ? ['mine'] : 'mine' });
+    const theirs = name === 'keys' ? ['theirs'] : 'theirs';
+    await two!.scope('s', (_, other) => other.assign({ [name]: theirs }));
+    const message = name === 'odd' ? /^odd: / : new RegExp(`^${name}: the merge policy threw \\(Error, see \`cause\``);
+    await expect(session.save()).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      message: expect.stringMatching(message) as string,
+      paths: [[name]],
+      ...(name !== 'odd' && { cause: { message: 'cannot tell' } }),
+    });
     expect(session.closed).toBe(false);
     await session.close();
-    expect((await two!.read('s'))?.[name]).toBe('theirs');
+    expect((await two!.read('s'))?.[name]).toEqual(theirs);
   }
 });

@@ -1,5 +1,6 @@
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, nameOf } from '../errors.ts';
 import { describe } from '../options.ts';
+import { Fault } from './fault.ts';
 
 /** How instances of a class are kept: see `valueType`. */
 export interface ValueType {
@@ -39,7 +40,8 @@ export function valueType<T extends object, D>(
   Class: ClassOf<T>,
   functions: ValueTypeFunctions<T, D>,
 ): ValueType {
-  if (typeof name !== 'string' || name === '') refuse(`its name must be text, not ${describe(name)}`);
+  if (typeof name !== 'string' || name === '')
+    refuse(`its name must be text, not ${name === '' ? 'empty' : describe(name)}`);
   if (typeof Class !== 'function' || typeof Class.prototype !== 'object' || Class.prototype === null)
     refuse(`'${name}' needs a class, not ${describe(Class)}`);
   const { toData, fromData } = (functions ?? {}) as Partial<ValueTypeFunctions<T, D>>;
@@ -51,7 +53,7 @@ export function valueType<T extends object, D>(
   return Object.freeze({
     name,
     prototype,
-    toData: (instance: object) => toData(instance as T),
+    toData: (instance: object) => dataOf(name, () => toData(instance as T)),
     fromData: (data: unknown) => made(name, prototype, data, fromData as (data: unknown) => unknown),
   });
 }
@@ -59,6 +61,21 @@ export function valueType<T extends object, D>(
 function refuse(why: string): never {
   throw new HoldfastError('ERR_INVALID', `valueType: ${why}`);
 }
+
+function dataOf(name: string, toData: () => unknown): unknown {
+  try {
+    return toData();
+  } catch (cause) {
+    // Of its range errors one alone is not its own: the stack is used up.
+    if (cause instanceof HoldfastError || isStackUsedUp(cause)) throw cause;
+    throw new Fault(
+      `could not be read, as toData of the value type '${name}' threw (${nameOf(cause)}, see \`cause\`): let it take every instance of the class`,
+      { cause },
+    );
+  }
+}
+
+const isStackUsedUp = (cause: unknown): boolean => cause instanceof RangeError && cause.message.includes('call stack');
 
 /** What would not be written as it was read is refused. */
 function made(name: string, prototype: object, data: unknown, fromData: (data: unknown) => unknown): object {

@@ -1,9 +1,12 @@
 import { ABSENT } from '../conflict.ts';
 import type { Conflict } from '../conflict.ts';
+import { HoldfastError, nameOf } from '../errors.ts';
 import { Merge } from '../graph/merge.ts';
 import type { MergePolicy } from '../graph/merge.ts';
 import { withCodec } from '../graph/values.ts';
 import type { Image } from '../log/image.ts';
+import { showPath } from '../path.ts';
+import type { Path } from '../path.ts';
 import { isShared } from '../tracking/tracker.ts';
 import { sameBytes } from './compare.ts';
 import type { Tracked } from './compare.ts';
@@ -100,7 +103,7 @@ class Merging {
             : this.#rules.value(name, theirs, version),
     };
     if (isUnknown) return void this.conflicts.push(part);
-    const merging = new Merge(policy);
+    const merging = new Merge(guarded(policy, name));
     const { base, mine: one, theirs: other } = part;
     // What is in several places has no place of its own: such a value is one part.
     const isWhole = isShared(base) || isShared(one) || isShared(other);
@@ -138,6 +141,23 @@ class Merging {
       if (version !== undefined) versions.set(name, version);
     }
     return versions;
+  }
+}
+
+/** What its functions throw is told as the definition's fault, with the place. */
+function guarded(policy: MergePolicy, name: string): MergePolicy {
+  if (typeof policy === 'function') return (conflict) => attempt(conflict.path, () => policy(conflict));
+  if (typeof policy === 'object') return { union: (item) => attempt([name], () => policy.union(item)) };
+  return policy;
+}
+
+function attempt(path: Path, call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause;
+    const why = `the merge policy threw (${nameOf(cause)}, see \`cause\`), so that nothing is saved: let it take whatever the state may hold`;
+    throw new HoldfastError('ERR_INVALID', `${showPath(path)}: ${why}`, { paths: [path], cause });
   }
 }
 

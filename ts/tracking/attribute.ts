@@ -134,7 +134,7 @@ export class Attribute {
 
   /** Why what was changed was not noted, in whole or in part; undefined: it was. */
   unknownBecause(changes: ChangeSet | undefined): string | undefined {
-    if (this.exposures?.changed === true) return 'bytes of it were read, or a Date in it was changed';
+    if (this.exposures?.changed === true) return 'bytes or an instance in it were read, or a Date was changed';
     if (changes?.incomplete !== undefined) return changes.incomplete;
     // The application may have changed parts, since before that round.
     const isHeld = this.#adopting !== undefined && this.#adopting.heldSince < (changes?.round ?? Infinity);
