@@ -27,6 +27,7 @@ export type {
 export { valueType } from './codec/value-types.ts';
 export type { ClassOf, ValueType, ValueTypeFunctions } from './codec/value-types.ts';
 export type { MergePolicy } from './graph/merge.ts';
+export type { FrozenOf } from './session/frozen-paths.ts';
 export type { MergeOf } from './session/policy.ts';
 export type { NotKept, RegisteredClasses, Storable } from './session/storable.ts';
 export { SessionRepository } from './session/repository.ts';

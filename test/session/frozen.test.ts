@@ -34,7 +34,7 @@ const doc = (): Doc => ({
   lines: [{ n: 1 }],
   text: 'x'.repeat(600),
 });
-const frozen = ['catalog', ['plan', 'limits'], 'plan.since', 'plan.price', 'plan.limits.users'];
+const frozen = ['catalog', ['plan', 'limits'], 'plan.since', 'plan.price', 'plan.limits.users'] as const;
 const definition = defineSession({ doc: mutable<Doc>(undefined, { frozen }), other: mutable<unknown>() });
 const repositories: SessionRepository<object>[] = [];
 
@@ -184,11 +184,11 @@ describe('a frozen portion', () => {
 });
 
 it.each<[string, () => unknown, string]>([
-  ['an empty path', () => mutable(undefined, { frozen: [[]] }), 'frozen[0]'],
+  ['an empty path', () => mutable(undefined, { frozen: [[] as never] }), 'frozen[0]'],
   ['an index', () => mutable(undefined, { frozen: ['list[3]'] }), 'frozen[0]'],
   ['a number', () => mutable(undefined, { frozen: ['a', [3 as never]] }), 'frozen[1]'],
   ['text alone', () => mutable(undefined, { frozen: 'a' as never }), 'frozen'],
-  ['a part of what is immutable', () => immutable(undefined, { frozen: ['a'] }), 'frozen as a whole'],
+  ['a part of what is immutable', () => immutable(undefined, { frozen: ['a'] } as never), 'frozen as a whole'],
 ])('refuses %s', (_, make, message) => {
   expect(make).toThrow(
     expect.objectContaining({ code: 'ERR_INVALID', message: expect.stringContaining(message) }) as Error,

@@ -50,6 +50,34 @@ it('knows which policies of merging suit an attribute', () => {
   expect(compiledOnly).toBeTypeOf('function');
 });
 
+it('knows what of an attribute can be frozen', () => {
+  interface Account {
+    plan: { limits: { seats: number } };
+    'e-mail'?: string;
+    lines: Item[];
+  }
+  mutable<Account>(undefined, { frozen: ['plan.limits', ['plan', 'name'], '["e-mail"]', ['e-mail']] });
+  mutable(() => ({ plan: { seats: 3 }, text: '' }), { frozen: ['plan'], differencing: 'graph' });
+  mutable<Account | undefined>(() => undefined, { frozen: ['lines'] });
+  mutable<Record<string, number>>(() => ({}), { frozen: ['any'] });
+  mutable<unknown>(undefined, { frozen: ['any.thing'] });
+  const compiledOnly = () => [
+    // @ts-expect-error misspelt
+    mutable(() => ({ plan: { seats: 3 } }), { frozen: ['plans'] }),
+    // @ts-expect-error misspelt
+    mutable<Account>(undefined, { frozen: [['plans', 'limits']] }),
+    // @ts-expect-error a number has no portions
+    mutable(() => 0, { frozen: ['a'] }),
+    // @ts-expect-error entries of a Map are none
+    mutable(() => new Map([['a', 1]]), { frozen: ['a'] }),
+    // @ts-expect-error nor are places of a list
+    mutable<Item[]>(() => [], { frozen: ['0'] }),
+    // @ts-expect-error it is frozen as a whole
+    immutable(() => ({ plan: 1 }), { frozen: ['plan'] }),
+  ];
+  expect(compiledOnly).toBeTypeOf('function');
+});
+
 it('gives the state of a use that only reads, which it can change nowhere', () => {
   const compiledOnly = async (sessions: RepositoryOf<typeof definition>): Promise<void> => {
     const visits: number = await sessions.scope('s', (state) => state.visits, { mode: 'read' });

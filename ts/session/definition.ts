@@ -12,7 +12,7 @@ import type { Differencing } from '../sync/differencing.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
 import { namedBySymbol } from '../tracking/state.ts';
 import type { FrozenPath } from '../tracking/frozen.ts';
-import { NO_FROZEN, frozenPaths, namesTo } from './frozen-paths.ts';
+import { NO_FROZEN, frozenPaths, namesTo, type FrozenOf } from './frozen-paths.ts';
 import type { MergeOf } from './policy.ts';
 import type { SessionRepository } from './repository.ts';
 import type { Session } from './session.ts';
@@ -64,10 +64,10 @@ export interface AttributeOptions<T> {
   readonly differencing?: Differencing | undefined;
   /**
    * Portions of it that keep their first value: the names that lead to them, as text (`'plan.limits'`) or one by one,
-   * through plain objects. What is absent may still be given. A write to one is `ERR_INVALID`, and so is to assign the
+   * through plain objects; lists and Maps only as a whole. What is absent may still be given. A write to one is `ERR_INVALID`, and so is to assign the
    * attribute, or what holds them, without them. Not of an immutable attribute, which keeps all of its value.
    */
-  readonly frozen?: readonly (string | readonly string[])[] | undefined;
+  readonly frozen?: readonly FrozenOf<T>[] | undefined;
   /**
    * What becomes of parts that an optimistic use has changed and others meanwhile too. Default `'fail'`: its save is
    * refused.
@@ -75,9 +75,9 @@ export interface AttributeOptions<T> {
   readonly merge?: MergeOf<T> | undefined;
 }
 
-/** What is set once has nothing to be merged. */
+/** What is set once has nothing to be merged, and is frozen as a whole. */
 type OptionsOf<C extends AttributeClass, T> = C extends 'immutable'
-  ? Omit<AttributeOptions<T>, 'merge'>
+  ? Omit<AttributeOptions<T>, 'merge' | 'frozen'>
   : AttributeOptions<T>;
 
 /** `() => []` says nothing of the elements. */

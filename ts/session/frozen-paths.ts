@@ -4,6 +4,26 @@ import type { Rule } from '../options.ts';
 import { parsePath } from '../path.ts';
 import type { Path } from '../path.ts';
 import type { FrozenPath } from '../tracking/frozen.ts';
+import type { Leaf } from './storable.ts';
+
+type Containers = readonly unknown[] | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>;
+
+/** Names of the properties of plain objects; `string` where the type does not tell. */
+type NamesOf<T> = unknown extends T
+  ? string
+  : T extends Leaf | Containers
+    ? never
+    : T extends object
+      ? keyof T & string
+      : never;
+
+type Inside<N extends string> = N | `${N}.${string}` | `${N}[${string}` | `["${string}` | readonly [N, ...string[]];
+
+/**
+ * A path to what is frozen in `T`, as text or name by name. The first name is one that `T` has, so that the compiler
+ * finds one that is misspelt; the others are not looked at, as a list of all paths may have no end.
+ */
+export type FrozenOf<T> = [NamesOf<T>] extends [never] ? never : Inside<NamesOf<T>>;
 
 /** Rule of a path to what is frozen. */
 export const namesTo: Rule = (name, value) => {
