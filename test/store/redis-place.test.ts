@@ -158,6 +158,24 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
       );
   });
 
+  it('says of an address that the server refuses what is wrong with it, and does not wait', async () => {
+    const { host } = new URL(server.url);
+    for (const [address, why] of [
+      [`redis://nobody:secret@${host}`, 'WRONGPASS'],
+      [`redis://${host}/99`, 'ERR DB index'],
+    ]) {
+      const begun = Date.now();
+      await expect(openStore(address!)).rejects.toMatchObject({
+        code: 'ERR_UNAVAILABLE',
+        outcome: 'none',
+        message: expect.stringMatching(
+          new RegExp(`\\(${why}.*\\); nothing was sent: see to user, password and database of the address`),
+        ) as string,
+      });
+      expect(Date.now() - begun).toBeLessThan(4500); // a server that is not there is given 5 s
+    }
+  });
+
   it('must not be evicted but by what has a time to live', async () => {
     const evicting = await RedisServer.start('--maxmemory-policy', 'allkeys-lru', '--maxmemory', '100mb');
     const owner = await newClient('redis', evicting);

@@ -9,6 +9,11 @@ const NOT_BEGUN =
 /** As clients say that they have not sent it. */
 const NOT_SENT = /queue is full|client is (?:closed|offline)|enableOfflineQueue options is false/i;
 
+/** As a server answers a connection that it will not take a moment later either. */
+const REFUSED = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|DB index|invalid password|unknown command)) ?/i;
+
+export const isRefused = (error: unknown): boolean => error instanceof Error && REFUSED.test(error.message);
+
 export const isUnknownScript = (error: unknown): boolean =>
   error instanceof Error && error.message.startsWith('NOSCRIPT');
 
@@ -38,9 +43,12 @@ export const noConnection = (
   outcome: 'none' | 'unknown',
 ): HoldfastError => {
   const why = cause instanceof Error && cause.message !== '' ? ` (${cause.message})` : '';
+  const remedy = isRefused(cause)
+    ? 'see to user, password and database of the address, and that the server is Redis 6.2 or later'
+    : 'see that the server runs and that the client is connected, then call again';
   const then =
     outcome === 'none'
-      ? 'nothing was sent: see that the server runs and that the client is connected, then call again'
+      ? `nothing was sent: ${remedy}`
       : 'the call was sent, and it may have happened, or may still: offer the identical call again';
   return new HoldfastError(
     'ERR_UNAVAILABLE',

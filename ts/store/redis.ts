@@ -14,6 +14,7 @@ import { linkOf } from './redis-client.ts';
 import type { RedisLink } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
 import type { Command } from './redis-connection.ts';
+import { isRefused } from './redis-error.ts';
 import { RedisGround } from './redis-ground.ts';
 import { ownedAppend } from './owned.ts';
 import { RedisInbox } from './redis-inbox.ts';
@@ -130,7 +131,7 @@ export class RedisStore implements Store {
 
   /**
    * By a URL, as `openStore` takes it, over a client of its own. `ERR_UNAVAILABLE`: nobody answers there within 5 s, in
-   * which a server that is started again has come back.
+   * which a server that is started again has come back; or the server refuses the connection (a wrong password, say).
    */
   static async open(address: string, options: Omit<RedisStoreOptions, 'client' | 'prefix'> = {}): Promise<RedisStore> {
     const { url, prefix } = redisPlaceOf(address);
@@ -154,7 +155,8 @@ export class RedisStore implements Store {
       try {
         return void (await this.ping());
       } catch (error) {
-        if ((error as HoldfastError).code !== 'ERR_UNAVAILABLE' || time.monotonic() >= end) throw error;
+        const { code, cause } = error as HoldfastError;
+        if (code !== 'ERR_UNAVAILABLE' || isRefused(cause) || time.monotonic() >= end) throw error;
         await new Promise<void>((resolve) => time.after(AGAIN_MS, resolve));
       }
     }
