@@ -61,6 +61,9 @@ it('knows what of an attribute can be frozen', () => {
   mutable<Account | undefined>(() => undefined, { frozen: ['lines'] });
   mutable<Record<string, number>>(() => ({}), { frozen: ['any'] });
   mutable<unknown>(undefined, { frozen: ['any.thing'] });
+  const any = mutable(undefined, { frozen: ['name'] });
+  const untold = defineSession({ any });
+  const state: StateOf<typeof untold> = { any: 'what a path says nothing of' };
   const compiledOnly = () => [
     // @ts-expect-error misspelt
     mutable(() => ({ plan: { seats: 3 } }), { frozen: ['plans'] }),
@@ -75,6 +78,7 @@ it('knows what of an attribute can be frozen', () => {
     // @ts-expect-error it is frozen as a whole
     immutable(() => ({ plan: 1 }), { frozen: ['plan'] }),
   ];
+  expect(state).toBeTypeOf('object');
   expect(compiledOnly).toBeTypeOf('function');
 });
 

@@ -12,7 +12,10 @@ export interface AttributeExplanation extends AttributePush {
   readonly name: string;
   /** Written: assigned, changed inside or deleted. Else read, or looked at because the save mode says so. */
   readonly written: boolean;
-  /** Where it was written: the first of them, and how many. An array whose elements have moved is one. */
+  /**
+   * Where it was written: the first of them, and how many. An array whose elements have moved is one. None where that was
+   * not noted, as inside what is in several places: `whyWhole` says so.
+   */
   readonly paths: readonly Path[];
   readonly places: number;
   /**

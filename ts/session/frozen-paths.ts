@@ -17,13 +17,26 @@ type NamesOf<T> = unknown extends T
       ? keyof T & string
       : never;
 
-type Inside<N extends string> = N | `${N}.${string}` | `${N}[${string}` | `["${string}` | readonly [N, ...string[]];
+/** As text, or name by name; of the names, the first is one of `N`. */
+type PathFrom<N extends string> = N | `${N}.${string}` | `${N}[${string}` | `["${string}` | readonly [N, ...string[]];
+
+/** What stands in the place of paths where there can be none. The compiler shows it. */
+interface NotFrozen<Why extends string> {
+  readonly why: Why;
+}
+
+/** Paths say nothing of what `T` is. */
+type Given<T> = [T][T extends unknown ? 0 : never];
+
+type PathsBy<N extends string> = [N] extends [never]
+  ? NotFrozen<'portions are properties of plain objects: lists, Maps, Sets and single values have none'>
+  : PathFrom<N>;
 
 /**
- * A path to what is frozen in `T`, as text or name by name. The first name is one that `T` has, so that the compiler
- * finds one that is misspelt; the others are not looked at, as a list of all paths may have no end.
+ * A path to what is frozen in `T`. Its first name is one that `T` has, so that the compiler finds one that is misspelt;
+ * the others are not looked at, as a list of all paths may have no end.
  */
-export type FrozenOf<T> = [NamesOf<T>] extends [never] ? never : Inside<NamesOf<T>>;
+export type FrozenOf<T> = PathsBy<NamesOf<Given<T>>>;
 
 /** Rule of a path to what is frozen. */
 export const namesTo: Rule = (name, value) => {
