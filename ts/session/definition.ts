@@ -64,8 +64,9 @@ export interface AttributeOptions<T> {
   readonly differencing?: Differencing | undefined;
   /**
    * Portions of it that keep their first value: the names that lead to them, as text (`'plan.limits'`) or one by one,
-   * through plain objects; lists and Maps only as a whole. What is absent may still be given. A write to one is `ERR_INVALID`, and so is to assign the
-   * attribute, or what holds them, without them. Not of an immutable attribute, which keeps all of its value.
+   * through plain objects; lists and Maps only as a whole. What is absent may still be given. A write to one is
+   * `ERR_INVALID`, and so is to assign the attribute, or what holds them, without them. Not of an immutable attribute,
+   * which keeps all of its value.
    */
   readonly frozen?: readonly FrozenOf<T>[] | undefined;
   /**
