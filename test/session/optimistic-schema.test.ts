@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { ABSENT } from '../../ts/conflict.ts';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
@@ -104,4 +105,43 @@ it('says which attribute a policy made what cannot be kept of, saves nothing, an
     await session.close();
     expect((await two!.read('s'))?.[name]).toBe('theirs');
   }
+});
+
+const planned = (merge: 'mine' | 'theirs') =>
+  defineSession({
+    plan: mutable<{ name?: string; limits?: { seats: number } }>(() => ({}), { frozen: ['limits'], merge }),
+  });
+
+it.each(['nested', 'whole', 'gone'])(
+  'lets no policy replace a frozen portion that others have given first: %s',
+  async (how) => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: planned('mine') });
+    await sessions.scope('s', (state) => void (state.plan.name = 'a'), { create: true });
+    const session = await sessions.open('s', OPTIMISTIC);
+    if (how === 'nested') session.state.plan.limits = { seats: 1 };
+    else if (how === 'whole') session.state.plan = { name: 'b', limits: { seats: 1 } };
+    else delete (session.state as { plan?: object }).plan;
+    await sessions.scope('s', (state) => void (state.plan.limits = { seats: 2 }));
+    const { code, conflicts } = await failed(session.save());
+    const mine = how === 'gone' ? ABSENT : { seats: 1 };
+    expect([code, conflicts]).toEqual([
+      'ERR_CONFLICT',
+      [{ path: ['plan', 'limits'], base: ABSENT, mine, theirs: { seats: 2 } }],
+    ]);
+    expect(await sessions.read('s')).toEqual({ plan: { name: 'a', limits: { seats: 2 } } });
+  },
+);
+
+it.each([
+  ['mine', 2],
+  ['theirs', 1],
+] as const)('merges frozen portions that are alike, or of which theirs stay: %s', async (merge, seats) => {
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: planned(merge) });
+  await sessions.scope('s', (state) => void (state.plan.name = 'a'), { create: true });
+  const session = await sessions.open('s', OPTIMISTIC);
+  session.state.plan.limits = { seats };
+  session.state.plan.name = 'b';
+  await sessions.scope('s', (state) => void (state.plan.limits = { seats: 2 }));
+  await session.saveAndClose();
+  expect(await sessions.read('s')).toEqual({ plan: { name: 'b', limits: { seats: 2 } } });
 });

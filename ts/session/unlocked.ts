@@ -194,6 +194,7 @@ export class Unlocked {
         if (spec === undefined) return definition.drop.has(name) ? 'dropped' : 'fail';
         return spec.class === 'immutable' ? 'given' : spec.merge;
       },
+      frozen: (name) => specOf(definition, name)?.frozen,
       value: (name, bytes, version) => {
         if (bytes !== undefined) return decoded(codec, definition, name, bytes, version);
         return specOf(definition, name)?.initial === undefined ? ABSENT : defaultOf(codec, definition, name);

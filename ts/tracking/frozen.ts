@@ -144,7 +144,7 @@ export class Frozen {
 const isBelow = (path: FrozenPath, steps: FrozenPath): boolean => steps.every((step, i) => path[i] === step);
 
 /** What is at `steps`, through plain objects alone; undefined: nothing. */
-function valueIn(root: unknown, steps: FrozenPath): unknown {
+export function valueIn(root: unknown, steps: FrozenPath): unknown {
   let at = unwrap(root);
   for (const step of steps) {
     if (!isPlain(at) || !Object.hasOwn(at, step)) return undefined;
