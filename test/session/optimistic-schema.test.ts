@@ -145,3 +145,17 @@ it.each([
   await session.saveAndClose();
   expect(await sessions.read('s')).toEqual({ plan: { name: 'b', limits: { seats: 2 } } });
 });
+
+it('saves a value whose objects in several places keep the numbers that they had', async () => {
+  const sessions = new SessionRepository({
+    store: new MemoryStore(),
+    definition: defineSession({ graph: mutable<Record<string, object>>() }),
+  });
+  const [one, other] = [{ of: 1 }, { of: 2 }];
+  await sessions.scope('s', (state) => void (state.graph = { a: one, b: one, c: other, d: other }), { create: true });
+  const session = await sessions.open('s', OPTIMISTIC);
+  delete session.state.graph?.['a'];
+  expect((await session.saveAndClose()).changed).toEqual(['graph']);
+  const read = await sessions.read('s');
+  expect([read, read?.graph?.['c'] === read?.graph?.['d']]).toEqual([{ graph: { b: one, c: other, d: other } }, true]);
+});

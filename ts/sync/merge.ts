@@ -1,3 +1,4 @@
+import type { Named } from '../codec/ids.ts';
 import { ABSENT } from '../conflict.ts';
 import type { Conflict } from '../conflict.ts';
 import { Merge } from '../graph/merge.ts';
@@ -126,11 +127,16 @@ class Merging {
 
   tracked({ names, versions }: Edited): Tracked {
     const merged = this.#merged;
+    const named: Named = { ids: undefined };
     return {
       touched: [...merged.keys()],
       names: this.#names(names, versions !== undefined),
       versions: versions && this.#versions(versions),
-      value: (name) => this.#line.codec.decode(merged.get(name)!, name),
+      value: (name) => {
+        named.ids = undefined;
+        return this.#line.codec.decode(merged.get(name)!, name, named);
+      },
+      named: () => named, // of the value that was asked for last
       splice: (name) => merged.get(name),
     };
   }
