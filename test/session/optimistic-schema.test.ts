@@ -4,6 +4,7 @@ import type { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
+import { plain } from '../../ts/tracking/plain.ts';
 
 const OPTIMISTIC = { mode: 'optimistic' } as const;
 const failed = (promise: Promise<unknown>): Promise<HoldfastError> =>
@@ -158,4 +159,19 @@ it('saves a value whose objects in several places keep the numbers that they had
   expect((await session.saveAndClose()).changed).toEqual(['graph']);
   const read = await sessions.read('s');
   expect([read, read?.graph?.['c'] === read?.graph?.['d']]).toEqual([{ graph: { b: one, c: other, d: other } }, true]);
+});
+
+it('shows what others have saved also where bytes of its own are out and objects keep their numbers', async () => {
+  const definition = defineSession({ graph: mutable<Record<string, object>>(() => ({}), { merge: 'theirs' }) });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+  const [one, other] = [{ of: 1 }, { of: 2 }];
+  const graph = { a: one, b: one, c: other, d: other, bytes: new Uint8Array(4) };
+  await sessions.scope('s', (state) => void (state.graph = graph), { create: true });
+  const session = await sessions.open('s', OPTIMISTIC);
+  expect(session.state.graph['bytes']).toHaveLength(4);
+  delete session.state.graph['a'];
+  await sessions.scope('s', (state) => void (state.graph['e'] = { of: 3 }));
+  await session.save();
+  expect(plain(session.state)).toEqual({ graph: { ...graph, e: { of: 3 } } });
+  await session.close();
 });

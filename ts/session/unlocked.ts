@@ -251,7 +251,8 @@ export class Unlocked {
     const live = this.#slots.live(name);
     if (live === undefined || bytes === undefined) return live === bytes;
     try {
-      return isSame(this.#context.line.codec.look(live.value, name), bytes);
+      const { ids } = this.#slots.owner(name); // looked at alone: what is not saved keeps no numbers
+      return isSame(this.#context.line.codec.look(live.value, name, { ids }), bytes);
     } catch {
       return false; // the next save says what is wrong with it
     }
