@@ -194,3 +194,51 @@ it.each<[string, () => unknown, string]>([
     expect.objectContaining({ code: 'ERR_INVALID', message: expect.stringContaining(message) }) as Error,
   );
 });
+
+describe('what is elsewhere in the attribute, too', () => {
+  const parts = defineSession({
+    a: mutable<Record<string, Record<string, { n: number }>>>(() => ({}), { frozen: ['kept'] }),
+  });
+  const begun = async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: parts });
+    repositories.push(sessions as never);
+    return { sessions, session: await sessions.create() };
+  };
+
+  it('is a copy of a frozen portion that was assigned there', async () => {
+    const { sessions, session } = await begun();
+    session.state.a['kept'] = { one: { n: 1 } };
+    await session.save();
+    const { a } = session.state;
+    a['whole'] = a['kept']!;
+    a['part'] = { one: a['kept']!['one']! };
+    a['whole']['one']!.n = 2;
+    a['part']['one']!.n = 3;
+    await session.saveAndClose();
+    expect(await sessions.read(session.id)).toEqual({
+      a: { kept: { one: { n: 1 } }, whole: { one: { n: 2 } }, part: { one: { n: 3 } } },
+    });
+  });
+
+  it.each(['first', 'later', 'alone'])('is no part of one that is given with it: %s', async (when) => {
+    const { sessions, session } = await begun();
+    const one = { n: 1 };
+    const pair = { one, again: one };
+    const given = { before: pair, ...(when === 'alone' ? {} : { kept: { ...pair } }), after: { one } };
+    if (when === 'later') session.state.a = { after: { one } };
+    if (when === 'later') await session.save();
+    session.state.a = given;
+    if (when === 'alone') session.state.a['kept'] = session.state.a['before']!;
+    await session.save();
+    const { a } = session.state;
+    a['after']!['one']!.n = 2;
+    await session.saveAndClose();
+    const read = (await sessions.read(session.id))!.a;
+    expect([Object.keys(read).toSorted(), read['kept'], read['after']]).toEqual([
+      ['after', 'before', 'kept'],
+      { one: { n: 1 }, again: { n: 1 } },
+      { one: { n: 2 } },
+    ]);
+    expect(read['kept']!['one'] === read['kept']!['again']).toBe(true);
+  });
+});
