@@ -74,6 +74,21 @@ const failure = (call: Promise<unknown>): Promise<HoldfastError | undefined> =>
   );
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
+describe.skipIf(LACK !== undefined)('what was swept', () => {
+  it('is fenced by one mark for all ids, also in the files', async () => {
+    const dir = newFolder();
+    const clock = new VirtualClock();
+    const store = await SqliteStore.open({ dir, clock, sweepEveryMs: Infinity });
+    await store.append('s', { ...snapshot, under: 7, expiry: { idleMs: 500 } });
+    clock.pass(1000);
+    for (const swept of [0, 1]) expect(await store.sweep({ limit: 10, graceMs: 0 })).toEqual({ swept });
+    await store.close();
+    const again = await SqliteStore.open({ dir, clock, sweepEveryMs: Infinity });
+    expect(await again.append('never written', { ...snapshot, under: 7 })).toMatchObject({ why: 'fenced', token: 8 });
+    await again.close();
+  });
+});
+
 describe.skipIf(LACK !== undefined || process.platform !== 'linux')('short reads', () => {
   it('are answered within the turn that asks, once the reader has opened', async () => {
     const store = await SqliteStore.open({ dir: newFolder() });
