@@ -241,4 +241,24 @@ describe('what is elsewhere in the attribute, too', () => {
     ]);
     expect(read['kept']!['one'] === read['kept']!['again']).toBe(true);
   });
+
+  it('is no part of one that a default or migrate has made', async () => {
+    const made = (): Record<string, { n: number }> => {
+      const one = { n: 1 };
+      return Object.freeze({ kept: one, after: one });
+    };
+    const store = new MemoryStore();
+    const old = new SessionRepository({ store, definition: defineSession({ b: mutable<object>() }) });
+    await old.scope('s', (state) => void (state.b = {}), { create: true });
+    const next = defineSession({
+      a: mutable(made, { frozen: ['kept'] }),
+      b: mutable(made, { frozen: ['kept'], version: 1, migrate: made }),
+    });
+    const sessions = new SessionRepository({ store, definition: next });
+    repositories.push(old as never, sessions as never);
+    await sessions.scope('s', ({ a, b }) => void ((a['new'] = { n: 0 }), (b['new'] = { n: 0 })));
+    await sessions.scope('s', ({ a, b }) => void ((a['after']!.n = 2), (b['after']!.n = 2)));
+    const shown = { kept: { n: 1 }, after: { n: 2 }, new: { n: 0 } };
+    expect(await sessions.read('s')).toEqual({ a: shown, b: shown });
+  });
 });
