@@ -175,3 +175,16 @@ it('shows what others have saved also where bytes of its own are out and objects
   expect(plain(session.state)).toEqual({ graph: { ...graph, e: { of: 3 } } });
   await session.close();
 });
+
+it('takes null for a first value, too, when it merges', async () => {
+  const definition = defineSession({
+    plan: mutable<{ limit?: number | null }>(() => ({}), { frozen: ['limit'], merge: 'mine' }),
+  });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+  await sessions.scope('s', (state) => void (state.plan = {}), { create: true });
+  const session = await sessions.open('s', OPTIMISTIC);
+  session.state.plan.limit = 1;
+  await sessions.scope('s', (state) => void (state.plan.limit = null));
+  const { conflicts } = await failed(session.save());
+  expect(conflicts).toEqual([{ path: ['plan', 'limit'], base: ABSENT, mine: 1, theirs: null }]);
+});

@@ -116,7 +116,10 @@ class Merging {
 
   /** Portions that keep their first value, which others have given, and that `merged` does not have so. */
   #unfrozen(name: string, { base, mine, theirs }: Conflict, merged: unknown): Conflict[] {
-    const at = (value: unknown, path: FrozenPath): unknown => valueIn(value, path) ?? ABSENT;
+    const at = (value: unknown, path: FrozenPath): unknown => {
+      const part = valueIn(value, path);
+      return part === undefined ? ABSENT : part;
+    };
     const bytesOf = (part: unknown): Uint8Array | undefined =>
       part === ABSENT ? undefined : this.#line.codec.encode(part, name);
     const paths = this.#rules.frozen(name) ?? [];
