@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { decodeDeltaBody } from '../../ts/log/body.ts';
 import { NO_PARENT, decodeRecord } from '../../ts/log/record.ts';
+import { valueType } from '../../ts/index.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
@@ -60,3 +61,49 @@ it.each<[Differencing | undefined, string[]]>([
   expect(await sessions.verifyBackups(session.id)).toEqual(['equal']);
   await sessions.close();
 });
+
+class Mark {
+  readonly of: number;
+  constructor(of: number) {
+    this.of = of;
+  }
+}
+const types = [valueType('mark', Mark, { toData: ({ of }) => of, fromData: (of) => new Mark(of as number) })];
+
+it.each(['js', 'native'] as const)(
+  'what has instances is no graph delta, wherever its save begins: %s',
+  async (engine) => {
+    const store = new MemoryStore();
+    let begun: Promise<void> | undefined;
+    const definition = defineSession(
+      {
+        marks: mutable<{ mark: unknown; name: string }[]>(
+          () => rows.map(({ id, name }) => ({ mark: new Mark(id), name })),
+          {
+            differencing: 'graph',
+          },
+        ),
+        count: mutable(() => 0, {
+          merge: ({ mine }) => {
+            begun = sessions.scope('b', (state) => void state.marks.reverse());
+            return mine as number;
+          },
+        }),
+      },
+      { types },
+    );
+    const sessions = new SessionRepository({ store, definition, engine });
+    for (const id of ['a', 'b'])
+      await sessions.scope(id, (state) => void Object.assign(state, { count: 1, marks: [...state.marks] }), {
+        create: true,
+      });
+    const session = await sessions.open('a', { mode: 'optimistic' });
+    session.state.count = 2;
+    await sessions.scope('a', (state) => void (state.count = 3));
+    await session.saveAndClose();
+    await begun;
+    expect(await opsOf(store, 'b')).toEqual(['binary']);
+    const read = await new SessionRepository({ store, definition, engine }).read('b');
+    expect(read?.marks[0]).toEqual({ mark: new Mark(rows.length - 1), name: rows.at(-1)?.name });
+  },
+);

@@ -194,3 +194,71 @@ it.each<[string, () => unknown, string]>([
     expect.objectContaining({ code: 'ERR_INVALID', message: expect.stringContaining(message) }) as Error,
   );
 });
+
+describe('what is elsewhere in the attribute, too', () => {
+  const parts = defineSession({
+    a: mutable<Record<string, Record<string, { n: number }>>>(() => ({}), { frozen: ['kept'] }),
+  });
+  const begun = async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: parts });
+    repositories.push(sessions as never);
+    return { sessions, session: await sessions.create() };
+  };
+
+  it('is a copy of a frozen portion that was assigned there', async () => {
+    const { sessions, session } = await begun();
+    session.state.a['kept'] = { one: { n: 1 } };
+    await session.save();
+    const { a } = session.state;
+    a['whole'] = a['kept']!;
+    a['part'] = { one: a['kept']!['one']! };
+    a['whole']['one']!.n = 2;
+    a['part']['one']!.n = 3;
+    await session.saveAndClose();
+    expect(await sessions.read(session.id)).toEqual({
+      a: { kept: { one: { n: 1 } }, whole: { one: { n: 2 } }, part: { one: { n: 3 } } },
+    });
+  });
+
+  it.each(['first', 'later', 'alone'])('is no part of one that is given with it: %s', async (when) => {
+    const { sessions, session } = await begun();
+    const one = { n: 1 };
+    const pair = { one, again: one };
+    const given = { before: pair, ...(when === 'alone' ? {} : { kept: { ...pair } }), after: { one } };
+    if (when === 'later') session.state.a = { after: { one } };
+    if (when === 'later') await session.save();
+    session.state.a = given;
+    if (when === 'alone') session.state.a['kept'] = session.state.a['before']!;
+    await session.save();
+    const { a } = session.state;
+    a['after']!['one']!.n = 2;
+    await session.saveAndClose();
+    const read = (await sessions.read(session.id))!.a;
+    expect([Object.keys(read).toSorted(), read['kept'], read['after']]).toEqual([
+      ['after', 'before', 'kept'],
+      { one: { n: 1 }, again: { n: 1 } },
+      { one: { n: 2 } },
+    ]);
+    expect(read['kept']!['one'] === read['kept']!['again']).toBe(true);
+  });
+
+  it('is no part of one that a default or migrate has made', async () => {
+    const made = (): Record<string, { n: number }> => {
+      const one = { n: 1 };
+      return Object.freeze({ kept: one, after: one });
+    };
+    const store = new MemoryStore();
+    const old = new SessionRepository({ store, definition: defineSession({ b: mutable<object>() }) });
+    await old.scope('s', (state) => void (state.b = {}), { create: true });
+    const next = defineSession({
+      a: mutable(made, { frozen: ['kept'] }),
+      b: mutable(made, { frozen: ['kept'], version: 1, migrate: made }),
+    });
+    const sessions = new SessionRepository({ store, definition: next });
+    repositories.push(old as never, sessions as never);
+    await sessions.scope('s', ({ a, b }) => void ((a['new'] = { n: 0 }), (b['new'] = { n: 0 })));
+    await sessions.scope('s', ({ a, b }) => void ((a['after']!.n = 2), (b['after']!.n = 2)));
+    const shown = { kept: { n: 1 }, after: { n: 2 }, new: { n: 0 } };
+    expect(await sessions.read('s')).toEqual({ a: shown, b: shown });
+  });
+});

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
+import { ABSENT } from '../../ts/conflict.ts';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
+import { plain } from '../../ts/tracking/plain.ts';
 
 const OPTIMISTIC = { mode: 'optimistic' } as const;
 const failed = (promise: Promise<unknown>): Promise<HoldfastError> =>
@@ -111,4 +113,85 @@ it('says which attribute a policy made what cannot be kept of, saves nothing, an
     await session.close();
     expect((await two!.read('s'))?.[name]).toEqual(theirs);
   }
+});
+
+const planned = (merge: 'mine' | 'theirs') =>
+  defineSession({
+    plan: mutable<{ name?: string; limits?: { seats: number } }>(() => ({}), { frozen: ['limits'], merge }),
+  });
+
+it.each(['nested', 'whole', 'gone'])(
+  'lets no policy replace a frozen portion that others have given first: %s',
+  async (how) => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: planned('mine') });
+    await sessions.scope('s', (state) => void (state.plan.name = 'a'), { create: true });
+    const session = await sessions.open('s', OPTIMISTIC);
+    if (how === 'nested') session.state.plan.limits = { seats: 1 };
+    else if (how === 'whole') session.state.plan = { name: 'b', limits: { seats: 1 } };
+    else delete (session.state as { plan?: object }).plan;
+    await sessions.scope('s', (state) => void (state.plan.limits = { seats: 2 }));
+    const { code, conflicts } = await failed(session.save());
+    const mine = how === 'gone' ? ABSENT : { seats: 1 };
+    expect([code, conflicts]).toEqual([
+      'ERR_CONFLICT',
+      [{ path: ['plan', 'limits'], base: ABSENT, mine, theirs: { seats: 2 } }],
+    ]);
+    expect(await sessions.read('s')).toEqual({ plan: { name: 'a', limits: { seats: 2 } } });
+  },
+);
+
+it.each([
+  ['mine', 2],
+  ['theirs', 1],
+] as const)('merges frozen portions that are alike, or of which theirs stay: %s', async (merge, seats) => {
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: planned(merge) });
+  await sessions.scope('s', (state) => void (state.plan.name = 'a'), { create: true });
+  const session = await sessions.open('s', OPTIMISTIC);
+  session.state.plan.limits = { seats };
+  session.state.plan.name = 'b';
+  await sessions.scope('s', (state) => void (state.plan.limits = { seats: 2 }));
+  await session.saveAndClose();
+  expect(await sessions.read('s')).toEqual({ plan: { name: 'b', limits: { seats: 2 } } });
+});
+
+it('saves a value whose objects in several places keep the numbers that they had', async () => {
+  const sessions = new SessionRepository({
+    store: new MemoryStore(),
+    definition: defineSession({ graph: mutable<Record<string, object>>() }),
+  });
+  const [one, other] = [{ of: 1 }, { of: 2 }];
+  await sessions.scope('s', (state) => void (state.graph = { a: one, b: one, c: other, d: other }), { create: true });
+  const session = await sessions.open('s', OPTIMISTIC);
+  delete session.state.graph?.['a'];
+  expect((await session.saveAndClose()).changed).toEqual(['graph']);
+  const read = await sessions.read('s');
+  expect([read, read?.graph?.['c'] === read?.graph?.['d']]).toEqual([{ graph: { b: one, c: other, d: other } }, true]);
+});
+
+it('shows what others have saved also where bytes of its own are out and objects keep their numbers', async () => {
+  const definition = defineSession({ graph: mutable<Record<string, object>>(() => ({}), { merge: 'theirs' }) });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+  const [one, other] = [{ of: 1 }, { of: 2 }];
+  const graph = { a: one, b: one, c: other, d: other, bytes: new Uint8Array(4) };
+  await sessions.scope('s', (state) => void (state.graph = graph), { create: true });
+  const session = await sessions.open('s', OPTIMISTIC);
+  expect(session.state.graph['bytes']).toHaveLength(4);
+  delete session.state.graph['a'];
+  await sessions.scope('s', (state) => void (state.graph['e'] = { of: 3 }));
+  await session.save();
+  expect(plain(session.state)).toEqual({ graph: { ...graph, e: { of: 3 } } });
+  await session.close();
+});
+
+it('takes null for a first value, too, when it merges', async () => {
+  const definition = defineSession({
+    plan: mutable<{ limit?: number | null }>(() => ({}), { frozen: ['limit'], merge: 'mine' }),
+  });
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+  await sessions.scope('s', (state) => void (state.plan = {}), { create: true });
+  const session = await sessions.open('s', OPTIMISTIC);
+  session.state.plan.limit = 1;
+  await sessions.scope('s', (state) => void (state.plan.limit = null));
+  const { conflicts } = await failed(session.save());
+  expect(conflicts).toEqual([{ path: ['plan', 'limit'], base: ABSENT, mine: 1, theirs: null }]);
 });

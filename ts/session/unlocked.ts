@@ -194,6 +194,7 @@ export class Unlocked {
         if (spec === undefined) return definition.drop.has(name) ? 'dropped' : 'fail';
         return spec.class === 'immutable' ? 'given' : spec.merge;
       },
+      frozen: (name) => specOf(definition, name)?.frozen,
       value: (name, bytes, version) => {
         if (bytes !== undefined) return decoded(codec, definition, name, bytes, version);
         return specOf(definition, name)?.initial === undefined ? ABSENT : defaultOf(codec, definition, name);
@@ -250,7 +251,8 @@ export class Unlocked {
     const live = this.#slots.live(name);
     if (live === undefined || bytes === undefined) return live === bytes;
     try {
-      return isSame(this.#context.line.codec.look(live.value, name), bytes);
+      const { ids } = this.#slots.owner(name); // looked at alone: what is not saved keeps no numbers
+      return isSame(this.#context.line.codec.look(live.value, name, { ids }), bytes);
     } catch {
       return false; // the next save says what is wrong with it
     }

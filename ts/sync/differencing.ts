@@ -1,10 +1,12 @@
 import { Fault } from '../codec/fault.ts';
+import { msgpackCodec } from '../codec/msgpack.ts';
 import type { Differ } from '../diff/differ.ts';
 import { HoldfastError } from '../errors.ts';
 import { EncodedSide, applyDelta, checkSize, makeDelta } from '../graph/delta.ts';
 import type { Side } from '../graph/delta.ts';
 import { withDiffer } from '../graph/engine.ts';
 import { GRAPH_BINARY } from '../graph/format.ts';
+import { withCodec } from '../graph/values.ts';
 import type { AttributeChange } from '../log/body.ts';
 
 /**
@@ -73,6 +75,12 @@ function otherBytes(base: Uint8Array, target: Uint8Array): number {
 }
 
 /**
+ * Every process reads a log, also one that knows no class: what has instances is none to be told by its parts. Said here,
+ * as a save may begin within a verb on a definition's values: in a policy of merging, or a class's `toData`.
+ */
+const anywhere = <T>(differ: Differ, run: () => T): T => withCodec(msgpackCodec, () => withDiffer(differ, run));
+
+/**
  * The delta of parts; undefined where that is one between bytes after all, or does not give these very bytes again,
  * which else its reader would find out.
  */
@@ -82,7 +90,7 @@ function structuralDelta(
   differ: Differ,
   limitBytes: number,
 ): Uint8Array | undefined {
-  return withDiffer(differ, () => {
+  return anywhere(differ, () => {
     try {
       const from = new EncodedSide(base, 'base');
       const delta = makeDelta(from, new EncodedSide(target, 'target'));
@@ -102,7 +110,7 @@ export function restructured(
   differ: Differ,
   limitBytes: number,
 ): Uint8Array {
-  return withDiffer(differ, () => {
+  return anywhere(differ, () => {
     let side: Side = new EncodedSide(base, 'base');
     const growth = { bytes: 0 };
     for (const delta of deltas) {

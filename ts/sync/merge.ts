@@ -1,3 +1,4 @@
+import type { Named } from '../codec/ids.ts';
 import { ABSENT } from '../conflict.ts';
 import type { Conflict } from '../conflict.ts';
 import { HoldfastError, nameOf } from '../errors.ts';
@@ -7,7 +8,8 @@ import { withCodec } from '../graph/values.ts';
 import type { Image } from '../log/image.ts';
 import { showPath } from '../path.ts';
 import type { Path } from '../path.ts';
-import { isShared } from '../tracking/tracker.ts';
+import { isShared, valueIn } from '../tracking/tracker.ts';
+import type { FrozenPath } from '../tracking/tracker.ts';
 import { sameBytes } from './compare.ts';
 import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
@@ -33,6 +35,8 @@ export interface Base {
 export interface MergeRules {
   /** `given`: set once, so that what is there stays; `dropped`: deleted, whatever became of it. */
   of(name: string): MergePolicy | 'given' | 'dropped';
+  /** Its portions that keep their first value; undefined: it has none. */
+  frozen(name: string): readonly FrozenPath[] | undefined;
   /** What bytes of that version of the schema mean today; of none: the default, or `ABSENT`. */
   value(name: string, bytes: Uint8Array | undefined, version: number): unknown;
   /** Its value is of a schema that this process does not know. */
@@ -108,17 +112,37 @@ class Merging {
     // What is in several places has no place of its own: such a value is one part.
     const isWhole = isShared(base) || isShared(one) || isShared(other);
     const value = withCodec(codec, () => (isWhole ? merging.whole(part) : merging.value(part)));
-    if (merging.conflicts.length > 0) this.conflicts.push(...merging.conflicts);
+    const conflicts = merging.conflicts.length > 0 ? merging.conflicts : this.#unfrozen(name, part, value);
+    if (conflicts.length > 0) this.conflicts.push(...conflicts);
     else this.#merged.set(name, value === ABSENT ? undefined : codec.encode(value, name));
+  }
+
+  /** Portions that keep their first value, which others have given, and that `merged` does not have so. */
+  #unfrozen(name: string, { base, mine, theirs }: Conflict, merged: unknown): Conflict[] {
+    const at = (value: unknown, path: FrozenPath): unknown => {
+      const part = valueIn(value, path);
+      return part === undefined ? ABSENT : part;
+    };
+    const bytesOf = (part: unknown): Uint8Array | undefined =>
+      part === ABSENT ? undefined : this.#line.codec.encode(part, name);
+    const paths = this.#rules.frozen(name) ?? [];
+    return paths
+      .filter((path) => at(theirs, path) !== ABSENT && !isSame(bytesOf(at(theirs, path)), bytesOf(at(merged, path))))
+      .map((path) => ({ path: [name, ...path], base: at(base, path), mine: at(mine, path), theirs: at(theirs, path) }));
   }
 
   tracked({ names, versions }: Edited): Tracked {
     const merged = this.#merged;
+    const named: Named = { ids: undefined };
     return {
       touched: [...merged.keys()],
       names: this.#names(names, versions !== undefined),
       versions: versions && this.#versions(versions),
-      value: (name) => this.#line.codec.decode(merged.get(name)!, name),
+      value: (name) => {
+        named.ids = undefined;
+        return this.#line.codec.decode(merged.get(name)!, name, named);
+      },
+      named: () => named, // of the value that was asked for last
       splice: (name) => merged.get(name),
     };
   }

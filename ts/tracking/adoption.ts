@@ -173,6 +173,8 @@ export class Adoption {
     if (node !== undefined && types.isDate(node.raw)) return new Date(node.raw);
     if (node?.proxy === value) {
       node.attribute.noteRead(); // throws, if its session has ended
+      // Of a frozen portion: a change of it in a further place would be one there.
+      if (node.attribute !== attribute) return this.#takeCopy(value, depth);
       (attribute.changes.moved ??= new Set()).add(node.raw);
       if (node.born >= attribute.firstRound) this.#moved = true;
       else (this.#parts ??= new Set()).add(node.raw);

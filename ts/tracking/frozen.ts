@@ -81,12 +81,15 @@ export class Frozen {
     const paths = steps === undefined ? [] : this.#paths.filter((path) => isBelow(path, steps));
     if (paths.length === 0) return isObject(value) ? attribute.place(parent, key, value) : value;
     const old = valueIn(attribute.root, steps!);
-    const kept = attribute.isFree(parent) ? [] : keptOf(old, steps!, paths);
+    const isFree = attribute.isFree(parent);
+    const kept = isFree ? [] : keptOf(old, steps!, paths);
     if (kept.length > 0 && unwrap(value) === old) return old;
     this.#check(steps!, kept, value);
     if (!isObject(value)) return value;
     const own = kept.find(({ below }) => below.length === 0);
-    return own === undefined ? this.#taken(value, kept) : own.part;
+    if (own !== undefined) return own.part;
+    const isNew = (path: FrozenPath): boolean => isFree || valueIn(old, path.slice(steps!.length)) === undefined;
+    return this.#taken(value, [...kept, ...this.#given(value, steps!, paths.filter(isNew))]);
   }
 
   #check(steps: FrozenPath, kept: readonly Kept[], value: unknown): void {
@@ -105,6 +108,18 @@ export class Frozen {
     const paths = this.#paths.filter((path) => isBelow(path, steps));
     const [first] = keptOf(valueIn(this.#attribute.root, steps), steps, paths);
     if (first !== undefined) this.#refuse([...steps, ...first.below]);
+  }
+
+  /** Portions that are in `value` for the first time: copied one by one, so that no object in them is elsewhere as well. */
+  #given(value: object, steps: FrozenPath, paths: readonly FrozenPath[]): Kept[] {
+    const attribute = this.#attribute;
+    try {
+      return keptOf(value, steps, paths)
+        .filter(({ below, part }) => below.length > 0 && isObject(part))
+        .map(({ below, part }) => ({ below, part: attribute.adoptCopy(plainFor(attribute, part as object)) }));
+    } catch (cause) {
+      throw unreadable(cause, attribute.name, value);
+    }
   }
 
   /** Not gone through with the rest: the portions that are there are put into it at last. */
@@ -144,7 +159,7 @@ export class Frozen {
 const isBelow = (path: FrozenPath, steps: FrozenPath): boolean => steps.every((step, i) => path[i] === step);
 
 /** What is at `steps`, through plain objects alone; undefined: nothing. */
-function valueIn(root: unknown, steps: FrozenPath): unknown {
+export function valueIn(root: unknown, steps: FrozenPath): unknown {
   let at = unwrap(root);
   for (const step of steps) {
     if (!isPlain(at) || !Object.hasOwn(at, step)) return undefined;

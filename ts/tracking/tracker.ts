@@ -13,6 +13,8 @@ import { plainFor } from './plain.ts';
 import { invalid, notDeclared, stateOf } from './state.ts';
 
 export { isKnownTree } from './assignment.ts';
+export { valueIn } from './frozen.ts';
+export type { FrozenPath } from './frozen.ts';
 export { isShared } from './identities.ts';
 export { unwrap } from './nodes.ts';
 export { plain, plainFor } from './plain.ts';
