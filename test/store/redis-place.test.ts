@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +10,7 @@ import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { openStore } from '../../ts/store/open.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
-import type { RedisClient, RedisStoreOptions } from '../../ts/store/redis.ts';
+import type { IoredisClient, RedisClient, RedisStoreOptions } from '../../ts/store/redis.ts';
 import type { Tail } from '../../ts/store/store.ts';
 import { VirtualClock } from '../../ts/testing/index.ts';
 import { newFolder } from '../folders.ts';
@@ -291,6 +292,24 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
       expect(copied?.head?.position).toEqual({ revision: 40, nonce: kept?.head?.position.nonce });
     }
     await Promise.all([redis.close(), folder.close()]);
+  });
+
+  it('is listened to by whoever joins while the connection for that is being made', async () => {
+    const client = (await newClient('ioredis', server)) as IoredisClient;
+    const store = new RedisStore({ client, prefix: newPrefix() });
+    const duplicate = client.duplicate.bind(client);
+    const joins: Promise<unknown>[] = [];
+    client.duplicate = (options) => {
+      const made = duplicate(options);
+      // ioredis says who it is, then asks whether the server is ready; meanwhile it sends what may be subscribed to.
+      Object.assign(made, { client: () => delay(50) });
+      made.on('connect', () => void joins.push(store.join(() => undefined)));
+      return made;
+    };
+    await store.join(() => undefined);
+    expect(joins).not.toHaveLength(0);
+    await Promise.all(joins);
+    await store.close();
   });
 
   it('is opened by its URL, and closed with the store', async () => {

@@ -206,7 +206,8 @@ class IoredisLink implements RedisLink {
   }
 
   subscriber(onBack: () => void): Subscriber {
-    const client = this.#client.duplicate({ ...CONNECTS_ON, autoResubscribe: false });
+    // Who subscribes early does so before the server is asked whether it is ready, which a subscriber may not ask.
+    const client = this.#client.duplicate({ ...CONNECTS_ON, autoResubscribe: false, enableReadyCheck: false });
     const listeners = new Map<string, (message: Buffer) => void>();
     listen(client, {
       error: () => undefined,
