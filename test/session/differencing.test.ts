@@ -8,6 +8,7 @@ import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import { readTail } from '../../ts/store/tail.ts';
 import type { Differencing } from '../../ts/sync/differencing.ts';
+import { engines } from '../diff/engines.ts';
 import { seeded } from '../diff/pairs.ts';
 
 const random = seeded(4);
@@ -70,7 +71,7 @@ class Mark {
 }
 const types = [valueType('mark', Mark, { toData: ({ of }) => of, fromData: (of) => new Mark(of as number) })];
 
-it.each(['js', 'native'] as const)(
+it.each(engines.map((differ) => differ.engine))(
   'what has instances is no graph delta, wherever its save begins: %s',
   async (engine) => {
     const store = new MemoryStore();
