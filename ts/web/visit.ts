@@ -1,0 +1,89 @@
+import { HoldfastError } from '../errors.ts';
+import type { Cookies, Ticket } from './cookies.ts';
+import type { Exchange } from './exchange.ts';
+import type { RouteOptions } from './options.ts';
+import { hashedId } from './sid.ts';
+
+/** What an eager route has open. */
+export interface Opened<Session> {
+  readonly session: Session;
+  /** Of one of which nothing is stored yet: what the client is to be given if something is written. */
+  readonly made: { readonly sid: string; isWritten(): boolean } | undefined;
+}
+
+/** One request, as far as its session goes. */
+export class Visit<Session> {
+  /** Undefined: the request did not come by the middleware, and has no response as far as is known. */
+  readonly exchange: Exchange | undefined;
+  route: RouteOptions;
+  readonly #cookies: Cookies | undefined;
+  #ticket: Ticket | undefined;
+  /** The id of a session that this request has made, or given a new id. */
+  issued: string | undefined;
+  /** As it was last read. */
+  view: Promise<{ readonly state: unknown } | undefined> | undefined;
+  /** What the route has open; `none`: there is no session. Undefined: it is not eager. */
+  eager: Opened<Session> | 'none' | undefined;
+  /** It shows an id that the session does not have any more. */
+  isLate = false;
+
+  /** Without `cookies` the client shows its ids by other ways, and is given new ones so. */
+  constructor(
+    ticket: Ticket | undefined,
+    cookies: Cookies | undefined,
+    exchange: Exchange | undefined,
+    route: RouteOptions,
+  ) {
+    this.#ticket = ticket;
+    this.#cookies = cookies;
+    this.exchange = exchange;
+    this.route = route;
+  }
+
+  /** Of its session; undefined: it has none. */
+  get id(): string | undefined {
+    return this.#ticket && hashedId(this.#ticket.sid);
+  }
+
+  /** `ERR_INVALID` where the client can be given no cookie any more. */
+  checkUnsent(what: string): void {
+    const { exchange } = this;
+    if (this.#cookies === undefined || exchange?.sent === false) return;
+    const why =
+      exchange === undefined
+        ? 'this request has no response that is known: let the middleware see it first'
+        : 'the headers of the response have gone: do it before they do';
+    throw new HoldfastError('ERR_INVALID', `${what} gives the client a cookie, and ${why}; nothing was stored`);
+  }
+
+  /** The client's id is `sid` from now on, before the session is stored under it; returns a function that takes that back. */
+  give(what: string, sid: string): () => void {
+    this.checkUnsent(what);
+    const { exchange, issued } = this;
+    const ticket = this.#ticket;
+    const cookie = exchange?.cookie;
+    this.#ticket = { sid, isWorn: false };
+    this.issued = sid;
+    if (this.#cookies !== undefined && exchange !== undefined) exchange.cookie = this.#cookies.line(sid);
+    return () => {
+      this.#ticket = ticket;
+      this.issued = issued;
+      if (exchange?.sent === false) exchange.cookie = cookie;
+    };
+  }
+
+  /** The client keeps its cookie for longer, or one of the newest secret: never one that shows an old id. */
+  renew(): void {
+    const { exchange } = this;
+    if (this.isLate || this.#ticket?.isWorn !== true || this.#cookies === undefined || exchange?.sent !== false) return;
+    this.#ticket = { ...this.#ticket, isWorn: false };
+    exchange.cookie = this.#cookies.line(this.#ticket.sid);
+  }
+
+  /** The session has gone: the client is to forget its cookie. */
+  forget(): void {
+    const { exchange } = this;
+    this.#ticket = this.issued = undefined;
+    if (this.#cookies !== undefined && exchange?.sent === false) exchange.cookie = this.#cookies.cleared;
+  }
+}
