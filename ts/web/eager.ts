@@ -16,7 +16,7 @@ export class Eager<S extends object, V extends object> {
     this.#visit = visit;
     this.#opened = opened;
     visit.eager = opened;
-    if (opened.made !== undefined) visit.exchange?.onHead(() => this.#give());
+    visit.exchange?.onHead(() => this.#give());
     this.#forget = visit.exchange?.onGone(() => void this.drop());
   }
 
@@ -24,7 +24,7 @@ export class Eager<S extends object, V extends object> {
   async end(): Promise<void> {
     if (!this.#leave()) return;
     const { session, made } = this.#opened;
-    if (session.closed) return; // destroyed
+    if (this.#visit.hasEnded) return;
     try {
       if (made?.isWritten() === false) return void (await session.close());
       this.#give();

@@ -37,8 +37,8 @@ export function beforeEnd(response: ServerResponse, before: () => Promise<void>)
       return response;
     };
     response.write = (...given: Given) => {
-      const [chunk, encoding] = given as [string | Uint8Array, BufferEncoding];
-      sentBytes += typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.byteLength;
+      const [chunk, encoding] = given as [string | Uint8Array | undefined, BufferEncoding];
+      sentBytes += typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : (chunk?.byteLength ?? 0);
       const isLast = sentBytes >= Number(response.getHeader('content-length') ?? Infinity);
       if (!isLast) return write.apply(response, given as never);
       held.push(given);

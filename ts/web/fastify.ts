@@ -30,8 +30,10 @@ export class FastifyWeb<S extends object, V extends object> extends Web<FastifyR
     const plugin: FastifyPluginCallback = (app, _options, done) => {
       app.addHook('onRequest', this.middleware());
       app.addHook('onError', async (request) => this.#open.get(request)?.drop());
-      app.addHook('onSend', async (request, reply, payload) => {
-        await this.#end(request, reply, payload);
+      app.addHook('onSend', async (request, _reply, payload) => {
+        const isWhole =
+          payload === undefined || payload === null || typeof payload === 'string' || Buffer.isBuffer(payload);
+        if (isWhole) await this.#open.get(request)?.end();
         return payload;
       });
       done();
@@ -51,19 +53,16 @@ export class FastifyWeb<S extends object, V extends object> extends Web<FastifyR
   /** As `preHandler` of a route: its handler has the session open (`session(request)`); it is saved before the response's last byte leaves. */
   eager(mode: 'exclusive' | 'optimistic' = 'exclusive'): Hook {
     this.checkEager(mode);
-    return async (request) => {
+    return async (request, reply) => {
       const eager = await this.load(request, mode, (name, state) => void Object.assign(request, { [name]: state }));
-      if (eager !== undefined) this.#open.set(request, eager);
+      if (eager === undefined) return;
+      this.#open.set(request, eager);
+      // Of a body that streams, or one that Fastify does not see.
+      beforeEnd(reply.raw, () => eager.end()).catch((error: unknown) => {
+        request.log.error(error);
+        if (!reply.raw.headersSent) reply.raw.writeHead(500).end();
+      });
     };
-  }
-
-  async #end(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
-    const eager = this.#open.get(request);
-    if (eager === undefined) return;
-    const isWhole =
-      payload === undefined || payload === null || typeof payload === 'string' || Buffer.isBuffer(payload);
-    if (isWhole) return eager.end();
-    beforeEnd(reply.raw, () => eager.end()).catch((error: unknown) => request.log.error(error));
   }
 }
 

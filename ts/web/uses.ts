@@ -4,7 +4,7 @@ import type { Session } from '../session/session.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import type { Health, Watch } from './health.ts';
 import type { WebScopeOptions } from './options.ts';
-import { hashedId, newSid } from './sid.ts';
+import { hashedId } from './sid.ts';
 import type { Opened, Visit } from './visit.ts';
 import { isWritten } from './written.ts';
 
@@ -58,7 +58,10 @@ export class Uses<S extends object, V extends object> {
     );
   }
 
-  /** For who has no session: if `use` writes something there is one after it, of an id that no client has chosen. */
+  /**
+   * For who has no session: if `use` writes something there is one after it, of an id that no client has chosen. Scopes
+   * of one request that begin side by side make one session.
+   */
   async make<R>(
     visit: Visit<Session<S, V>>,
     { create, timeoutMs, holdMs }: WebScopeOptions<V>,
@@ -67,22 +70,22 @@ export class Uses<S extends object, V extends object> {
   ): Promise<R> {
     const values = await firstValues(create);
     if (values === undefined) throw noValues();
-    const sid = newSid();
+    const sid = visit.fresh();
     let takeBack: (() => void) | undefined;
     const making = (watch: Watch): Promise<R> =>
       this.#sessions.scope(
         hashedId(sid),
         async (state, session) => {
           const result = await watch.use(() => use(state));
-          if (create === undefined && !isWritten(this.#sessions.definition, session, values)) {
+          if (session.isNew && create === undefined && !isWritten(this.#sessions.definition, session, values)) {
             const copied = withoutState(result);
             await session.close();
             return copied;
           }
-          takeBack = visit.give('scope', sid); // before anything is stored
+          if (session.isNew) takeBack = visit.give('scope', sid); // before anything is stored
           return result;
         },
-        { mode: 'optimistic', create: values, timeoutMs, holdMs, signal: watch.signal },
+        { create: values, timeoutMs, holdMs, signal: watch.signal },
       );
     try {
       return await this.#health.run(visit.exchange?.onGone, making);
@@ -111,8 +114,8 @@ export class Uses<S extends object, V extends object> {
     }
     const values = await firstValues(undefined);
     if (values === undefined) return undefined;
-    const sid = newSid();
-    const made = await this.#opened(visit, hashedId(sid), { mode: 'optimistic', create: values });
+    const sid = visit.fresh();
+    const made = await this.#opened(visit, hashedId(sid), { mode: 'exclusive', create: values });
     return { session: made, made: { sid, isWritten: () => isWritten(this.#sessions.definition, made, values) } };
   }
 

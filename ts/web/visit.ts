@@ -2,7 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Cookies, Ticket } from './cookies.ts';
 import type { Exchange } from './exchange.ts';
 import type { RouteOptions } from './options.ts';
-import { hashedId } from './sid.ts';
+import { hashedId, newSid } from './sid.ts';
 
 /** What an eager route has open. */
 export interface Opened<Session> {
@@ -14,7 +14,7 @@ export interface Opened<Session> {
 /** One request, as far as its session goes. */
 export class Visit<Session> {
   /** Undefined: the request did not come by the middleware, and has no response as far as is known. */
-  readonly exchange: Exchange | undefined;
+  exchange: Exchange | undefined;
   route: RouteOptions;
   readonly #cookies: Cookies | undefined;
   #ticket: Ticket | undefined;
@@ -24,6 +24,9 @@ export class Visit<Session> {
   view: Promise<{ readonly state: unknown } | undefined> | undefined;
   /** What the route has open; `none`: there is no session. Undefined: it is not eager. */
   eager: Opened<Session> | 'none' | undefined;
+  /** Its session was destroyed in it. */
+  hasEnded = false;
+  #fresh: string | undefined;
   /** It shows an id that the session does not have any more. */
   isLate = false;
 
@@ -56,6 +59,11 @@ export class Visit<Session> {
     throw new HoldfastError('ERR_INVALID', `${what} gives the client a cookie, and ${why}; nothing was stored`);
   }
 
+  /** Of the session that the request makes, if it makes one: the same however often it is asked for. */
+  fresh(): string {
+    return (this.#fresh ??= newSid());
+  }
+
   /** The client's id is `sid` from now on, before the session is stored under it; returns a function that takes that back. */
   give(what: string, sid: string): () => void {
     this.checkUnsent(what);
@@ -64,6 +72,7 @@ export class Visit<Session> {
     const cookie = exchange?.cookie;
     this.#ticket = { sid, isWorn: false };
     this.issued = sid;
+    this.hasEnded = false;
     if (this.#cookies !== undefined && exchange !== undefined) exchange.cookie = this.#cookies.line(sid);
     return () => {
       this.#ticket = ticket;
@@ -83,7 +92,8 @@ export class Visit<Session> {
   /** The session has gone: the client is to forget its cookie. */
   forget(): void {
     const { exchange } = this;
-    this.#ticket = this.issued = undefined;
+    this.#ticket = this.issued = this.#fresh = undefined;
+    this.hasEnded = true;
     if (this.#cookies !== undefined && exchange?.sent === false) exchange.cookie = this.#cookies.cleared;
   }
 }

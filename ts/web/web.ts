@@ -192,7 +192,10 @@ export class Web<Req, S extends object, V extends object> {
     const key = this.#carrier.key(req);
     const known = this.#visits.get(key);
     if (known === undefined) this.#visits.set(key, this.#visit(req, exchange(), route));
-    else known.route = { ...known.route, ...route };
+    else {
+      known.route = { ...known.route, ...route };
+      known.exchange ??= exchange();
+    }
   }
 
   protected checkEager(mode: unknown): void {
