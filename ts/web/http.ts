@@ -5,7 +5,7 @@ import type { RouteOptions, WebOptions } from './options.ts';
 export type { CookieOptions } from './cookies.ts';
 export { flash, flashes, takeFlashes } from './flash.ts';
 export type { Flash, Flashing } from './flash.ts';
-export type { RotateOptions, RouteOptions, WebOptions, WebScopeOptions } from './options.ts';
+export type { RotateOptions, RouteOptions, ViewOptions, WebOptions, WebScopeOptions } from './options.ts';
 export { hashedId } from './sid.ts';
 export type { Present } from './web.ts';
 

@@ -1,5 +1,17 @@
 import { HoldfastError } from '../errors.ts';
-import { checkOptions, count, func, listOf, nested, oneOf, positive, text, timeout, withMethods } from '../options.ts';
+import {
+  checkOptions,
+  count,
+  flag,
+  func,
+  listOf,
+  nested,
+  oneOf,
+  positive,
+  text,
+  timeout,
+  withMethods,
+} from '../options.ts';
 import type { Rule, Rules } from '../options.ts';
 import type { SessionRepository } from '../session/repository.ts';
 import { COOKIE_RULES, SECRET } from './cookies.ts';
@@ -36,6 +48,12 @@ export interface WebOptions<Req, S extends object, V extends object> extends Rou
   readonly log?: ((line: string) => void) | undefined;
 }
 
+/** Of one `read`. */
+export interface ViewOptions {
+  /** Asks the store again: for requests that last, as those of event streams and sockets. Default false. */
+  readonly fresh?: boolean | undefined;
+}
+
 /** Of one `scope`. */
 export interface WebScopeOptions<V extends object> {
   /** Default: the route's. */
@@ -55,6 +73,7 @@ export interface RotateOptions {
 
 /** Of a scope, and of an eager route. */
 export const WRITING_MODE: Rule = oneOf('exclusive', 'optimistic');
+export const VIEW_RULES: Rules = { fresh: flag };
 export const ROUTE_RULES: Rules = { mode: WRITING_MODE, whenDown: oneOf('fail', 'anonymous') };
 export const WEB_SCOPE_RULES: Rules = {
   mode: WRITING_MODE,

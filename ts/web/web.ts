@@ -9,8 +9,8 @@ import { Cookies } from './cookies.ts';
 import { Eager } from './eager.ts';
 import type { Exchange } from './exchange.ts';
 import { Health } from './health.ts';
-import { ROUTE_RULES, WEB_SCOPE_RULES, WRITING_MODE, checkWeb } from './options.ts';
-import type { RotateOptions, RouteOptions, WebOptions, WebScopeOptions } from './options.ts';
+import { ROUTE_RULES, VIEW_RULES, WEB_SCOPE_RULES, WRITING_MODE, checkWeb } from './options.ts';
+import type { RotateOptions, RouteOptions, ViewOptions, WebOptions, WebScopeOptions } from './options.ts';
 import { hashedId, newSid } from './sid.ts';
 import { withStatus } from './status.ts';
 import { Uses } from './uses.ts';
@@ -59,10 +59,13 @@ export class Web<Req, S extends object, V extends object> {
 
   /**
    * The state as last saved, read-only, without a lock; attributes are decoded when they are looked at, Dates and bytes
-   * copied. Without a session the initial values, or undefined where the definition requires some.
+   * copied. Without a session the initial values, or undefined where the definition requires some. A request reads once,
+   * and again after what it has written.
    */
-  async read(req: Req): Promise<Present<DeepReadonly<S>, V>> {
+  async read(req: Req, options: ViewOptions = {}): Promise<Present<DeepReadonly<S>, V>> {
+    checkOptions('read', options, VIEW_RULES);
     const visit = this.#visitOf(req);
+    if (options.fresh === true) visit.view = undefined;
     visit.view ??= this.#look(visit);
     const view = await visit.view;
     return (view?.state ?? (this.#needsValues ? undefined : this.#sessions.initial())) as Present<DeepReadonly<S>, V>;
