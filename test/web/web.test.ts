@@ -267,8 +267,9 @@ describe('an eager route', () => {
         const state = web.session(req);
         (req as unknown as { session: typeof state }).session.n += 1;
         const body = `${state.n}`;
+        res.setHeader('x-two', 'set');
         if (req.url === '/head') res.writeHead(200, { 'content-length': body.length, 'set-cookie': ['a=1', 'b=2'] });
-        if (req.url === '/flat') res.writeHead(200, ['set-cookie', 'a=1', 'set-cookie', 'b=2']);
+        if (req.url === '/flat') res.writeHead(200, ['set-cookie', 'a=1', 'x-two', 'written', 'set-cookie', 'b=2']);
         if (req.url === '/long') res.setHeader('content-length', body.length).setHeader('etag', 'it');
         if (req.url !== '/') {
           res.write(body);
@@ -283,12 +284,24 @@ describe('an eager route', () => {
   it('gives its cookie with headers that are written by hand', async () => {
     for (const path of ['/head', '/flat', '/long', '/']) {
       const { browser, sessions } = await eagerly();
-      expect((await browser.ask(path)).text).toBe('1');
+      const { text, headers } = await browser.ask(path);
+      expect([text, headers.get('x-two')]).toEqual(['1', path === '/flat' ? 'written' : 'set']);
       expect([...browser.cookies.keys()]).toEqual(
         path === '/head' || path === '/flat' ? ['a', 'b', '__Host-session'] : ['__Host-session'],
       );
       expect((await browser.ask(path)).text).toBe('2'); // saved before the client had all of the first
       expect(await idsOf(sessions)).toHaveLength(1);
+    }
+  });
+
+  it('has saved before the client has the last byte, also where it knows which that is', async () => {
+    const store = through(new MemoryStore(), {
+      append: (call) => new Promise((resolve) => setTimeout(resolve, 30)).then(call),
+    });
+    const { browser, sessions } = await eagerly(store);
+    for (const [turn, path] of ['/', '/long', '/head', '/flat', '/other'].entries()) {
+      expect((await browser.ask(path)).text).toBe(`${turn + 1}`);
+      expect((await sessions.read((await idsOf(sessions))[0] as string))?.n).toBe(turn + 1);
     }
   });
 
