@@ -17,7 +17,10 @@ export class Visit<Session> {
   exchange: Exchange | undefined;
   route: RouteOptions;
   readonly #cookies: Cookies | undefined;
+  readonly #shown: () => Ticket | undefined;
   #ticket: Ticket | undefined;
+  #hasLooked = false;
+  #id: string | undefined;
   /** The id of a session that this request has made, or given a new id. */
   issued: string | undefined;
   /** As it was last read. */
@@ -30,14 +33,14 @@ export class Visit<Session> {
   /** It shows an id that the session does not have any more. */
   isLate = false;
 
-  /** Without `cookies` the client shows its ids by other ways, and is given new ones so. */
+  /** `shown` is asked when the session is. Without `cookies` the client shows its ids by other ways, and is given new ones so. */
   constructor(
-    ticket: Ticket | undefined,
+    shown: () => Ticket | undefined,
     cookies: Cookies | undefined,
     exchange: Exchange | undefined,
     route: RouteOptions,
   ) {
-    this.#ticket = ticket;
+    this.#shown = shown;
     this.#cookies = cookies;
     this.exchange = exchange;
     this.route = route;
@@ -45,7 +48,14 @@ export class Visit<Session> {
 
   /** Of its session; undefined: it has none. */
   get id(): string | undefined {
-    return this.#ticket && hashedId(this.#ticket.sid);
+    if (!this.#hasLooked) this.#show(this.#shown());
+    return this.#id;
+  }
+
+  #show(ticket: Ticket | undefined): void {
+    this.#hasLooked = true;
+    this.#ticket = ticket;
+    this.#id = ticket && hashedId(ticket.sid);
   }
 
   /** `ERR_INVALID` where the client can be given no cookie any more. */
@@ -70,12 +80,12 @@ export class Visit<Session> {
     const { exchange, issued } = this;
     const ticket = this.#ticket;
     const cookie = exchange?.cookie;
-    this.#ticket = { sid, isWorn: false };
+    this.#show({ sid, isWorn: false });
     this.issued = sid;
     this.hasEnded = false;
     if (this.#cookies !== undefined && exchange !== undefined) exchange.cookie = this.#cookies.line(sid);
     return () => {
-      this.#ticket = ticket;
+      this.#show(ticket);
       this.issued = issued;
       if (exchange?.sent === false) exchange.cookie = cookie;
     };
@@ -92,7 +102,8 @@ export class Visit<Session> {
   /** The session has gone: the client is to forget its cookie. */
   forget(): void {
     const { exchange } = this;
-    this.#ticket = this.issued = this.#fresh = undefined;
+    this.#show(undefined);
+    this.issued = this.#fresh = undefined;
     this.hasEnded = true;
     if (this.#cookies !== undefined && exchange?.sent === false) exchange.cookie = this.#cookies.cleared;
   }

@@ -6,6 +6,7 @@ import { CHANGE_ID_RULES } from '../session/rules.ts';
 import type { Session } from '../session/session.ts';
 import { checkUse } from '../session/use.ts';
 import { Cookies } from './cookies.ts';
+import type { Ticket } from './cookies.ts';
 import { Eager } from './eager.ts';
 import type { Exchange } from './exchange.ts';
 import { Health } from './health.ts';
@@ -227,10 +228,13 @@ export class Web<Req, S extends object, V extends object> {
   }
 
   #visit(req: Req, exchange: Exchange | undefined, route: RouteOptions): Visit<Session<S, V>> {
-    const { idFrom } = this.#options;
-    const shown = idFrom?.(req);
-    const ticket = idFrom === undefined ? this.#cookies?.read(this.#carrier.cookies(req)) : undefined;
-    return new Visit(shown === undefined ? ticket : { sid: shown, isWorn: false }, this.#cookies, exchange, route);
+    const shown = (): Ticket | undefined => {
+      const { idFrom } = this.#options;
+      if (idFrom === undefined) return this.#cookies?.read(this.#carrier.cookies(req));
+      const sid = idFrom(req);
+      return sid === undefined ? undefined : { sid, isWorn: false };
+    };
+    return new Visit(shown, this.#cookies, exchange, route);
   }
 
   #visitOf(req: Req): Visit<Session<S, V>> {
