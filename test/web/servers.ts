@@ -188,7 +188,9 @@ const expressBy =
     app.get('/do/:what/:given', handle);
     app.post('/do/:what/:given', handle);
     app.post('/again/:what/:given', web.middleware(options.route), handle);
-    app.post('/eager/:what/:given', web.eager('exclusive'), handle);
+    app.post('/eager/:what/:given', web.eager('exclusive'), web.eager('optimistic'), handle); // the first is the one
+    app.use('/everywhere', web.eager(), (_req, res) => res.end());
+    app.get('/options', web.eager(), handle);
     app.use(((error: { status?: number; message: string }, _req, res, _next) => {
       res.status(error.status ?? 500).send(error.message);
     }) as express.ErrorRequestHandler);

@@ -166,6 +166,32 @@ describe('a request', () => {
     expect(await idsOf(sessions)).toHaveLength(1);
   });
 
+  it('may have many scopes at once, and gives new ids where `idFrom` has the old ones', async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+    const web = holdfast({ sessions, idFrom: (req: IncomingMessage) => req.headers.authorization });
+    const enter = web.middleware();
+    const { origin } = await serve(async (req, res) => {
+      enter(req, res);
+      if (req.url === '/login') return web.regenerate(req, () => web.issued(req));
+      await Promise.all(Array.from({ length: 20 }, () => web.scope(req, (state) => (state.n += 1))));
+      return web.issued(req) ?? (await web.read(req)).n;
+    });
+    const warnings: string[] = [];
+    const note = (warning: Error): void => void warnings.push(warning.name);
+    process.on('warning', note);
+    try {
+      const browser = new Browser(origin);
+      const first = JSON.parse((await browser.post('/')).text) as string;
+      expect((await browser.post('/', { headers: { authorization: first } })).text).toBe('40');
+      const second = JSON.parse((await browser.post('/login', { headers: { authorization: first } })).text) as string;
+      expect(await idsOf(sessions)).toEqual([hashedId(second)]);
+      expect((await browser.post('/', { headers: { authorization: second } })).text).toBe('60');
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off('warning', note);
+    }
+  });
+
   it('merges where its route or the call says so', async () => {
     const web = holdfast({ sessions: new SessionRepository({ store: new MemoryStore(), definition }), secrets });
     const enter = web.middleware();
@@ -320,6 +346,25 @@ describe('an eager route', () => {
     isBroken = false;
     expect((await browser.ask('/')).text).toBe('2');
   });
+});
+
+it('a request that cannot take the state is refused, and holds no lock', async () => {
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+  const web = holdfast({ sessions, secrets, attach: 'session' });
+  const enter = web.middleware();
+  const eager = web.eager();
+  const { origin } = await serve(async (req, res) => {
+    enter(req, res);
+    if (req.url === '/eager') {
+      Object.defineProperty(req, 'session', { value: 'another’s' });
+      return eager(req, res, () => res.end());
+    }
+    return web.scope(req, (state) => (state.n += 1), { timeoutMs: 1000 });
+  });
+  const browser = new Browser(origin);
+  await browser.post('/');
+  expect((await browser.post('/eager')).status).toBe(500);
+  expect((await browser.post('/')).text).toBe('2');
 });
 
 describe('expiry', () => {

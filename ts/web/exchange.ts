@@ -26,6 +26,7 @@ export class NodeExchange implements Exchange {
   #cookie: string | undefined;
   readonly #onHead: (() => void)[] = [];
   #isHooked = false;
+  #whenGone: Set<(reason: unknown) => void> | undefined;
 
   /** `name`: of the cookie. */
   constructor(response: ServerResponse, name: string) {
@@ -53,12 +54,19 @@ export class NodeExchange implements Exchange {
 
   readonly onGone: OnGone = (run) => {
     const response = this.#response;
-    const closed = (): void => {
-      if (!response.writableFinished) run(clientGone());
+    const whenGone = (this.#whenGone ??= new Set());
+    if (whenGone.size === 0) response.on('close', this.#closed);
+    whenGone.add(run);
+    if (response.closed || response.destroyed) this.#closed();
+    return () => {
+      whenGone.delete(run);
+      if (whenGone.size === 0) response.off('close', this.#closed);
     };
-    if (response.closed || response.destroyed) closed();
-    response.once('close', closed);
-    return () => void response.off('close', closed);
+  };
+
+  readonly #closed = (): void => {
+    if (this.#response.writableFinished) return;
+    for (const run of this.#whenGone ?? []) run(clientGone());
   };
 
   /** Only of a response that something is to be told in. */

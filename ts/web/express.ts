@@ -19,14 +19,13 @@ interface Route {
   readonly methods?: Readonly<Record<string, boolean>>;
 }
 
-const drops = new WeakMap<IncomingMessage, () => Promise<void>>();
+/** Of the eager sessions of a request, one for each of an application's `holdfast`s. */
+const drops = new WeakMap<IncomingMessage, (() => Promise<void>)[]>();
 const watched = new WeakMap<Route, Set<string>>();
 
 /** Behind the handlers of an eager route: what one of them has thrown passes here, on its way to the application's own. */
 const onError: OnError = (error, req, _res, next) => {
-  const drop = drops.get(req);
-  if (drop === undefined) return next(error);
-  void drop().then(() => next(error));
+  void Promise.all((drops.get(req) ?? []).map((drop) => drop())).then(() => next(error));
 };
 
 /** Once for each method of a route. */
@@ -59,7 +58,7 @@ export class ExpressWeb<Req extends IncomingMessage, S extends object, V extends
       if (route === undefined) return next(notARoute());
       watch(route, req.method ?? '');
       const handle = (drop: () => Promise<void>): void => {
-        drops.set(req, drop);
+        drops.set(req, [...(drops.get(req) ?? []), drop]);
         next();
       };
       this.around(mode, req, res, handle).catch(next);

@@ -221,9 +221,15 @@ export class Web<Req, S extends object, V extends object> {
       const firstValues = this.#firstValues(req);
       const opened = await this.#uses.open(visit, mode, firstValues);
       visit.eager = opened ?? 'none';
-      const name = this.#options.attach;
-      if (name !== undefined) attach(name, opened?.session.state);
-      return opened && new Eager(this.#uses, visit, opened);
+      const eager = opened && new Eager(this.#uses, visit, opened);
+      try {
+        const name = this.#options.attach;
+        if (name !== undefined) attach(name, opened?.session.state);
+      } catch (error) {
+        await eager?.drop();
+        throw error;
+      }
+      return eager;
     });
   }
 
