@@ -30,12 +30,6 @@ function moody(behind: Store) {
   return { store, turn };
 }
 
-const timed = async <T>(ask: () => Promise<T>): Promise<[T, number]> => {
-  const from = performance.now();
-  const answer = await ask();
-  return [answer, performance.now() - from];
-};
-
 describe.each(Object.entries(servers))('on %s', (_name, { start }) => {
   it.each(['refuses', 'hangs'] as const)('a store that %s is answered with 503, or by nobody known', async (how) => {
     const { store, turn } = moody(new MemoryStore());
@@ -71,28 +65,6 @@ describe.each(Object.entries(servers))('on %s', (_name, { start }) => {
   });
 });
 
-const web = (store: Store) => holdfast({ sessions: sessionsIn(store), secrets: [SECRET], log: () => undefined });
-
-it('it is known within 300 ms, the first time and later', async () => {
-  const { store, turn } = moody(new MemoryStore());
-  const { read, enter } = ((one) => ({ read: one, enter: one.middleware() }))(web(store));
-  const { origin } = await serve(async (req, res) => {
-    enter(req, res);
-    return req.method === 'POST' ? read.scope(req, (state) => (state.count += 1)) : (await read.read(req)).count;
-  });
-  const browser = new Browser(origin);
-  await browser.post('/');
-  turn('hangs');
-  const waits: number[] = [];
-  for (const method of ['GET', 'POST', 'GET', 'POST']) {
-    const [{ status }, ms] = await timed(() => browser.ask('/', { method }));
-    expect(status).toBe(503);
-    waits.push(ms);
-  }
-  expect(Math.min(...waits)).toBeLessThan(300);
-  turn('well');
-});
-
 it('a wait for a lock is none for the store, and a save that hangs is told as of unknown outcome', async () => {
   const { store, turn } = moody(new MemoryStore());
   const sessions = sessionsIn(store);
@@ -120,4 +92,23 @@ it('a wait for a lock is none for the store, and a save that hangs is told as of
   turn('well');
   expect(outcomes).toEqual([['ERR_UNAVAILABLE', 'unknown']]);
   await expect.poll(async () => (await browser.post('/')).text).toBe('5'); // it was stored after all
+});
+
+it('what a use throws is its own, as of another store of the application', async () => {
+  const lines: string[] = [];
+  const one = holdfast({
+    sessions: sessionsIn(new MemoryStore()),
+    secrets: [SECRET],
+    log: (line) => void lines.push(line),
+  });
+  const enter = one.middleware();
+  const { origin } = await serve(async (req, res) => {
+    enter(req, res);
+    return one.scope(req, () => {
+      throw new HoldfastError(req.url === '/none' ? 'ERR_NOT_FOUND' : 'ERR_UNAVAILABLE', 'of another');
+    });
+  });
+  expect(await new Browser(origin).post('/')).toMatchObject({ status: 500, text: 'ERR_UNAVAILABLE' });
+  expect(await new Browser(origin).post('/none')).toMatchObject({ status: 500, text: 'ERR_NOT_FOUND' });
+  expect(lines).toEqual([]);
 });

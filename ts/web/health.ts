@@ -1,5 +1,7 @@
 import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import { withStatus } from './status.ts';
 
 /** While all goes well the store is asked whether it is there once in so long of a wait. */
 const LOOK_AGAIN_MS = 1000;
@@ -23,11 +25,18 @@ export class Health {
   readonly #ping: () => Promise<unknown>;
   readonly #answerMs: number;
   readonly #log: (line: string) => void;
+  readonly #clock: Clock;
   #isDown = false;
   #asking: Promise<void> | undefined;
 
   /** `downAfterMs`: so long after a request has begun to wait it is known. */
-  constructor(ping: () => Promise<unknown>, downAfterMs: number, log: (line: string) => void) {
+  constructor(
+    ping: () => Promise<unknown>,
+    downAfterMs: number,
+    log: (line: string) => void,
+    clock: Clock = systemClock,
+  ) {
+    this.#clock = clock;
     this.#ping = ping;
     this.#answerMs = downAfterMs / 2;
     this.#log = log;
@@ -35,17 +44,17 @@ export class Health {
 
   /** Settles as `work` does, or rejects with `ERR_UNAVAILABLE` once the store does not answer, or as `onGone` says. */
   async run<R>(onGone: OnGone | undefined, work: (watch: Watch) => Promise<R>): Promise<R> {
-    if (this.#isDown) await this.#ask();
     const abort = new AbortController();
     let stop = (): void => undefined;
     let isOver = false;
     let isUsed = false;
+    let thrownInUse: unknown;
     const given = new Promise<never>((_resolve, reject) => {
       abort.signal.addEventListener('abort', () => reject(abort.signal.reason as Error), { once: true });
     });
     const wait = (ms: number): void => {
       stop();
-      if (!isOver) stop = systemClock.after(ms, () => void this.#ask(isUsed).then(() => wait(LOOK_AGAIN_MS), giveUp));
+      if (!isOver) stop = this.#clock.after(ms, () => void this.#ask(isUsed).then(() => wait(LOOK_AGAIN_MS), giveUp));
     };
     const giveUp = (error: unknown): void => {
       if (!isOver) abort.abort(error);
@@ -56,14 +65,21 @@ export class Health {
       abort.signal.throwIfAborted();
       isUsed = true;
       stop();
-      const result = await run();
-      wait(this.#answerMs);
-      return result;
+      try {
+        return await run();
+      } catch (error) {
+        thrownInUse = error;
+        throw error;
+      } finally {
+        wait(this.#answerMs);
+      }
     };
     try {
+      if (this.#isDown) await this.#ask();
       return await Promise.race([work({ signal: abort.signal, use }), given]);
     } catch (error) {
-      throw this.#noted(error);
+      if (error === thrownInUse) throw error; // it may be of another store of the application's
+      throw withStatus(this.#noted(error));
     } finally {
       isOver = true;
       stop();
@@ -83,7 +99,7 @@ export class Health {
 
   async #asked(): Promise<void> {
     try {
-      await answered(this.#answerMs, this.#ping());
+      await this.#inTime(this.#ping());
       this.#turn(false, '');
     } catch (error) {
       this.#turn(true, error instanceof Error ? error.message : '');
@@ -102,13 +118,13 @@ export class Health {
     this.#isDown = isDown;
     this.#log(isDown ? `holdfast: the store is down (${why})` : 'holdfast: the store is back');
   }
-}
 
-function answered(ms: number, asked: Promise<unknown>): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const late = (): void => reject(new Error(`no answer within ${ms} ms`));
-    // An answer that came while this thread was busy goes first.
-    const stop = systemClock.after(ms, () => void setImmediate(late));
-    asked.then(resolve, reject).finally(stop);
-  });
+  #inTime(asked: Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(new Error(`no answer within ${this.#answerMs} ms`));
+      // An answer that came while this thread was busy goes first.
+      const stop = this.#clock.after(this.#answerMs, () => void setImmediate(late));
+      asked.then(resolve, reject).finally(stop);
+    });
+  }
 }

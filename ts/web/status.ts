@@ -11,7 +11,7 @@ const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
 };
 
 /** The error as it is, with its status by each of the names that frameworks ask for. */
-export function withStatus(error: unknown): unknown {
+export function withStatus<T>(error: T): T {
   if (!(error instanceof HoldfastError) || 'status' in error) return error;
   const status = STATUS[error.code];
   if (status === undefined) return error;

@@ -5,6 +5,7 @@ import { withoutState } from '../tracking/tracker.ts';
 import type { Health, Watch } from './health.ts';
 import type { WebScopeOptions } from './options.ts';
 import { hashedId } from './sid.ts';
+import { withStatus } from './status.ts';
 import type { Opened, Visit } from './visit.ts';
 import { isWritten } from './written.ts';
 
@@ -157,7 +158,9 @@ async function orNone<T>(
 }
 
 const noValues = (): HoldfastError =>
-  new HoldfastError(
-    'ERR_NOT_FOUND',
-    'this request has no session, and the definition requires values of one: send the client to the login, or give them by `create`',
+  withStatus(
+    new HoldfastError(
+      'ERR_NOT_FOUND',
+      'this request has no session, and the definition requires values of one: send the client to the login, or give them by `create`',
+    ),
   );

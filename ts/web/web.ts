@@ -13,7 +13,6 @@ import { Health } from './health.ts';
 import { ROUTE_RULES, VIEW_RULES, WEB_SCOPE_RULES, WRITING_MODE, checkWeb } from './options.ts';
 import type { RotateOptions, RouteOptions, ViewOptions, WebOptions, WebScopeOptions } from './options.ts';
 import { hashedId, newSid } from './sid.ts';
-import { withStatus } from './status.ts';
 import { Uses } from './uses.ts';
 import type { FirstValues } from './uses.ts';
 import { Visit } from './visit.ts';
@@ -82,7 +81,7 @@ export class Web<Req, S extends object, V extends object> {
       visit.view = undefined; // the next read asks again
       const isDown = error instanceof HoldfastError && error.code === 'ERR_UNAVAILABLE';
       if (isDown && this.#routeOf(visit).whenDown === 'anonymous') return undefined;
-      throw withStatus(error);
+      throw error;
     }
   }
 
@@ -258,8 +257,6 @@ export class Web<Req, S extends object, V extends object> {
   async #changing<R>(visit: Visit<Session<S, V>>, change: (id: string | undefined) => Promise<R>): Promise<R> {
     try {
       return await change(visit.id);
-    } catch (error) {
-      throw withStatus(error);
     } finally {
       visit.view = undefined;
     }
