@@ -1,5 +1,5 @@
-// A server of sessions on the embedded store, one of several processes; prints its port.
-// argv: directory
+// A server of sessions, one of several processes on one store; prints its port.
+// argv: the store's address
 import { writeSync } from 'node:fs';
 import express from 'express';
 import { SessionRepository, defineSession, mutable, openStore } from 'holdfast';
