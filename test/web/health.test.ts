@@ -89,3 +89,30 @@ it('the time of the application’s own work is not counted, and a save that han
   await soon();
   expect(seen).toEqual({ is: 'ERR_UNAVAILABLE', outcome: 'unknown', status: 503 });
 });
+
+it('a client that goes away while it is asked whether the store is back ends the wait, and nothing else', async () => {
+  const { health, pings, pass } = begin();
+  follow(health.run(undefined, never));
+  await pass(125);
+  pings[0]?.fail();
+  await soon();
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  try {
+    let gone: ((reason: unknown) => void) | undefined;
+    let hasBegun = false;
+    const seen = follow(
+      health.run(
+        (run) => ((gone = run), () => undefined),
+        async () => (hasBegun = true),
+      ),
+    );
+    gone?.(Object.assign(new Error('gone'), { code: 'GONE' }));
+    await pass(125);
+    expect([seen.is, hasBegun]).toEqual(['GONE', false]);
+    expect(unhandled).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+});

@@ -19,6 +19,7 @@ const definition = defineSession({
   bytes: mutable<Uint8Array>(() => Uint8Array.of(1, 2)),
   n: mutable<number>(() => 0, { merge: 'sum' }),
 });
+const empty = defineSession({ note: mutable<string | null>(() => 'none') });
 const strict = defineSession({ user: immutable<string>(undefined, { required: true }), n: mutable<number>(() => 0) });
 
 /** Counts the calls to a store, by their names. */
@@ -279,6 +280,18 @@ describe('a session whose definition requires values', () => {
     expect(await browser.ask('/eager', { headers: { 'x-user': 'eve' } })).toMatchObject({ text: 'ann 2' });
     expect(await new Browser(origin).ask('/eager', { headers: { 'x-user': 'eve' } })).toMatchObject({ text: 'eve 1' });
   });
+});
+
+it('first values of null are values', async () => {
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: empty });
+  const web = holdfast({ sessions, secrets, create: () => ({ note: null }) });
+  const enter = web.middleware();
+  const { origin } = await serve(async (req, res) => {
+    enter(req, res);
+    return web.scope(req, (state) => (req.method === 'POST' ? (state.note = 'it') : [state.note]));
+  });
+  expect(await new Browser(origin).ask('/')).toMatchObject({ text: '[null]', cookies: [] });
+  expect((await new Browser(origin).post('/')).cookies).toHaveLength(1);
 });
 
 describe('an eager route', () => {

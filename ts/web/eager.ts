@@ -28,7 +28,7 @@ export class Eager<S extends object, V extends object> {
     try {
       if (made?.isWritten() === false) return void (await session.close());
       this.#give();
-      await this.#uses.save(session);
+      await this.#uses.run(() => session.saveAndClose());
       this.#visit.renew();
     } catch (error) {
       this.#takeBack?.();
@@ -40,7 +40,7 @@ export class Eager<S extends object, V extends object> {
   /** Saves nothing. */
   async drop(): Promise<void> {
     if (!this.#leave()) return;
-    this.#takeBack?.();
+    if (!this.#visit.hasEnded) this.#takeBack?.();
     await this.#opened.session.close();
   }
 

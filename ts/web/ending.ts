@@ -13,30 +13,32 @@ const OF_BODY = /^(?:content-|etag$|last-modified$)/;
  */
 export function beforeEnd(response: ServerResponse, before: () => Promise<void>): Promise<void> {
   const { end, write } = response as { end: (...given: Given) => ServerResponse; write: Write };
-  const release = (): void => void Object.assign(response, { end, write });
+  let isReleased = false;
   const held: Given[] = [];
   let sentBytes = 0;
   return new Promise((resolve, reject) => {
     const finish = async (given: Given): Promise<void> => {
       try {
         await before();
-        release();
+        isReleased = true;
         for (const chunk of held) write.apply(response, chunk as never);
         end.apply(response, given as never);
         resolve();
       } catch (error) {
-        release();
+        isReleased = true;
         withoutBody(response);
         reject(error as Error);
       }
     };
     let isEnding = false;
     response.end = (...given: Given) => {
+      if (isReleased) return end.apply(response, given as never);
       if (!isEnding) void finish(given);
       isEnding = true;
       return response;
     };
     response.write = (...given: Given) => {
+      if (isReleased) return write.apply(response, given as never);
       const [chunk, encoding] = given as [string | Uint8Array | undefined, BufferEncoding];
       sentBytes += typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : (chunk?.byteLength ?? 0);
       const isLast = sentBytes >= Number(response.getHeader('content-length') ?? Infinity);

@@ -52,6 +52,7 @@ export class Health {
     const given = new Promise<never>((_resolve, reject) => {
       abort.signal.addEventListener('abort', () => reject(abort.signal.reason as Error), { once: true });
     });
+    given.catch(() => undefined); // nobody waits for it before the work has begun
     const wait = (ms: number): void => {
       stop();
       if (!isOver) stop = this.#clock.after(ms, () => void this.#ask(isUsed).then(() => wait(LOOK_AGAIN_MS), giveUp));
@@ -75,7 +76,7 @@ export class Health {
       }
     };
     try {
-      if (this.#isDown) await this.#ask();
+      if (this.#isDown) await Promise.race([this.#ask(), given]);
       return await Promise.race([work({ signal: abort.signal, use }), given]);
     } catch (error) {
       if (error === thrownInUse) throw error; // it may be of another store of the application's

@@ -133,11 +133,11 @@ export class Uses<S extends object, V extends object> {
     });
   }
 
-  /** The save at the end. */
-  async save(session: Session<S, V>): Promise<void> {
-    await this.#health.run(undefined, async ({ use }) => {
-      await use(() => undefined); // what is sent from here on may be stored whatever becomes of the wait
-      await session.saveAndClose();
+  /** What is asked of a session that is open: it may be stored whatever becomes of the wait. */
+  run<R>(ask: () => Promise<R>): Promise<R> {
+    return this.#health.run(undefined, async ({ use }) => {
+      await use(() => undefined);
+      return ask();
     });
   }
 }

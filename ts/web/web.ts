@@ -111,7 +111,7 @@ export class Web<Req, S extends object, V extends object> {
     return this.#changing(visit, async (id) => {
       const opened = openedOf(visit);
       let was = opened !== undefined && opened.made === undefined;
-      if (opened !== undefined) await (was ? opened.session.delete() : opened.session.close());
+      if (opened !== undefined) await this.#uses.run(() => (was ? opened.session.delete() : opened.session.close()));
       else if (id !== undefined) was = await this.#uses.destroy(visit, id);
       visit.forget();
       return was;
@@ -132,7 +132,7 @@ export class Web<Req, S extends object, V extends object> {
     return this.#changing(visit, async (id) => {
       const opened = openedOf(visit);
       if (opened !== undefined) {
-        if (opened.made === undefined) await rename(visit, opened.session, 'regenerate', 0);
+        if (opened.made === undefined) await this.#uses.run(() => rename(visit, opened.session, 'regenerate', 0));
         return run(opened.session.state);
       }
       const given = { ...options, mode: 'exclusive' as const };

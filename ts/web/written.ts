@@ -16,6 +16,6 @@ export function isWritten<S extends object, V extends object>(
     const spec = specOf(definition, name);
     // Given when the session was made, and never again.
     if (spec?.class === 'immutable' && spec.initial !== undefined) return false;
-    return !isDeepStrictEqual(plain(state[name]), first[name] ?? spec?.initial?.());
+    return !isDeepStrictEqual(plain(state[name]), Object.hasOwn(first, name) ? first[name] : spec?.initial?.());
   });
 }
