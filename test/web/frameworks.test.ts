@@ -4,7 +4,7 @@ import { MemoryStore } from '../../ts/store/memory.ts';
 import { VirtualClock } from '../../ts/testing/index.ts';
 import { hashedId } from '../../ts/web/sid.ts';
 import { Browser } from './browser.ts';
-import { servers, sessionsIn } from './servers.ts';
+import { begun, servers, sessionsIn } from './servers.ts';
 import type { Options, Running, Sessions } from './servers.ts';
 
 const NAME = '__Host-session';
@@ -22,13 +22,15 @@ async function idsOf(sessions: Sessions): Promise<string[]> {
   return ids;
 }
 
+const soon = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+
 /** Sends a request and goes away. */
-function abandon(origin: string, path: string, cookie: string): Promise<void> {
+function abandon(origin: string, path: string, cookie: string, when: () => Promise<unknown> = soon): Promise<void> {
   const { hostname, port } = new URL(origin);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => {
       socket.write(`POST ${path} HTTP/1.1\r\nhost: ${hostname}\r\ncookie: ${cookie}\r\ncontent-length: 0\r\n\r\n`);
-      setTimeout(() => socket.destroy(), 5 + Math.random() * 20);
+      void when().finally(() => socket.destroy());
     });
     socket.once('close', () => resolve()).once('error', reject);
   });
@@ -147,6 +149,12 @@ describe.each(Object.entries(servers))('on %s', (_name, { start, streams }) => {
     clock.pass(401);
     expect(JSON.parse((await thief.ask('/do/read/x')).text)).toMatchObject({ cart: [] });
     expect(JSON.parse((await browser.ask('/do/read/x')).text)).toMatchObject({ cart: ['tea', 'jam', 'milk'] });
+
+    const other = new Browser(server.origin, browser.cookies);
+    await browser.post('/do/rotate/x');
+    expect(JSON.parse((await other.ask('/do/read/x')).text)).toMatchObject({ cart: ['tea', 'jam', 'milk'] });
+    await browser.post('/do/login/ann'); // from which on no way leads there, however fresh the rotation
+    expect(JSON.parse((await other.ask('/do/read/x')).text)).toMatchObject({ cart: [] });
   });
 
   it('a request sees what it has written itself, and messages are shown once', async () => {
@@ -163,6 +171,11 @@ describe.each(Object.entries(servers))('on %s', (_name, { start, streams }) => {
     const { browser, server, sessions } = await begin();
     await browser.post('/do/add/tea');
     const paths = ['/do/slow-add/x', '/eager/eager-slow/x', '/eager/eager-stuck/x', '/do/count/x'];
+    for (let turn = 0; turn < 5; turn += 1) {
+      const before = begun.stuck;
+      const hasBegun = () => expect.poll(() => begun.stuck, { timeout: 10_000 }).toBe(before + 1);
+      await abandon(server.origin, '/eager/eager-stuck/x', browser.cookie, async () => hasBegun());
+    }
     for (let turn = 0; turn < 25; turn += 1)
       await Promise.all(paths.map((path) => abandon(server.origin, path, browser.cookie)));
     await expect.poll(() => sessions.scope(idOf(browser), () => true, { timeoutMs: 1000 })).toBe(true);

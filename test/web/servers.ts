@@ -105,6 +105,7 @@ export function actions<Req>(
     },
     'eager-stuck': async (req, given) => {
       web.session(req).cart.push(given);
+      begun.stuck += 1;
       return new Promise(() => undefined);
     },
   };
@@ -125,6 +126,9 @@ function streamed<Req>(web: Web<Req, State, Values>, req: Req, given: string): R
 }
 
 const jsonOf = (value: unknown): string => JSON.stringify(value ?? null);
+
+/** How often handlers have begun that never end. */
+export const begun: { stuck: number } = { stuck: 0 };
 
 type Start = (sessions: Sessions, options?: Options) => Promise<Running>;
 
