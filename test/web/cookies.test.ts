@@ -5,7 +5,10 @@ import { defineSession, mutable } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import { Cookies } from '../../ts/web/cookies.ts';
+import { holdfast as onFastify } from '../../ts/web/fastify.ts';
+import { holdfast as onHono } from '../../ts/web/hono.ts';
 import { holdfast } from '../../ts/web/http.ts';
+import { holdfast as onKoa } from '../../ts/web/koa.ts';
 import { hashedId, newSid } from '../../ts/web/sid.ts';
 
 const OLD = 'an older secret with its 32 characters';
@@ -115,6 +118,22 @@ describe('what cannot work is refused:', () => {
     await expect(web.regenerate(req, () => 1, { wait: 1 } as Wrong)).rejects.toMatchObject(invalid("'wait'"));
     await expect(web.rotateId(req, { graceMs: 1e6 })).rejects.toMatchObject(invalid('graceMs'));
     expect(() => web.session(req)).toThrow(expect.objectContaining(invalid('this route is not eager')));
+  });
+});
+
+describe('what is no request is refused:', () => {
+  const options = { sessions, secrets: [NEW] };
+  it.each<[string, { read(req: Wrong): Promise<unknown> }, Wrong, string]>([
+    ['nothing', holdfast(options), undefined, 'with the request, not with undefined'],
+    ['a response', holdfast(options), { setHeader: () => 1 }, 'with the request, not with another object'],
+    ['one of Koa’s requests', onKoa(options), { header: {} }, 'with the context, not with'],
+    ['one of Hono’s requests', onHono(options), { header: () => 1 }, 'with the context, not with'],
+    ['a reply', onFastify(options), { raw: {} }, 'with the request, not with'],
+  ])('%s', async (_what, web, req, message) => {
+    await expect(web.read(req)).rejects.toMatchObject({
+      code: 'ERR_INVALID',
+      message: expect.stringContaining(message),
+    });
   });
 });
 

@@ -15,7 +15,11 @@ export type { Present } from './web.ts';
 
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
-const FASTIFY: Carrier<FastifyRequest> = { key: ({ raw }) => raw, cookies: ({ headers }) => headers.cookie };
+const FASTIFY: Carrier<FastifyRequest> = {
+  what: 'the request',
+  key: (request) => (request?.headers === undefined ? undefined : request.raw),
+  cookies: ({ headers }) => headers.cookie,
+};
 
 /** Sessions of an application on Fastify 5. */
 export class FastifyWeb<S extends object, V extends object> extends Web<FastifyRequest, S, V> {

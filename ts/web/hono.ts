@@ -13,7 +13,11 @@ export type { RotateOptions, RouteOptions, ViewOptions, WebOptions, WebScopeOpti
 export { hashedId } from './sid.ts';
 export type { Present } from './web.ts';
 
-const HONO: Carrier<Context> = { key: (c) => c, cookies: (c) => c.req.header('cookie') };
+const HONO: Carrier<Context> = {
+  what: 'the context',
+  key: (c) => (c?.req?.header === undefined ? undefined : c),
+  cookies: (c) => c.req.header('cookie'),
+};
 
 /** Of a response that is there as a whole once the handlers are done; what it streams comes after. */
 class HonoExchange implements Exchange {

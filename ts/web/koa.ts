@@ -19,7 +19,11 @@ export interface KoaContext {
 
 type Middleware<Req> = (ctx: Req, next: () => Promise<unknown>) => Promise<void>;
 
-const KOA: Carrier<KoaContext> = { key: ({ req }) => req, cookies: ({ req }) => req.headers.cookie };
+const KOA: Carrier<KoaContext> = {
+  what: 'the context',
+  key: (ctx) => ctx?.req,
+  cookies: ({ req }) => req.headers.cookie,
+};
 
 /** Sessions of an application on Koa: where others take a request this takes the context. */
 export class KoaWeb<Req extends KoaContext, S extends object, V extends object> extends Web<Req, S, V> {

@@ -5,7 +5,11 @@ import type { RouteOptions, WebOptions } from './options.ts';
 import { Web } from './web.ts';
 import type { Carrier } from './web.ts';
 
-const NODE: Carrier<IncomingMessage> = { key: (req) => req, cookies: (req) => req.headers.cookie };
+const NODE: Carrier<IncomingMessage> = {
+  what: 'the request',
+  key: (req) => (req?.headers === undefined ? undefined : req),
+  cookies: (req) => req.headers.cookie,
+};
 
 /** Sessions over requests and responses of node:http and node:https, or of frameworks that hand on Node's own. */
 export class NodeWeb<Req extends IncomingMessage, S extends object, V extends object> extends Web<Req, S, V> {

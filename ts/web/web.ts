@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { checkOptions } from '../options.ts';
+import { checkOptions, describe } from '../options.ts';
 import type { DeepReadonly } from '../session/definition.ts';
 import type { SessionRepository } from '../session/repository.ts';
 import { CHANGE_ID_RULES } from '../session/rules.ts';
@@ -22,8 +22,10 @@ export type Present<T, V> = Record<never, never> extends V ? T : T | undefined;
 
 /** What a framework calls a request. */
 export interface Carrier<Req> {
-  /** One object for each request. */
-  key(req: Req): object;
+  /** How it is called, in messages. */
+  readonly what: string;
+  /** One object for each request; undefined: it is none. */
+  key(req: Req | undefined): object | undefined;
   /** The header `cookie`. */
   cookies(req: Req): string | undefined;
 }
@@ -192,7 +194,7 @@ export class Web<Req, S extends object, V extends object> {
 
   /** A request has come; again for one that is known: `route` is added to what is said of it. */
   protected begin(req: Req, exchange: () => Exchange, route: RouteOptions): void {
-    const key = this.#carrier.key(req);
+    const key = this.#keyOf(req);
     const known = this.#visits.get(key);
     if (known === undefined) this.#visits.set(key, this.#visit(req, exchange(), route));
     else {
@@ -243,10 +245,20 @@ export class Web<Req, S extends object, V extends object> {
   }
 
   #visitOf(req: Req): Visit<Session<S, V>> {
-    const key = this.#carrier.key(req);
+    const key = this.#keyOf(req);
     let visit = this.#visits.get(key);
     if (visit === undefined) this.#visits.set(key, (visit = this.#visit(req, undefined, {})));
     return visit;
+  }
+
+  #keyOf(req: Req): object {
+    const { key, what } = this.#carrier;
+    const found = key(req);
+    if (found !== undefined) return found;
+    throw new HoldfastError(
+      'ERR_INVALID',
+      `the sessions of requests are asked for with ${what}, not with ${describe(req)}`,
+    );
   }
 
   #routeOf(visit: Visit<Session<S, V>>): RouteOptions {
