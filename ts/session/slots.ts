@@ -74,9 +74,8 @@ export class Slots implements AttributeSlots {
 
   #decoded(name: string, bytes: Uint8Array): unknown {
     const from = this.#storedVersion(name);
-    const value = decoded(this.#codec, this.#definition, name, bytes, from, this.owner(name));
-    const { migrate, version = 0 } = specOf(this.#definition, name) ?? {};
-    if (migrate === undefined || from >= version) this.owner(name).settle(bytes, value);
+    const { value, asStored } = decoded(this.#codec, this.#definition, name, bytes, from, this.owner(name));
+    if (asStored) this.owner(name).settle(bytes, value);
     return value;
   }
 

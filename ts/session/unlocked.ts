@@ -196,7 +196,7 @@ export class Unlocked {
       },
       frozen: (name) => specOf(definition, name)?.frozen,
       value: (name, bytes, version) => {
-        if (bytes !== undefined) return decoded(codec, definition, name, bytes, version);
+        if (bytes !== undefined) return decoded(codec, definition, name, bytes, version).value;
         return specOf(definition, name)?.initial === undefined ? ABSENT : defaultOf(codec, definition, name);
       },
       isUnknown: (name, version) => isNewer(definition, name, version),
