@@ -142,13 +142,14 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /**
    * What the next `save` would send, as far as nobody else saves before, and why; nothing is changed by asking. As slow
-   * as to encode all that was touched, and to compare it part by part. Throws what `save` throws of a value.
+   * as to encode all that was touched, and to compare it part by part. Throws what `save` throws of a value, and a conflict that is known already.
    */
   explain(): Promise<Explanation> {
     return this.#alone(async () => {
       await this.#settled();
       const tracked = this.#slots.tracked(this.#tracker.tracked(), undefined);
-      const push = explainPush(this.#context.line, this.#replica, tracked, this.#create);
+      const sent = this.#unlocked?.outlook(tracked) ?? tracked;
+      const push = explainPush(this.#context.line, this.#replica, sent, this.#create);
       const { image } = this.#replica;
       return explanationOf(push, (name) => this.#tracker.outlook(name, image.value(name)?.bytes));
     });
