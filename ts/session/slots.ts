@@ -2,6 +2,7 @@ import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
 import { Portions } from '../portions/portions.ts';
 import type { Tracked } from '../sync/compare.ts';
+import type { Owner } from '../tracking/attribute-terms.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
 import { decoded, defaultOf, isNewer } from './decoded.ts';
 import { specOf } from './definition.ts';
@@ -113,6 +114,15 @@ export class Slots implements AttributeSlots {
     let portions = this.#portions.get(name);
     if (portions === undefined) this.#portions.set(name, (portions = new Portions(this.#codec.types)));
     return portions;
+  }
+
+  gone(name: string): void {
+    this.#portions.delete(name);
+    this.#deleted.delete(name);
+  }
+
+  takeBack(name: string, owner: Owner): void {
+    if (owner instanceof Portions) this.#portions.set(name, owner);
   }
 
   /** The attribute's value is encoded as `bytes`, which the image is to have. */

@@ -8,6 +8,7 @@ import type { Host, Owner } from './attribute-terms.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
 import { ASSIGNED } from './change-set.ts';
 import type { FrozenPath } from './frozen.ts';
+import { LeftAttributes } from './left.ts';
 import { outlookOf, type Outlook } from './outlook.ts';
 import { plainFor } from './plain.ts';
 import { invalid, notDeclared, stateOf } from './state.ts';
@@ -41,6 +42,9 @@ export interface AttributeSlots {
   readOnly?(name: string): string | undefined;
   /** Whether it has a value that was saved. */
   isSaved?(name: string): boolean;
+  /** It was deleted, and that is saved: `owner` is nobody's any more, until `takeBack` says that it is used again. */
+  gone?(name: string): void;
+  takeBack?(name: string, owner: Owner): void;
 }
 
 /** Knows nothing. */
@@ -141,6 +145,7 @@ export class Tracker implements Host {
   readonly #attributes = new Map<string, Attribute>();
   /** Read, written, or with Dates or bytes in the application's hands; in the order in which that began. */
   readonly #touched = new Set<Attribute>();
+  #left: LeftAttributes | undefined;
   /** Undefined: it is open. */
   #ended: Over | undefined;
   /** Marks are made in generations, so that `settle` takes back only what was captured. */
@@ -204,8 +209,16 @@ export class Tracker implements Host {
       if (attribute.writtenIn <= upTo) attribute.writtenIn = 0;
       attribute.exposures?.settle();
       const { readIn, writtenIn, exposures, hasLent } = attribute;
-      if (readIn === 0 && writtenIn === 0 && exposures === undefined && !hasLent) this.#touched.delete(attribute);
+      if (readIn > 0 || writtenIn > 0 || exposures !== undefined || hasLent) continue;
+      this.#touched.delete(attribute);
+      if (!this.slots.has(attribute.name)) this.#leave(attribute);
     }
+  }
+
+  #leave(attribute: Attribute): void {
+    this.#attributes.delete(attribute.name);
+    (this.#left ??= new LeftAttributes()).add(attribute);
+    this.slots.gone?.(attribute.name);
   }
 
   /**
@@ -226,6 +239,7 @@ export class Tracker implements Host {
   close(session: string): void {
     this.#ended ??= new Over(session, hasEnded);
     for (const attribute of this.#attributes.values()) attribute.end(this.#ended);
+    this.#left?.end(this.#ended);
   }
 
   /** Whether something in the attribute was written, or may have been changed, since the last save. */
@@ -329,12 +343,22 @@ export class Tracker implements Host {
     if (known !== undefined) return known;
     const attributeClass = this.#options.classOf(name);
     if (attributeClass === undefined) return undefined;
+    const attribute = this.#takeBack(name) ?? this.#begin(name, attributeClass);
+    this.#attributes.set(name, attribute);
+    return attribute;
+  }
+
+  #begin(name: string, attributeClass: AttributeClass): Attribute {
     const { slots } = this;
-    const attribute = new Attribute(this, name, attributeClass, slots.owner?.(name) ?? new Nobody(), {
+    return new Attribute(this, name, attributeClass, slots.owner?.(name) ?? new Nobody(), {
       readOnly: slots.readOnly?.(name),
       frozen: this.#options.frozenIn?.(name),
     });
-    this.#attributes.set(name, attribute);
+  }
+
+  #takeBack(name: string): Attribute | undefined {
+    const attribute = this.#left?.take(name);
+    if (attribute !== undefined) this.slots.takeBack?.(name, attribute.owner);
     return attribute;
   }
 }
