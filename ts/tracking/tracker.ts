@@ -70,11 +70,12 @@ class Nobody implements Owner {
 /** Of parts that are over: they hold nothing of the session but its id. */
 class Over implements Host {
   readonly #session: string;
-  readonly #why: (id: string) => string;
+  /** The end of a sentence that begins with the session. */
+  why: string;
 
-  constructor(session: string, why: (id: string) => string) {
+  constructor(session: string, why: string) {
     this.#session = session;
-    this.#why = why;
+    this.why = why;
   }
 
   isClosed(): true {
@@ -82,7 +83,8 @@ class Over implements Host {
   }
 
   refuse(): never {
-    throw new HoldfastError('ERR_CLOSED', this.#why(this.#session), { session: this.#session });
+    const session = this.#session;
+    throw new HoldfastError('ERR_CLOSED', `session '${shortId(session)}'${this.why}`, { session });
   }
 
   markRead(): never {
@@ -102,10 +104,9 @@ class Over implements Host {
   replaceRoot(): void {}
 }
 
-const hasEnded = (id: string): string =>
-  `session '${shortId(id)}' has ended, with its scope or by close(): await in the scope what it starts, or open it again and use its new state`;
-const wasMerged = (id: string): string =>
-  `session '${shortId(id)}': this part of its state was merged with what others have saved: read it again, from the state`;
+const ENDED =
+  ' has ended, with its scope or by close(): await in the scope what it starts, or open it again and use its new state';
+const MERGED = ': this part of its state was merged with what others have saved: read it again, from the state';
 
 export interface TrackerOptions {
   readonly saveMode: SaveMode;
@@ -234,10 +235,11 @@ export class Tracker implements Host {
 
   /**
    * From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`, which names the
-   * session.
+   * session. `why`: what has ended it, where that was not the caller, as the end of a sentence that begins with it.
    */
-  close(session: string): void {
-    this.#ended ??= new Over(session, hasEnded);
+  close(session: string, why?: string): void {
+    this.#ended ??= new Over(session, ENDED);
+    if (why !== undefined) this.#ended.why = ` ${why}`;
     for (const attribute of this.#attributes.values()) attribute.end(this.#ended);
     this.#left?.end(this.#ended);
   }
@@ -252,7 +254,7 @@ export class Tracker implements Host {
   renew(name: string, session: string): void {
     const attribute = this.#attributes.get(name);
     if (attribute === undefined) return;
-    attribute.end(new Over(session, wasMerged));
+    attribute.end(new Over(session, MERGED));
     this.#attributes.delete(name);
     this.#touched.delete(attribute);
   }
