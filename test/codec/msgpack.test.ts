@@ -282,7 +282,7 @@ const REFUSED: [string, unknown, string, RegExp][] = [
     'getter that throws',
     { p: [throwing] },
     'cart.p[0].bad',
-    /could not be read \(Error, see `cause`\): store plain data\.$/,
+    /could not be read \(Error, see `cause`\): store plain data$/,
   ],
   ['own property on a Map', { p: tagged }, 'cart.p', /own properties/],
   ['name on a sparse array', { p: sparseWithName }, 'cart.p', /"total"/],

@@ -234,7 +234,7 @@ export class Adoption {
     const last = Object.keys(array).at(-1);
     if (last === undefined || String(Number(last) >>> 0) === last) return;
     const path = [this.#attribute.name];
-    const message = `An array with a property ${showText(JSON.stringify(last))} cannot be kept whole in ${showPath(path)}: use an object beside it.`;
+    const message = `an array with a property ${showText(JSON.stringify(last))} cannot be kept whole in ${showPath(path)}: use an object beside it`;
     throw new HoldfastError('ERR_INVALID', message, { paths: [path] });
   }
 
@@ -273,7 +273,7 @@ export class Adoption {
 
 /** What was noted of the change went with that save. */
 function savedMeanwhile(name: string): HoldfastError {
-  const message = `${showPath([name])}: a getter of what was assigned has saved the session: read its value first.`;
+  const message = `${showPath([name])}: a getter of what was assigned has saved the session: read its value first`;
   return new HoldfastError('ERR_INVALID', message, { paths: [[name]] });
 }
 

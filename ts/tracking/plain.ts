@@ -47,9 +47,9 @@ export function ownCopy<T>(purpose: Purpose, value: T, copies: Map<object, objec
 }
 
 export function tooDeep(name: string | undefined): HoldfastError {
-  const what = name === undefined ? 'The value' : showPath([name]);
+  const what = name === undefined ? 'the value' : showPath([name]);
   const details = name === undefined ? {} : { paths: [[name]] };
-  return new HoldfastError('ERR_LIMIT', `${what} is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, details);
+  return new HoldfastError('ERR_LIMIT', `${what} is nested deeper than ${DEPTH_LIMIT}: keep it flatter`, details);
 }
 
 const itself = (data: unknown): unknown => data;
