@@ -142,7 +142,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /**
    * What the next `save` would send, as far as nobody else saves before, and why; nothing is changed by asking. As slow
-   * as to encode all that was touched, and to compare it part by part. Throws what `save` throws of a value, and a conflict that is known already.
+   * as to encode all that was touched, and to compare it part by part. Throws what `save` throws of a value, and a
+   * conflict that is known already.
    */
   explain(): Promise<Explanation> {
     return this.#alone(async () => {
