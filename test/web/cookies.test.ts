@@ -115,6 +115,9 @@ describe('what cannot work is refused:', () => {
     expect(() => web.middleware({ when: 'x' } as Wrong)).toThrow(expect.objectContaining(invalid("no option 'when'")));
     await expect(web.scope(req, 'x' as Wrong)).rejects.toMatchObject(invalid('takes a function'));
     await expect(web.scope(req, () => 1, { signal: 1 } as Wrong)).rejects.toMatchObject(invalid("no option 'signal'"));
+    await expect(web.scope(req, () => 1, { retry: 1 })).rejects.toMatchObject(
+      invalid("retry is for mode 'optimistic'"),
+    );
     await expect(web.regenerate(req, () => 1, { wait: 1 } as Wrong)).rejects.toMatchObject(invalid("'wait'"));
     await expect(web.rotateId(req, { graceMs: 1e6 })).rejects.toMatchObject(invalid('graceMs'));
     expect(() => web.session(req)).toThrow(expect.objectContaining(invalid('this route is not eager')));

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../errors.ts';
+import type { ScopeOptions } from '../session/options.ts';
 import type { SessionRepository } from '../session/repository.ts';
 import type { Session } from '../session/session.ts';
 import { withoutState } from '../tracking/tracker.ts';
@@ -50,7 +51,7 @@ export class Uses<S extends object, V extends object> {
           visit.isLate = session.id !== id;
           return work(session, watch.use);
         },
-        { ...options, signal: watch.signal },
+        { ...options, signal: watch.signal } as ScopeOptions<V>, // judged by `checkMode`
       );
     return orNone(
       id,

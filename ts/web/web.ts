@@ -2,7 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import { checkOptions, describe } from '../options.ts';
 import type { DeepReadonly } from '../session/definition.ts';
 import type { SessionRepository } from '../session/repository.ts';
-import { CHANGE_ID_RULES } from '../session/rules.ts';
+import { CHANGE_ID_RULES, checkMode } from '../session/rules.ts';
 import type { Session } from '../session/session.ts';
 import { checkUse } from '../session/use.ts';
 import { Cookies } from './cookies.ts';
@@ -98,6 +98,7 @@ export class Web<Req, S extends object, V extends object> {
     const visit = this.#visitOf(req);
     if (visit.eager !== undefined) throw isOpen('scope');
     const given = { ...options, mode: options.mode ?? this.#routeOf(visit).mode };
+    checkMode('scope', given);
     return this.#changing(visit, async (id) => {
       const changed =
         id && (await this.#uses.change(visit, id, given, (session, run) => run(() => use(session.state))));
