@@ -55,7 +55,7 @@ describe.each(Object.entries(servers))('on %s', (_name, { start }) => {
       expect((await browser.ask('/do/nothing/x')).status).toBe(200);
       expect(lines).toEqual([expect.stringMatching(/^holdfast: the store is down \(.+\)$/)]);
       turn('well');
-      await expect.poll(async () => (await browser.ask('/do/read/x')).status).toBe(200);
+      await expect.poll(async () => (await browser.ask('/do/read/x')).status, { timeout: 10_000 }).toBe(200);
       expect(JSON.parse((await browser.ask('/do/read/x')).text).cart).toContain('tea');
       expect(lines).toEqual([expect.stringContaining('is down'), 'holdfast: the store is back']);
     } finally {
@@ -91,7 +91,7 @@ it('a wait for a lock is none for the store, and a save that hangs is told as of
   expect((await browser.post('/hang')).status).toBe(503);
   turn('well');
   expect(outcomes).toEqual([['ERR_UNAVAILABLE', 'unknown']]);
-  await expect.poll(async () => (await browser.post('/')).text).toBe('5'); // it was stored after all
+  await expect.poll(async () => (await browser.post('/')).text, { timeout: 10_000 }).toBe('5'); // it was stored after all
 });
 
 it('what a use throws is its own, as of another store of the application', async () => {

@@ -4,8 +4,9 @@ import { MemoryStore } from '../../ts/store/memory.ts';
 import { VirtualClock } from '../../ts/testing/index.ts';
 import { hashedId } from '../../ts/web/sid.ts';
 import { Browser } from './browser.ts';
+import { idsOf } from './ids-of.ts';
 import { begun, servers, sessionsIn } from './servers.ts';
-import type { Options, Running, Sessions } from './servers.ts';
+import type { Options, Running } from './servers.ts';
 
 const NAME = '__Host-session';
 const running: Running[] = [];
@@ -15,12 +16,6 @@ afterEach(async () => {
 
 const sidOf = (cookie: string | undefined): string => decodeURIComponent(cookie ?? '').split('.')[0] as string;
 const idOf = (browser: Browser): string => hashedId(sidOf(browser.cookies.get(NAME)));
-
-async function idsOf(sessions: Sessions): Promise<string[]> {
-  const ids: string[] = [];
-  for await (const id of sessions.ids()) ids.push(id);
-  return ids;
-}
 
 const soon = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
 
@@ -178,7 +173,9 @@ describe.each(Object.entries(servers))('on %s', (_name, { start, streams }) => {
     }
     for (let turn = 0; turn < 25; turn += 1)
       await Promise.all(paths.map((path) => abandon(server.origin, path, browser.cookie)));
-    await expect.poll(() => sessions.scope(idOf(browser), () => true, { timeoutMs: 1000 })).toBe(true);
+    await expect
+      .poll(() => sessions.scope(idOf(browser), () => true, { timeoutMs: 1000 }), { timeout: 10_000 })
+      .toBe(true);
     const { open } = await sessions.close();
     expect(open).toEqual([]);
   });
