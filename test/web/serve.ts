@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach } from 'vitest';
 
@@ -11,7 +11,7 @@ afterEach(async () => {
 /** A server of the test that asks for it; what the handler throws is answered with its status and its code. */
 export async function serve(
   handle: (req: IncomingMessage, res: ServerResponse) => unknown,
-): Promise<{ readonly origin: string; readonly port: number }> {
+): Promise<{ readonly origin: string; readonly port: number; readonly server: Server }> {
   const server = createServer((req, res) => {
     void (async () => {
       try {
@@ -34,5 +34,5 @@ export async function serve(
       }),
   );
   const { port } = server.address() as AddressInfo;
-  return { origin: `http://127.0.0.1:${port}`, port };
+  return { origin: `http://127.0.0.1:${port}`, port, server };
 }

@@ -242,6 +242,33 @@ describe('a request', () => {
   });
 });
 
+it('a socket that is upgraded reads and writes its session, and begins none', async () => {
+  const web = holdfast({ sessions: new SessionRepository({ store: new MemoryStore(), definition }), secrets });
+  const enter = web.middleware();
+  const { origin, port, server } = await serve((req, res) => {
+    enter(req, res);
+    return web.scope(req, (state) => (state.n += 1));
+  });
+  server.on('upgrade', (req, socket) => {
+    const tell = (text: unknown) =>
+      socket.end(
+        `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\nx-told: ${String(text)}\r\n\r\n`,
+      );
+    web.scope(req, (state) => (state.n += 1)).then(tell, (error: HoldfastError) => tell(error.code));
+  });
+  const upgraded = (cookie: string): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const headers = { connection: 'upgrade', upgrade: 'x', cookie };
+      const asking = request({ port, headers }).once('error', reject).end();
+      asking.once('upgrade', (res, socket) => (socket.destroy(), resolve(res.headers['x-told'])));
+    });
+  const browser = new Browser(origin);
+  await browser.post('/');
+  expect(await upgraded(browser.cookie)).toBe('2');
+  expect((await browser.post('/')).text).toBe('3');
+  expect(await upgraded('')).toBe('ERR_INVALID'); // nobody could be given its cookie
+});
+
 describe('a session whose definition requires values', () => {
   it('is made at the login, and is undefined before', async () => {
     const sessions = new SessionRepository({ store: new MemoryStore(), definition: strict });
