@@ -117,6 +117,9 @@ export function pairOf({ value, changes, seed, size }) {
   };
 }
 
+/** Plans that are varied: the slowest so far. */
+const KEPT = 8;
+
 /** The slowest pairs of so many, by `cost(pair)`: half of them new, half variations of one of the slowest so far. */
 export function slowest(count, seed, cost) {
   const random = seeded(seed);
@@ -132,4 +135,3 @@ export function slowest(count, seed, cost) {
   }
   return kept;
 }
-const KEPT = 8;

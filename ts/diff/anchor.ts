@@ -223,7 +223,7 @@ function look(matcher: Matcher, isNear: boolean, isFar: boolean): void {
   }
   const own = matcher.recent(at);
   if (own >= 0 && sameGram(targetView, own, targetView, at)) weighOwn(matcher, at, own);
-  if (isFar && at + FAR_GRAM <= matcher.end) lookFar(matcher, at);
+  if (isFar && at + FAR_GRAM <= matcher.end && lookOn(anchor.length) === LOOK_ON) lookFar(matcher, at);
   if (anchor.length > 0)
     scan.limit = Math.min(scan.limit, anchor.at + Math.min(anchor.length, lookOn(anchor.length)) + 1);
 }

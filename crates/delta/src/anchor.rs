@@ -207,6 +207,7 @@ impl Matcher<'_> {
         }
         if is_far
             && at + FAR_GRAM <= self.end
+            && scan.best.is_none_or(|best| scan.look_on(best.length) == LOOK_ON)
             && let Some(far) = &self.far
             && let Some(found) = far.find(&self.tables.far, self.target, at)
             && (!found.is_repeated || scan.best.is_none())
@@ -224,7 +225,7 @@ impl Matcher<'_> {
     #[inline(always)]
     fn is_beaten(&self, scan: &Scan, text: &[u8], source: usize, at: usize) -> bool {
         let Some(best) = scan.best else { return false };
-        let least = (best.score + COST_MIN >> 2) + 1 - (at - scan.from) as i64;
+        let least = ((best.score + COST_MIN) >> 2) + 1 - (at - scan.from) as i64;
         if least < 2 * GRAM as i64 {
             return false;
         }
