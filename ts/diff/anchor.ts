@@ -221,9 +221,11 @@ function look(matcher: Matcher, isNear: boolean, isFar: boolean): void {
     if (first >= 0 && sameGram(baseView, first, targetView, at)) weigh(matcher, at, first);
     if (second >= 0 && sameGram(baseView, second, targetView, at)) weigh(matcher, at, second);
   }
-  const own = matcher.recent(at);
-  if (own >= 0 && sameGram(targetView, own, targetView, at)) weighOwn(matcher, at, own);
-  if (isFar && at + FAR_GRAM <= matcher.end && lookOn(anchor.length) === LOOK_ON) lookFar(matcher, at);
+  if (!isNearlyDone(anchor)) {
+    const own = matcher.recent(at);
+    if (own >= 0 && sameGram(targetView, own, targetView, at)) weighOwn(matcher, at, own);
+  }
+  if (isFar && at + FAR_GRAM <= matcher.end && !isNearlyDone(anchor)) lookFar(matcher, at);
   if (anchor.length > 0)
     scan.limit = Math.min(scan.limit, anchor.at + Math.min(anchor.length, lookOn(anchor.length)) + 1);
 }
@@ -263,6 +265,9 @@ function isBeaten(matcher: Matcher, text: DataView, source: number, at: number):
 
 /** In how many bytes an anchor better than one of this length is looked for. */
 const lookOn = (length: number): number => (scan.isHurried && length >= HURRIED_LENGTH ? LOOK_ON_HURRIED : LOOK_ON);
+
+/** In a hurry, a long anchor gives way to what is near, and to nothing else. */
+const isNearlyDone = (anchor: Anchor): boolean => scan.isHurried && anchor.length >= HURRIED_LENGTH;
 
 function weigh(matcher: Matcher, at: number, source: number): void {
   matcher.work++;

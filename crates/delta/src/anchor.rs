@@ -200,14 +200,15 @@ impl Matcher<'_> {
                 }
             }
         }
-        if let Some(source) = self.recent(at)
+        if !scan.is_nearly_done()
+            && let Some(source) = self.recent(at)
             && word64(self.target, source) == word
         {
             self.weigh_own(scan, at, source);
         }
         if is_far
             && at + FAR_GRAM <= self.end
-            && scan.best.is_none_or(|best| scan.look_on(best.length) == LOOK_ON)
+            && !scan.is_nearly_done()
             && let Some(far) = &self.far
             && let Some(found) = far.find(&self.tables.far, self.target, at)
             && (!found.is_repeated || scan.best.is_none())
@@ -309,6 +310,12 @@ impl Scan {
     #[inline(always)]
     fn look_on(&self, length: usize) -> usize {
         if self.is_hurried && length >= HURRIED_LENGTH { LOOK_ON_HURRIED } else { LOOK_ON }
+    }
+
+    /// In a hurry, a long anchor gives way to what is near, and to nothing else.
+    #[inline(always)]
+    fn is_nearly_done(&self) -> bool {
+        self.is_hurried && self.best.is_some_and(|best| best.length >= HURRIED_LENGTH)
     }
 
     #[inline]
