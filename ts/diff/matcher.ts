@@ -11,9 +11,9 @@ import { DEBT_MIN, RECENT_BITS, RECENT_BITS_WIDE, type Tables } from './tables.t
 const NOTED = 64;
 /** Once the debt has reached this, the target's own text is noted in a larger table. */
 const DEBT_WIDE = 8192;
-/** Work is limited to this, and so much per two bytes of the edited part. */
+/** Work is limited to this, and so much per byte of the edited part. */
 const WORK_FIXED = 1 << 13;
-const WORK_PER_TWO = 5;
+const WORK_PER_BYTE = 3;
 /** Longer gaps are passed in stretches of this. */
 const STRETCH = 4096;
 /** What was found is poor if the operations take more than this part of what they make, and this much. */
@@ -68,7 +68,7 @@ export class Matcher {
     this.tables = tables;
     this.stamp = tables.stamp;
     this.script = tables.script;
-    this.#budget = WORK_FIXED + Math.floor((WORK_PER_TWO * (this.end - prefix)) / 2);
+    this.#budget = WORK_FIXED + WORK_PER_BYTE * (this.end - prefix);
   }
 
   /** Puts the operations that make the target from the base into the script. */

@@ -11,9 +11,9 @@ const NOTED: usize = 64;
 /// The target's own text is noted once the debt has reached this, and in a larger table once it has reached that.
 pub(crate) const DEBT_MIN: usize = 64;
 const DEBT_WIDE: usize = 8192;
-/// Work is limited to this, and so much per two bytes of the edited part.
+/// Work is limited to this, and so much per byte of the edited part.
 const WORK_FIXED: u64 = 1 << 13;
-const WORK_PER_TWO: u64 = 5;
+const WORK_PER_BYTE: u64 = 3;
 /// Longer gaps are passed in stretches of this.
 const STRETCH: usize = 4096;
 /// What was found is poor if the operations take more than this part of what they make, and this much.
@@ -83,7 +83,7 @@ pub(crate) fn match_all(base: &[u8], target: &[u8], ends: Ends, tables: &mut Tab
         debt: 0,
         gaps: 0,
         work: 0,
-        budget: WORK_FIXED + WORK_PER_TWO * (target.len() - ends.suffix - ends.prefix) as u64 / 2,
+        budget: WORK_FIXED + WORK_PER_BYTE * (target.len() - ends.suffix - ends.prefix) as u64,
     };
     matcher.script.copy(0, ends.prefix);
     matcher.walk();
