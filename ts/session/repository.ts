@@ -18,6 +18,7 @@ import type { SessionContext } from './context.ts';
 import { classOf, specOf } from './definition.ts';
 import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.ts';
 import { destroy } from './destroy.ts';
+import { Documents } from './documents.ts';
 import { wasRefused } from './endings.ts';
 import { isPossible } from './ids.ts';
 import { lineOf } from './line-of.ts';
@@ -53,11 +54,18 @@ import type { Values } from './values.ts';
 import { verifyBackups } from './verification.ts';
 import type { BackupVerdict } from './verification.ts';
 
+/** For sessions that are handed out and taken back as a whole. */
+export let documentsOf: (sessions: SessionRepository<never, never>) => Documents;
+
 /**
  * Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that
  * share the store.
  */
 export class SessionRepository<S extends object, V extends object = Partial<S>> {
+  static {
+    documentsOf = (sessions) => new Documents(sessions.#context, (id, isUse) => sessions.#claims.newest(id, isUse));
+  }
+
   readonly #line: Line;
   /** The store as the caller knows it. */
   readonly #place: Store;

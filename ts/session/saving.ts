@@ -1,5 +1,5 @@
 import { push } from '../sync/push.ts';
-import type { Pushed } from '../sync/push.ts';
+import type { PushOptions, Pushed } from '../sync/push.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Line } from '../sync/line.ts';
 import type { Claimed } from './claimed.ts';
@@ -10,15 +10,20 @@ export interface Saving {
   readonly release: boolean;
 }
 
-/** Begins a save under a lock. `last`: the lock's use ends with it. `tells`: somebody may ask what it has changed. */
+export interface SaveTerms extends Pick<PushOptions, 'create' | 'tells' | 'life'> {
+  /** The lock's use ends with it. */
+  readonly last: boolean;
+}
+
+/** Begins a save under a lock. */
 export function saveUnder(
   line: Line,
   { replica, hold }: Claimed,
   tracked: Tracked,
-  { last, create, tells }: { readonly last: boolean; readonly create: boolean; readonly tells: boolean },
+  { last, create, tells, life }: SaveTerms,
 ): Saving {
   const release = last && hold.releaseNow();
   if (release) hold.leave();
   const lock = release ? 'release' : hold.overdue() ? 'leave' : 'renew';
-  return { pushing: push(line, replica, tracked, { token: hold.token, lock, create, tells }), release };
+  return { pushing: push(line, replica, tracked, { token: hold.token, lock, create, tells, life }), release };
 }

@@ -16,6 +16,7 @@ import { destroy } from './destroy.ts';
 import { endAfter, explained, isOver, noteRefusal, untouched } from './endings.ts';
 import { explanationOf } from './explanation.ts';
 import type { Explanation } from './explanation.ts';
+import { giveBack } from './late-lock.ts';
 import type { ChangeIdOptions } from './options.ts';
 import { replaceAll } from './replacing.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
@@ -217,7 +218,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       try {
         await this.#moveTo(old, await this.#context.claimNew(newId, given, old.place));
       } catch (error) {
-        if (this.#unlocked !== undefined) await this.#unlocked.giveBack(old, 'keep', true);
+        if (this.#unlocked !== undefined) await giveBack(this.#context, old, 'keep', true);
         throw error;
       }
       await this.#leave(old, newId, graceMs);
@@ -268,7 +269,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
           replica.used(line.clock.monotonic(), line.time.now(), touch.expiry);
         await line.backups.touch(this.id, touch);
       } finally {
-        if (this.#unlocked !== undefined) await this.#unlocked.giveBack(claimed, 'keep', true);
+        if (this.#unlocked !== undefined) await giveBack(this.#context, claimed, 'keep', true);
       }
     });
   }

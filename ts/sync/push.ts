@@ -3,6 +3,7 @@ import { encodeAliasBody, encodeDeltaBody, encodeSnapshotBody } from '../log/bod
 import type { Alias } from '../log/body.ts';
 import { compactionDue, weightOf } from '../log/compaction.ts';
 import type { Image, Staged, Value } from '../log/image.ts';
+import type { Append } from '../store/store.ts';
 import type { Token } from '../token.ts';
 import { commit } from './commit.ts';
 import { NOTHING, compare } from './compare.ts';
@@ -20,6 +21,8 @@ export interface PushOptions {
   readonly create: boolean;
   /** Somebody may ask what it has changed. */
   readonly tells: boolean;
+  /** In place of the line's rule, and of now. */
+  readonly life?: Pick<Append, 'expiry' | 'createdAt'> | undefined;
 }
 
 export interface Pushed {
@@ -71,7 +74,14 @@ export async function push(
   const { staged, kind, body } = prepared;
   const { image } = replica;
   if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);
-  const written = write(line, replica, { kind, body, digest: staged.digest }, options.token, options.lock);
+  const written = write(
+    line,
+    replica,
+    { kind, body, digest: staged.digest },
+    options.token,
+    options.lock,
+    options.life,
+  );
   const changed = changedBy(image, staged);
   const told = options.tells ? new Told(line, image, staged, changed) : undefined;
   const { wanted } = await commit(line, replica, written, staged);

@@ -1,0 +1,22 @@
+import type { Clock } from '../../clock.ts';
+import type { LifeOf } from '../../session/documents.ts';
+import type { Replica } from '../../sync/replica.ts';
+
+const DAY_MS = 24 * 3_600_000;
+
+/**
+ * Until `expires`, by this machine's clock: as idle time, which the store counts from its own now, so that their clocks
+ * may differ. The date itself goes along as the age that the session may have, and a day: whoever reads it knows it to
+ * the millisecond. Undefined: until nobody has touched it for `ttlMs`.
+ */
+export function lifeUntil(expires: number | undefined, clock: Clock, ttlMs: number): LifeOf {
+  return (createdAt) =>
+    expires === undefined
+      ? { idleMs: ttlMs }
+      : { idleMs: Math.max(1, expires - clock.now()), ageMs: Math.max(1, expires - createdAt + DAY_MS) };
+}
+
+/** The date that the cookie of a session has; undefined: none. */
+export function dateOf({ createdAt, expiry: { ageMs } }: Replica): Date | undefined {
+  return ageMs === undefined ? undefined : new Date(createdAt + ageMs - DAY_MS);
+}
