@@ -26,6 +26,7 @@ const RANKS: Record<string, number> = {
   cli: 6,
   '.': 5,
   web: 5,
+  'web/drop-in': 6,
   session: 4,
   sync: 3,
   lock: 2,

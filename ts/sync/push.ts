@@ -74,14 +74,8 @@ export async function push(
   const { staged, kind, body } = prepared;
   const { image } = replica;
   if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);
-  const written = write(
-    line,
-    replica,
-    { kind, body, digest: staged.digest },
-    options.token,
-    options.lock,
-    options.life,
-  );
+  const content = { kind, body, digest: staged.digest };
+  const written = write(line, replica, content, options.token, options.lock, options.life);
   const changed = changedBy(image, staged);
   const told = options.tells ? new Told(line, image, staged, changed) : undefined;
   const { wanted } = await commit(line, replica, written, staged);

@@ -10,8 +10,8 @@ export function told<T>(work: Promise<T>, callback: Callback<T> | undefined): Pr
   if (callback === undefined) work.catch(() => undefined);
   else
     work.then(
-      (value) => setImmediate(callback, null, value),
-      (error: unknown) => setImmediate(callback, error),
+      (value) => process.nextTick(callback, null, value),
+      (error: unknown) => process.nextTick(callback, error),
     );
   return work;
 }

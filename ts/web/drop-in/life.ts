@@ -18,5 +18,5 @@ export function lifeUntil(expires: number | undefined, clock: Clock, ttlMs: numb
 
 /** The date that the cookie of a session has; undefined: none. */
 export function dateOf({ createdAt, expiry: { ageMs } }: Replica): Date | undefined {
-  return ageMs === undefined ? undefined : new Date(createdAt + ageMs - DAY_MS);
+  return ageMs === undefined ? undefined : new Date(Math.round(createdAt + ageMs - DAY_MS));
 }

@@ -54,7 +54,7 @@ export function checkDropIn(options: DropInOptions): void {
 
 export const policyOf = ({ conflicts = 'fail' }: DropInOptions): MergePolicy => conflicts;
 
-/** The options that are the repository's. Locks are not kept: any server may get a session's next request. */
+/** The options that are the repository's. Locks are not kept: a session's next request may come to another server. */
 export function passedOn(options: DropInOptions): Partial<RepositoryOptions<object, object>> {
   const kept = Object.fromEntries(PASSED_ON.map((name) => [name, options[name]]));
   return { ...kept, lock: { release: 'access', ...options.lock } };

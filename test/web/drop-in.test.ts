@@ -1,0 +1,406 @@
+import { Session as ExpressSession } from 'express-session';
+import type { SessionData } from 'express-session';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { HoldfastError } from '../../ts/errors.ts';
+import type { HoldfastEvent } from '../../ts/observe.ts';
+import { MemoryStore } from '../../ts/store/memory.ts';
+import type { Append, Store } from '../../ts/store/store.ts';
+import { VirtualClock } from '../../ts/testing/virtual-clock.ts';
+import { HoldfastSessionStore } from '../../ts/web/drop-in/express-session.ts';
+import type { DropInOptions } from '../../ts/web/drop-in/express-session.ts';
+import { HoldfastSessionStore as FastifySessionStore } from '../../ts/web/drop-in/fastify-session.ts';
+import { hashedId } from '../../ts/web/sid.ts';
+import { through } from '../store/through.ts';
+
+/** What an application keeps is its own: no type says what. */
+type Values = SessionData & Record<string, unknown>;
+
+const closing: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const one of closing.splice(0)) await one.close();
+});
+
+const MINUTE_MS = 60_000;
+
+function setUp(options: Omit<Partial<DropInOptions>, 'store'> = {}) {
+  const clock = new VirtualClock();
+  const memory = new MemoryStore({ clock });
+  const appends: Append[] = [];
+  const store: Store = through(memory, {
+    append: (call, _id, append) => {
+      appends.push(append);
+      return call();
+    },
+  });
+  const sessions = new HoldfastSessionStore({ store, clock, ...options });
+  /** Another server. */
+  const other = new HoldfastSessionStore({ store, clock, ...options });
+  closing.push(sessions, other);
+  const cookie = (ms: number | undefined = MINUTE_MS) => ({
+    originalMaxAge: ms ?? null,
+    expires: new Date(clock.now() + ms),
+    httpOnly: true,
+    path: '/',
+  });
+  const begin = (values: object): Promise<void> => sessions.set('sid', { cookie: cookie(), ...values } as Values);
+  return { clock, memory, store, appends, sessions, other, cookie, begin };
+}
+
+const get = async (store: HoldfastSessionStore, sid = 'sid'): Promise<Values> => (await store.get(sid)) as Values;
+
+async function error(work: Promise<unknown>): Promise<HoldfastError> {
+  return work.then(
+    () => expect.unreachable('it went well'),
+    (thrown: unknown) => thrown as HoldfastError,
+  );
+}
+
+describe('requests of one session at once', () => {
+  it('keep what each has changed, whichever server they come to', async () => {
+    const { sessions, other, begin } = setUp();
+    await begin({ user: 'ann', cart: ['tea'], prefs: { theme: 'light', size: 1 } });
+    const [one, two] = [await get(sessions), await get(other)];
+    Object.assign(one, { cart: [...(one['cart'] as string[]), 'jam'], seen: 1 });
+    (one['prefs'] as Record<string, unknown>)['theme'] = 'dark';
+    (two['cart'] as string[]).push('milk');
+    (two['prefs'] as Record<string, unknown>)['size'] = 2;
+    delete two['user'];
+    await Promise.all([sessions.set('sid', one), other.set('sid', two)]);
+    const merged = await get(sessions);
+    expect((merged['cart'] as string[]).toSorted()).toEqual(['jam', 'milk', 'tea']);
+    expect(merged).toMatchObject({ prefs: { theme: 'dark', size: 2 }, seen: 1 });
+    expect(merged['user']).toBeUndefined();
+  });
+
+  it('may both begin a list, an object, a Map and a Set', async () => {
+    const { sessions, other, begin } = setUp();
+    await begin({});
+    const [one, two] = [await get(sessions), await get(other)];
+    Object.assign(one, { list: [1], object: { a: 1 }, map: new Map([[1, 1]]), set: new Set([1]) });
+    Object.assign(two, { list: [2], object: { b: 2 }, map: new Map([[2, 2]]), set: new Set([2]) });
+    await sessions.set('sid', one);
+    await other.set('sid', two);
+    const { list, object, map, set } = await get(sessions);
+    expect(new Set(list as number[])).toEqual(new Set([1, 2]));
+    expect({ object, map, set }).toEqual({
+      object: { a: 1, b: 2 },
+      map: new Map([
+        [1, 1],
+        [2, 2],
+      ]),
+      set: new Set([1, 2]),
+    });
+  });
+
+  it('that change the same are told: nothing is written, and there is one event', async () => {
+    const { sessions, other, begin, appends } = setUp();
+    await begin({ n: 1 });
+    const [one, two] = [await get(sessions), await get(other)];
+    const events: HoldfastEvent[] = [];
+    other.observe((event) => events.push(event));
+    await sessions.set('sid', Object.assign(one, { n: 2 }));
+    const before = appends.length;
+    const refused = await error(other.set('sid', Object.assign(two, { n: 3, extra: true })));
+    expect(refused.code).toBe('ERR_CONFLICT');
+    expect(refused.conflicts).toEqual([{ path: ['n'], base: 1, mine: 3, theirs: 2 }]);
+    expect(appends.length).toBe(before);
+    expect(events.filter(({ type }) => type === 'conflict')).toHaveLength(1);
+    const kept = await get(sessions);
+    expect([kept['n'], kept['extra']]).toEqual([2, undefined]);
+  });
+
+  it.each([
+    ['mine', 3],
+    ['theirs', 2],
+    [({ base, mine, theirs }: Record<string, unknown>) => [base, mine, theirs], [1, 3, 2]],
+  ] as const)('are settled by `conflicts`: %s', async (conflicts, n) => {
+    const { sessions, other, begin } = setUp({ conflicts: conflicts as DropInOptions['conflicts'] });
+    await begin({ n: 1 });
+    const [one, two] = [await get(sessions), await get(other)];
+    await sessions.set('sid', Object.assign(one, { n: 2 }));
+    await other.set('sid', Object.assign(two, { n: 3 }));
+    expect((await get(sessions))['n']).toEqual(n);
+  });
+
+  it('are not in each other’s way for their cookies', async () => {
+    const { clock, sessions, other, begin, cookie } = setUp();
+    await begin({});
+    const [one, two] = [await get(sessions), await get(other)];
+    clock.pass(10);
+    await sessions.set('sid', Object.assign(one, { a: 1, cookie: cookie(2 * MINUTE_MS) }));
+    await other.set('sid', Object.assign(two, { b: 1, cookie: cookie(3 * MINUTE_MS) }));
+    expect(await get(sessions)).toMatchObject({ a: 1, b: 1, cookie: { originalMaxAge: 3 * MINUTE_MS } });
+  });
+});
+
+describe('an object that is saved again', () => {
+  it('goes on from what it was saved with, beside what others have saved', async () => {
+    const { sessions, other, begin } = setUp();
+    await begin({ n: 1 });
+    const one = await get(sessions);
+    await other.set('sid', Object.assign(await get(other), { theirs: true }));
+    const first = sessions.set('sid', Object.assign(one, { n: 2 }));
+    const second = sessions.set('sid', Object.assign(one, { n: 3 })); // while the first is under way
+    await Promise.all([first, second]);
+    expect(await get(sessions)).toMatchObject({ n: 3, theirs: true });
+  });
+
+  it('is stored as it was when it was given', async () => {
+    const { sessions, begin } = setUp();
+    await begin({ list: [1] });
+    const one = await get(sessions);
+    const saving = sessions.set('sid', Object.assign(one, { list: [1, 2] }));
+    (one['list'] as number[]).push(3);
+    await saving;
+    expect((await get(sessions))['list']).toEqual([1, 2]);
+  });
+
+  it('sends nothing that it has not changed', async () => {
+    const { sessions, begin, appends } = setUp();
+    await begin({ big: 'x'.repeat(10_000), n: 1 });
+    const one = await get(sessions);
+    appends.length = 0;
+    await sessions.set('sid', one);
+    expect(appends).toHaveLength(0);
+    await sessions.set('sid', Object.assign(one, { n: 2 }));
+    expect(appends).toHaveLength(1);
+    expect(appends[0]!.bytes.length).toBeLessThan(100);
+  });
+});
+
+describe('an object from elsewhere', () => {
+  it('replaces all that was there', async () => {
+    const { sessions, begin, cookie } = setUp();
+    await begin({ a: 1, b: 2 });
+    await sessions.set('sid', { cookie: cookie(), c: 3 } as unknown as Values);
+    expect(Object.keys(await get(sessions)).toSorted()).toEqual(['c', 'cookie']);
+  });
+
+  it('also where it was handed out under another id', async () => {
+    const { sessions, begin } = setUp();
+    await begin({ a: 1 });
+    await sessions.set('new', Object.assign(await get(sessions), { b: 2 }));
+    expect(await get(sessions, 'new')).toMatchObject({ a: 1, b: 2 });
+  });
+});
+
+describe('a session that was destroyed', () => {
+  it('stays so, whatever is saved or touched under its id', async () => {
+    const { sessions, other, begin, cookie } = setUp();
+    await begin({ a: 1 });
+    const [one, two] = [await get(sessions), await get(other)];
+    await sessions.destroy('sid');
+    await other.set('sid', Object.assign(one, { a: 2 }));
+    await sessions.set('sid', Object.assign(two, { a: 3 }));
+    await sessions.touch('sid', two);
+    await other.touch('sid', { cookie: cookie() } as Values);
+    await sessions.set('sid', { cookie: cookie(), foreign: true } as unknown as Values);
+    expect(await get(sessions)).toBeUndefined();
+    expect(await other.length()).toBe(0);
+  });
+
+  it('so is one that a cookie of the past ends', async () => {
+    const { sessions, begin, cookie } = setUp();
+    await begin({ a: 1 });
+    const one = await get(sessions);
+    await sessions.set('sid', Object.assign(await get(sessions), { cookie: cookie(-1) }));
+    await sessions.set('sid', Object.assign(one, { a: 2 }));
+    expect(await get(sessions)).toBeUndefined();
+  });
+});
+
+describe('the expiry', () => {
+  it('is kept to the millisecond by get, all and length', async () => {
+    const { clock, sessions, cookie } = setUp();
+    await sessions.set('short', { cookie: cookie(50) } as Values);
+    await sessions.set('long', { cookie: cookie(51) } as Values);
+    clock.pass(49);
+    expect(await sessions.length()).toBe(2);
+    expect(Object.keys(await sessions.all()).toSorted()).toEqual([hashedId('long'), hashedId('short')].toSorted());
+    clock.pass(1);
+    expect(await get(sessions, 'short')).toBeUndefined();
+    expect(Object.keys(await sessions.all())).toEqual([hashedId('long')]);
+    expect(await sessions.length()).toBe(1);
+    clock.pass(1);
+    expect([await get(sessions, 'long'), await sessions.length()]).toEqual([undefined, 0]);
+  });
+
+  it('moves by touch, which writes no record, and the next get shows it', async () => {
+    const { clock, sessions, other, begin, appends, cookie } = setUp();
+    await begin({ a: 1 });
+    const [one, two] = [await get(sessions), await get(other)];
+    appends.length = 0;
+    clock.pass(MINUTE_MS - 1);
+    await sessions.touch('sid', Object.assign(one, { cookie: cookie() }));
+    expect((await get(other)).cookie.expires).toEqual(new Date(clock.now() + MINUTE_MS));
+    clock.pass(MINUTE_MS - 1);
+    const near = { ...cookie(), expires: new Date(clock.now() + 5) };
+    await other.touch('sid', { cookie: near } as Values); // an object from elsewhere
+    expect((await get(sessions)).cookie.expires).toEqual(new Date(clock.now() + 5));
+    expect(appends).toHaveLength(0);
+    clock.pass(5);
+    await other.touch('sid', two);
+    expect(await get(sessions)).toBeUndefined();
+  });
+
+  it('does not move by reading', async () => {
+    const { clock, sessions, begin } = setUp();
+    await begin({});
+    const { expires } = (await get(sessions)).cookie;
+    clock.pass(MINUTE_MS - 1);
+    expect((await get(sessions)).cookie.expires).toEqual(expires);
+    clock.pass(1);
+    expect(await get(sessions)).toBeUndefined();
+  });
+
+  it('touch keeps what else was changed in the cookie, and no value', async () => {
+    const { sessions, begin, cookie } = setUp();
+    await begin({ a: 1 });
+    await sessions.touch('sid', Object.assign(await get(sessions), { a: 2, cookie: cookie(5 * MINUTE_MS) }));
+    const { a, cookie: kept } = await get(sessions);
+    expect([a, kept.originalMaxAge]).toEqual([1, 5 * MINUTE_MS]);
+  });
+
+  it('of a cookie without a date is ttlMs after the last touch', async () => {
+    const { clock, sessions } = setUp({ ttlMs: 100 });
+    await sessions.set('sid', { cookie: { originalMaxAge: null, expires: null } } as Values);
+    clock.pass(99);
+    const one = await get(sessions);
+    expect(one.cookie.expires).toBeNull();
+    await sessions.touch('sid', one);
+    clock.pass(99);
+    expect(await get(sessions)).toBeDefined();
+    clock.pass(1);
+    expect(await get(sessions)).toBeUndefined();
+  });
+
+  it('does not depend on the clocks of server and store being equal', async () => {
+    const clock = new VirtualClock();
+    const behind = new VirtualClock();
+    behind.jump(-10 * MINUTE_MS);
+    const sessions = new HoldfastSessionStore({ store: new MemoryStore({ clock }), clock: behind });
+    closing.push(sessions);
+    const expires = new Date(behind.now() + MINUTE_MS);
+    await sessions.set('sid', { cookie: { originalMaxAge: MINUTE_MS, expires } } as Values);
+    for (const one of [clock, behind]) one.pass(MINUTE_MS - 1);
+    expect((await get(sessions)).cookie.expires).toEqual(expires);
+    for (const one of [clock, behind]) one.pass(1);
+    expect(await get(sessions)).toBeUndefined();
+  });
+});
+
+describe('values', () => {
+  it('come back as they were, also without a cookie', async () => {
+    const { sessions, other } = setUp();
+    const values = {
+      date: new Date(5),
+      map: new Map<unknown, unknown>([['a', { b: new Set([1n]) }]]),
+      bytes: Uint8Array.of(1, 2, 3),
+      nothing: null,
+      'a.b': { __proto__: null, deep: [undefined, -0] },
+    };
+    await sessions.set('sid', values as unknown as Values);
+    expect(await get(other)).toEqual(values);
+  });
+
+  it('have no code: what JSON would make of it is kept', async () => {
+    class Money {
+      cents = 5;
+      twice(): number {
+        return 2 * this.cents;
+      }
+    }
+    class ObjectId {
+      toJSON(): string {
+        return 'oid';
+      }
+    }
+    const { sessions } = setUp();
+    const user = { id: new ObjectId(), money: new Money(), since: new Date(7), call: () => 1, list: [() => 1, 2] };
+    await sessions.set('sid', { user, call: () => 1 } as unknown as Values);
+    expect(await get(sessions)).toEqual({
+      user: { id: 'oid', money: { cents: 5 }, since: new Date(7), list: [null, 2] },
+    });
+    const loop: Record<string, unknown> = { call: () => 1 };
+    loop['loop'] = loop;
+    expect((await error(sessions.set('sid', { loop } as unknown as Values))).message).toMatch(/'loop' holds/);
+  });
+});
+
+describe('the store', () => {
+  it('hashes the id: below it nobody sees what is in the cookie', async () => {
+    const { memory, appends, sessions, begin } = setUp();
+    await begin({ a: 1 });
+    expect((await memory.list({ limit: 10 })).ids).toEqual([hashedId('sid')]);
+    expect(hashedId('sid')).toMatch(/^[\w-]{43}$/);
+    await sessions.destroy('sid');
+    for (const { bytes } of appends) expect(Buffer.from(bytes).includes('sid')).toBe(false);
+  });
+
+  it('calls back, each in a turn of its own, or gives promises', async () => {
+    const { sessions, cookie } = setUp();
+    const calls: unknown[] = [];
+    await new Promise<void>((resolve) => {
+      sessions.set('sid', { cookie: cookie(), a: 1 } as unknown as Values, (thrown) => {
+        calls.push(thrown);
+        resolve();
+      });
+      calls.push('later');
+    });
+    const found = await new Promise((resolve) => sessions.get('sid', (_, session) => resolve(session)));
+    expect(calls).toEqual(['later', null]);
+    expect(found).toMatchObject({ a: 1 });
+    sessions.touch('sid', found as Values);
+    await sessions.clear();
+    expect([await sessions.length(), await sessions.all()]).toEqual([0, {}]);
+  });
+
+  it('takes the promise of one, and tells of its failure in each call', async () => {
+    const failing = Promise.reject(new Error('no disk'));
+    const sessions = new HoldfastSessionStore({ store: failing as Promise<Store> });
+    expect((await error(sessions.get('sid'))).message).toBe('no disk');
+    expect(await new Promise((resolve) => sessions.length(resolve))).toMatchObject({ message: 'no disk' });
+    const opened = new HoldfastSessionStore({ store: Promise.resolve(new MemoryStore()) });
+    closing.push(opened);
+    expect(await opened.get('sid')).toBeUndefined();
+  });
+
+  it.each([
+    ['no store', {}, /needs `store`/],
+    ['an address', { store: './sessions' }, /store/],
+    ['a policy that is none', { store: Promise.resolve(), conflicts: 'sum' }, /conflicts must be/],
+    ['another name', { store: Promise.resolve(), ttl: 5 }, /is 'ttlMs' meant/],
+    ['a legacy store that is none', { store: Promise.resolve(), legacy: {} }, /legacy/],
+  ])('says what is wrong with its options: %s', (_, options, message) => {
+    expect(() => new HoldfastSessionStore(options as unknown as DropInOptions)).toThrow(message);
+  });
+});
+
+describe('the packages’ own session objects', () => {
+  it('of express-session are what `get` gave', async () => {
+    const { sessions, other, begin } = setUp();
+    await begin({ n: 1, list: [] });
+    const request = { sessionID: 'sid', sessionStore: sessions } as unknown as Parameters<
+      HoldfastSessionStore['createSession']
+    >[0];
+    const session = sessions.createSession(request, await get(sessions)) as unknown as Values;
+    expect(session).toBeInstanceOf(ExpressSession);
+    await other.set('sid', Object.assign(await get(other), { theirs: true }));
+    await sessions.set('sid', Object.assign(session, { list: ['mine'] }));
+    expect(await get(sessions)).toMatchObject({ theirs: true, list: ['mine'] });
+  });
+
+  it('of @fastify/session keep what they came of in the options of their cookie', async () => {
+    const { store, clock, other, begin } = setUp();
+    await begin({ n: 1 });
+    const sessions = new FastifySessionStore({ store, clock });
+    closing.push(sessions);
+    const data = (await sessions.get('sid')) as Values;
+    // As that package makes its session of what it is given.
+    const session = { [Symbol('cookieOpts')]: { ...data.cookie }, cookie: data.cookie, n: 1, mine: true };
+    expect(JSON.stringify(data)).not.toContain('handed');
+    await other.set('sid', Object.assign(await get(other), { theirs: true }));
+    await sessions.set('sid', session);
+    expect(await get(other)).toMatchObject({ theirs: true, mine: true });
+  });
+});
