@@ -1,3 +1,4 @@
+import type { SessionStore } from '@fastify/session';
 import { Session as ExpressSession } from 'express-session';
 import type { SessionData } from 'express-session';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -15,6 +16,7 @@ import { through } from '../store/through.ts';
 /** What an application keeps is its own: no type says what. */
 type Values = SessionData & Record<string, unknown>;
 
+// docs/protocol.md: Sessions handed out as a whole
 const closing: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {
   for (const one of closing.splice(0)) await one.close();
@@ -393,7 +395,7 @@ describe('the packages’ own session objects', () => {
   it('of @fastify/session keep what they came of in the options of their cookie', async () => {
     const { store, clock, other, begin } = setUp();
     await begin({ n: 1 });
-    const sessions = new FastifySessionStore({ store, clock });
+    const sessions: FastifySessionStore & SessionStore = new FastifySessionStore({ store, clock });
     closing.push(sessions);
     const data = (await sessions.get('sid')) as Values;
     // As that package makes its session of what it is given.

@@ -1,5 +1,6 @@
 import { RedisStore as ConnectRedis } from 'connect-redis';
 import type { SessionData } from 'express-session';
+import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../ts/errors.ts';
@@ -155,7 +156,8 @@ describe.skipIf(NO_REDIS !== undefined)(`on a Redis server${NO_REDIS === undefin
     const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000) };
     await before.set('old', { cookie, user: 'ann' } as unknown as Values);
 
-    const client = (await newClient(name, server)) as unknown as ConnectRedisOptions['client'];
+    const client = name === 'redis' ? theirs : new Redis(server.port, '127.0.0.1');
+    closing.push(() => client instanceof Redis && client.disconnect());
     const legacy = connectRedis({ client, prefix: 'shop:' });
     const sessions = new HoldfastSessionStore({ store: new MemoryStore(), legacy });
     closing.push(() => sessions.close());
