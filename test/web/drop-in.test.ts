@@ -2,7 +2,7 @@ import type { SessionStore } from '@fastify/session';
 import { Session as ExpressSession } from 'express-session';
 import type { SessionData } from 'express-session';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { HoldfastError } from '../../ts/errors.ts';
+import { HoldfastError } from '../../ts/errors.ts';
 import type { HoldfastEvent } from '../../ts/observe.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
 import type { Append, Store } from '../../ts/store/store.ts';
@@ -104,6 +104,7 @@ describe('requests of one session at once', () => {
     const before = appends.length;
     const refused = await error(other.set('sid', Object.assign(two, { n: 3, extra: true })));
     expect(refused.code).toBe('ERR_CONFLICT');
+    expect(refused.message).toMatch(/option `conflicts`/);
     expect(refused.conflicts).toEqual([{ path: ['n'], base: 1, mine: 3, theirs: 2 }]);
     expect(appends.length).toBe(before);
     expect(events.filter(({ type }) => type === 'conflict')).toHaveLength(1);
@@ -168,6 +169,27 @@ describe('an object that is saved again', () => {
     expect(appends).toHaveLength(1);
     expect(appends[0]!.bytes.length).toBeLessThan(100);
   });
+});
+
+it('a save whose answer is lost is what the next one begins from, if it was stored after all', async () => {
+  let isLosing = false;
+  const store = through(new MemoryStore(), {
+    append: async (call) => {
+      const answer = await call();
+      if (!isLosing) return answer;
+      throw new HoldfastError('ERR_UNAVAILABLE', 'the answer is lost', { outcome: 'unknown' });
+    },
+  });
+  const sessions = new HoldfastSessionStore({ store, storeTimeoutMs: 100 });
+  closing.push(sessions);
+  await sessions.set('sid', { n: 1 } as unknown as Values);
+  const one = await get(sessions);
+  isLosing = true;
+  const lost = await error(sessions.set('sid', Object.assign(one, { n: 2 })));
+  expect([lost.code, lost.outcome]).toEqual(['ERR_UNAVAILABLE', 'unknown']);
+  isLosing = false;
+  await sessions.set('sid', Object.assign(one, { n: 3 }));
+  expect((await get(sessions))['n']).toBe(3);
 });
 
 describe('an object from elsewhere', () => {
@@ -360,8 +382,9 @@ describe('the store', () => {
   it('takes the promise of one, and tells of its failure in each call', async () => {
     const failing = Promise.reject(new Error('no disk'));
     const sessions = new HoldfastSessionStore({ store: failing as Promise<Store> });
-    expect((await error(sessions.get('sid'))).message).toBe('no disk');
-    expect(await new Promise((resolve) => sessions.length(resolve))).toMatchObject({ message: 'no disk' });
+    const told = await error(sessions.get('sid'));
+    expect([told.code, (told.cause as Error).message]).toEqual(['ERR_UNAVAILABLE', 'no disk']);
+    expect(await new Promise((resolve) => sessions.length(resolve))).toMatchObject({ code: 'ERR_UNAVAILABLE' });
     const opened = new HoldfastSessionStore({ store: Promise.resolve(new MemoryStore()) });
     closing.push(opened);
     expect(await opened.get('sid')).toBeUndefined();
@@ -376,6 +399,19 @@ describe('the store', () => {
   ])('says what is wrong with its options: %s', (_, options, message) => {
     expect(() => new HoldfastSessionStore(options as unknown as DropInOptions)).toThrow(message);
   });
+});
+
+it('says what is wrong with a call', async () => {
+  const { sessions, begin } = setUp();
+  for (const id of ['', undefined]) expect((await error(sessions.get(id as string))).code).toBe('ERR_INVALID');
+  for (const one of [undefined, null, 'text']) {
+    expect((await error(sessions.set('sid', one as unknown as Values))).code).toBe('ERR_INVALID');
+    expect((await error(sessions.touch('sid', one as unknown as Values))).code).toBe('ERR_INVALID');
+  }
+  expect((await error(begin({ 'half \ud800': 1 }))).message).toMatch(/not well-formed/);
+  const names = { '': 1, constructor: 2, toString: 3, ['__proto__']: 4, 'a.b': 5 };
+  await begin(names);
+  expect(await get(sessions)).toMatchObject(names);
 });
 
 describe('the packages’ own session objects', () => {

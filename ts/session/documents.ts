@@ -1,9 +1,11 @@
+import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { Expiry } from '../store/store.ts';
 import type { Image } from '../log/image.ts';
 import { isSame, isSameList } from '../sync/merge.ts';
 import type { Base, Edited } from '../sync/merge.ts';
 import type { Replica } from '../sync/replica.ts';
+import type { Unsettled } from '../sync/unsettled.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
 import { lockToSave, mergedInto, saveLate } from './late-lock.ts';
@@ -15,6 +17,8 @@ export type Encoded = ReadonlyMap<string, Uint8Array>;
 export interface Document {
   readonly replica: Replica;
   readonly values: Encoded;
+  /** A save of it of which nobody knew yet whether it is stored. */
+  doubt?: { readonly unsettled: Unsettled; readonly saved: Document } | undefined;
 }
 
 /** When a session expires that was created at this time (wall clock in ms). */
@@ -46,14 +50,15 @@ export class Documents {
    * Saves what has become of `from`, merged with what others have saved since. Undefined: it has ended since, and nothing is
    * written. `ERR_CONFLICT`: the same was changed by others.
    */
-  async save(from: Document, values: Encoded, life: LifeOf): Promise<Document | undefined> {
+  async save(given: Document, values: Encoded, life: LifeOf): Promise<Document | undefined> {
+    const from = given.doubt === undefined ? given : await this.#settled(given, given.doubt);
     const mine = edited(from.values, values);
     if (mine === undefined) return (await this.touch(from, life)) ? from : undefined;
     const { replica } = from;
     const terms = { access: {}, existing: true, place: undefined };
     return unlessOvertaken(async () => {
       const claimed = await lockToSave(this.#context, replica, terms).catch(absent);
-      return claimed && this.#append(claimed, { before: replica, base: from.values, mine, values }, life);
+      return claimed && this.#append(claimed, { from, mine, values }, life);
     });
   }
 
@@ -77,27 +82,44 @@ export class Documents {
       const claimed = await this.#context.lock(id, {}, false, undefined);
       const { replica } = claimed;
       if (!states.includes(replica.state)) return void (await claimed.end('keep', undefined));
-      const base = encodedOf(replica.image);
-      return this.#append(claimed, { before: replica, base, mine: edited(base, values) ?? AS_IT_WAS, values }, life);
+      const from = { replica, values: encodedOf(replica.image) };
+      return this.#append(claimed, { from, mine: edited(from.values, values) ?? AS_IT_WAS, values }, life);
     });
   }
 
-  async #append(claimed: Claimed, { before, base, mine, values }: Save, life: LifeOf): Promise<Document | undefined> {
+  async #append(claimed: Claimed, { from, mine, values }: Save, life: LifeOf): Promise<Document | undefined> {
     const context = this.#context;
     const { replica: now } = claimed;
     const begins = !now.exists;
     const createdAt = begins ? Math.round(context.line.time.now()) : now.createdAt;
+    const base = this.#baseFor(from.values, mine, now.image);
     const { pushed, replica } = await saveLate(context, claimed, {
-      tracked: () => mergedInto(context, before, this.#baseFor(base, mine, now.image), mine, now),
+      tracked: () => mergedInto(context, { before: from.replica, base, mine, remedy: REMEDY }, now),
       terms: {
         last: true,
         create: true,
         tells: context.onSaved !== undefined,
         life: { expiry: life(createdAt), ...(begins && { createdAt }) },
       },
+      failed: () => {
+        const { unsettled } = now;
+        from.doubt = unsettled && { unsettled, saved: { replica: from.replica, values } };
+      },
     });
     const saved = { replica, values };
     return pushed !== undefined || (await this.touch(saved, life)) ? saved : undefined;
+  }
+
+  /** What the next save begins from: as it was given, or as the save before has it. */
+  async #settled(given: Document, { unsettled, saved }: NonNullable<Document['doubt']>): Promise<Document> {
+    const { clock, call } = this.#context.line;
+    const { id } = given.replica;
+    const what = `what became of the save before of session '${shortId(id)}' is not known yet: the primary`;
+    const how = await within(clock, call.timeoutMs, what, () => unsettled.done);
+    if (how === 'appended') return saved;
+    if (how !== 'unknown') return given;
+    const message = `session '${shortId(id)}': nobody can tell any more whether the save before was stored; read it again`;
+    throw new HoldfastError('ERR_UNAVAILABLE', message, { session: id, outcome: 'unknown' });
   }
 
   /** Where both sides have begun a list or the like at once, they have put into the same one. */
@@ -135,9 +157,11 @@ export class Documents {
   }
 }
 
+const REMEDY =
+  'let the client ask again, or say by the option `conflicts` of the session store what is to become of both';
+
 interface Save {
-  readonly before: Replica;
-  readonly base: Encoded;
+  readonly from: Document;
   readonly mine: Edited;
   readonly values: Encoded;
 }

@@ -96,12 +96,19 @@ export async function giveBack(
   await claimed.end(how, isSound ? new Slots(claimed.replica.image, line.codec, definition) : undefined);
 }
 
+/** What a use has made of what it began from. */
+export interface Made {
+  readonly before: Replica;
+  readonly base: Base;
+  readonly mine: Edited;
+  /** What a conflict's message says is to be done. */
+  readonly remedy: string;
+}
+
 /** What is to be saved on `now`. `ERR_CONFLICT`, and its event: others have changed the same. */
 export function mergedInto(
   context: SessionContext,
-  before: Replica,
-  base: Base,
-  mine: Edited,
+  { before, base, mine, remedy }: Made,
   { id, image }: Replica,
 ): Tracked {
   const { line } = context;
@@ -110,7 +117,7 @@ export function mergedInto(
   const paths = merged.conflicts.map(({ path }) => path);
   const { revision } = before.head;
   line.observers.emit('conflict', () => ({ id, revision, paths }));
-  throw conflictOf(id, image.position.revision, merged.conflicts);
+  throw conflictOf(id, image.position.revision, merged.conflicts, remedy);
 }
 
 function mergeRules({ definition, line: { codec } }: SessionContext): MergeRules {
@@ -131,10 +138,10 @@ function mergeRules({ definition, line: { codec } }: SessionContext): MergeRules
 
 const MOST_NAMED = 3;
 
-function conflictOf(id: string, revision: number, conflicts: readonly Conflict[]): HoldfastError {
+function conflictOf(id: string, revision: number, conflicts: readonly Conflict[], remedy: string): HoldfastError {
   const paths = conflicts.map(({ path }) => path);
   const named = paths.slice(0, MOST_NAMED).map(showPath).join(', ');
   const more = paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : '';
-  const message = `session '${shortId(id)}': others have saved ${named}${more} too since the use began (\`conflicts\` has the values); nothing was written: run the use again (\`retry\`), or say by \`merge\` in the definition what is to become of both`;
+  const message = `session '${shortId(id)}': others have saved ${named}${more} too since the use began (\`conflicts\` has the values); nothing was written: ${remedy}`;
   return new HoldfastError('ERR_CONFLICT', message, { session: id, revision, outcome: 'none', paths, conflicts });
 }

@@ -22,6 +22,8 @@ interface Put {
   readonly replica: Replica;
 }
 
+const REMEDY = 'run the use again (`retry`), or say by `merge` in the definition what is to become of both';
+
 const UNCHANGED: Edited = { changes: new Map(), names: undefined, versions: undefined };
 
 /**
@@ -104,8 +106,9 @@ export class Unlocked {
     const claimed = await this.#claim(!begins);
     const { replica: now } = claimed;
     const differencing = (name: string): Differencing | undefined => specOf(context.definition, name)?.differencing;
+    const made = { before: this.#looked.replica, base: this.#base, mine, remedy: REMEDY };
     const { pushed, replica } = await saveLate(context, claimed, {
-      tracked: () => ({ ...mergedInto(context, this.#looked.replica, this.#base, mine, now), differencing }),
+      tracked: () => ({ ...mergedInto(context, made, now), differencing }),
       terms: { last: true, create: begins, tells },
       failed: () => this.#doubt(mine, now),
     });

@@ -3,18 +3,20 @@ import type { Clock } from '../../clock.ts';
 import type { Codec } from '../../codec/codec.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { Listener } from '../../observe.ts';
+import { describe } from '../../options.ts';
 import { defineSession, mutable } from '../../session/definition.ts';
 import type { SessionDefinition } from '../../session/definition.ts';
 import type { Document, Documents, LifeOf } from '../../session/documents.ts';
 import type { ClosedReport } from '../../session/options.ts';
 import { SessionRepository, documentsOf } from '../../session/repository.ts';
+import type { Store } from '../../store/store.ts';
 import { hashedId } from '../sid.ts';
 import type { LegacySession } from './legacy.ts';
 import { lifeUntil } from './life.ts';
 import { checkDropIn, passedOn, policyOf } from './options.ts';
 import type { DropInOptions } from './options.ts';
 import { TakeOver } from './take-over.ts';
-import { encodedCookie, expiresOf, given, taken } from './values.ts';
+import { checkSession, encodedCookie, expiresOf, given, taken } from './values.ts';
 import type { SessionValues, Taken } from './values.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -58,9 +60,8 @@ export class DropIn {
   }
 
   async #open(options: DropInOptions): Promise<Opened> {
-    const { store } = options;
     const definition = this.#definition;
-    const sessions = new SessionRepository({ ...passedOn(options), store: await store, definition });
+    const sessions = new SessionRepository({ ...passedOn(options), store: await opened(options), definition });
     return { sessions, documents: documentsOf(sessions as SessionRepository<never, never>) };
   }
 
@@ -79,7 +80,7 @@ export class DropIn {
 
   async get(sid: string): Promise<SessionValues | undefined> {
     const { documents } = await this.#opened;
-    const id = hashedId(sid);
+    const id = idOf(sid);
     let document = await documents.look(id, true);
     if (document.replica.state === 'absent' && this.#takeOver !== undefined) {
       await this.#takeOver.move(sid, (found) => this.#begin(documents, id, found));
@@ -103,7 +104,7 @@ export class DropIn {
 
   /** What the session is now; what becomes of the object meanwhile is for the next. */
   async set(sid: string, session: object, known: Handed | undefined = this.#handed.get(session)): Promise<void> {
-    const id = hashedId(sid);
+    const id = idOf(sid);
     const now = taken(this.#codec, session);
     const handed = known?.id === id ? known : { id, document: undefined, last: Promise.resolve() };
     this.#handed.set(session, handed);
@@ -117,21 +118,22 @@ export class DropIn {
     const { documents } = await this.#opened;
     const life = lifeUntil(expires, this.#clock, this.#ttlMs);
     const { document, id } = handed;
+    if (document === undefined) await this.#takeOver?.delete(sid);
     const saved = await (document === undefined
       ? documents.put(id, values, life)
       : documents.save(document, values, life));
     if (saved !== undefined) handed.document = saved;
-    if (document === undefined) await this.#takeOver?.delete(sid);
   }
 
   /** Moves the expiry, and keeps what else was changed in the cookie. */
   async touch(sid: string, session: object, known: Handed | undefined = this.#handed.get(session)): Promise<void> {
+    checkSession('touch', session);
     const { cookie } = session as SessionValues;
     const expires = expiresOf(cookie);
     const bytes = typeof cookie === 'object' && cookie !== null ? encodedCookie(this.#codec, cookie) : undefined;
     if (expires !== undefined && expires <= this.#clock.now()) return this.destroy(sid);
     const { documents } = await this.#opened;
-    const id = hashedId(sid);
+    const id = idOf(sid);
     if (known?.id === id) await known.last;
     const document = (known?.id === id ? known.document : undefined) ?? (await documents.look(id, false));
     if (!document.replica.exists) return;
@@ -143,7 +145,7 @@ export class DropIn {
   /** For good: a save of a request that is still under way does not bring it back. */
   async destroy(sid: string): Promise<void> {
     const { sessions, documents } = await this.#opened;
-    const id = hashedId(sid);
+    const id = idOf(sid);
     const wasThere = await sessions.delete(id);
     if (this.#takeOver === undefined) return;
     if (!wasThere) {
@@ -199,6 +201,22 @@ export class DropIn {
     const { sessions } = await this.#opened;
     return sessions.close();
   }
+}
+
+/** Errors of the system would be taken for other things: express-session takes ENOENT for a session that is not there. */
+async function opened({ store }: DropInOptions): Promise<Store> {
+  try {
+    return await store;
+  } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause;
+    const message = 'the promise of a store was rejected (see `cause`): see to what it says, and start again';
+    throw new HoldfastError('ERR_UNAVAILABLE', message, { cause, outcome: 'none' });
+  }
+}
+
+function idOf(sid: string): string {
+  if (typeof sid === 'string' && sid !== '') return hashedId(sid);
+  throw new HoldfastError('ERR_INVALID', `a session's id is text that is not empty, not ${describe(sid)}`);
 }
 
 async function each(ids: AsyncIterable<string>, run: (id: string) => Promise<void>): Promise<void> {

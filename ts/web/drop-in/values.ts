@@ -1,5 +1,7 @@
 import type { Codec } from '../../codec/codec.ts';
 import { HoldfastError } from '../../errors.ts';
+import { describe } from '../../options.ts';
+import { checkName } from '../../path.ts';
 import type { Document, Encoded } from '../../session/documents.ts';
 import { dateOf } from './life.ts';
 import { withoutCode } from './without-code.ts';
@@ -18,17 +20,23 @@ const COOKIE = 'cookie';
 
 /** `expires` is no part of the values: the session itself expires then. */
 export function taken(codec: Codec, session: object): Taken {
-  if (typeof session !== 'object' || session === null)
-    throw new HoldfastError('ERR_INVALID', 'set: a session is an object; pass what get gave, or a plain one');
+  checkSession('set', session);
   const values = new Map<string, Uint8Array>();
   let expires: number | undefined;
   for (const [name, value] of Object.entries(session)) {
     if (value === undefined || typeof value === 'function') continue;
+    checkName(name);
     const isCookie = name === COOKIE && typeof value === 'object' && value !== null;
     if (isCookie) expires = expiresOf(value);
     values.set(name, encoded(codec, isCookie ? lasting(value) : value, name));
   }
   return { values, expires };
+}
+
+export function checkSession(what: string, session: unknown): void {
+  if (typeof session === 'object' && session !== null) return;
+  const message = `${what}: a session is an object, not ${describe(session)}; pass what get gave, or a plain one`;
+  throw new HoldfastError('ERR_INVALID', message);
 }
 
 /** A date that is none is the cookie's to complain of, when it is made. */
