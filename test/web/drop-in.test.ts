@@ -1,6 +1,9 @@
+import fastifyCookie from '@fastify/cookie';
+import fastifySession from '@fastify/session';
 import type { SessionStore } from '@fastify/session';
 import { Session as ExpressSession } from 'express-session';
 import type { SessionData } from 'express-session';
+import fastify from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../ts/errors.ts';
 import type { HoldfastEvent } from '../../ts/observe.ts';
@@ -301,7 +304,7 @@ describe('the expiry', () => {
   it('does not depend on the clocks of server and store being equal', async () => {
     const clock = new VirtualClock();
     const behind = new VirtualClock();
-    behind.jump(-10 * MINUTE_MS);
+    behind.jump(-30 * 365 * 24 * 60 * MINUTE_MS);
     const sessions = new HoldfastSessionStore({ store: new MemoryStore({ clock }), clock: behind });
     closing.push(sessions);
     const expires = new Date(behind.now() + MINUTE_MS);
@@ -440,5 +443,28 @@ describe('the packages’ own session objects', () => {
     await other.set('sid', Object.assign(await get(other), { theirs: true }));
     await sessions.set('sid', session);
     expect(await get(other)).toMatchObject({ theirs: true, mine: true });
+  });
+
+  it('of @fastify/session that roll send no record where nothing has changed', async () => {
+    let appends = 0;
+    const store = through(new MemoryStore(), { append: (call) => ((appends += 1), call()) });
+    const sessions = new FastifySessionStore({ store });
+    closing.push(sessions);
+    const app = fastify();
+    await app.register(fastifyCookie);
+    await app.register(fastifySession, {
+      store: sessions,
+      secret: 's'.repeat(32),
+      cookie: { maxAge: MINUTE_MS, secure: false },
+    });
+    app.get('/', (request) => (Object(request.session) as Record<string, unknown>)['user'] ?? 'nobody');
+    app.get('/login', (request) => Object.assign(request.session, { user: 'ann' })['user']);
+    const login = await app.inject('/login');
+    const { name, value } = login.cookies[0]!;
+    appends = 0;
+    for (let n = 0; n < 3; n += 1)
+      expect((await app.inject({ url: '/', cookies: { [name]: value } })).body).toBe('ann');
+    expect(appends).toBe(0);
+    await app.close();
   });
 });

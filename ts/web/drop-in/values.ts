@@ -50,8 +50,11 @@ export function expiresOf(cookie: unknown): number | undefined {
 /** Bytes of the cookie without the date. */
 export const encodedCookie = (codec: Codec, cookie: unknown): Uint8Array => encoded(codec, lasting(cookie), COOKIE);
 
+/** `originalExpires` is made of the date again by @fastify/session, at each request. */
 function lasting(cookie: unknown): object {
-  const given = Object.entries(plainCookie(cookie)).filter(([, value]) => value !== undefined);
+  const given = Object.entries(plainCookie(cookie)).filter(
+    ([name, value]) => value !== undefined && name !== 'originalExpires',
+  );
   return Object.fromEntries(given.map(([name, value]) => [name, name === 'expires' ? null : value]));
 }
 
