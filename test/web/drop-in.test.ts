@@ -344,7 +344,7 @@ describe('values', () => {
     }
     const { sessions } = setUp();
     const user = { id: new ObjectId(), money: new Money(), since: new Date(7), call: () => 1, list: [() => 1, 2] };
-    await sessions.set('sid', { user, call: () => 1 } as unknown as Values);
+    await sessions.set('sid', { user, call: () => 1, sign: Symbol('s') } as unknown as Values);
     expect(await get(sessions)).toEqual({
       user: { id: 'oid', money: { cents: 5 }, since: new Date(7), list: [null, 2] },
     });

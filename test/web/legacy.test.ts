@@ -78,6 +78,16 @@ describe('a session of connect-redis', () => {
     expect(Math.abs(Number(cookie.expires) - Date.now() - 60_000)).toBeLessThan(5000);
   });
 
+  it('without a time lives as its cookie says', async () => {
+    const { keys, sessions } = setUp();
+    keys.leftMs = -1;
+    const expires = new Date(Date.now() + 30_000);
+    keys.kept.set('sess:old', JSON.stringify({ cookie: { originalMaxAge: 60_000, expires }, user: 'ann' }));
+    expect(((await sessions.get('old')) as Values).cookie.expires).toEqual(expires);
+    keys.kept.set('sess:older', JSON.stringify({ cookie: { originalMaxAge: null, expires: null }, user: 'bob' }));
+    expect(await sessions.get('older')).toMatchObject({ user: 'bob', cookie: { expires: null } });
+  });
+
   it('is asked for once where there is none', async () => {
     const { keys, sessions } = setUp();
     for (let n = 0; n < 3; n += 1) expect(await sessions.get('unknown')).toBeUndefined();

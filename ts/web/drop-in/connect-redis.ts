@@ -43,7 +43,6 @@ export function connectRedis(options: ConnectRedisOptions): LegacySessions {
       const key = prefix + sid;
       const stored = await client.get(key);
       if (typeof stored !== 'string') return undefined;
-      // Touches have moved the key's time alone: it tells better than the cookie.
       const left = Number(await ('pTTL' in client ? client.pTTL(key) : client.pttl(key)));
       return left === GONE ? undefined : { session: await parsed(stored, parser), leftMs: left < 0 ? undefined : left };
     },

@@ -93,11 +93,13 @@ export class DropIn {
   }
 
   async #begin(documents: Documents, id: string, { session, leftMs }: LegacySession): Promise<boolean> {
-    const { values } = taken(this.#codec, session);
-    const isDated = values.has('cookie') && expiresOf((session as SessionValues)['cookie']) !== undefined;
+    const { values, expires } = taken(this.#codec, session);
+    const now = this.#clock.now();
+    // Touches have moved the legacy store's own time alone: it tells better than the cookie.
+    const until = leftMs === undefined ? expires : Math.round(now + leftMs);
     const life: LifeOf =
-      isDated && leftMs !== undefined
-        ? lifeUntil(Math.round(this.#clock.now() + leftMs), this.#clock, this.#ttlMs)
+      expires !== undefined && until !== undefined && until > now
+        ? lifeUntil(until, this.#clock, this.#ttlMs)
         : () => ({ idleMs: leftMs ?? this.#ttlMs });
     return (await documents.begin(id, values, life)) !== undefined;
   }

@@ -4,7 +4,7 @@ import { describe } from '../../options.ts';
 import { checkName } from '../../path.ts';
 import type { Document, Encoded } from '../../session/documents.ts';
 import { dateOf } from './life.ts';
-import { withoutCode } from './without-code.ts';
+import { isCode, withoutCode } from './without-code.ts';
 
 /** What an application keeps in a session, by name, and `cookie`. */
 export type SessionValues = Record<string, unknown>;
@@ -24,7 +24,7 @@ export function taken(codec: Codec, session: object): Taken {
   const values = new Map<string, Uint8Array>();
   let expires: number | undefined;
   for (const [name, value] of Object.entries(session)) {
-    if (value === undefined || typeof value === 'function') continue;
+    if (value === undefined || isCode(value)) continue;
     checkName(name);
     const isCookie = name === COOKIE && typeof value === 'object' && value !== null;
     if (isCookie) expires = expiresOf(value);

@@ -25,7 +25,7 @@ interface Walk {
   readonly above: Set<object>;
 }
 
-const isCode = (value: unknown): boolean => typeof value === 'function' || typeof value === 'symbol';
+export const isCode = (value: unknown): boolean => typeof value === 'function' || typeof value === 'symbol';
 
 function copied(value: unknown, walk: Walk): unknown {
   if (isCode(value)) return undefined;
