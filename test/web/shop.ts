@@ -25,7 +25,9 @@ export class Shop {
   static async start(framework: 'express' | 'fastify', address: string): Promise<Shop> {
     const child = spawn(process.execPath, [script, framework, address], { stdio: ['ignore', 'pipe', 'inherit'] });
     children.add(child);
-    const [port] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const ended = once(child, 'exit').then(() => Promise.reject(new Error('the server has ended before it served')));
+    const [port] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [string];
+    ended.catch(() => undefined); // it was killed
     return new Shop(child, port);
   }
 

@@ -92,7 +92,7 @@ export class DropIn {
     return session;
   }
 
-  async #begin(documents: Documents, id: string, { session, leftMs }: LegacySession): Promise<boolean> {
+  async #begin(documents: Documents, id: string, { session, leftMs }: LegacySession): Promise<void> {
     const { values, expires } = taken(this.#codec, session);
     const now = this.#clock.now();
     // Touches have moved the legacy store's own time alone: it tells better than the cookie.
@@ -101,7 +101,7 @@ export class DropIn {
       expires !== undefined && until !== undefined && until > now
         ? lifeUntil(until, this.#clock, this.#ttlMs)
         : () => ({ idleMs: leftMs ?? this.#ttlMs });
-    return (await documents.begin(id, values, life)) !== undefined;
+    await documents.begin(id, values, life);
   }
 
   /** What the session is now; what becomes of the object meanwhile is for the next. */

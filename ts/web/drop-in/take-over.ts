@@ -7,8 +7,8 @@ import type { LegacySession, LegacySessions } from './legacy.ts';
 /** Ids that the legacy store does not have, as far as they are remembered. */
 const MOST_UNKNOWN = 10_000;
 
-/** What a session is begun with here; false: there is one already, or was. */
-type Begin = (found: LegacySession) => Promise<boolean>;
+/** Begins the session here, unless there is one already, or was. */
+type Begin = (found: LegacySession) => Promise<unknown>;
 
 /** Asks the legacy store once of each id, and moves what it finds. */
 export class TakeOver {
