@@ -106,21 +106,17 @@ export interface Made {
 }
 
 /** What is to be saved on `now`. `ERR_CONFLICT`, and its event: others have changed the same. */
-export function mergedInto(
-  context: SessionContext,
-  { before, base, mine, remedy }: Made,
-  { id, image }: Replica,
-): Tracked {
+export function mergedInto(context: SessionContext, { before, base, mine, remedy }: Made, now: Replica): Tracked {
   const { line } = context;
-  const merged = merge(line, mergeRules(context), base, mine, image);
+  const merged = merge(line, mergeRules(context), base, mine, now.image);
   if ('tracked' in merged) return merged.tracked;
-  const paths = merged.conflicts.map(({ path }) => path);
   const { revision } = before.head;
-  line.observers.emit('conflict', () => ({ id, revision, paths }));
-  throw conflictOf(id, image.position.revision, merged.conflicts, remedy);
+  const paths = merged.conflicts.map(({ path }) => path);
+  line.observers.emit('conflict', () => ({ id: now.id, revision, paths }));
+  throw conflictOf(now, merged.conflicts, remedy);
 }
 
-function mergeRules({ definition, line: { codec } }: SessionContext): MergeRules {
+export function mergeRules({ definition, line: { codec } }: SessionContext): MergeRules {
   return {
     of: (name) => {
       const spec = specOf(definition, name);
@@ -129,7 +125,7 @@ function mergeRules({ definition, line: { codec } }: SessionContext): MergeRules
     },
     frozen: (name) => specOf(definition, name)?.frozen,
     value: (name, bytes, version) => {
-      if (bytes !== undefined) return decoded(codec, definition, name, bytes, version);
+      if (bytes !== undefined) return decoded(codec, definition, name, bytes, version).value;
       return specOf(definition, name)?.initial === undefined ? ABSENT : defaultOf(codec, definition, name);
     },
     isUnknown: (name, version) => isNewer(definition, name, version),
@@ -138,7 +134,9 @@ function mergeRules({ definition, line: { codec } }: SessionContext): MergeRules
 
 const MOST_NAMED = 3;
 
-function conflictOf(id: string, revision: number, conflicts: readonly Conflict[], remedy: string): HoldfastError {
+/** Of what is on `now` and what was to be saved there; `remedy`: what is to be done. */
+export function conflictOf({ id, image }: Replica, conflicts: readonly Conflict[], remedy: string): HoldfastError {
+  const { revision } = image.position;
   const paths = conflicts.map(({ path }) => path);
   const named = paths.slice(0, MOST_NAMED).map(showPath).join(', ');
   const more = paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : '';

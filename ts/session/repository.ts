@@ -55,7 +55,7 @@ import { verifyBackups } from './verification.ts';
 import type { BackupVerdict } from './verification.ts';
 
 /** For sessions that are handed out and taken back as a whole. */
-export let documentsOf: (sessions: SessionRepository<never, never>) => Documents;
+export let documentsOf: <S extends object, V extends object>(sessions: SessionRepository<S, V>) => Documents;
 
 /**
  * Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that

@@ -2,7 +2,7 @@ import { HoldfastError, shortId } from '../errors.ts';
 import { changedOf } from '../sync/compare.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Differencing } from '../sync/differencing.ts';
-import { isSame, isSameList } from '../sync/merge.ts';
+import { isSame, isSameList, merge } from '../sync/merge.ts';
 import type { Base, Edited } from '../sync/merge.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
@@ -13,7 +13,7 @@ import type { SessionContext } from './context.ts';
 import { specOf } from './definition.ts';
 import type { Looked } from './looks.ts';
 import type { Access } from './options.ts';
-import { giveBack, lockToSave, mergedInto, saveLate } from './late-lock.ts';
+import { conflictOf, giveBack, lockToSave, mergeRules, mergedInto, saveLate } from './late-lock.ts';
 import type { Slots } from './slots.ts';
 
 /** A save that went out, and the copy that is to have it. */
@@ -133,6 +133,18 @@ export class Unlocked {
   #claim(existing: boolean): Promise<Claimed> {
     const { replica, place } = this.#looked;
     return lockToSave(this.#context, replica, { access: this.#access, existing, place });
+  }
+
+  /** What `push` would send of `tracked`, as far as nobody else saves before. `ERR_CONFLICT`: nothing. */
+  outlook(tracked: Tracked): Tracked {
+    if (this.#bases.size === 0) return tracked;
+    const context = this.#context;
+    const { replica } = this.#looked;
+    const mine = this.#edited(tracked) ?? UNCHANGED;
+    const merged = merge(context.line, mergeRules(context), this.#base, mine, replica.image);
+    if ('conflicts' in merged) throw conflictOf(replica, merged.conflicts, REMEDY);
+    const touched = [...new Set([...tracked.touched, ...merged.tracked.touched])];
+    return { ...merged.tracked, touched, splice: (name, base) => merged.tracked.splice?.(name, base) ?? base };
   }
 
   /** After `push`: the session shows what it has become, with what others have saved; `last`: nobody sees it any more. */

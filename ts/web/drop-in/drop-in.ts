@@ -62,7 +62,7 @@ export class DropIn {
   async #open(options: DropInOptions): Promise<Opened> {
     const definition = this.#definition;
     const sessions = new SessionRepository({ ...passedOn(options), store: await opened(options), definition });
-    return { sessions, documents: documentsOf(sessions as SessionRepository<never, never>) };
+    return { sessions, documents: documentsOf(sessions) };
   }
 
   get #codec(): Codec {
