@@ -226,9 +226,10 @@ export function reduceParts(
   const { notes, raw } = node;
   if (notes?.round !== changes.round) return false;
   let reduced = false;
-  const inside = [...notes.inside];
-  if (!(raw instanceof Set))
-    for (const [key, old] of notes.before ?? []) {
+  const { inside, before } = notes;
+  const { length } = inside; // of what comes in meanwhile all is told
+  if (before !== undefined && !(raw instanceof Set))
+    for (const [key, old] of before) {
       if (!isObject(old) || isObject(key) || notes.tail?.has(key) === true) continue;
       const now = valueAt(raw, key);
       const terms = isObject(now) && now !== old ? termsFor(old, now) : undefined;
@@ -240,7 +241,7 @@ export function reduceParts(
         for (const one of assignment.placed) placed.push(one);
       } else put(raw, key, now);
     }
-  for (const kid of inside) if (reduceParts(changes, kid, placed, termsFor)) reduced = true;
+  for (let i = 0; i < length; i += 1) if (reduceParts(changes, inside[i]!, placed, termsFor)) reduced = true;
   return reduced;
 }
 

@@ -123,7 +123,7 @@ export class Attribute {
     }
     const known = base !== undefined && this.unknownBecause(changes) === undefined;
     const reduced =
-      known && changes !== undefined && isObject(from) && this.#reduction.parts(changes, from, base, ends);
+      known && changes?.displaced === true && isObject(from) && this.#reduction.parts(changes, from, base, ends);
     if (!reduced) this.#adopting?.detach(round);
     if (!known) this.owner.forget();
     const target = known ? this.owner.splice(base, this.root, changes) : undefined;
