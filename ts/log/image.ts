@@ -126,9 +126,9 @@ export class Image {
 
   /** Names that there are no more. */
   #without({ names }: Directory, values: ReadonlyMap<string, Value>): string[] {
-    let count = this.#values.size;
-    for (const name of values.keys()) if (!this.#values.has(name)) count += 1;
-    if (count === names.length) return [];
+    let all = this.#values.size;
+    for (const name of values.keys()) if (!this.#values.has(name)) all += 1;
+    if (all === names.length) return [];
     const present = new Set(names);
     return [...this.#values.keys()].filter((name) => !present.has(name));
   }
