@@ -11,12 +11,16 @@ import { codecOf } from './codec/msgpack.ts';
 import type { ValueType } from './codec/value-types.ts';
 import { changesOf, type Change } from './graph/changes.ts';
 import { compare } from './graph/compare.ts';
+import { comparisonOf } from './graph/comparison.ts';
+import { changesIn } from './graph/references.ts';
 import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
 import { patched } from './graph/json-patched.ts';
 import { ABSENT, type Conflict } from './conflict.ts';
-import { Merge, mergePolicy, type MergePolicy } from './graph/merge.ts';
-import { applyDelta, checkSize, EncodedSide, liveSide, makeDelta, type Side } from './graph/delta.ts';
-import { treeBytes, treeOf } from './graph/places.ts';
+import { mergePolicy, type MergePolicy } from './graph/merge.ts';
+import { mergeSides } from './graph/merge-sides.ts';
+import { applyDelta, checkSize, makeDelta } from './graph/delta.ts';
+import { checkTree } from './graph/places.ts';
+import { EncodedSide, LiveSide, type Side } from './graph/side.ts';
 import { valueCodec, withCodec } from './graph/values.ts';
 
 export type { Change } from './graph/changes.ts';
@@ -69,7 +73,7 @@ function checkBytes(verb: string, value: unknown, name: string): asserts value i
 }
 
 function side(verb: string, value: unknown, name: string, { bytes, limitBytes }: Checked): Side {
-  if (!bytes) return liveSide(value, name);
+  if (!bytes) return new LiveSide(value, name);
   checkBytes(verb, value, name);
   checkSize(value.length, limitBytes);
   return new EncodedSide(value, name);
@@ -81,7 +85,7 @@ function named<T>(sides: readonly (readonly [side: Pick<Side, 'value'>, name: st
     return run();
   } catch (cause) {
     if (cause instanceof HoldfastError && cause.code !== 'ERR_INVALID') throw cause;
-    for (const [{ value }, name] of sides) treeBytes(value, name);
+    for (const [{ value }, name] of sides) valueCodec().look(value, name);
     throw cause instanceof Fault ? refusal(cause, 'value') : cause;
   }
 }
@@ -156,7 +160,7 @@ export function changes(base: unknown, target: unknown, options?: GraphOptions):
         [from, 'base'],
         [to, 'target'],
       ],
-      () => changesOf(compare(from.value, to.value, 0)),
+      () => changesIn(comparisonOf(from, to)),
     );
   });
 }
@@ -176,7 +180,11 @@ export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptio
         [from, 'base'],
         [to, 'target'],
       ],
-      () => patchOf(changesOf(compare(from.value, to.value, 0)), to.value),
+      () => {
+        checkTree(from, 'base');
+        checkTree(to, 'target');
+        return patchOf(changesOf(compare(from.value, to.value, 0)), to.value);
+      },
     );
   });
 }
@@ -191,7 +199,8 @@ export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptio
 export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[], options?: GraphOptions): Uint8Array {
   return running('fromJsonPatch', options, (checked) => {
     const from = side('fromJsonPatch', base, 'base', checked);
-    const to = liveSide(patched(from.value, patch, checked.limitBytes), 'target');
+    checkTree(from, 'base');
+    const to = new LiveSide(patched(from.value, patch, checked.limitBytes), 'target');
     return named(
       [
         [from, 'base'],
@@ -218,17 +227,16 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, options?: M
       side('merge', theirs, 'theirs', checked),
     ];
     const given = options?.merge ?? 'fail';
-    const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given, ['value']);
-    const value = named(
+    const policy = checked.bytes && typeof given === 'function' ? inBytes(given) : given;
+    const { value, conflicts } = named(
       [
         [from, 'base'],
         [one, 'mine'],
         [other, 'theirs'],
       ],
-      () => merging.value({ path: [], base: from.value, mine: one.value, theirs: other.value }),
+      () => mergeSides(policy, [], ['value'], { base: from, mine: one, theirs: other }),
     );
-    if (merging.conflicts.length > 0)
-      return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };
+    if (conflicts.length > 0) return { conflicts: checked.bytes ? conflicts.map(encodedConflict) : conflicts };
     if (value === ABSENT)
       throw new HoldfastError('ERR_INVALID', 'the merge policy left nothing: it gave ABSENT for the whole');
     return { value: checked.bytes ? encoded(value) : value };
@@ -250,7 +258,7 @@ function inBytes(decide: (conflict: Conflict) => unknown): (conflict: Conflict) 
     const made = decide(encodedConflict(conflict));
     if (made === ABSENT) return ABSENT;
     checkBytes('merge', made, 'what the policy gave');
-    return treeOf(made, 'what the policy gave');
+    return new EncodedSide(made, 'what the policy gave').value;
   };
 }
 

@@ -6,6 +6,7 @@ import type { Edit, SequenceEdit, SetEdit, TextEdit } from './edit.ts';
 import { binaryDiffer } from './engine.ts';
 import { bytesOf, checkDepth, isSequence, keysOf, objectKind, valueAt, type SequenceKind } from './kinds.ts';
 import { same } from './same.ts';
+import { isRenamed } from './values.ts';
 
 /** A text edit that inserts fewer characters is not worth the binary differ. */
 const LEAST_FOR_DIFFER = 48;
@@ -61,8 +62,8 @@ function compareProperties(base: Properties, target: Properties, depth: number):
     if (edits === undefined) edits = new Map();
     edits.set(i, edit);
   }
-  if (edits === undefined) return undefined;
-  return sequence('object', base, target, keys, others, undefined, undefined, edits);
+  if (edits === undefined && !isRenamed(base, target)) return undefined;
+  return sequence('object', base, target, keys, others, undefined, undefined, edits ?? new Map<number, Edit>());
 }
 
 function compareBytes(base: object, target: object): Edit {
@@ -180,7 +181,7 @@ function sequence(
   stays: Uint8Array | undefined,
   edits: ReadonlyMap<number, Edit>,
 ): SequenceEdit | undefined {
-  if (source === undefined && edits.size === 0) return undefined;
+  if (source === undefined && edits.size === 0 && !isRenamed(base, target)) return undefined;
   return { kind: 'sequence', of, base, target, baseKeys, targetKeys, source, stays, edits };
 }
 

@@ -1,5 +1,5 @@
 import { bytesOf, checkDepth, objectKind } from './kinds.ts';
-import { instanceBytes } from './values.ts';
+import { instanceBytes, isRenamed } from './values.ts';
 
 /**
  * Whether two values have the same bytes in the codec: types, key order, holes, -0 and NaN included. All of it stands
@@ -12,6 +12,7 @@ export function same(a: unknown, b: unknown, depth: number): boolean {
 }
 
 function sameObjects(a: object, b: object, depth: number): boolean {
+  if (isRenamed(a, b)) return false;
   const prototype: unknown = Object.getPrototypeOf(a);
   if (prototype === Object.prototype && Object.getPrototypeOf(b) === prototype) return sameProperties(a, b, depth);
   if (Array.isArray(a)) return Array.isArray(b) && sameElements(a, b, depth);

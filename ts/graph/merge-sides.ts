@@ -1,0 +1,117 @@
+import { HoldfastError } from '../errors.ts';
+import { ABSENT, type Conflict } from '../conflict.ts';
+import type { Ids, Named } from '../codec/ids.ts';
+import { spanningOf, wholeBytes, type Marks, type Spanning } from '../codec/spanning.ts';
+import type { Path } from '../path.ts';
+import { marksOf, spanningBeside } from './comparison.ts';
+import { Merge, type MergePolicy, type Translation } from './merge.ts';
+import { Pairing, partsBeside } from './pairing.ts';
+import type { Side } from './side.ts';
+import { valueCodec, withMarks } from './values.ts';
+
+export interface Sides {
+  readonly base: Side;
+  readonly mine: Side;
+  readonly theirs: Side;
+}
+
+/** A merged value, or what stands against one. */
+export interface MergedSides {
+  readonly value: unknown;
+  readonly conflicts: readonly Conflict[];
+}
+
+/**
+ * Merges three values at `path`; `root` is what messages put in front of that. Where something is in several places they are merged as trees
+ * that span them: parts that no longer fit together then, as references to what the other side has taken out, are one part.
+ */
+export function mergeSides(policy: MergePolicy, path: Path, root: Path, sides: Sides): MergedSides {
+  const { base, mine, theirs } = sides;
+  const plain = new Merge(policy, root);
+  const part: Conflict = { path, base: base.value, mine: mine.value, theirs: theirs.value };
+  const all = [part.base, part.mine, part.theirs];
+  if (!all.includes(ABSENT) && Object.values(sides).some((side: Side) => side.isShared())) {
+    const merged = mergeTrees(policy, path, root, sides);
+    if (merged !== undefined) return merged;
+    return { value: plain.whole(part), conflicts: plain.conflicts };
+  }
+  return { value: plain.value(part), conflicts: plain.conflicts };
+}
+
+/** Undefined: what came of it is no value. */
+function mergeTrees(
+  policy: MergePolicy,
+  path: Path,
+  root: Path,
+  { base, mine, theirs }: Sides,
+): MergedSides | undefined {
+  const from = base.spanning();
+  const taken = new Set<number>();
+  const [one, other] = [spanningBeside(from, mine, taken), spanningBeside(from, theirs, taken)];
+  for (const side of [one, other]) new Pairing(from, side).settle();
+  const trees: readonly (readonly [tree: Spanning, side: Side])[] = [
+    [from, base],
+    [one, mine],
+    [other, theirs],
+  ];
+  const between = new BetweenTrees(marksOf(from, one, other), trees, taken);
+  const merging = new Merge(policy, root, between);
+  const tree = withMarks(between.marks, () =>
+    merging.value({ path, base: from.tree, mine: one.tree, theirs: other.tree }),
+  );
+  if (merging.conflicts.length > 0 || tree === ABSENT) return { value: tree, conflicts: merging.conflicts };
+  try {
+    const bytes = wholeBytes({ tree, marks: between.marks }, between.others);
+    return { value: valueCodec().decode(bytes, 'value'), conflicts: [] };
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return undefined;
+    throw error;
+  }
+}
+
+class BetweenTrees implements Translation {
+  readonly marks: Marks;
+  /** Numbers of what has another one by now. */
+  readonly others: Map<number, number> = new Map();
+  private readonly values = new Map<object, unknown>();
+  private readonly taken: Set<number>;
+
+  constructor(marks: Marks, trees: readonly (readonly [tree: Spanning, side: Side])[], taken: Set<number>) {
+    this.marks = marks;
+    this.taken = taken;
+    for (const [{ tree }, { value }] of trees)
+      for (const [part, is] of partsBeside(tree, value)) this.values.set(part, is);
+  }
+
+  value(part: unknown): unknown {
+    return typeof part === 'object' && part !== null && this.values.has(part) ? this.values.get(part) : part;
+  }
+
+  part(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value;
+    const named: Named = { ids: undefined };
+    let bytes = valueCodec().encode(value, 'value', named);
+    if (named.ids !== undefined) bytes = valueCodec().encode(value, 'value', { ids: this.fresh(named.ids) });
+    const { tree, marks } = spanningOf(bytes);
+    for (const [container, id] of marks) this.marks.set(container, id);
+    return tree;
+  }
+
+  private fresh(ids: Ids): Ids {
+    let next = 0;
+    return new Map(
+      Array.from(ids.keys(), (object): [object, number] => {
+        while (this.taken.has(next)) next += 1;
+        this.taken.add(next);
+        return [object, next];
+      }),
+    );
+  }
+
+  unite(merged: object, parts: readonly object[]): void {
+    const [id, ...others] = new Set(parts.flatMap((part) => this.marks.get(part) ?? []));
+    if (id === undefined) return;
+    this.marks.set(merged, id);
+    for (const other of others) this.others.set(other, id);
+  }
+}
