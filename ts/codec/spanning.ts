@@ -2,6 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import { BUILT_IN_TYPES } from './built-in-types.ts';
 import { Decoder, UNFINISHED } from './decoder.ts';
 import { Encoder } from './encoder.ts';
+import { refusal } from './fault.ts';
 import { EXT_DEFINITION, EXT_REFERENCE } from './format.ts';
 import { isLeaf } from './kinds.ts';
 
@@ -130,8 +131,14 @@ class SpanningEncoder extends Encoder {
  * referred to as well. `ERR_CORRUPT` where two have one number. That whatever is referred to is there shows when they
  * are read.
  */
-export const wholeBytes = ({ tree, marks }: Spanning, others: ReadonlyMap<number, number> = new Map()): Uint8Array =>
-  new Uint8Array(new SpanningEncoder(marks, homesOf(tree, marks, others)).encode(tree, BUILT_IN_TYPES));
+export function wholeBytes({ tree, marks }: Spanning, others: ReadonlyMap<number, number> = new Map()): Uint8Array {
+  const encoder = new SpanningEncoder(marks, homesOf(tree, marks, others));
+  try {
+    return new Uint8Array(encoder.encode(tree, BUILT_IN_TYPES));
+  } catch (cause) {
+    throw refusal(cause, 'value');
+  }
+}
 
 /** The bytes of parts of a spanning tree, everything where it lies. */
 export const partsBytes = (values: readonly unknown[], marks: Marks): Uint8Array =>

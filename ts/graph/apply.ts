@@ -312,7 +312,7 @@ class Steps {
   private name(): void {
     const { reader, built } = this;
     if (!this.from.isShared || this.isNamed || this.flags !== undefined || built.isOpen || this.cursor > 0)
-      reader.corrupt('a sequence is named too late');
+      reader.corrupt('a sequence is numbered where it cannot be');
     const number = reader.number();
     this.id = number === 0 ? undefined : number - 1;
     this.isNamed = true;

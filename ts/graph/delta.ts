@@ -140,7 +140,7 @@ function applyToValue(base: Side, delta: Uint8Array, limitBytes: number, growth:
       return decoded(reader, base, bytes, limitBytes);
     }
     case GRAPH_SHARED:
-      return applyShared(base, delta, reader, limitBytes);
+      return applyShared(base, delta, limitBytes, true);
     default:
       if ((head & 3) !== GRAPH_EDITS) return reader.corrupt('its kind is unknown');
       if (base.given !== undefined && base.isShared())
@@ -149,13 +149,18 @@ function applyToValue(base: Side, delta: Uint8Array, limitBytes: number, growth:
   }
 }
 
-/** Where something is in several places before or after: the target shares nothing with the base. */
-function applyShared(base: Side, delta: Uint8Array, reader: Reader, limitBytes: number): Side {
+/** Where something is in several places before or after: the target shares nothing with the base. As `applyEdits`. */
+export function applyShared(base: Side, delta: Uint8Array, limitBytes: number, isChecked: boolean): Side {
+  const reader = new Reader(delta, 1, delta.length);
   if ((reader.byte() & 3) !== GRAPH_EDITS) reader.corrupt('its kind is unknown');
   const { tree, marks } = spanningOf(base.bytes());
-  const target = withMarks(marks, () => applyEdits(tree, delta, limitBytes, true, undefined, marks));
-  const bytes = brought(reader, () => wholeBytes({ tree: target, marks })) as Uint8Array;
-  return decoded(reader, base, bytes, limitBytes);
+  const target = withMarks(marks, () => applyEdits(tree, delta, limitBytes, isChecked, undefined, marks));
+  return decoded(
+    reader,
+    base,
+    brought(reader, () => wholeBytes({ tree: target, marks })),
+    limitBytes,
+  );
 }
 
 /**
@@ -218,7 +223,7 @@ function decoded(reader: Reader, base: Side, bytes: Uint8Array, limitBytes: numb
 }
 
 /** What the delta brings, or makes: where it is no encoding at all, the delta is at fault. */
-function brought(reader: Reader, read: () => unknown): unknown {
+function brought<T>(reader: Reader, read: () => T): T {
   try {
     return read();
   } catch (cause) {

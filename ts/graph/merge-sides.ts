@@ -48,7 +48,12 @@ function mergeTrees(
   const from = base.spanning();
   const taken = new Set<number>();
   const [one, other] = [spanningBeside(from, mine, taken), spanningBeside(from, theirs, taken)];
-  for (const side of [one, other]) new Pairing(from, side).settle();
+  Pairing.anchor(from, [new Pairing(from, one), new Pairing(from, other)]);
+  for (const side of [one, other]) {
+    const pairing = new Pairing(from, side);
+    pairing.settle();
+    new Pairing(from, side).adopt();
+  }
   const trees: readonly (readonly [tree: Spanning, side: Side])[] = [
     [from, base],
     [one, mine],
@@ -108,8 +113,12 @@ class BetweenTrees implements Translation {
     );
   }
 
-  unite(merged: object, parts: readonly object[]): void {
-    const [id, ...others] = new Set(parts.flatMap((part) => this.marks.get(part) ?? []));
+  unite(merged: object, [base, ...sides]: readonly object[]): void {
+    const before = this.marks.get(base!);
+    const ids = new Set(sides.map((side) => this.marks.get(side)));
+    // Whoever calls it otherwise may have put another object into its place.
+    if (before !== undefined && ids.size > 1) ids.delete(before);
+    const [id, ...others] = [...ids].filter((one) => one !== undefined);
     if (id === undefined) return;
     this.marks.set(merged, id);
     for (const other of others) this.others.set(other, id);

@@ -2,7 +2,7 @@ import type { Ids } from '../codec/ids.ts';
 import { Token, type Spanning } from '../codec/spanning.ts';
 import { align } from './align.ts';
 import { matchKeys } from './compare.ts';
-import { isSequence, keysOf, kindOf, sizeOf, valueAt, type SequenceKind } from './kinds.ts';
+import { isSequence, keysOf, kindOf, sizeOf, valueAt } from './kinds.ts';
 import { same } from './same.ts';
 
 /** Where a part of a spanning tree is; `key` undefined: where none can be put in its place. */
@@ -19,21 +19,30 @@ export class Pairing {
   private readonly base: Spanning;
   private readonly target: Spanning;
   private readonly from = new Map<object, object>();
+  private readonly to = new Map<object, object>();
+  private readonly shownBase: Shown;
+  private readonly shownTarget: Shown;
 
   constructor(base: Spanning, target: Spanning) {
     this.base = base;
     this.target = target;
+    this.shownBase = new Shown(base);
+    this.shownTarget = new Shown(target);
     this.pair(base.tree, target.tree, 0);
   }
 
   private pair(base: unknown, target: unknown, depth: number): void {
     if (typeof base !== 'object' || typeof target !== 'object' || base === null || target === null) return;
     this.from.set(target, base);
+    this.to.set(base, target);
     const kind = kindOf(base);
     if (!isSequence(kind) || kindOf(target) !== kind) return;
     const keys = keysOf(kind, base);
     const others = keysOf(kind, target);
-    const source = sourceOf(kind, base, target, keys, others, depth + 1);
+    const source =
+      keys === undefined
+        ? align(this.shownBase.of(base as unknown[]), this.shownTarget.of(target as unknown[]), depth + 1).source
+        : matchKeys(keys, others!, depth + 1);
     for (let at = 0; at < sizeOf(kind, target, others); at += 1) {
       const place = source === undefined ? at : source[at]!;
       if (place < 0) continue;
@@ -75,17 +84,8 @@ export class Pairing {
    * that it had.
    */
   settle(): void {
-    const slots = slotsIn(this.target.tree);
-    const tokens = new Map<number, Token[]>();
-    const fixed = new Set<number>();
-    for (const part of slots.keys()) {
-      if (!(part instanceof Token)) continue;
-      for (const id of part.ids) fixed.add(id);
-      if (part.id >= 0) tokens.set(part.id, [...(tokens.get(part.id) ?? []), part]);
-    }
+    const { slots, tokens } = placesIn(this.target);
     for (const [home, id] of this.target.marks) {
-      // What instances refer to is to be defined before them.
-      if (home instanceof Token || fixed.has(id)) continue;
       let best: Token | undefined;
       let most = -1;
       for (const token of tokens.get(id) ?? []) {
@@ -101,6 +101,48 @@ export class Pairing {
     }
   }
 
+  /**
+   * Whether what is at `place` of the base, the object `home` called `id`, is there still: or what is equal to it, and has no
+   * number, as it is nowhere else.
+   */
+  private isKept(place: object, home: object, id: number): boolean {
+    const now = this.to.get(place);
+    return now !== undefined && (idOf(this.target, now) ?? (same(home, now, 0) ? id : undefined)) === id;
+  }
+
+  /** Puts each of the base's objects into a place where it still is in all targets, if there is one; in these too. */
+  static anchor(base: Spanning, pairings: readonly Pairing[]): void {
+    const { slots, tokens } = placesIn(base);
+    const sides = pairings.map((pairing) => ({ pairing, ...placesIn(pairing.target) }));
+    for (const [home, id] of base.marks) {
+      const isKept = (place: object): boolean => pairings.every((pairing) => pairing.isKept(place, home, id));
+      const better = isKept(home) ? undefined : tokens.get(id)?.find((token) => isKept(token));
+      if (better === undefined || !isFree(slots, better, home)) continue;
+      const moves = sides.map(({ pairing, slots: places }) => ({ places, ...pairing.homeAt(better, id) }));
+      if (moves.some(({ places, from, to }) => from !== to && !isFree(places, to, from))) continue;
+      swap(slots, home, better);
+      for (const { places, from, to } of moves) if (from !== to) swap(places, from, to);
+    }
+  }
+
+  /** Where the target's object `id` is, and where it is to be: in the place that is `place` in the base. */
+  private homeAt(place: object, id: number): { readonly from: object; readonly to: object } {
+    const to = this.to.get(place)!;
+    if (!(to instanceof Token)) return { from: to, to };
+    for (const [home, name] of this.target.marks) if (name === id) return { from: home, to };
+    return { from: to, to };
+  }
+
+  /** Calls what is left of the base's objects in one place alone as before. */
+  adopt(): void {
+    const used = new Set(this.target.marks.values());
+    for (const [home, id] of this.base.marks) {
+      const now = this.to.get(home);
+      if (now === undefined || used.has(id) || !this.isKept(home, home, id)) continue;
+      this.target.marks.set(now, id);
+    }
+  }
+
   /** Of what was in a place to what is in it, or is referred to there. */
   private likeness(place: object, home: object, id: number): number {
     const before = this.from.get(place);
@@ -111,21 +153,45 @@ export class Pairing {
   }
 }
 
-function sourceOf(
-  kind: SequenceKind,
-  base: object,
-  target: object,
-  keys: readonly unknown[] | undefined,
-  others: readonly unknown[] | undefined,
-  depth: number,
-): Int32Array | undefined {
-  return keys === undefined
-    ? align(base as readonly unknown[], target as readonly unknown[], depth).source
-    : matchKeys(keys, others!, depth);
+/** Lists with what is referred to in them in place of the reference: once for each object, so that it costs no more than these. */
+class Shown {
+  private readonly homes: Map<number, object>;
+
+  constructor({ marks }: Spanning) {
+    this.homes = new Map(Array.from(marks, ([home, id]) => [id, home]));
+  }
+
+  of(list: readonly unknown[]): readonly unknown[] {
+    return list.map((part) => {
+      const home = part instanceof Token ? this.homes.get(part.id) : undefined;
+      if (home !== undefined) this.homes.delete((part as Token).id);
+      return home ?? part;
+    });
+  }
 }
 
 const idOf = ({ marks }: Spanning, part: object): number | undefined =>
   part instanceof Token && part.id >= 0 ? part.id : marks.get(part);
+
+/** Of each part its place, and of each object that may change its place with them the references. */
+function placesIn({ tree, marks }: Spanning): {
+  readonly slots: Map<object, Slot | undefined>;
+  readonly tokens: Map<number, Token[]>;
+} {
+  const slots = slotsIn(tree);
+  const tokens = new Map<number, Token[]>();
+  const fixed = new Set<number>();
+  for (const part of slots.keys()) {
+    if (!(part instanceof Token)) continue;
+    // What instances refer to is to be defined before them.
+    for (const id of part.ids) fixed.add(id);
+    const found = tokens.get(part.id);
+    if (found !== undefined) found.push(part);
+    else if (part.id >= 0) tokens.set(part.id, [part]);
+  }
+  for (const [home, id] of marks) if (home instanceof Token || fixed.has(id)) tokens.delete(id);
+  return { slots, tokens };
+}
 
 function slotsIn(tree: unknown): Map<object, Slot | undefined> {
   const slots = new Map<object, Slot | undefined>();
@@ -146,11 +212,15 @@ function slotsIn(tree: unknown): Map<object, Slot | undefined> {
   return slots;
 }
 
-/** Whether what is at `home` can be put into the place of `token`: not into itself. */
+/**
+ * Whether what is at `home` can be put into the place of `token`: not into itself, and nowhere in an element of a Set or a
+ * Map's key, which are known by what they hold.
+ */
 function isFree(slots: Map<object, Slot | undefined>, token: object, home: object): boolean {
-  if (slots.get(home)?.key === undefined || slots.get(token)?.key === undefined) return false;
-  for (let at = slots.get(token); at !== undefined; at = slots.get(at.holder)) if (at.holder === home) return false;
-  return true;
+  for (let at = slots.get(token); at !== undefined; at = slots.get(at.holder))
+    if (at.key === undefined || at.holder === home) return false;
+  for (let at = slots.get(home); at !== undefined; at = slots.get(at.holder)) if (at.key === undefined) return false;
+  return slots.get(home) !== undefined && slots.get(token) !== undefined;
 }
 
 function swap(slots: Map<object, Slot | undefined>, home: object, token: object): void {
