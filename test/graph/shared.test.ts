@@ -185,6 +185,31 @@ describe('a value in which something is in several places', () => {
     expect(hex(apply(bytes[0], diff(...bytes, options), options))).toBe(hex(bytes[1]));
   });
 
+  it('is not looked for where the option says that there is none, and refused where it shows', () => {
+    const one = { n: 1 };
+    const options = { trees: true };
+    expect(diff({ a: 1 }, { a: 2 }, options)).toEqual(diff({ a: 1 }, { a: 2 }));
+    expect(() => diff({}, { a: [one], b: one }, options)).toThrow(
+      'target.a[0] is in several places of the value, and the option `trees` says that there is no such object: leave it out.',
+    );
+    const ring: Loose = {};
+    ring.self = ring;
+    expect(() => diff(ring, copy(ring), options)).toThrow(expect.objectContaining({ code: 'ERR_LIMIT' }) as Error);
+    const bytes = encode({ a: one, b: one });
+    expect(diff(Uint8Array.of(0x80), bytes, { ...options, bytes: true }).length).toBeGreaterThan(5);
+  });
+
+  it('is found behind holes, however many there are', () => {
+    const one = { n: 1 };
+    const base: unknown[] = [one];
+    base.length = 2 ** 32 - 1;
+    const target = base.slice(0, 1);
+    target.length = 2 ** 32 - 1;
+    target[2 ** 31] = one;
+    const made = apply(base, diff(base, target)) as unknown[];
+    expect([made.length, made[0], made[2 ** 31] === made[0]]).toEqual([2 ** 32 - 1, one, true]);
+  });
+
   it('of sixty levels of one object twice is told in the time of sixty objects', () => {
     const doubled = (): Loose => {
       let value: Loose = { n: 0 };

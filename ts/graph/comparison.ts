@@ -41,7 +41,7 @@ function sharedComparison(base: Side, target: Side): Comparison {
   };
 }
 
-/** With its objects called as those of `base` that they come from; others anew, and not as any of `taken`, which it joins. */
+/** With its objects called as those of `base` that they come from; others anew, and by no number of `taken`, which gets them. */
 export function spanningBeside(base: Spanning, side: Side, taken: Set<number>): Spanning {
   const spanning = side.spanning();
   const names = new Pairing(base, spanning).names(taken);

@@ -7,6 +7,7 @@ import type { Edit } from './edit.ts';
 import { binaryDiffer, bytesDiffer } from './engine.ts';
 import { GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_SHARED, GRAPH_WHOLE } from './format.ts';
 import { pack, unpack } from './packed.ts';
+import { treeBytes } from './places.ts';
 import { Reader } from './reader.ts';
 import { SEAL_BYTES, Seen } from './seal.ts';
 import { EncodedSide, LiveSide, type Side } from './side.ts';
@@ -42,7 +43,7 @@ function deltaOf(comparison: Comparison): Uint8Array {
   if (edit.kind === 'set') return shortest(undefined, comparison);
   const edits = new EditWriter();
   edits.edit(edit, base);
-  const { delta, valuesBytes } = editsDelta(edits, comparison.marks);
+  const { delta, valuesBytes } = editsDelta(edits, target, comparison.marks);
   if (delta.length <= SHORT || (valuesBytes <= SHORT_OF_LARGE && isLarge(edit, target))) return delta;
   return shortest(delta, comparison);
 }
@@ -66,6 +67,7 @@ function partsOf(value: unknown, most: number): number {
 
 function editsDelta(
   edits: EditWriter,
+  target: unknown,
   marks: Marks | undefined,
 ): { readonly delta: Uint8Array; readonly valuesBytes: number } {
   const steps = edits.bytes.finish();
@@ -74,13 +76,13 @@ function editsDelta(
   out.byte(GRAPH_EDITS | (Math.min(steps.length, GRAPH_LONG) << KIND_BITS));
   if (steps.length >= GRAPH_LONG) out.number(steps.length - GRAPH_LONG);
   out.raw(steps);
-  const values = edits.values.length === 0 ? new Uint8Array(0) : pack(bytesOf(edits.values, marks));
+  const values = edits.values.length === 0 ? new Uint8Array(0) : pack(bytesOf(edits.values, target, marks));
   out.raw(values);
   return { delta: sealed(out, edits.seen), valuesBytes: values.length };
 }
 
-const bytesOf = (values: readonly unknown[], marks: Marks | undefined): Uint8Array =>
-  marks === undefined ? valueCodec().look(values, 'target') : partsBytes(values, marks);
+const bytesOf = (values: readonly unknown[], target: unknown, marks: Marks | undefined): Uint8Array =>
+  marks === undefined ? treeBytes(values, target) : partsBytes(values, marks);
 
 function sealed(out: Writer, seen: Seen): Uint8Array {
   const seal = seen.seal(out.finish(), out.length);

@@ -21,11 +21,14 @@ export class LiveSide implements Side {
   readonly value: unknown;
   readonly given: undefined;
   private readonly name: string;
+  private readonly isTree: boolean;
   private encoded: Uint8Array | undefined;
 
-  constructor(value: unknown, name: string) {
+  /** `isTree`: nothing is in several places of it, says who has it. */
+  constructor(value: unknown, name: string, isTree = false) {
     this.value = value;
     this.name = name;
+    this.isTree = isTree;
   }
 
   bytes(): Uint8Array {
@@ -33,7 +36,13 @@ export class LiveSide implements Side {
   }
 
   isShared(): boolean {
-    return hasShared(this.value, new Set(), 0);
+    if (this.isTree) return false;
+    const walk = { met: new Set<object>(), hasInstances: false };
+    if (meetsAgain(this.value, walk, 0)) return true;
+    if (!walk.hasInstances) return false;
+    const named: Named = { ids: undefined };
+    valueCodec().look(this.value, this.name, named);
+    return named.ids !== undefined;
   }
 
   spanning(ids?: Ids): Spanning {
@@ -42,24 +51,47 @@ export class LiveSide implements Side {
   }
 }
 
-/** Dates and bytes are values, wherever they are; instances have their data for themselves. */
-function hasShared(value: unknown, met: Set<object>, depth: number): boolean {
+interface Walk {
+  readonly met: Set<object>;
+  /** What these have in their data only the codec knows. */
+  hasInstances: boolean;
+}
+
+/** Dates and bytes are values, wherever they are. Hot: all of a value is gone through before it is compared. */
+function meetsAgain(value: unknown, walk: Walk, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const isPlain = Object.getPrototypeOf(value) === Object.prototype || Array.isArray(value);
-  if (!isPlain && isLeaf(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = prototype === Object.prototype || prototype === null;
+  const isList = !isPlain && Array.isArray(value);
+  if (!isPlain && !isList && isLeaf(value)) return false;
+  const { met } = walk;
   const before = met.size;
   met.add(value);
   if (met.size === before) return true;
-  if (depth >= DEPTH_LIMIT) return false; // whoever goes through it says so
-  if (Array.isArray(value)) return value.some((part) => hasShared(part, met, depth + 1));
-  if (value instanceof Map)
-    for (const [key, part] of value) {
-      if (hasShared(key, met, depth + 1) || hasShared(part, met, depth + 1)) return true;
+  if (depth >= DEPTH_LIMIT) return false; // whoever compares it says so
+  if (isPlain) {
+    const keys = Object.keys(value);
+    for (let i = 0; i < keys.length; i += 1) {
+      const part = (value as Record<string, unknown>)[keys[i]!];
+      if (typeof part === 'object' && part !== null && meetsAgain(part, walk, depth + 1)) return true;
     }
-  else if (value instanceof Set) {
-    for (const part of value) if (hasShared(part, met, depth + 1)) return true;
-  } else if (isPlain || Object.getPrototypeOf(value) === null) {
-    for (const key in value) if (hasShared((value as Record<string, unknown>)[key], met, depth + 1)) return true;
+    return false;
+  }
+  if (isList) return meetsAgainIn(value, walk, depth + 1);
+  if (value instanceof Map)
+    return [...(value as Map<unknown, unknown>)].flat().some((part) => meetsAgain(part, walk, depth + 1));
+  if (value instanceof Set) return [...(value as Set<unknown>)].some((part) => meetsAgain(part, walk, depth + 1));
+  walk.hasInstances = true;
+  return false;
+}
+
+/** What is behind a hole is found by its index: there may be billions of holes. */
+function meetsAgainIn(list: readonly unknown[], walk: Walk, depth: number): boolean {
+  for (let i = 0; i < list.length; i += 1) {
+    const part = list[i];
+    if (part === undefined && !Object.hasOwn(list, i))
+      return Object.keys(list).some((key) => Number(key) > i && meetsAgain(list[Number(key)], walk, depth));
+    if (typeof part === 'object' && part !== null && meetsAgain(part, walk, depth)) return true;
   }
   return false;
 }
