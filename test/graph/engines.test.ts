@@ -194,8 +194,15 @@ describe.skipIf(found === undefined)('the native graph differ', () => {
       expect(native.diff(encode(1), one)).toBeUndefined();
     }
     for (const one of later) expect(native.apply(one, Uint8Array.of(0), LIMIT)).toBeUndefined();
+    const shared = makeDelta(new LiveSide({ a: {} }, 'base'), new LiveSide(sharedTwice(), 'target'));
+    expect(native.apply(encode({ a: {} }), shared, LIMIT)).toBeUndefined();
   });
 });
+
+function sharedTwice(): unknown {
+  const one = { n: 1 };
+  return { a: one, b: one };
+}
 
 /** `crates/graph/tests/vectors.rs` reads the same. */
 const vectors = readFileSync(new URL('../vectors/graph.tsv', import.meta.url), 'utf8')

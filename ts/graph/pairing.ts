@@ -113,24 +113,20 @@ export class Pairing {
   /** Puts each of the base's objects into a place where it still is in all targets, if there is one; in these too. */
   static anchor(base: Spanning, pairings: readonly Pairing[]): void {
     const { slots, tokens } = placesIn(base);
-    const sides = pairings.map((pairing) => ({ pairing, ...placesIn(pairing.target) }));
+    const sides = pairings.map(({ target, to }) => ({ to, homes: homesOf(target), places: placesIn(target).slots }));
     for (const [home, id] of base.marks) {
       const isKept = (place: object): boolean => pairings.every((pairing) => pairing.isKept(place, home, id));
       const better = isKept(home) ? undefined : tokens.get(id)?.find((token) => isKept(token));
       if (better === undefined || !isFree(slots, better, home)) continue;
-      const moves = sides.map(({ pairing, slots: places }) => ({ places, ...pairing.homeAt(better, id) }));
-      if (moves.some(({ places, from, to }) => from !== to && !isFree(places, to, from))) continue;
+      // Of these, one may be there already, and be nowhere else.
+      const moves = sides.flatMap(({ places, homes, to }) => {
+        const [token, from] = [to.get(better)!, homes.get(id)];
+        return isReference(token) && from !== undefined ? [{ places, token, from }] : [];
+      });
+      if (!moves.every(({ places, token, from }) => isFree(places, token, from))) continue;
       swap(slots, home, better);
-      for (const { places, from, to } of moves) if (from !== to) swap(places, from, to);
+      for (const { places, token, from } of moves) swap(places, from, token);
     }
-  }
-
-  /** Where the target's object `id` is, and where it is to be: in the place that is `place` in the base. */
-  private homeAt(place: object, id: number): { readonly from: object; readonly to: object } {
-    const to = this.to.get(place)!;
-    if (!(to instanceof Token)) return { from: to, to };
-    for (const [home, name] of this.target.marks) if (name === id) return { from: home, to };
-    return { from: to, to };
   }
 
   /** Calls what is left of the base's objects in one place alone as before. */
@@ -138,7 +134,7 @@ export class Pairing {
     const used = new Set(this.target.marks.values());
     for (const [home, id] of this.base.marks) {
       const now = this.to.get(home);
-      if (now === undefined || used.has(id) || !this.isKept(home, home, id)) continue;
+      if (now === undefined || isReference(now) || used.has(id) || !this.isKept(home, home, id)) continue;
       this.target.marks.set(now, id);
     }
   }
@@ -157,8 +153,8 @@ export class Pairing {
 class Shown {
   private readonly homes: Map<number, object>;
 
-  constructor({ marks }: Spanning) {
-    this.homes = new Map(Array.from(marks, ([home, id]) => [id, home]));
+  constructor(spanning: Spanning) {
+    this.homes = homesOf(spanning);
   }
 
   of(list: readonly unknown[]): readonly unknown[] {
@@ -170,8 +166,11 @@ class Shown {
   }
 }
 
-const idOf = ({ marks }: Spanning, part: object): number | undefined =>
-  part instanceof Token && part.id >= 0 ? part.id : marks.get(part);
+const isReference = (part: object): part is Token => part instanceof Token && part.id >= 0;
+
+const idOf = ({ marks }: Spanning, part: object): number | undefined => (isReference(part) ? part.id : marks.get(part));
+
+const homesOf = ({ marks }: Spanning): Map<number, object> => new Map(Array.from(marks, ([home, id]) => [id, home]));
 
 /** Of each part its place, and of each object that may change its place with them the references. */
 function placesIn({ tree, marks }: Spanning): {
