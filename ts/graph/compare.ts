@@ -12,6 +12,7 @@ import { isRenamed } from './values.ts';
 const LEAST_FOR_DIFFER = 48;
 
 const OBJECT: unknown = Object.prototype;
+const hasOwn = Object.prototype.hasOwnProperty;
 
 /** What makes `target` of `base`; undefined where they are the same. */
 export function compare(base: unknown, target: unknown, depth: number): Edit | undefined {
@@ -47,23 +48,24 @@ type Properties = Readonly<Record<string, unknown>>;
 function compareProperties(base: Properties, target: Properties, depth: number): Edit | undefined {
   if (depth >= DEPTH_LIMIT) refuseDepth();
   const keys = Object.keys(base);
-  const others = Object.keys(target);
-  const { length } = keys;
-  if (others.length !== length) return compareKeyed('object', base, target, keys, others, depth);
+  let at = 0;
   let edits: Map<number, Edit> | undefined;
-  for (let i = 0; i < length; i += 1) {
-    const key = keys[i]!;
-    if (key !== others[i]) return compareKeyed('object', base, target, keys, others, depth);
+  for (const key in target) {
+    // In this form the engine makes the check free, and no second list of keys.
+    if (!hasOwn.call(target, key)) continue;
+    if (key !== keys[at]) return compareKeyed('object', base, target, keys, Object.keys(target), depth);
+    const place = at++;
     const one = base[key];
     const other = target[key];
     if (one === other && one !== 0) continue;
     const edit = compare(one, other, depth + 1);
     if (edit === undefined) continue;
     if (edits === undefined) edits = new Map();
-    edits.set(i, edit);
+    edits.set(place, edit);
   }
+  if (at !== keys.length) return compareKeyed('object', base, target, keys, Object.keys(target), depth);
   if (edits === undefined && !isRenamed(base, target)) return undefined;
-  return sequence('object', base, target, keys, others, undefined, undefined, edits ?? new Map<number, Edit>());
+  return sequence('object', base, target, keys, keys, undefined, undefined, edits ?? new Map<number, Edit>());
 }
 
 function compareBytes(base: object, target: object): Edit {
