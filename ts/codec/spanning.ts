@@ -95,7 +95,7 @@ export const partsOf = (bytes: Uint8Array): Spanning => new SpanningDecoder().sp
 
 class SpanningEncoder extends Encoder {
   private readonly marks: Marks;
-  /** By the numbers that they are referred to by; undefined: everything is written where it lies. */
+  /** By their numbers; undefined: everything is written where it lies. */
   private readonly homes: ReadonlyMap<number, object> | undefined;
   private readonly defined = new Set<number>();
 
@@ -127,12 +127,11 @@ class SpanningEncoder extends Encoder {
 }
 
 /**
- * The bytes of the value that is spanned so, each object defined where it is met first. `others`: by which numbers it is
- * referred to as well. `ERR_CORRUPT` where two have one number. That whatever is referred to is there shows when they
- * are read.
+ * The bytes of the value that is spanned so, each object defined where it is met first. `ERR_CORRUPT` where two have
+ * one number. That whatever is referred to is there shows when they are read.
  */
-export function wholeBytes({ tree, marks }: Spanning, others: ReadonlyMap<number, number> = new Map()): Uint8Array {
-  const encoder = new SpanningEncoder(marks, homesOf(tree, marks, others));
+export function wholeBytes({ tree, marks }: Spanning): Uint8Array {
+  const encoder = new SpanningEncoder(marks, homesOf(tree, marks));
   try {
     return new Uint8Array(encoder.encode(tree, BUILT_IN_TYPES));
   } catch (cause) {
@@ -145,12 +144,11 @@ export const partsBytes = (values: readonly unknown[], marks: Marks): Uint8Array
   new Uint8Array(new SpanningEncoder(marks, undefined).encode(values, BUILT_IN_TYPES));
 
 /** Where those are that are referred to. */
-function homesOf(tree: unknown, marks: Marks, others: ReadonlyMap<number, number>): Map<number, object> {
+function homesOf(tree: unknown, marks: Marks): Map<number, object> {
   const homes = new Map<number, object>();
   const wanted = new Set<number>();
   eachIn(tree, (value) => {
-    if (value instanceof Token)
-      for (const id of value.id < 0 ? value.ids : [value.id]) wanted.add(id).add(others.get(id) ?? id);
+    if (value instanceof Token) for (const id of value.id < 0 ? value.ids : [value.id]) wanted.add(id);
     const id = marks.get(value);
     if (id === undefined) return;
     if (homes.has(id))
@@ -158,7 +156,6 @@ function homesOf(tree: unknown, marks: Marks, others: ReadonlyMap<number, number
     homes.set(id, value);
   });
   for (const id of homes.keys()) if (!wanted.has(id)) homes.delete(id);
-  for (const [other, id] of others) if (homes.has(id)) homes.set(other, homes.get(id)!);
   return homes;
 }
 

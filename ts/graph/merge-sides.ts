@@ -47,12 +47,17 @@ function mergeTrees(
 ): MergedSides | undefined {
   const from = base.spanning();
   const taken = new Set<number>();
-  const [one, other] = [spanningBeside(from, mine, taken), spanningBeside(from, theirs, taken)];
+  const shared = new Set(from.marks.values());
+  const [one, other] = [mine, theirs].map((side) => {
+    const spanning = spanningBeside(from, side, taken);
+    new Pairing(from, spanning).settle();
+    new Pairing(from, spanning).lend();
+    return spanning;
+  }) as [Spanning, Spanning];
   Pairing.anchor(from, [new Pairing(from, one), new Pairing(from, other)]);
   for (const side of [one, other]) {
-    const pairing = new Pairing(from, side);
-    pairing.settle();
-    new Pairing(from, side).adopt();
+    new Pairing(from, side).settle();
+    new Pairing(from, side).adopt(shared);
   }
   const trees: readonly (readonly [tree: Spanning, side: Side])[] = [
     [from, base],
@@ -66,7 +71,7 @@ function mergeTrees(
   );
   if (merging.conflicts.length > 0 || tree === ABSENT) return { value: tree, conflicts: merging.conflicts };
   try {
-    const bytes = wholeBytes({ tree, marks: between.marks }, between.others);
+    const bytes = wholeBytes({ tree, marks: between.marks });
     return { value: valueCodec().decode(bytes, 'value'), conflicts: [] };
   } catch (error) {
     if (error instanceof HoldfastError && error.code === 'ERR_CORRUPT') return undefined;
@@ -76,8 +81,6 @@ function mergeTrees(
 
 class BetweenTrees implements Translation {
   readonly marks: Marks;
-  /** Numbers of what has another one by now. */
-  readonly others: Map<number, number> = new Map();
   private readonly values = new Map<object, unknown>();
   private readonly taken: Set<number>;
 
@@ -118,9 +121,7 @@ class BetweenTrees implements Translation {
     const ids = new Set(sides.map((side) => this.marks.get(side)));
     // Whoever calls it otherwise may have put another object into its place.
     if (before !== undefined && ids.size > 1) ids.delete(before);
-    const [id, ...others] = [...ids].filter((one) => one !== undefined);
-    if (id === undefined) return;
-    this.marks.set(merged, id);
-    for (const other of others) this.others.set(other, id);
+    const [id] = [...ids].filter((one) => one !== undefined);
+    if (id !== undefined) this.marks.set(merged, id);
   }
 }

@@ -58,25 +58,45 @@ export class Pairing {
   names(taken: Set<number>): Map<number, number> {
     const names = new Map<number, number>();
     const used = new Set<number>();
-    for (const isHome of [true, false]) {
-      for (const [target, base] of this.from) {
-        const [now, before] = [idOf(this.target, target), idOf(this.base, base)];
-        if (now === undefined || before === undefined || names.has(now) || used.has(before)) continue;
-        if (isHome && (target instanceof Token || base instanceof Token)) continue;
-        names.set(now, before);
-        used.add(before);
-      }
+    const name = (now: number, before: number): void => {
+      names.set(now, before);
+      used.add(before);
+    };
+    for (const [part, id] of this.target.marks) {
+      const base = this.from.get(part);
+      const before = base === undefined || isReference(base) ? undefined : this.base.marks.get(base);
+      if (before !== undefined) name(id, before);
     }
+    for (const [now, before] of this.movedIds()) if (!names.has(now) && !used.has(before)) name(now, before);
     for (const id of this.base.marks.values()) taken.add(id);
     let next = 0;
     for (const id of this.target.marks.values()) {
       if (names.has(id)) continue;
       while (taken.has(next)) next += 1;
-      const name = taken.has(id) ? next : id;
-      names.set(id, name);
-      taken.add(name);
+      const free = taken.has(id) ? next : id;
+      names.set(id, free);
+      taken.add(free);
     }
     return names;
+  }
+
+  /** Of objects that are where another or nothing was, those that are as the base's that was in one of their places. */
+  private movedIds(): Map<number, number> {
+    const [homes, others] = [homesOf(this.target), homesOf(this.base)];
+    for (const [id, home] of homes) {
+      const base = this.from.get(home);
+      if (base !== undefined && !isReference(base)) homes.delete(id);
+    }
+    const moved = new Map<number, number>();
+    for (const [target, base] of this.from) {
+      const [now, before] = [idOf(this.target, target), idOf(this.base, base)];
+      const home = now === undefined ? undefined : homes.get(now);
+      const other = before === undefined ? undefined : others.get(before);
+      if (home === undefined || other === undefined) continue;
+      homes.delete(now!); // is looked at once
+      if (same(other, home, 0)) moved.set(now!, before!);
+    }
+    return moved;
   }
 
   /**
@@ -129,12 +149,25 @@ export class Pairing {
     }
   }
 
-  /** Calls what is left of the base's objects in one place alone as before. */
-  adopt(): void {
+  /** Calls in the base, too, what the target has begun to share. */
+  lend(): void {
+    for (const [part, id] of this.target.marks) {
+      const base = this.from.get(part);
+      if (base === undefined || isReference(base) || this.base.marks.has(base)) continue;
+      if (kindOf(base) === kindOf(part)) this.base.marks.set(base, id);
+    }
+  }
+
+  /**
+   * Calls in the target, too, what has a number in the base: a number alone is no change. Of what is one of `shared`, which
+   * the base refers to, it may be another object that is there now, if it is not as it was.
+   */
+  adopt(shared: ReadonlySet<number>): void {
     const used = new Set(this.target.marks.values());
     for (const [home, id] of this.base.marks) {
       const now = this.to.get(home);
-      if (now === undefined || isReference(now) || used.has(id) || !this.isKept(home, home, id)) continue;
+      if (now === undefined || isReference(now) || used.has(id) || this.target.marks.has(now)) continue;
+      if (kindOf(now) !== kindOf(home) || (shared.has(id) && !this.isKept(home, home, id))) continue;
       this.target.marks.set(now, id);
     }
   }
