@@ -12,7 +12,6 @@ import { isRenamed } from './values.ts';
 const LEAST_FOR_DIFFER = 48;
 
 const OBJECT: unknown = Object.prototype;
-const hasOwn = Object.prototype.hasOwnProperty;
 
 /** What makes `target` of `base`; undefined where they are the same. */
 export function compare(base: unknown, target: unknown, depth: number): Edit | undefined {
@@ -48,24 +47,26 @@ type Properties = Readonly<Record<string, unknown>>;
 function compareProperties(base: Properties, target: Properties, depth: number): Edit | undefined {
   if (depth >= DEPTH_LIMIT) refuseDepth();
   const keys = Object.keys(base);
-  let at = 0;
+  const others = Object.keys(target);
+  const { length } = keys;
+  if (others.length !== length) return compareKeyed('object', base, target, keys, others, depth);
+  for (let i = 0; i < length; i += 1)
+    if (keys[i] !== others[i]) return compareKeyed('object', base, target, keys, others, depth);
+  // Read by its key, each takes twice as long where objects of many shapes are compared.
+  const baseValues: readonly unknown[] = Object.values(base);
+  const targetValues: readonly unknown[] = Object.values(target);
   let edits: Map<number, Edit> | undefined;
-  for (const key in target) {
-    // In this form the engine makes the check free, and no second list of keys.
-    if (!hasOwn.call(target, key)) continue;
-    if (key !== keys[at]) return compareKeyed('object', base, target, keys, Object.keys(target), depth);
-    const place = at++;
-    const one = base[key];
-    const other = target[key];
+  for (let i = 0; i < length; i += 1) {
+    const one = baseValues[i];
+    const other = targetValues[i];
     if (one === other && one !== 0) continue;
     const edit = compare(one, other, depth + 1);
     if (edit === undefined) continue;
     if (edits === undefined) edits = new Map();
-    edits.set(place, edit);
+    edits.set(i, edit);
   }
-  if (at !== keys.length) return compareKeyed('object', base, target, keys, Object.keys(target), depth);
   if (edits === undefined && !isRenamed(base, target)) return undefined;
-  return sequence('object', base, target, keys, keys, undefined, undefined, edits ?? new Map<number, Edit>());
+  return sequence('object', base, target, keys, others, undefined, undefined, edits ?? new Map<number, Edit>());
 }
 
 function compareBytes(base: object, target: object): Edit {
