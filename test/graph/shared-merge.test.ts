@@ -123,7 +123,7 @@ describe('a merge of graphs', () => {
       {
         merge: (conflict: Loose) => {
           if (conflict.mine instanceof Uint8Array) return encode([1]);
-          expect(diff(base(), base())).toEqual(Uint8Array.of(0)); // a verb within this one
+          expect(diff(base(), { ...base(), ring: 1 }).length).toBeLessThan(20); // a verb within this one
           return [1];
         },
       },

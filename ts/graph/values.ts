@@ -5,12 +5,12 @@ import { Token, type Marks } from '../codec/spanning.ts';
 /** Of the verb that is running: nothing in between waits, and verbs inside each other are given back what they had. */
 let codec: Codec = msgpackCodec;
 
-/** Runs one verb on values that `used` keeps. */
+/** Runs one verb on values that `used` keeps; in a class's own functions another may run within. */
 export function withCodec<T>(used: Codec, run: () => T): T {
   const before = codec;
   codec = used;
   try {
-    return run();
+    return withMarks(undefined, run);
   } finally {
     codec = before;
   }
