@@ -30,7 +30,7 @@ describe('an object in several places of a value', () => {
     expect(() => toJsonPatch(bytes, empty, { bytes: true })).toThrow(refused);
     expect(() => fromJsonPatch(bytes, [], { bytes: true })).toThrow(refused);
     expect(() => toJsonPatch(empty, bytes, { bytes: true })).toThrow(
-      'target.a[0] is in several places of the value, and a JSON Patch tells of trees: take a delta (graph.diff), or put a copy in each place.',
+      'target.a[0] is in several places of the value, and a JSON Patch tells of trees: take a delta (graph.diff), or put a copy in each place',
     );
   });
 

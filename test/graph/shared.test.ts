@@ -189,7 +189,7 @@ describe('a value in which something is in several places', () => {
     const options = { trees: true };
     expect(diff({ a: 1 }, { a: 2 }, options)).toEqual(diff({ a: 1 }, { a: 2 }));
     expect(() => diff({}, { a: [one], b: one }, options)).toThrow(
-      'target.a[0] is in several places of the value, and the option `trees` says that there is no such object: leave it out.',
+      'target.a[0] is in several places of the value, and the option `trees` says that there is no such object: leave it out',
     );
     const ring: Loose = {};
     ring.self = ring;

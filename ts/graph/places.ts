@@ -24,6 +24,6 @@ export function treeBytes(values: readonly unknown[], target: unknown): Uint8Arr
 function refusal(root: unknown, name: string, { ids }: Named, remedy: string): HoldfastError {
   const [shared] = ids!.keys();
   const path: Path = [name, ...(findSteps(root, shared!) ?? [])];
-  const message = `${showPath(path)} is in several places of the value, and ${remedy}.`;
+  const message = `${showPath(path)} is in several places of the value, and ${remedy}`;
   return new HoldfastError('ERR_INVALID', message, { paths: [path] });
 }
