@@ -53,6 +53,15 @@ function twins(value: unknown, copy: unknown, found: Map<unknown, unknown> = new
   return found;
 }
 
+/** Of an object, as of another copy of the value: the first one that is encoded alike. */
+function memberOf(value: ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>, key: unknown): unknown {
+  if (typeof key !== 'object' || key === null || value.has(key)) return key;
+  const bytes = Buffer.from(msgpackCodec.encode(key, 'key'));
+  return [...value.keys()].find(
+    (other) => typeof other === 'object' && bytes.equals(msgpackCodec.encode(other, 'key')),
+  );
+}
+
 /** In place: others may refer to it. */
 function reorder(value: object, order: readonly number[]): void {
   if (Array.isArray(value)) return void value.splice(0, value.length, ...order.map((place) => value[place] as unknown));
@@ -92,7 +101,7 @@ function changeOne(value: unknown, change: Change): unknown {
       else (value as Set<unknown>).add(change.key);
       return value;
     case 'delete':
-      (value as Map<unknown, unknown>).delete(change.key);
+      (value as Map<unknown, unknown>).delete(memberOf(value as Map<unknown, unknown>, change.key));
       return value;
     case 'reorder':
       reorder(value as object, change.order);
