@@ -2,10 +2,11 @@ import { Fault } from '../codec/fault.ts';
 import { msgpackCodec } from '../codec/msgpack.ts';
 import type { Differ } from '../diff/differ.ts';
 import { HoldfastError } from '../errors.ts';
-import { EncodedSide, applyDelta, checkSize, makeDelta } from '../graph/delta.ts';
-import type { Side } from '../graph/delta.ts';
+import { applyDelta, checkSize, makeDelta } from '../graph/delta.ts';
 import { withDiffer } from '../graph/engine.ts';
 import { GRAPH_BINARY } from '../graph/format.ts';
+import { EncodedSide } from '../graph/side.ts';
+import type { Side } from '../graph/side.ts';
 import { withCodec } from '../graph/values.ts';
 import type { AttributeChange } from '../log/body.ts';
 

@@ -4,7 +4,10 @@ import type { Differ } from '../diff/differ.ts';
 import { changesOf } from '../graph/changes.ts';
 import type { Change } from '../graph/changes.ts';
 import { compare } from '../graph/compare.ts';
+import { comparisonOf } from '../graph/comparison.ts';
 import { withDiffer } from '../graph/engine.ts';
+import { changesIn } from '../graph/references.ts';
+import { EncodedSide } from '../graph/side.ts';
 import { withCodec } from '../graph/values.ts';
 import type { Image, Staged } from '../log/image.ts';
 import type { Line } from './line.ts';
@@ -43,26 +46,31 @@ export class Told {
     this.#after = values;
   }
 
-  /**
-   * Each path begins with the attribute's name: of the order of these nothing is told. Values are the caller's. One in
-   * which something was or is in several places is told as a whole.
-   */
+  /** Each path begins with the attribute's name: of the order of these nothing is told. Values are the caller's. */
   changes(): Change[] {
     const [had, has] = [new Set(this.#namesBefore), new Set(this.#namesAfter)];
     const names = [...had].filter((name) => has.has(name)).concat([...has].filter((name) => !had.has(name)));
     const shared = new Set<string>();
     const before = this.#stateOf(this.#namesBefore, (name) => this.#before.get(name), shared);
     const after = this.#stateOf(names, (name) => this.#after.get(name)?.bytes, shared);
-    const wholes: Change[] = [];
-    for (const name of shared) {
-      if (!had.has(name) || !has.has(name)) continue;
-      wholes.push({ op: 'set', path: [name], value: after[name] });
-      before[name] = after[name] = SAME;
-    }
-    const parts = withCodec(this.#codec, () =>
-      withDiffer(this.#differ, () => changesOf(compare(before, after, TOP_DEPTH))),
+    const graphs = [...shared].filter((name) => had.has(name) && has.has(name));
+    for (const name of graphs) before[name] = after[name] = SAME;
+    return withCodec(this.#codec, () =>
+      withDiffer(this.#differ, () => [
+        ...changesOf(compare(before, after, TOP_DEPTH)),
+        ...graphs.flatMap((name) => this.#changesIn(name)),
+      ]),
     );
-    return parts.concat(wholes);
+  }
+
+  /** Of one in which something was or is in several places. */
+  #changesIn(name: string): Change[] {
+    const before = new EncodedSide(this.#before.get(name)!, name);
+    const after = new EncodedSide(this.#after.get(name)!.bytes, name);
+    return changesIn(comparisonOf(before, after)).map((change) => {
+      const path = [name, ...change.path];
+      return change.op === 'reference' ? { ...change, path, to: [name, ...change.to] } : { ...change, path };
+    });
   }
 
   /** Adds to `shared` the names of those in which something is in several places. */
