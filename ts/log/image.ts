@@ -13,6 +13,19 @@ export interface Value {
   readonly high: number;
 }
 
+/** What is left of a value whose bytes an image has let go: what they are told by. */
+export interface Known {
+  readonly bytes: undefined;
+  /** Of the bytes. */
+  readonly length: number;
+  readonly low: number;
+  readonly high: number;
+  /** Undefined: none was made. */
+  readonly signature: Uint8Array | undefined;
+}
+
+const lengthOf = (value: Value | Known): number => (value.bytes ?? value).length;
+
 /** What an image will be once the record that leads to it is in the primary. */
 export interface Staged {
   /** Undefined: names and order stay. */
@@ -34,7 +47,8 @@ export interface Directory {
 const NO_VERSIONS: ReadonlyMap<string, number> = new Map();
 
 /**
- * A session's state as bytes at one position of its log: the base that the next save is compared with.
+ * A session's state as bytes at one position of its log: the base that the next save is compared with. Of a value whose
+ * bytes it has let go it still knows what they add to the digest.
  *
  * The digest sums up mixed 32-bit lanes of each value's XXH3-64 and its name's CRC-32, and of the directory's CRC-32: a
  * save updates it from the changed attributes alone. It finds damage and mistakes, not forgers.
@@ -42,7 +56,8 @@ const NO_VERSIONS: ReadonlyMap<string, number> = new Map();
 export class Image {
   #position: Position = ORIGIN;
   #directory: Directory = { names: [], versions: NO_VERSIONS, bytes: new Uint8Array(0) };
-  #values = new Map<string, Value>();
+  #values = new Map<string, Value | Known>();
+  #isWhole = true;
   /** Another image has this very map. */
   #isShared = false;
   #forks = 0;
@@ -71,8 +86,36 @@ export class Image {
     return this.#forks;
   }
 
-  value(name: string): Value | undefined {
+  /** The bytes of all values are here. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  value(name: string): Value | Known | undefined {
     return this.#values.get(name);
+  }
+
+  /** Whether all that it will be is here as bytes. */
+  isWholeWith({ directory, values }: Pick<Staged, 'directory' | 'values'>): boolean {
+    if (this.#isWhole) return true;
+    const { names } = directory ?? this.#directory;
+    return names.every((name) => values.has(name) || this.#values.get(name)?.bytes !== undefined);
+  }
+
+  /** Keeps of a value no more than `signature` and what it is told by. */
+  letGo(name: string, signature: Uint8Array | undefined): void {
+    const { bytes, low, high } = this.#values.get(name) as Value;
+    this.#own();
+    this.#values.set(name, { bytes: undefined, length: bytes.length, low, high, signature });
+    this.#isWhole = false;
+  }
+
+  /** Has the bytes again that it has let go: those of `whole`, an image of the same state. */
+  regain(whole: Image): void {
+    this.#own();
+    for (const [name, value] of this.#values)
+      if (value.bytes === undefined) this.#values.set(name, whole.#values.get(name) as Value);
+    this.#isWhole = true;
   }
 
   /** The same state, on its own from now on; bytes are shared, and so is the map of them until one of the two changes. */
@@ -81,6 +124,7 @@ export class Image {
     image.#position = this.#position;
     image.#directory = this.#directory;
     image.#values = this.#values;
+    image.#isWhole = this.#isWhole;
     image.#digest = this.#digest;
     image.#byteLength = this.#byteLength;
     image.#isShared = this.#isShared = true;
@@ -99,24 +143,33 @@ export class Image {
     let length = this.#byteLength;
     if (directory !== undefined) {
       length = directory.bytes.length;
-      for (const [, value] of this.#merged(directory, values)) length += value.bytes.length;
+      for (const [, value] of this.#merged(directory, values)) length += lengthOf(value);
     } else
-      for (const [name, value] of values) length += value.bytes.length - (this.#values.get(name)?.bytes.length ?? 0);
+      for (const [name, value] of values) {
+        const old = this.#values.get(name);
+        length += value.bytes.length - (old === undefined ? 0 : lengthOf(old));
+      }
     return length;
   }
 
   accept(staged: Staged, position: Position): void {
+    this.#isWhole = this.isWholeWith(staged);
     if (staged.directory === undefined) {
-      if (this.#isShared) this.#values = new Map(this.#values);
+      this.#own();
       for (const [name, value] of staged.values) this.#values.set(name, value);
     } else {
       this.#values = new Map(this.#merged(staged.directory, staged.values));
       this.#directory = staged.directory;
+      this.#isShared = false;
     }
-    this.#isShared = false;
     this.#byteLength = staged.byteLength;
     this.#digest = staged.digest;
     this.#position = position;
+  }
+
+  #own(): void {
+    if (this.#isShared) this.#values = new Map(this.#values);
+    this.#isShared = false;
   }
 
   #updatedDigest(values: ReadonlyMap<string, Value>): Digest {
@@ -130,12 +183,12 @@ export class Image {
     return { low: low >>> 0, high: high >>> 0 };
   }
 
-  *#merged(directory: Directory, values: ReadonlyMap<string, Value>): Iterable<[string, Value]> {
-    for (const name of directory.names) yield [name, values.get(name) ?? (this.#values.get(name) as Value)];
+  *#merged(directory: Directory, values: ReadonlyMap<string, Value>): Iterable<[string, Value | Known]> {
+    for (const name of directory.names) yield [name, values.get(name) ?? this.#values.get(name)!];
   }
 }
 
-function digestOf(directory: Directory, values: Iterable<[string, Value]>): Digest {
+function digestOf(directory: Directory, values: Iterable<[string, Value | Known]>): Digest {
   const names = crc32(directory.bytes);
   let low = lane(names, 1);
   let high = lane(names, 2);

@@ -15,7 +15,7 @@ import type { AutosaveOptions } from './autosave.ts';
 import { Claims } from './claims.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
-import { classOf, specOf } from './definition.ts';
+import { classOf, keptBaseOf, specOf } from './definition.ts';
 import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.ts';
 import { destroy } from './destroy.ts';
 import { wasRefused } from './endings.ts';
@@ -90,6 +90,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       frozenIn: (name) => specOf(this.#definition, name)?.frozen,
       onSaved: options.onSaved && guarded(options.onSaved),
       saveMode: options.saveMode ?? 'write',
+      keptBase: keptBaseOf(this.#definition, options.base),
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
       leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
       claimNew: (id, given, place) => this.#claims.claimNew(id, given, place),

@@ -3,7 +3,6 @@ import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
 import { checkId } from '../store/arguments.ts';
-import { explainPush } from '../sync/explain.ts';
 import { pushCopy, pushEnd } from '../sync/push.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Pushed } from '../sync/push.ts';
@@ -147,10 +146,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   explain(): Promise<Explanation> {
     return this.#alone(async () => {
       await this.#settled();
-      const tracked = this.#slots.tracked(this.#tracker.tracked(), undefined);
-      const push = explainPush(this.#context.line, this.#replica, tracked, this.#create);
-      const { image } = this.#replica;
-      return explanationOf(push, (name) => this.#tracker.outlook(name, image.value(name)?.bytes));
+      return explanationOf(this.#context.line, this.#replica, this.#tracker, this.#slots, this.#create);
     });
   }
 
@@ -328,6 +324,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     if (unlocked !== undefined) unlocked.follow(last);
     else if (tells) slots.lent(touched);
     else slots.accepted(touched);
+    if (!last) this.#rest();
     if (pushed?.wanted === true) hold.wanted();
     const how = release && pushed !== undefined ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;
@@ -389,7 +386,13 @@ export class Session<S extends object, V extends object = Partial<S>> {
     if (this.#ended) return this.#ending;
     this.#ended = true;
     this.#context.unclosed.unwatch(this.#tracker);
-    return (this.#ending = this.#claimed.end(how, this.#shut() ? slots : undefined));
+    const isSound = this.#shut() && slots !== undefined && this.#rest();
+    return (this.#ending = this.#claimed.end(how, isSound ? slots : undefined));
+  }
+
+  /** Keeps of the bases what is to be kept between saves. False: what is here does not make up the session any more. */
+  #rest(): boolean {
+    return this.#unlocked !== undefined || this.#slots.rest(this.#context);
   }
 }
 

@@ -1,8 +1,10 @@
 import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
 import { Portions } from '../portions/portions.ts';
+import { letGo } from '../sync/base.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
+import type { SessionContext } from './context.ts';
 import { decoded, defaultOf, isNewer } from './decoded.ts';
 import { specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
@@ -62,11 +64,11 @@ export class Slots implements AttributeSlots {
     const slot = this.#slots.get(name);
     if (slot === undefined) return undefined;
     if (!slot.loaded) {
-      const bytes = this.#image.value(name)?.bytes;
+      const saved = slot.provisional ? undefined : this.#image.value(name);
+      if (saved !== undefined && saved.bytes === undefined)
+        throw new Error(`attribute '${name}': neither its value nor its bytes are here`);
       slot.value =
-        slot.provisional || bytes === undefined
-          ? defaultOf(this.#codec, this.#definition, name)
-          : this.#decoded(name, bytes);
+        saved === undefined ? defaultOf(this.#codec, this.#definition, name) : this.#decoded(name, saved.bytes);
       slot.loaded = true;
     }
     return slot.value;
@@ -135,6 +137,22 @@ export class Slots implements AttributeSlots {
       slot.value = undefined;
       this.owner(name).release();
     }
+  }
+
+  /**
+   * After a save or a use: lets go of the bytes that `keptBase` does not keep, of values that are decoded here. False: of
+   * some attribute neither is here any more.
+   */
+  rest({ keptBase, line }: Pick<SessionContext, 'keptBase' | 'line'>): boolean {
+    if (keptBase === undefined) return true;
+    let isThere = true;
+    for (const [name, slot] of this.#slots) {
+      const saved = this.#image.value(name);
+      if (saved === undefined) continue;
+      if (!slot.loaded) isThere &&= saved.bytes !== undefined;
+      else if (letGo(this.#image, name, keptBase(name), line.differ)) this.#portions.get(name)?.forget();
+    }
+    return isThere;
   }
 
   /** A default takes the place of what is deleted, so that reading its attribute gives the declared type again. */

@@ -2,10 +2,12 @@ import { ABSENT } from '../conflict.ts';
 import type { Conflict } from '../conflict.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
+import type { Value } from '../log/image.ts';
 import { showPath } from '../path.ts';
 import { changedOf } from '../sync/compare.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Differencing } from '../sync/differencing.ts';
+import { pull } from '../sync/pull.ts';
 import { isSame, isSameList, merge } from '../sync/merge.ts';
 import type { Base, Edited, MergeRules } from '../sync/merge.ts';
 import type { Pushed } from '../sync/push.ts';
@@ -94,7 +96,11 @@ export class Unlocked {
     const present = names && new Set(names);
     const isThere = (name: string): boolean => present?.has(name) ?? base.bytes(name) !== undefined;
     const changes = new Map<string, Uint8Array | undefined>();
-    for (const { name, target } of changedOf(this.#context.line, tracked, touched.filter(isThere), base.bytes)) {
+    const baseOf = (name: string): Pick<Value, 'bytes'> | undefined => {
+      const bytes = base.bytes(name);
+      return bytes && { bytes };
+    };
+    for (const { name, target } of changedOf(this.#context.line, tracked, touched.filter(isThere), baseOf)) {
       changes.set(name, target);
       tracked.encoded?.(name, target);
     }
@@ -148,8 +154,10 @@ export class Unlocked {
 
   async #claim(existing: boolean): Promise<Claimed> {
     const { replica, place } = this.#looked;
-    const claimed = await this.#context.lock(replica.id, this.#access, existing, place);
+    const { line, lock } = this.#context;
+    const claimed = await lock(replica.id, this.#access, existing, place);
     try {
+      if (!claimed.replica.image.isWhole) await pull(line, claimed.replica); // to merge takes the bytes
       this.#checkLife(claimed.replica, existing);
       return claimed;
     } catch (error) {

@@ -5,7 +5,8 @@ import { compactionDue, weightOf } from '../log/compaction.ts';
 import type { Image, Staged, Value } from '../log/image.ts';
 import type { Token } from '../token.ts';
 import { commit } from './commit.ts';
-import { NOTHING, compare } from './compare.ts';
+import { regain } from './base.ts';
+import { NOTHING, capture, differenceOf, lacksBase, withBases } from './compare.ts';
 import type { Difference, Tracked } from './compare.ts';
 import type { Line } from './line.ts';
 import type { Replica } from './replica.ts';
@@ -36,22 +37,46 @@ export interface Pushed {
 
 /** What a save is made of, before anything is written. */
 export interface Prepared {
-  readonly difference: Difference | undefined;
+  readonly difference: Difference;
   readonly staged: Staged;
   readonly kind: 'delta' | 'snapshot';
   readonly body: Uint8Array;
 }
 
-/** Undefined: nothing differs. Changes nothing but what `tracked` does itself. */
-export function prepare(line: Line, replica: Replica, tracked: Tracked, create: boolean): Prepared | undefined {
+/**
+ * Undefined: nothing differs. What was touched is encoded at once, and no promise given but where bytes must be read that
+ * the image has let go. Changes nothing but what `tracked` does itself.
+ */
+export function prepare(
+  line: Line,
+  replica: Replica,
+  tracked: Tracked,
+  create: boolean,
+): Prepared | undefined | Promise<Prepared> {
   const { image } = replica;
-  const difference = compare(line, image, tracked);
-  if (difference === undefined && (replica.exists || !create)) return undefined;
-  const { directory, directoryDelta, changes, values } = difference ?? NOTHING;
-  const staged = image.stage(directory, values);
+  const captured = capture(line, image, tracked);
+  if (captured === undefined) return replica.exists || !create ? undefined : staged(line, replica, NOTHING);
+  if (lacksBase(captured))
+    return regain(line, replica).then(() => {
+      // The session's values may be others by now: nothing is told of these.
+      return staged(line, replica, differenceOf(line, image, withBases(captured, image)));
+    });
+  const difference = differenceOf(line, image, captured);
+  for (const [name, { bytes }] of difference.values) tracked.encoded?.(name, bytes);
+  return staged(line, replica, difference);
+}
+
+function staged(line: Line, replica: Replica, difference: Difference): Prepared | Promise<Prepared> {
+  const { image } = replica;
+  const { directory, directoryDelta, changes, values } = difference;
+  const staging = image.stage(directory, values);
   const delta = encodeDeltaBody(directory ?? image.directory, directoryDelta, changes);
-  const kind = !replica.exists || compactionDue(replica, weightOf(delta.length)) ? 'snapshot' : 'delta';
-  return { difference, staged, kind, body: kind === 'delta' ? delta : encodeSnapshotBody(image, staged) };
+  const asDelta: Prepared = { difference, staged: staging, kind: 'delta', body: delta };
+  const asSnapshot = (): Prepared => ({ ...asDelta, kind: 'snapshot', body: encodeSnapshotBody(image, staging) });
+  if (replica.exists && !compactionDue(replica, weightOf(delta.length))) return asDelta;
+  if (image.isWholeWith(staging)) return asSnapshot();
+  // Where the session has gone on without us the append is refused, whatever it is.
+  return regain(line, replica).then((isHere) => (isHere ? asSnapshot() : asDelta));
 }
 
 /**
@@ -66,7 +91,8 @@ export async function push(
   tracked: Tracked,
   options: PushOptions,
 ): Promise<Pushed | undefined> {
-  const prepared = prepare(line, replica, tracked, options.create);
+  const preparing = prepare(line, replica, tracked, options.create);
+  const prepared = preparing instanceof Promise ? await preparing : preparing;
   if (prepared === undefined) return undefined;
   const { staged, kind, body } = prepared;
   const { image } = replica;
@@ -93,6 +119,7 @@ function changedBy(image: Image, { directory, values }: Staged): string[] {
 
 /** Saves the state of `from` as the first revision of `to`; expiry and age move along. */
 export async function pushCopy(line: Line, from: Replica, to: Replica, token: Token): Promise<void> {
+  if (!from.image.isWhole && !(await regain(line, from))) throw goneOn(from.id);
   const { directory } = from.image;
   const values = new Map(directory.names.map((name) => [name, from.image.value(name) as Value]));
   const staged = to.image.stage(directory, values);
@@ -130,6 +157,14 @@ export async function pushEnd(
   const more = { expiry: { idleMs: keptMs } };
   const written = write(line, replica, { ...content, digest: { low: 0, high: 0 } }, token, 'release', more);
   await commit(line, replica, { ...written, after: movedTo }, undefined);
+}
+
+function goneOn(id: string): HoldfastError {
+  return new HoldfastError(
+    'ERR_CONFLICT',
+    `session '${shortId(id)}' has been saved or ended by another; nothing was written: open it again and retry`,
+    { session: id, outcome: 'none' },
+  );
 }
 
 function tooLarge(line: Line, id: string, bytes: number): HoldfastError {
