@@ -65,6 +65,7 @@ const failed = (promise: Promise<unknown>): Promise<HoldfastError> =>
     (error: HoldfastError) => error,
   );
 
+// docs/protocol.md: Bases that are not kept
 describe('what is kept of a base between saves', () => {
   it.each<[KeptBase, number[]]>([
     ['bytes', [0, 0, 0, 0]],

@@ -4,8 +4,8 @@ import { encodeRecord } from '../log/record.ts';
 import type { Path } from '../path.ts';
 import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
-import { prepare } from './push.ts';
-import type { Prepared } from './push.ts';
+import { prepare } from './prepared.ts';
+import type { Prepared } from './prepared.ts';
 import type { Replica } from './replica.ts';
 import { Told } from './told.ts';
 
