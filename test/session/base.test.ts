@@ -157,14 +157,19 @@ describe('the memory of a base', () => {
     let sessions: Sessions | undefined = sessionsIn(store, base, { limitBytes: 1 << 24 });
     const rows = rowsOf(14_000);
     let bytes = 0;
+    const others = sessionsIn(store, 'bytes');
     for (let i = 0; i < 8; i += 1) {
-      const session = await sessions.open(`s${i}`, { create: true });
-      session.state.doc = structuredClone(rows);
-      await session.save();
-      session.state.doc[77]!.text = 'edited';
-      await session.saveAndClose();
+      const id = `s${i}`;
+      if (i % 2 === 0) await others.scope(id, (state) => void (state.doc = structuredClone(rows)), { create: true });
+      const session = await sessions.open(id, { create: { doc: rows } });
+      for (const index of [77, 7777]) {
+        session.state.doc[index]!.text = 'edited';
+        await session.save();
+      }
+      await session.close();
       bytes += session.byteLength;
     }
+    await others.close();
     expect(bytes).toBeGreaterThan(8e6);
     const kept = await bytesKept();
     await sessions.close();

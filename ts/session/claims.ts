@@ -295,8 +295,8 @@ export class Claims {
   async #pull(kept: Kept, { granted }: Hold): Promise<void> {
     const { replica } = kept;
     // The request may have gone out for another waiter, whose copy was at another revision.
-    const fits = granted && (isHere(kept) ? samePosition(granted.since, replica.head) : granted.tail.whole);
-    const pulled = await pull(this.#line, replica, fits === true ? granted.tail : undefined);
+    const fits = granted !== undefined && isHere(kept) && samePosition(granted.since, replica.head);
+    const pulled = await pull(this.#line, replica, fits || granted?.tail.whole === true ? granted?.tail : undefined);
     if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
   }
 

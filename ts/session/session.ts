@@ -392,7 +392,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** Keeps of the bases what is to be kept between saves. False: what is here does not make up the session any more. */
   #rest(): boolean {
-    return this.#unlocked !== undefined || this.#slots.rest(this.#context);
+    return this.#unlocked !== undefined || this.#slots.rest(this.#context.line.differ);
   }
 }
 

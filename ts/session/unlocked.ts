@@ -4,10 +4,10 @@ import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import type { Value } from '../log/image.ts';
 import { showPath } from '../path.ts';
+import { makeWhole } from '../sync/base.ts';
 import { changedOf } from '../sync/compare.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Differencing } from '../sync/differencing.ts';
-import { pull } from '../sync/pull.ts';
 import { isSame, isSameList, merge } from '../sync/merge.ts';
 import type { Base, Edited, MergeRules } from '../sync/merge.ts';
 import type { Pushed } from '../sync/push.ts';
@@ -157,7 +157,7 @@ export class Unlocked {
     const { line, lock } = this.#context;
     const claimed = await lock(replica.id, this.#access, existing, place);
     try {
-      if (!claimed.replica.image.isWhole) await pull(line, claimed.replica); // to merge takes the bytes
+      await makeWhole(line, claimed.replica); // to merge takes the bytes
       this.#checkLife(claimed.replica, existing);
       return claimed;
     } catch (error) {
@@ -168,8 +168,9 @@ export class Unlocked {
 
   /** `isSound`: this process's copy is what the primary has. */
   async giveBack(claimed: Claimed, how: EndOfHold, isSound: boolean): Promise<void> {
-    const { line, definition } = this.#context;
-    await claimed.end(how, isSound ? new Slots(claimed.replica.image, line.codec, definition) : undefined);
+    const { line, definition, keptBase } = this.#context;
+    const slots = isSound ? new Slots(claimed.replica.image, line.codec, definition, { keptBase }) : undefined;
+    await claimed.end(how, slots);
   }
 
   /** What began anew under the id is another session than this one. */

@@ -1,5 +1,5 @@
 import type { Differ } from '../diff/differ.ts';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, shortId } from '../errors.ts';
 import type { Image } from '../log/image.ts';
 import { SMALL_BYTES } from '../log/owned.ts';
 import { corrupt, sameDigest } from '../log/record.ts';
@@ -48,4 +48,14 @@ export async function regain(line: Line, replica: Replica): Promise<boolean> {
   }
   image.regain(read.image);
   return true;
+}
+
+/** The same of all that is to be there. `ERR_CONFLICT` where the session has gone on. */
+export async function makeWhole(line: Line, replica: Replica): Promise<void> {
+  if (replica.image.isWhole || (await regain(line, replica))) return;
+  throw new HoldfastError(
+    'ERR_CONFLICT',
+    `session '${shortId(replica.id)}' has been saved or ended by another; nothing was written: open it again and retry`,
+    { session: replica.id, outcome: 'none' },
+  );
 }

@@ -4,7 +4,7 @@ import type { Alias } from '../log/body.ts';
 import type { Image, Staged, Value } from '../log/image.ts';
 import type { Token } from '../token.ts';
 import { commit } from './commit.ts';
-import { regain } from './base.ts';
+import { makeWhole } from './base.ts';
 import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
 import { prepare } from './prepared.ts';
@@ -74,7 +74,7 @@ function changedBy(image: Image, { directory, values }: Staged): string[] {
 
 /** Saves the state of `from` as the first revision of `to`; expiry and age move along. */
 export async function pushCopy(line: Line, from: Replica, to: Replica, token: Token): Promise<void> {
-  if (!from.image.isWhole && !(await regain(line, from))) throw goneOn(from.id);
+  await makeWhole(line, from);
   const { directory } = from.image;
   const values = new Map(directory.names.map((name) => [name, from.image.value(name) as Value]));
   const staged = to.image.stage(directory, values);
@@ -112,14 +112,6 @@ export async function pushEnd(
   const more = { expiry: { idleMs: keptMs } };
   const written = write(line, replica, { ...content, digest: { low: 0, high: 0 } }, token, 'release', more);
   await commit(line, replica, { ...written, after: movedTo }, undefined);
-}
-
-function goneOn(id: string): HoldfastError {
-  return new HoldfastError(
-    'ERR_CONFLICT',
-    `session '${shortId(id)}' has been saved or ended by another; nothing was written: open it again and retry`,
-    { session: id, outcome: 'none' },
-  );
 }
 
 function tooLarge(line: Line, id: string, bytes: number): HoldfastError {
