@@ -209,7 +209,7 @@ class World {
     const found = await outcome(run);
     this.#fate = 'well';
     while (this.#doubts > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    return found;
+    return fateOf === 'repeated' ? fateOf : found; // a machine that is busy may not have offered it again in time
   }
 
   /** One session saves several times: the second may fail, and what it was to save goes with the third. */
