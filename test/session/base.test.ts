@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../ts/errors.ts';
 import type { HoldfastEvent } from '../../ts/observe.ts';
-import { defineSession, mutable } from '../../ts/session/definition.ts';
+import { defineSession, immutable, mutable } from '../../ts/session/definition.ts';
 import type { RepositoryOptions } from '../../ts/session/options.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';
@@ -281,6 +281,27 @@ describe.each(LET_GO)('a session of which no bytes are kept (%s)', (base) => {
     const part = { op: 'set', path: ['doc', 2, 'text'], value: 'two' };
     expect(saved.changes()).toEqual([base === 'store' ? part : whole]);
     await session.close();
+    await sessions.close();
+  });
+
+  it('tells of what has changed whatever it has become, and keeps what is set once', async () => {
+    const { store, calls } = counted();
+    const loose = defineSession({ any: mutable<unknown>(() => 0), fixed: immutable<Row[]>() });
+    const sessions = new SessionRepository({ store, definition: loose, base });
+    const fixed = rowsOf(40);
+    const { id } = await sessions
+      .create({ any: rowsOf(40), fixed })
+      .then(async (made) => (await made.saveAndClose(), made));
+    await sessions.scope(id, (state) => [state.any, state.fixed]); // decoded, and let go of
+    const session = await sessions.open(id);
+    session.state.any = true;
+    calls.length = 0;
+    expect((await session.save()).changes()).toEqual([{ op: 'set', path: ['any'], value: true }]);
+    delete session.state.any;
+    expect((await session.save()).changes()).toEqual([{ op: 'unset', path: ['any'] }]);
+    await session.close();
+    expect(await sessions.scope(id, (state) => [state.any, state.fixed])).toEqual([0, fixed]);
+    expect(calls).toEqual(base === 'store' ? ['read', 'append', 'append'] : ['append', 'append']);
     await sessions.close();
   });
 
