@@ -68,7 +68,13 @@ type Edit = readonly [edit: number, a: number, b: number];
 type Fate = 'well' | 'refused' | 'repeated' | 'doubtful';
 type Step =
   | { readonly is: 'scope'; readonly edits: readonly Edit[]; readonly fate: Fate; readonly throws: boolean }
-  | { readonly is: 'saves'; readonly edits: readonly Edit[]; readonly fate: Fate; readonly explained: boolean }
+  | {
+      readonly is: 'saves';
+      readonly edits: readonly Edit[];
+      readonly fate: Fate;
+      readonly explained: boolean;
+      readonly during: boolean;
+    }
   | { readonly is: 'beside'; readonly edits: readonly Edit[]; readonly others: readonly Edit[] }
   | { readonly is: 'robbed'; readonly edits: readonly Edit[]; readonly others: readonly Edit[] }
   | { readonly is: 'renamed'; readonly edits: readonly Edit[] }
@@ -93,7 +99,13 @@ const step: fc.Arbitrary<Step & { readonly who: number }> = fc
       },
       {
         weight: 4,
-        arbitrary: fc.record({ is: fc.constant('saves' as const), edits, fate, explained: fc.boolean() }),
+        arbitrary: fc.record({
+          is: fc.constant('saves' as const),
+          edits,
+          fate,
+          explained: fc.boolean(),
+          during: fc.boolean(),
+        }),
       },
       { weight: 2, arbitrary: fc.record({ is: fc.constant('beside' as const), edits, others: edits }) },
       { weight: 1, arbitrary: fc.record({ is: fc.constant('robbed' as const), edits, others: edits }) },
@@ -212,11 +224,15 @@ class World {
     return fateOf === 'repeated' ? fateOf : found; // a machine that is busy may not have offered it again in time
   }
 
-  /** One session saves several times: the second may fail, and what it was to save goes with the third. */
+  /** One session saves several times, and is written into meanwhile: the second may fail, and what it was to save goes with the third. */
   async #saves(sessions: Sessions, one: Step & { readonly is: 'saves' }): Promise<unknown> {
     const session = await sessions.open(this.#id, { timeoutMs: 2000 });
     const found: unknown[] = [];
-    const save = async (): Promise<unknown> => (await session.save()).changed;
+    const save = async (): Promise<unknown> => {
+      const saving = session.save();
+      if (one.during) edit(session.state, one.edits);
+      return (await saving).changed;
+    };
     for (const fateOf of ['well', one.fate, 'well'] as const) {
       edit(session.state, one.edits);
       if (one.explained) found.push((await session.explain()).attributes.map(({ name }) => name).toSorted());
