@@ -353,6 +353,36 @@ describe('a base that is in the store alone', () => {
     await sessions.close();
   });
 
+  it('and is being read lets what is written meanwhile go with the next save', async () => {
+    const store = new MemoryStore();
+    const both = defineSession({
+      doc: mutable<Row[]>(() => [], { base: 'store' }),
+      other: mutable<Row[]>(() => []),
+      note: mutable<string>(() => ''),
+    });
+    const sessions = new SessionRepository({ store, definition: both });
+    await begun(sessions);
+    const session = await sessions.open('s');
+    session.state.doc[1]!.text = session.state.other[1]!.text = 'first';
+    await session.save();
+    session.state.doc[1]!.text = session.state.other[1]!.text = 'second';
+    const saving = session.save();
+    session.state.other = rowsOf(3);
+    session.state.doc[2]!.text = 'meanwhile';
+    expect((await saving).changed).toEqual(['doc', 'other']);
+    const between = (await sessions.read('s'))!;
+    expect([between.doc[1]!.text, between.doc[2]!.text === 'meanwhile', between.other[1]!.text]).toEqual([
+      'second',
+      false,
+      'second',
+    ]);
+    expect((await session.save()).changed).toEqual(['doc', 'other']);
+    const { doc, other } = (await sessions.read('s'))!;
+    expect([doc[2]!.text, other.length]).toEqual(['meanwhile', 3]);
+    await session.close();
+    await sessions.close();
+  });
+
   it('and is damaged there is said, and put back from a backup', async () => {
     const trouble = { damaged: false };
     const store = through(new MemoryStore(), {
