@@ -1,11 +1,11 @@
 import type { Path } from '../path.ts';
+import type { Tracked } from '../sync/compare.ts';
 import { explainPush } from '../sync/explain.ts';
 import type { AttributePush, PushExplanation } from '../sync/explain.ts';
 import type { Line } from '../sync/line.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Outlook } from '../tracking/outlook.ts';
 import type { Tracker } from '../tracking/tracker.ts';
-import type { Slots } from './slots.ts';
 
 /** What the next save would send, and why it is as much. */
 export interface Explanation extends Omit<PushExplanation, 'attributes'> {
@@ -42,14 +42,13 @@ export async function explanationOf(
   line: Line,
   replica: Replica,
   tracker: Tracker,
-  slots: Slots,
+  tracked: Tracked,
   create: boolean,
 ): Promise<Explanation> {
-  const names = tracker.tracked();
-  const outlooks = new Map(names.map((name) => [name, outlookOn(tracker, replica, name)]));
+  const outlooks = new Map(tracked.touched.map((name) => [name, outlookOn(tracker, replica, name)]));
   // Bytes that are read again to be compared are not to stay.
   const from = replica.image.isWhole ? replica : replica.fork();
-  const push = await explainPush(line, from, slots.tracked(names, undefined), create);
+  const push = await explainPush(line, from, tracked, create);
   const attributes = [...push.attributes].map(([name, attribute]): AttributeExplanation => {
     const { written, paths, places, way, why: whyWhole } = outlooks.get(name) ?? UNSEEN;
     return { name, written, paths, places, way, whyWhole, ...attribute };

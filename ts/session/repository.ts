@@ -365,7 +365,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   #session(claimed: Claimed, create: boolean, access: Access): Session<S, V> {
     const kept = create || !claimed.locked ? undefined : this.#claims.takeSlots(claimed.replica);
     const fixed = access.mode === 'read' ? READ_ONLY : undefined;
-    const terms = { begins: create, fixed, keptBase: this.#context.keptBase };
+    const terms = { begins: create, fixed, keptBase: claimed.locked ? this.#context.keptBase : undefined };
     const slots = kept ?? new Slots(claimed.replica.image, this.#line.codec, this.#definition, terms);
     return new Session<S, V>(this.#context, { claimed, slots, create, access });
   }

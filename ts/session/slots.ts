@@ -4,6 +4,7 @@ import type { Image } from '../log/image.ts';
 import { Portions, UNKEPT } from '../portions/portions.ts';
 import { letGo } from '../sync/base.ts';
 import type { Tracked } from '../sync/compare.ts';
+import type { Owner } from '../tracking/attribute-terms.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
 import type { SessionContext } from './context.ts';
 import { decoded, defaultOf, isNewer } from './decoded.ts';
@@ -42,7 +43,7 @@ export class Slots implements AttributeSlots {
 
   /**
    * `begins`: of a session that is just created; its immutable attributes are absent until they are given. `fixed`: why
-   * none can be changed. `keptBase`: see `SessionContext`.
+   * none can be changed. `keptBase`: see `SessionContext`; undefined also where the bytes are needed to merge.
    */
   constructor(
     image: Image,
@@ -85,9 +86,8 @@ export class Slots implements AttributeSlots {
 
   #decoded(name: string, bytes: Uint8Array): unknown {
     const from = this.#storedVersion(name);
-    const value = decoded(this.#codec, this.#definition, name, bytes, from, this.owner(name));
-    const { migrate, version = 0 } = specOf(this.#definition, name) ?? {};
-    if (migrate === undefined || from >= version) this.owner(name).settle(bytes, value);
+    const { value, asStored } = decoded(this.#codec, this.#definition, name, bytes, from, this.owner(name));
+    if (asStored) this.owner(name).settle(bytes, value);
     return value;
   }
 
@@ -127,6 +127,15 @@ export class Slots implements AttributeSlots {
     const isKept = this.#keptBase === undefined || this.#keptBase(name) === 'bytes';
     this.#portions.set(name, (portions = new Portions(this.#codec.types, isKept ? undefined : UNKEPT)));
     return portions;
+  }
+
+  gone(name: string): void {
+    this.#portions.delete(name);
+    this.#deleted.delete(name);
+  }
+
+  takeBack(name: string, owner: Owner): void {
+    if (owner instanceof Portions) this.#portions.set(name, owner);
   }
 
   /** The attribute's value is encoded as `bytes`, which the image is to have. */
