@@ -10,7 +10,7 @@ import { MemoryStore, SessionRepository, defineSession, mutable } from '../dist/
 import { KEPT_BASES } from '../dist/sync/base.js';
 
 const { values: flags } = parseArgs({
-  options: { sessions: { type: 'string', default: '8' }, steps: { type: 'string', default: '200' } },
+  options: { sessions: { type: 'string', default: '8' }, steps: { type: 'string', default: '400' } },
 });
 const sessions = Number(flags.sessions);
 const steps = Number(flags.steps);
