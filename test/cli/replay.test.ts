@@ -130,6 +130,8 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     ['--differ', 'off'],
     ['--differ', 'graph', '--save-mode', 'mutable-access'],
     ['--differ', 'binary', '--save-mode', 'all'],
+    ['--base', 'signature', '--explain'],
+    ['--base', 'store', '--backups', '1', '--explain'],
     ['--engine', 'js'],
     ['--group', '7', '--processes', '3'],
     ['--max-steps', '31', '--group', '4'],

@@ -1,5 +1,6 @@
 import type { SessionImage } from '../store/store.ts';
 import type { Engine } from '../diff/differ.ts';
+import type { KeptBase } from '../sync/base.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import type { Explained } from './explained.ts';
@@ -17,6 +18,7 @@ export interface WorkerSetup {
   readonly header: TraceHeader;
   readonly lock: 'lazy' | 'access';
   readonly differ: Differencing;
+  readonly base: KeptBase;
   readonly saveMode: SaveMode;
   /** Turns are explained, but for those that begin a session. */
   readonly explain: boolean;

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Engine } from '../diff/differ.ts';
 import { parseAddress } from '../store/open.ts';
+import { KEPT_BASES } from '../sync/base.ts';
+import type { KeptBase } from '../sync/base.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { SaveMode } from '../tracking/classes.ts';
@@ -17,6 +19,7 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
   --backups N           backups fed by every save (0)
   --lock lazy|access    when a lock is given back: when another wants it, or after each use (lazy)
   --differ auto|binary|graph|off  how changed attributes travel: as deltas between bytes or between parts, or whole (auto)
+  --base bytes|signature|store  what is kept of an attribute between saves: its bytes, the hashes of its chunks, or nothing (bytes)
   --save-mode MODE      what a save compares: write, mutable-access, access or all, as the option saveMode (write)
   --explain             tell of the ten largest steps what was sent and why; takes longer
   --engine native|js    implementation of the differ (native where it is built)
@@ -41,6 +44,7 @@ export interface ReplayOptions {
   readonly backups: number;
   readonly lock: 'lazy' | 'access';
   readonly differ: Differencing;
+  readonly base: KeptBase;
   readonly saveMode: SaveMode;
   readonly explain: boolean;
   readonly engine: Engine | undefined;
@@ -93,6 +97,7 @@ export function parseCommand(args: readonly string[]): Command {
     backups: count('backups', values.backups, 0, 16) ?? 0,
     lock: oneOf('lock', values.lock, ['lazy', 'access']) ?? 'lazy',
     differ: oneOf('differ', values.differ, DIFFERENCING) ?? 'auto',
+    base: oneOf('base', values.base, KEPT_BASES) ?? 'bytes',
     saveMode: oneOf('save-mode', values['save-mode'], ['write', 'mutable-access', 'access', 'all']) ?? 'write',
     explain: values.explain === true,
     engine: oneOf('engine', values.engine, ['native', 'js']),
@@ -156,7 +161,7 @@ function asUsage<T>(run: () => T): T {
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const known = {
-  store: text, dir: text, record: text, history: text, processes: text, backups: text, lock: text, differ: text, engine: text, group: text,
+  store: text, dir: text, record: text, history: text, processes: text, backups: text, lock: text, differ: text, base: text, engine: text, group: text,
   'max-steps': text, 'save-mode': text, explain: flag, json: flag, help: { ...flag, short: 'h' }, version: flag,
 } as const; // prettier-ignore
 

@@ -122,9 +122,9 @@ class Run {
   }
 
   begin(places: Places, histories: string | undefined): Promise<string> {
-    const { lock, differ, saveMode, explain, engine, processes } = this.#options;
+    const { lock, differ, base, saveMode, explain, engine, processes } = this.#options;
     const reportEvery = processes === 1 ? REPORT_EVERY : 1;
-    const setup = { places, header: this.#header, lock, differ, saveMode, explain, engine, reportEvery };
+    const setup = { places, header: this.#header, lock, differ, base, saveMode, explain, engine, reportEvery };
     return this.crew.begin(setup, histories);
   }
 

@@ -14,7 +14,7 @@ import { Replica } from '../sync/replica.ts';
 import type { Token } from '../token.ts';
 import type { Claimed, Terms } from './claimed.ts';
 import { heldHere } from './endings.ts';
-import { KeptSessions } from './kept.ts';
+import { KeptSessions, isHere } from './kept.ts';
 import type { Kept } from './kept.ts';
 import { isPossible } from './ids.ts';
 import { Looks, MOST_ALIASES, unlocked } from './looks.ts';
@@ -229,7 +229,8 @@ export class Claims {
     let hold: Hold;
     try {
       const head = headAlone ? await this.#headOf(id) : undefined;
-      const here = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
+      const isNew = (): boolean => (existing && !kept.replica.exists) || !isHere(kept);
+      const here = (): Position => (isNew() ? ORIGIN : kept.replica.head);
       const since = (): Position => (head?.state === 'live' ? head.position : here());
       hold = await this.#locks.acquire(id, since, options, existing, underWay);
     } catch (error) {
@@ -294,8 +295,8 @@ export class Claims {
   async #pull(kept: Kept, { granted }: Hold): Promise<void> {
     const { replica } = kept;
     // The request may have gone out for another waiter, whose copy was at another revision.
-    const fits = granted !== undefined && samePosition(granted.since, replica.head);
-    const pulled = await pull(this.#line, replica, fits ? granted.tail : undefined);
+    const fits = granted !== undefined && isHere(kept) && samePosition(granted.since, replica.head);
+    const pulled = await pull(this.#line, replica, fits || granted?.tail.whole === true ? granted?.tail : undefined);
     if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
   }
 

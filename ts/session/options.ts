@@ -5,6 +5,7 @@ import type { Entropy } from '../entropy.ts';
 import type { LockOptions } from '../lock/member-lock.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { Store } from '../store/store.ts';
+import type { KeptBase } from '../sync/base.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import type { SaveMode } from '../tracking/classes.ts';
@@ -35,6 +36,12 @@ export interface RepositoryOptions<S extends object, V extends object> {
    * whole. Default `auto`.
    */
   readonly differencing?: Differencing | undefined;
+  /**
+   * What is kept of an attribute's bytes between saves beside its decoded value, where it does not say so itself.
+   * `bytes`: all of them; `signature`: the hashes of their chunks, 2.4 %; `store`: nothing, they are read again where a
+   * save needs them. Default `bytes`.
+   */
+  readonly base?: KeptBase | undefined;
   /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
   readonly engine?: Engine | undefined;
   /**

@@ -16,7 +16,7 @@ import type { AutosaveOptions } from './autosave.ts';
 import { Claims } from './claims.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
-import { classOf, specOf } from './definition.ts';
+import { classOf, keptBaseOf, specOf } from './definition.ts';
 import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.ts';
 import { destroy } from './destroy.ts';
 import { Documents } from './documents.ts';
@@ -101,6 +101,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       frozenIn: (name) => specOf(this.definition, name)?.frozen,
       onSaved: options.onSaved && guarded(options.onSaved),
       saveMode: options.saveMode ?? 'write',
+      keptBase: keptBaseOf(this.definition, options.base),
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
       leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
       claimNew: (id, given, place) => this.#claims.claimNew(id, given, place),
@@ -381,8 +382,8 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   #session(claimed: Claimed, create: boolean, access: Access): Session<S, V> {
     const kept = create || !claimed.locked ? undefined : this.#claims.takeSlots(claimed.replica);
     const fixed = access.mode === 'read' ? READ_ONLY : undefined;
-    const slots =
-      kept ?? new Slots(claimed.replica.image, this.#line.codec, this.definition, { begins: create, fixed });
+    const terms = { begins: create, fixed, keptBase: claimed.locked ? this.#context.keptBase : undefined };
+    const slots = kept ?? new Slots(claimed.replica.image, this.#line.codec, this.definition, terms);
     return new Session<S, V>(this.#context, { claimed, slots, create, access });
   }
 }

@@ -21,6 +21,7 @@ import {
 import type { Rule, Rules } from '../options.ts';
 import { samePlace } from '../store/place.ts';
 import type { Store } from '../store/store.ts';
+import { KEPT_BASES } from '../sync/base.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
 import type { AnyUse, RepositoryOptions } from './options.ts';
 
@@ -82,6 +83,7 @@ export const REPOSITORY_RULES: Rules = {
   saveMode: oneOf('write', 'mutable-access', 'access', 'all'),
   onSaved: func,
   differencing: oneOf(...DIFFERENCING),
+  base: oneOf(...KEPT_BASES),
   engine: oneOf('native', 'js'),
   compress: oneOf('auto', 'off'),
   ttlMs: positive,

@@ -3,7 +3,6 @@ import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
 import { checkId } from '../store/arguments.ts';
-import { explainPush } from '../sync/explain.ts';
 import { pushCopy, pushEnd } from '../sync/push.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Pushed } from '../sync/push.ts';
@@ -150,9 +149,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       await this.#settled();
       const tracked = this.#slots.tracked(this.#tracker.tracked(), undefined);
       const sent = this.#unlocked?.outlook(tracked) ?? tracked;
-      const push = explainPush(this.#context.line, this.#replica, sent, this.#create);
-      const { image } = this.#replica;
-      return explanationOf(push, (name) => this.#tracker.outlook(name, image.value(name)?.bytes));
+      return explanationOf(this.#context.line, this.#replica, this.#tracker, sent, this.#create);
     });
   }
 
@@ -325,6 +322,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     if (unlocked !== undefined) unlocked.follow(last);
     else if (tells) slots.lent(touched);
     else slots.accepted(touched);
+    if (!last) slots.rest(this.#context.line.differ);
     if (pushed?.wanted === true) hold.wanted();
     const how = release && pushed !== undefined ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;
@@ -387,7 +385,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
     if (this.#ended) return this.#ending;
     this.#ended = true;
     this.#context.unclosed.unwatch(this.#tracker);
-    return (this.#ending = this.#claimed.end(how, this.#shut() ? slots : undefined));
+    const isSound = this.#shut() && slots?.rest(this.#context.line.differ) === true;
+    return (this.#ending = this.#claimed.end(how, isSound ? slots : undefined));
   }
 }
 

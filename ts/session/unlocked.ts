@@ -1,4 +1,5 @@
 import { HoldfastError, shortId } from '../errors.ts';
+import type { Value } from '../log/image.ts';
 import { changedOf } from '../sync/compare.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Differencing } from '../sync/differencing.ts';
@@ -90,7 +91,11 @@ export class Unlocked {
     const present = names && new Set(names);
     const isThere = (name: string): boolean => present?.has(name) ?? base.bytes(name) !== undefined;
     const changes = new Map<string, Uint8Array | undefined>();
-    for (const { name, target } of changedOf(this.#context.line, tracked, touched.filter(isThere), base.bytes)) {
+    const baseOf = (name: string): Pick<Value, 'bytes'> | undefined => {
+      const bytes = base.bytes(name);
+      return bytes && { bytes };
+    };
+    for (const { name, target } of changedOf(this.#context.line, tracked, touched.filter(isThere), baseOf)) {
       changes.set(name, target);
       tracked.encoded?.(name, target);
     }

@@ -1,15 +1,15 @@
 import { HoldfastError, shortId } from '../errors.ts';
-import { encodeAliasBody, encodeDeltaBody, encodeSnapshotBody } from '../log/body.ts';
+import { encodeAliasBody, encodeSnapshotBody } from '../log/body.ts';
 import type { Alias } from '../log/body.ts';
-import { compactionDue, weightOf } from '../log/compaction.ts';
 import type { Image, Staged, Value } from '../log/image.ts';
 import { ORIGIN } from '../position.ts';
 import type { Append } from '../store/store.ts';
 import type { Token } from '../token.ts';
 import { commit } from './commit.ts';
-import { NOTHING, compare } from './compare.ts';
-import type { Difference, Tracked } from './compare.ts';
+import { makeWhole } from './base.ts';
+import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
+import { prepare } from './prepared.ts';
 import type { Replica } from './replica.ts';
 import { Told } from './told.ts';
 import { write } from './written.ts';
@@ -38,26 +38,6 @@ export interface Pushed {
   readonly told: Told | undefined;
 }
 
-/** What a save is made of, before anything is written. */
-export interface Prepared {
-  readonly difference: Difference | undefined;
-  readonly staged: Staged;
-  readonly kind: 'delta' | 'snapshot';
-  readonly body: Uint8Array;
-}
-
-/** Undefined: nothing differs. Changes nothing but what `tracked` does itself. */
-export function prepare(line: Line, replica: Replica, tracked: Tracked, create: boolean): Prepared | undefined {
-  const { image } = replica;
-  const difference = compare(line, image, tracked);
-  if (difference === undefined && (replica.exists || !create)) return undefined;
-  const { directory, directoryDelta, changes, values } = difference ?? NOTHING;
-  const staged = image.stage(directory, values);
-  const delta = encodeDeltaBody(directory ?? image.directory, directoryDelta, changes);
-  const kind = !replica.exists || compactionDue(replica, weightOf(delta.length)) ? 'snapshot' : 'delta';
-  return { difference, staged, kind, body: kind === 'delta' ? delta : encodeSnapshotBody(image, staged) };
-}
-
 /**
  * Saves what was touched: encodes it, compares it with the replica's image, and appends what differs to the primary and
  * to the backups. Undefined: nothing differed and nothing was sent. On an error nothing has changed, here or there, but
@@ -70,7 +50,8 @@ export async function push(
   tracked: Tracked,
   options: PushOptions,
 ): Promise<Pushed | undefined> {
-  const prepared = prepare(line, replica, tracked, options.create);
+  const preparing = prepare(line, replica, tracked, options.create);
+  const prepared = preparing instanceof Promise ? await preparing : preparing;
   if (prepared === undefined) return undefined;
   const { staged, kind, body } = prepared;
   const { image } = replica;
@@ -92,6 +73,7 @@ function changedBy(image: Image, { directory, values }: Staged): string[] {
 
 /** Saves the state of `from` as the first revision of `to`; expiry and age move along. */
 export async function pushCopy(line: Line, from: Replica, to: Replica, token: Token): Promise<void> {
+  await makeWhole(line, from);
   const { directory } = from.image;
   const values = new Map(directory.names.map((name) => [name, from.image.value(name) as Value]));
   const staged = to.image.stage(directory, values);

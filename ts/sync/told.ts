@@ -25,6 +25,8 @@ export class Told {
   readonly #namesAfter: readonly string[];
   readonly #before: ReadonlyMap<string, Uint8Array>;
   readonly #after: Staged['values'];
+  /** Of these the bytes before are not here. */
+  readonly #unknown: readonly string[];
 
   /** Before `image` has accepted `staged`. `changed`: what is written by it, or gone. */
   constructor(
@@ -38,27 +40,36 @@ export class Told {
     this.#namesBefore = image.directory.names;
     this.#namesAfter = (directory ?? image.directory).names;
     const before = new Map<string, Uint8Array>();
+    const unknown: string[] = [];
     for (const name of changed) {
-      const bytes = image.value(name)?.bytes;
-      if (bytes !== undefined) before.set(name, bytes);
+      const value = image.value(name);
+      if (value?.bytes !== undefined) before.set(name, value.bytes);
+      else if (value !== undefined) unknown.push(name);
     }
     this.#before = before;
+    this.#unknown = unknown;
     this.#after = values;
   }
 
-  /** Each path begins with the attribute's name: of the order of these nothing is told. Values are the caller's. */
+  /**
+   * Each path begins with the attribute's name: of the order of these nothing is told. Values are the caller's. One of
+   * which the bytes before were let go is told as a whole.
+   */
   changes(): Change[] {
     const [had, has] = [new Set(this.#namesBefore), new Set(this.#namesAfter)];
     const names = [...had].filter((name) => has.has(name)).concat([...has].filter((name) => !had.has(name)));
     const shared = new Set<string>();
     const before = this.#stateOf(this.#namesBefore, (name) => this.#before.get(name), shared);
     const after = this.#stateOf(names, (name) => this.#after.get(name)?.bytes, shared);
-    const graphs = [...shared].filter((name) => had.has(name) && has.has(name));
-    for (const name of graphs) before[name] = after[name] = SAME;
+    const wholes = this.#unknown.filter((name) => has.has(name));
+    const told = wholes.map((name): Change => ({ op: 'set', path: [name], value: after[name] }));
+    const graphs = [...shared].filter((name) => had.has(name) && has.has(name) && !wholes.includes(name));
+    for (const name of [...wholes, ...graphs]) before[name] = after[name] = SAME;
     return withCodec(this.#codec, () =>
       withDiffer(this.#differ, () => [
         ...changesOf(compare(before, after, TOP_DEPTH)),
         ...graphs.flatMap((name) => this.#changesIn(name)),
+        ...told,
       ]),
     );
   }
