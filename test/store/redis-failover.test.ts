@@ -287,7 +287,7 @@ describe.skipIf(NO_REDIS !== undefined)(`a replica that is promoted (${NO_REDIS 
     replica.signal('SIGCONT');
     expect(await store.append('s', record(2, { durability }), { timeoutMs: 20_000 })).toMatchObject({ appended: true });
     await store.close();
-    for (const wrong of ['fsync', { replicas: 0 }, {}, null, { replicas: 1, of: 2 }])
+    for (const wrong of ['disk', { replicas: 0 }, {}, null, { replicas: 1, of: 2 }])
       expect(() => new RedisStore({ client, durability: wrong as never })).toThrow(/durability/);
   });
 

@@ -46,6 +46,10 @@ export class RedisServer {
     return this.#child?.pid as number;
   }
 
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   async start(): Promise<void> {
     const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
     this.#child = spawn('redis-server', [...own, ...this.#settings], { stdio: 'ignore' });
@@ -60,7 +64,7 @@ export class RedisServer {
   }
 
   async kill(): Promise<void> {
-    if (this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#child === undefined || !this.isRunning) return;
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await ended;
@@ -72,13 +76,15 @@ process.once('exit', () => {
   for (const server of servers) server.signal('SIGKILL'); // the tests were broken off
 });
 const clients: (() => unknown)[] = [];
+/** Ends a client with the tests of the file. */
+export const ended = (end: () => unknown): void => void clients.push(end);
 
 afterAll(async () => {
   for (const end of clients.splice(0)) end();
   for (const server of servers.splice(0)) await server.kill();
 });
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -127,7 +133,7 @@ export async function newClient(
 
 /** A command of the test's own. */
 export const command = (client: RedisClient, name: string, ...args: readonly string[]): Promise<unknown> =>
-  'callBuffer' in client ? client.callBuffer(name, ...args) : client.sendCommand([name, ...args]);
+  'callBuffer' in client ? client.callBuffer(name, ...args) : (client as NodeRedisClient).sendCommand([name, ...args]);
 
 let prefixes = 0;
 /** Of a place that nobody has used. */

@@ -4,7 +4,7 @@ const DAMAGED = /HFCORRUPT (.*)/;
 const FOREIGN = /WRONGTYPE/;
 /** The server has not begun what it was asked for. */
 const NOT_BEGUN =
-  /^(?:LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM|BUSY|NOSCRIPT|CLUSTERDOWN|TRYAGAIN|MOVED|ASK) /;
+  /^(?:Too many Cluster redirections. Last error: ReplyError: )?(?:LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM|BUSY|NOSCRIPT|CLUSTERDOWN|TRYAGAIN|MOVED|ASK) /;
 
 /** As clients say that they have not sent it. */
 const NOT_SENT = /queue is full|client is (?:closed|offline)|enableOfflineQueue options is false/i;
@@ -13,6 +13,10 @@ const NOT_SENT = /queue is full|client is (?:closed|offline)|enableOfflineQueue 
 const REFUSED = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|DB index|invalid password|unknown command)) ?/i;
 
 export const isRefused = (error: unknown): boolean => error instanceof Error && REFUSED.test(error.message);
+
+/** While its keys move from one server of a Cluster to another, or a replica takes the place of its primary. */
+export const isMoving = (error: unknown): boolean =>
+  error instanceof Error && /\b(?:TRYAGAIN|CLUSTERDOWN) /.test(error.message);
 
 export const isUnknownScript = (error: unknown): boolean =>
   error instanceof Error && error.message.startsWith('NOSCRIPT');

@@ -99,19 +99,23 @@ export class RedisTails {
     return this.#waiting.get(id);
   }
 
+  ids(): Iterable<string> {
+    return this.#sessions.keys();
+  }
+
   /**
-   * Brings back what a server lacks: `isOther` than the one that has acknowledged it all, or one that could not be
-   * brought all of it so far. Resolves when all was looked at; see `waiting` for what goes on then.
+   * Brings back what a server lacks, of the sessions that are there: those for which another has acknowledged it all, or
+   * that could not be brought all of it so far. Resolves when all was looked at; see `waiting` for what goes on then.
    */
-  async rescue(isOther: boolean, rescue: Rescue): Promise<void> {
-    if (isOther) for (const id of this.#sessions.keys()) this.#due.add(id);
+  async rescue(isHere: (id: string) => boolean, isOther: (id: string) => boolean, rescue: Rescue): Promise<void> {
+    for (const id of this.#sessions.keys()) if (isOther(id)) this.#due.add(id);
     const until = this.#clock.monotonic() + WAIT_MS;
     const one = async (id: string): Promise<void> => {
       if (await this.#attempt(id, rescue, until)) return;
       const waiting = this.#repeat(id, rescue, until).finally(() => this.#waiting.delete(id));
       this.#waiting.set(id, waiting);
     };
-    await Promise.all([...this.#due].map(one));
+    await Promise.all([...this.#due].filter(isHere).map(one));
   }
 
   /** Nothing is brought back any more. */
