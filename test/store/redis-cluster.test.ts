@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { openStore } from '../../ts/store/open.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { RedisClient, RedisStoreOptions } from '../../ts/store/redis.ts';
@@ -7,9 +8,12 @@ import { VirtualClock, storeSuite } from '../../ts/testing/index.ts';
 import { RedisCluster } from './redis-cluster.ts';
 import { record, sleep } from './redis-records.ts';
 import { NO_REDIS, newPrefix } from './redis-server.ts';
+import type { RedisServer } from './redis-server.ts';
+import { storm } from './redis-storm.ts';
 import { REDIS_SKIPS } from './redis-skips.ts';
 
 const CLIENTS = ['redis', 'ioredis'] as const;
+const FAIL_OVERS = Number(process.env['HOLDFAST_FAIL_OVERS'] ?? 1);
 const IDS = Array.from({ length: 60 }, (_, index) => `session-${index}`);
 
 let cluster: RedisCluster;
@@ -152,6 +156,46 @@ describe.skipIf(NO_REDIS !== undefined).each(CLIENTS)(
     });
   },
 );
+
+describe.skipIf(NO_REDIS !== undefined)(`a Redis Cluster by its URL (${NO_REDIS ?? 'of its own'})`, () => {
+  it('is opened by any of its servers', async () => {
+    const prefix = newPrefix();
+    for (const { url } of cluster.servers) {
+      const store = await openStore(`${url}?cluster=true&prefix=${prefix}`);
+      await store.join(() => undefined);
+      await Promise.all(IDS.map((id) => store.append(id, record(1))));
+      await store.close();
+    }
+  });
+
+  it('is named where a client of one server is told that others have the sessions', async () => {
+    const prefix = newPrefix();
+    const other = cluster.servers[((await cluster.ownerOf(`${prefix}@`)) + 1) % 6];
+    const store = await openStore(`${other?.url}?prefix=${prefix}`).catch((error: unknown) => error);
+    expect(store).toMatchObject({ code: 'ERR_INVALID', message: expect.stringMatching(/cluster=true/) as string });
+  });
+});
+
+// Alone on servers of its own: a primary is killed, and its replica takes its place.
+describe.skipIf(NO_REDIS !== undefined)(`a Redis Cluster that loses a primary (${NO_REDIS ?? 'of its own'})`, () => {
+  it(
+    `loses nothing in silence while processes save, ${FAIL_OVERS} times`,
+    async () => {
+      for (let index = 0; index < FAIL_OVERS; index += 1) {
+        const own = await RedisCluster.start();
+        const clients = await Promise.all([...CLIENTS, ...CLIENTS].map((name) => own.client(name)));
+        const trouble = (): Promise<void> => (own.servers[index % 3] as RedisServer).kill();
+        const found = await storm({ clients, own: 8, beforeMs: 600 + 37 * (index % 20), trouble, afterMs: 3500 });
+        expect([found.silent, found.findings], `round ${index}`).toEqual([[], []]);
+        expect(found.acknowledged).toBeGreaterThan(50);
+        await own.whole(0);
+        if (process.env['HOLDFAST_TABLE'] !== undefined) console.info(found);
+        await own.end();
+      }
+    },
+    60_000 + 30_000 * FAIL_OVERS,
+  );
+});
 
 async function replicas(): Promise<readonly number[]> {
   const roles = await Promise.all(

@@ -76,6 +76,10 @@ export class RedisCluster {
     return client as unknown as RedisClient;
   }
 
+  async end(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.kill()));
+  }
+
   /** Resolves when each slot has a primary, and each primary so many replicas. */
   async whole(replicas: number): Promise<void> {
     for (const end = Date.now() + READY_MS; ; await sleep(20)) {

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ORIGIN } from '../../ts/position.ts';
-import { defineSession, mutable } from '../../ts/session/definition.ts';
-import type { RepositoryOf } from '../../ts/session/definition.ts';
-import { SessionRepository } from '../../ts/session/repository.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { Hint } from '../../ts/store/store.ts';
 import { RedisLinkage } from './redis-link.ts';
 import { answered, record, sleep } from './redis-records.ts';
 import { NO_REDIS, RedisServer, command, newClient } from './redis-server.ts';
 import type { ClientName } from './redis-server.ts';
+import { storm } from './redis-storm.ts';
+import type { Found } from './redis-storm.ts';
 
 const FAIL_OVERS = Number(process.env['HOLDFAST_FAIL_OVERS'] ?? 5);
 const LAG_MS = 100;
@@ -71,103 +70,16 @@ class Pair {
   }
 }
 
-const definition = defineSession({ seen: mutable<string[]>(() => []) });
-type Sessions = RepositoryOf<typeof definition>;
-
-/** Saves as fast as it can; notes what was acknowledged, and how much of it is lost as it was told. */
-class Writer {
-  readonly acknowledged = new Map<string, string[]>();
-  readonly lost = new Map<string, number>();
-  readonly #name: string;
-  readonly #store: RedisStore;
-  readonly sessions: Sessions;
-  #stopped = false;
-  #keys = 0;
-
-  constructor(name: string, store: RedisStore) {
-    this.#name = name;
-    this.#store = store;
-    this.sessions = new SessionRepository({ store, definition, lock: { leaseMs: 500 }, storeTimeoutMs: 1000 });
-    this.sessions.observe((event) => {
-      if (event.type === 'conflict' && event.lost === true) this.lost.set(event.id, (this.lost.get(event.id) ?? 0) + 1);
-    });
-  }
-
-  async work(ids: readonly string[]): Promise<void> {
-    while (!this.#stopped) await Promise.all(ids.map((id) => this.#use(id)));
-  }
-
-  async #use(id: string): Promise<void> {
-    const key = `${this.#name}:${(this.#keys += 1)}`;
-    try {
-      await this.sessions.scope(id, (state) => void state.seen.push(key), { create: {}, timeoutMs: 500 });
-      this.acknowledged.set(id, [...(this.acknowledged.get(id) ?? []), key]);
-    } catch {
-      await sleep(10); // refused, or unknown
-    }
-  }
-
-  stop(): void {
-    this.#stopped = true;
-  }
-
-  async close(): Promise<void> {
-    await this.sessions.close({ timeoutMs: 5000 }).catch(() => undefined);
-    await this.#store.close();
-  }
-}
-
-interface Found {
-  readonly acknowledged: number;
-  readonly missing: number;
-  /** Gone without a word. */
-  readonly silent: readonly string[];
-}
-
-async function compare(all: ReadonlyMap<string, readonly string[]>, writers: readonly Writer[]): Promise<Found> {
-  let [acknowledged, missing] = [0, 0];
-  const silent: string[] = [];
-  for (const [id, keys] of all) {
-    const state = await writers[0]?.sessions.read(id).catch(() => undefined);
-    if (state === undefined) {
-      silent.push(`${id}: others are still waited for`);
-      continue;
-    }
-    const seen = new Set(state.seen);
-    const gone = keys.filter((key) => !seen.has(key));
-    const told = writers.reduce((sum, { lost }) => sum + (lost.get(id) ?? 0), 0);
-    acknowledged += keys.length;
-    missing += gone.length;
-    if (gone.length > told) silent.push(`${id}: ${gone.length} gone, ${told} told: ${gone.slice(0, 5).join(' ')}`);
-  }
-  return { acknowledged, missing, silent };
-}
-
-/** Writers with sessions of their own, and two that they share; in the middle of their work the primary is another. */
-async function storm(round: number): Promise<Found> {
+/** At another moment in each round, for as long in each: the primary is another. */
+async function round(index: number): Promise<Found> {
   const pair = await Pair.start();
-  const writers = await Promise.all(
-    CLIENTS.map(async (name, index) => {
-      const client = await newClient(name, await pair.front());
-      return new Writer(`w${index}`, new RedisStore({ client, sweepEveryMs: Infinity }));
-    }),
-  );
-  const working = writers.map((writer, index) => writer.work([`a${index}`, `b${index}`, 'shared-1', 'shared-2']));
-  await sleep(400 + 37 * round);
-  await pair.failOver();
-  await sleep(20 * (round % 4));
-  pair.reachAll();
-  await sleep(1500);
-  for (const writer of writers) writer.stop();
-  await Promise.all(working);
-  const all = new Map<string, string[]>();
-  for (const { acknowledged } of writers)
-    for (const [id, keys] of acknowledged) all.set(id, [...(all.get(id) ?? []), ...keys]);
-  let found = await compare(all, writers);
-  // Who waits for others learns after two seconds that they do not come.
-  for (const end = Date.now() + 4000; found.silent.length > 0 && Date.now() < end; found = await compare(all, writers))
-    await sleep(100);
-  await Promise.all(writers.map((writer) => writer.close()));
+  const clients = await Promise.all(CLIENTS.map(async (name) => newClient(name, await pair.front())));
+  const trouble = async (): Promise<void> => {
+    await pair.failOver();
+    await sleep(20 * (index % 4));
+    pair.reachAll();
+  };
+  const found = await storm({ clients, own: 2, beforeMs: 400 + 37 * (index % 20), trouble, afterMs: 1500 });
   await pair.end();
   return found;
 }
@@ -295,9 +207,9 @@ describe.skipIf(NO_REDIS !== undefined)(`a replica that is promoted (${NO_REDIS 
     `loses nothing in silence while ${CLIENTS.length} processes save, ${FAIL_OVERS} times`,
     async () => {
       let [acknowledged, missing] = [0, 0];
-      for (let round = 0; round < FAIL_OVERS; round += 1) {
-        const found = await storm(round);
-        expect(found.silent, `round ${round}`).toEqual([]);
+      for (let index = 0; index < FAIL_OVERS; index += 1) {
+        const found = await round(index);
+        expect([found.silent, found.findings], `round ${index}`).toEqual([[], []]);
         acknowledged += found.acknowledged;
         missing += found.missing;
       }

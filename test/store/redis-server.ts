@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer, createConnection } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll } from 'vitest';
@@ -30,7 +32,7 @@ export class RedisServer {
     this.#folder = newFolder();
   }
 
-  /** `settings`: as on its command line. It is stopped when the tests of the file have ended. */
+  /** `settings`: as on its command line; behind `--sentinel` lines of its file. It is stopped when the tests of the file have ended. */
   static async start(...settings: readonly string[]): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), settings);
     servers.push(server);
@@ -52,7 +54,12 @@ export class RedisServer {
 
   async start(): Promise<void> {
     const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
-    this.#child = spawn('redis-server', [...own, ...this.#settings], { stdio: 'ignore' });
+    const [first, ...others] = this.#settings;
+    const isSentinel = first === '--sentinel';
+    const file = join(this.#folder, 'sentinel.conf');
+    if (isSentinel) writeFileSync(file, others.join('\n'), { flag: 'a' });
+    const settings = isSentinel ? [file, ...own, first] : [...own, ...this.#settings];
+    this.#child = spawn('redis-server', settings, { stdio: 'ignore' });
     for (const end = Date.now() + READY_MS; !(await answers(this.port));) {
       if (Date.now() > end || this.#child.exitCode !== null) throw new Error('redis-server does not start');
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -140,6 +140,7 @@ export class NodeRedisClusterLink implements RedisLink {
   readonly place: string;
   readonly #client: NodeRedisCluster;
   readonly #sights = new Sights();
+  #wasReady = false;
 
   constructor(client: NodeRedisCluster) {
     this.#client = client;
@@ -152,8 +153,10 @@ export class NodeRedisClusterLink implements RedisLink {
     return this.#client.isReady ?? this.#client.isOpen;
   }
 
+  /** Unlike the other clients of its package, it does not go on when it cannot connect at first. */
   wake(): void {
-    // its user connects it
+    const { isOpen } = this.#client;
+    if (!isOpen && !this.#wasReady) this.#client.connect().catch(() => undefined);
   }
 
   send(args: readonly Argument[], key: string): Promise<Reply> {
@@ -161,6 +164,7 @@ export class NodeRedisClusterLink implements RedisLink {
   }
 
   ownerOf(key: string): string {
+    this.#wasReady = true; // who has closed it since means so
     const member = this.#client.slots[slotOf(key)]?.master;
     if (member === undefined) return '';
     this.#sights.see(member.address, member.client, ['reconnecting', 'end']);

@@ -32,6 +32,12 @@ export function failureOf(error: unknown, outcome: 'none' | 'unknown', where: st
       `what lies under the key '${where}' is damaged or something else (${damage.trim()}): ${session === undefined ? 'give the store a prefix of its own' : 'restore the session from a backup'}`,
       { cause: error, session },
     );
+  if (/^(?:MOVED|ASK) /.test(message))
+    return new HoldfastError(
+      'ERR_INVALID',
+      `Redis: ${message}: the server is one of a Cluster: give the store a client of a Cluster, or its address ?cluster=true`,
+      { cause: error },
+    );
   const told = NOT_BEGUN.test(message) || NOT_SENT.test(message) ? 'none' : outcome;
   const then =
     told === 'none'

@@ -144,11 +144,11 @@ export class RedisStore implements Store {
    * which a server that is started again has come back; or the server refuses the connection (a wrong password, say).
    */
   static async open(address: string, options: Omit<RedisStoreOptions, 'client' | 'prefix'> = {}): Promise<RedisStore> {
-    const { url, prefix } = redisPlaceOf(address);
-    const client = newClient(url);
+    const place = redisPlaceOf(address);
+    const client = newClient(place);
     let store: RedisStore | undefined;
     try {
-      store = new RedisStore({ ...options, client, prefix });
+      store = new RedisStore({ ...options, client, prefix: place.prefix });
       await store.#answered();
       store.#ownsClient = true;
       return store;

@@ -1,0 +1,132 @@
+import { Redis } from 'ioredis';
+import { createSentinel } from 'redis';
+import { describe, expect, it } from 'vitest';
+import { ORIGIN } from '../../ts/position.ts';
+import { RedisStore } from '../../ts/store/redis.ts';
+import type { RedisClient } from '../../ts/store/redis.ts';
+import type { Hint } from '../../ts/store/store.ts';
+import { answered, record, sleep } from './redis-records.ts';
+import { NO_REDIS, RedisServer, command, ended, newClient } from './redis-server.ts';
+import type { ClientName } from './redis-server.ts';
+import { storm } from './redis-storm.ts';
+
+const CLIENTS = ['redis', 'ioredis'] as const;
+const NAME = 'sessions';
+const DOWN_MS = 300;
+const READY_MS = 30_000;
+
+/** A primary and a replica, watched by a Sentinel. */
+class Watched {
+  readonly primary: RedisServer;
+  readonly replica: RedisServer;
+  readonly sentinel: RedisServer;
+
+  private constructor(primary: RedisServer, replica: RedisServer, sentinel: RedisServer) {
+    this.primary = primary;
+    this.replica = replica;
+    this.sentinel = sentinel;
+  }
+
+  static async start(): Promise<Watched> {
+    const primary = await RedisServer.start('--repl-diskless-sync-delay', '0');
+    const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(primary.port));
+    const sentinel = await RedisServer.start(
+      '--sentinel',
+      `sentinel monitor ${NAME} 127.0.0.1 ${primary.port} 1`,
+      `sentinel down-after-milliseconds ${NAME} ${DOWN_MS}`,
+      `sentinel failover-timeout ${NAME} 2000`,
+    );
+    const watched = new Watched(primary, replica, sentinel);
+    await watched.#until(async (asking) => {
+      const known = await command(asking, 'SENTINEL', 'REPLICAS', NAME);
+      const link = String(await command(await newClient('redis', replica), 'INFO', 'replication'));
+      return (known as unknown[]).length === 1 && link.includes('link_status:up');
+    });
+    return watched;
+  }
+
+  async #until(condition: (asking: RedisClient) => Promise<boolean>): Promise<void> {
+    const asking = await newClient('redis', this.sentinel);
+    for (const end = Date.now() + READY_MS; !(await condition(asking)); await sleep(50))
+      expect(Date.now()).toBeLessThan(end);
+  }
+
+  /** As its user makes it. */
+  async client(name: ClientName): Promise<RedisClient> {
+    const sentinels = [{ host: '127.0.0.1', port: this.sentinel.port }];
+    if (name === 'ioredis') {
+      const client = new Redis({ sentinels, name: NAME, sentinelRetryStrategy: () => 50, retryStrategy: () => 20 });
+      client.on('error', () => undefined);
+      ended(() => client.disconnect());
+      return client;
+    }
+    const client = createSentinel({ name: NAME, sentinelRootNodes: sentinels, scanInterval: 200 });
+    client.on('error', () => undefined);
+    ended(() => (client.isOpen ? client.destroy().catch(() => undefined) : undefined));
+    await client.connect();
+    return client;
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([this.primary, this.replica, this.sentinel].map((server) => server.kill()));
+  }
+}
+
+describe.skipIf(NO_REDIS !== undefined)(`Redis servers behind Sentinels (${NO_REDIS ?? 'of its own'})`, () => {
+  it.each(CLIENTS)('are gone on with when the replica is the primary, over %s', async (name) => {
+    const watched = await Watched.start();
+    const store = new RedisStore({ client: await watched.client(name), sweepEveryMs: Infinity });
+    const hints: Hint[] = [];
+    const { member } = await store.join((hint) => void hints.push(hint));
+    await store.append('s', record(1, { durability: { replicas: 1 } }), { timeoutMs: 20_000 });
+    await watched.primary.kill();
+    await answered(store);
+    expect((await store.read('s', { since: ORIGIN })).records.map(String)).toEqual(['r1']);
+    expect(await store.append('s', record(2))).toMatchObject({ appended: true });
+    await expect(
+      store.append('s', record(3, { durability: { replicas: 1 } }), { timeoutMs: 300 }),
+    ).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'unknown' });
+    // It hears on the new primary, and was told that it may have missed something.
+    for (const end = Date.now() + 10_000; !hints.some(({ kind }) => kind === 'resync'); await sleep(20))
+      expect(Date.now()).toBeLessThan(end);
+    const lock = { leaseMs: 60_000, wait: true, since: ORIGIN };
+    await store.lock('t', { ...lock, member, ticket: 1 });
+    for (const end = Date.now() + 10_000; !hints.some(({ kind }) => kind === 'recall'); await sleep(20)) {
+      expect(Date.now()).toBeLessThan(end);
+      await store.lock('t', { ...lock, member: 'other', ticket: 1 });
+    }
+    await store.close();
+    await watched.end();
+  });
+
+  it('lose nothing in silence while processes save', async () => {
+    const watched = await Watched.start();
+    const clients = await Promise.all([...CLIENTS, ...CLIENTS].map((name) => watched.client(name)));
+    const trouble = (): Promise<void> => watched.primary.kill();
+    const found = await storm({ clients, own: 3, beforeMs: 600, trouble, afterMs: 2500 });
+    expect([found.silent, found.findings]).toEqual([[], []]);
+    expect(found.acknowledged).toBeGreaterThan(50);
+    await watched.end();
+  });
+
+  it('change places by hand, and the store with them', async () => {
+    const watched = await Watched.start();
+    const store = new RedisStore({ client: await watched.client('ioredis'), sweepEveryMs: Infinity });
+    await store.append('s', record(1));
+    await command(await newClient('redis', watched.sentinel), 'SENTINEL', 'FAILOVER', NAME);
+    for (const end = Date.now() + 20_000; ; await sleep(50)) {
+      const [role] = (await command(await newClient('redis', watched.replica), 'ROLE')) as unknown[];
+      if (String(role) === 'master') break;
+      expect(Date.now()).toBeLessThan(end);
+    }
+    for (const end = Date.now() + 20_000; ; await sleep(20)) {
+      const appended = await store.append('s', record(2)).catch(() => undefined);
+      if (appended?.appended === true) break;
+      expect(Date.now()).toBeLessThan(end);
+    }
+    const there = new RedisStore({ client: await newClient('redis', watched.replica), sweepEveryMs: Infinity });
+    expect((await there.read('s', { since: ORIGIN })).records.map(String)).toEqual(['r1', 'r2']);
+    await Promise.all([store.close(), there.close()]);
+    await watched.end();
+  });
+});
