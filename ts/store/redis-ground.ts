@@ -6,6 +6,7 @@ import type { Command, Gate } from './redis-connection.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { Scripts } from './redis-scripts.ts';
 import { slotOf } from './redis-slot.ts';
+import { KEPT_MS } from './redis-tails.ts';
 import type { Reply } from './redis-wire.ts';
 
 /** Sends what the gate is opened by. */
@@ -20,8 +21,6 @@ interface Tails {
 
 /** Version of how sessions lie under a prefix. */
 const FORMAT = '1';
-/** What this process knows is kept no longer. */
-const REOPEN_MS = 10_000;
 const AGAIN_MS = 25;
 
 /** A server as it was when it was looked at, until the connection to it is lost. */
@@ -86,7 +85,7 @@ export class RedisGround implements Gate {
     if (owner === undefined) this.#parts.clear();
     else this.#parts.delete(owner);
     // At once: others may wait for what is brought back, though nobody calls here.
-    this.#reopenUntil = this.#clock.monotonic() + REOPEN_MS;
+    this.#reopenUntil = this.#clock.monotonic() + KEPT_MS;
     if (!this.#isReopening) void this.#reopen();
   }
 

@@ -4,8 +4,11 @@ import type { Position } from '../position.ts';
 import type { Token } from '../token.ts';
 import type { Append, Appended, Tail } from './store.ts';
 
-/** Replication that lags by more than this is not covered. */
-const KEPT_MS = 10_000;
+/**
+ * Replication that lags by more than this is not covered, nor a primary that goes on for longer after its replica was
+ * promoted: Sentinels end it when they have found it so for 8 s.
+ */
+export const KEPT_MS = 30_000;
 /** Of all records that are kept; those of the sessions that were saved longest ago go first. */
 const MOST_BYTES = 8 << 20;
 /** For so long another writer may bring what ours follow. */
