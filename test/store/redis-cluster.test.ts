@@ -6,7 +6,7 @@ import type { RedisClient, RedisStoreOptions } from '../../ts/store/redis.ts';
 import type { Hint } from '../../ts/store/store.ts';
 import { VirtualClock, storeSuite } from '../../ts/testing/index.ts';
 import { RedisCluster } from './redis-cluster.ts';
-import { record, sleep } from './redis-records.ts';
+import { record, sleep, until } from './redis-records.ts';
 import { NO_REDIS, newPrefix } from './redis-server.ts';
 import type { RedisServer } from './redis-server.ts';
 import { storm } from './redis-storm.ts';
@@ -185,9 +185,8 @@ describe.skipIf(NO_REDIS !== undefined)(`a Redis Cluster that loses a primary ($
         const own = await RedisCluster.start();
         const clients = await Promise.all([...CLIENTS, ...CLIENTS].map((name) => own.client(name)));
         const trouble = (): Promise<void> => (own.servers[index % 3] as RedisServer).kill();
-        const found = await storm({ clients, own: 8, beforeMs: 600 + 37 * (index % 20), trouble, afterMs: 3500 });
+        const found = await storm({ clients, own: 8, before: 60 + 17 * (index % 20), trouble });
         expect([found.silent, found.findings], `round ${index}`).toEqual([[], []]);
-        expect(found.acknowledged).toBeGreaterThan(50);
         await own.whole(0);
         if (process.env['HOLDFAST_TABLE'] !== undefined) console.info(found);
         await own.end();
@@ -214,8 +213,4 @@ async function recall(
   const lock = { ticket: 1, leaseMs: 60_000, wait: true, since: ORIGIN };
   await one.lock(id, { ...lock, member: holder });
   await two.lock(id, { ...lock, member: asking });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !condition(); await sleep(10)) expect(Date.now()).toBeLessThan(end);
 }

@@ -5,7 +5,7 @@ import { ORIGIN } from '../../ts/position.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { RedisClient } from '../../ts/store/redis.ts';
 import type { Hint } from '../../ts/store/store.ts';
-import { answered, record, sleep } from './redis-records.ts';
+import { answered, offered, record, sleep, until } from './redis-records.ts';
 import { NO_REDIS, RedisServer, command, ended, newClient } from './redis-server.ts';
 import type { ClientName } from './redis-server.ts';
 import { storm } from './redis-storm.ts';
@@ -14,7 +14,6 @@ const CLIENTS = ['redis', 'ioredis'] as const;
 const AT_LENGTH = process.env['HOLDFAST_FAIL_OVERS'] !== undefined;
 const NAME = 'sessions';
 const DOWN_MS = 300;
-const READY_MS = 30_000;
 
 /** A primary and a replica, watched by a Sentinel. */
 class Watched {
@@ -48,8 +47,7 @@ class Watched {
 
   async #until(condition: (asking: RedisClient) => Promise<boolean>): Promise<void> {
     const asking = await newClient('redis', this.sentinel);
-    for (const end = Date.now() + READY_MS; !(await condition(asking)); await sleep(50))
-      expect(Date.now()).toBeLessThan(end);
+    await until(() => condition(asking));
   }
 
   /** As its user makes it. */
@@ -84,19 +82,18 @@ describe.skipIf(NO_REDIS !== undefined)(`Redis servers behind Sentinels (${NO_RE
     await watched.primary.kill();
     await answered(store);
     expect((await store.read('s', { since: ORIGIN })).records.map(String)).toEqual(['r1']);
-    expect(await store.append('s', record(2))).toMatchObject({ appended: true });
+    expect(await offered(store, 's', record(2))).toMatchObject({ appended: true });
     await expect(
       store.append('s', record(3, { durability: { replicas: 1 } }), { timeoutMs: 300 }),
     ).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'unknown' });
     // It hears on the new primary, and was told that it may have missed something.
-    for (const end = Date.now() + 10_000; !hints.some(({ kind }) => kind === 'resync'); await sleep(20))
-      expect(Date.now()).toBeLessThan(end);
-    const lock = { leaseMs: 60_000, wait: true, since: ORIGIN };
-    await store.lock('t', { ...lock, member, ticket: 1 });
-    for (const end = Date.now() + 10_000; !hints.some(({ kind }) => kind === 'recall'); await sleep(20)) {
-      expect(Date.now()).toBeLessThan(end);
-      await store.lock('t', { ...lock, member: 'other', ticket: 1 });
-    }
+    await until(() => hints.some(({ kind }) => kind === 'resync'));
+    const lock = { leaseMs: 60_000, wait: true, ticket: 1, since: ORIGIN };
+    await store.lock('t', { ...lock, member });
+    await until(async () => {
+      await store.lock('t', { ...lock, member: 'other' });
+      return hints.some(({ kind }) => kind === 'recall');
+    });
     await store.close();
     await watched.end();
   });
@@ -105,9 +102,8 @@ describe.skipIf(NO_REDIS !== undefined)(`Redis servers behind Sentinels (${NO_RE
     const watched = await Watched.start();
     const clients = await Promise.all([...CLIENTS, ...CLIENTS].map((name) => watched.client(name)));
     const trouble = (): Promise<void> => watched.primary.kill();
-    const found = await storm({ clients, own: 3, beforeMs: 600, trouble, afterMs: 2500 });
+    const found = await storm({ clients, own: 3, trouble });
     expect([found.silent, found.findings]).toEqual([[], []]);
-    expect(found.acknowledged).toBeGreaterThan(50);
     await watched.end();
   });
 

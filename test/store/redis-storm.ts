@@ -8,7 +8,7 @@ import type { RepositoryOf } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { RedisClient } from '../../ts/store/redis.ts';
-import { sleep } from './redis-records.ts';
+import { sleep, until } from './redis-records.ts';
 
 const definition = defineSession({ seen: mutable<string[]>(() => []) });
 
@@ -16,6 +16,7 @@ const definition = defineSession({ seen: mutable<string[]>(() => []) });
 class Writer {
   readonly acknowledged = new Map<string, string[]>();
   readonly lost = new Map<string, number>();
+  saves = 0;
   readonly sessions: RepositoryOf<typeof definition>;
   readonly #name: string;
   readonly #store: RedisStore;
@@ -54,6 +55,7 @@ class Writer {
         },
         { create: {}, timeoutMs: 500 },
       );
+      this.saves += 1;
       this.acknowledged.set(id, [...(this.acknowledged.get(id) ?? []), key]);
       use.done('ok', { length });
     } catch (error) {
@@ -87,13 +89,16 @@ export interface Storm {
   readonly prefix?: string;
   /** Sessions that each writer has for itself; two more are everybody's. */
   readonly own: number;
-  readonly beforeMs: number;
+  /** Comes when so many saves are acknowledged. */
+  readonly before?: number;
   readonly trouble: () => Promise<unknown>;
-  readonly afterMs: number;
 }
 
-/** Writers, one a client, with sessions of their own and two that they share; trouble comes in the middle of their work. */
-export async function storm({ clients, prefix = 'hf', own, beforeMs, trouble, afterMs }: Storm): Promise<Found> {
+/** Of each writer, before the end. */
+const AFTER = 10;
+
+/** Writers, one a client, with sessions of their own and two that they share; trouble comes in the middle of their work, and it goes on after it. */
+export async function storm({ clients, prefix = 'hf', own, before = 60, trouble }: Storm): Promise<Found> {
   const marks: Mark[] = [];
   const writers = clients.map(
     (client, index) => new Writer(`w${index}`, new RedisStore({ client, prefix, sweepEveryMs: Infinity }), marks),
@@ -102,9 +107,11 @@ export async function storm({ clients, prefix = 'hf', own, beforeMs, trouble, af
     const ids = Array.from({ length: own }, (_, session) => `own-${index}-${session}`);
     return writer.work([...ids, 'shared-1', 'shared-2']);
   });
-  await sleep(beforeMs);
+  await until(() => writers.reduce((sum, { saves }) => sum + saves, 0) >= before);
   await trouble();
-  await sleep(afterMs);
+  const then = writers.map(({ saves }) => saves);
+  await until(() => writers.every(({ saves }, index) => saves >= (then[index] as number) + AFTER));
+  await sleep(500);
   for (const writer of writers) writer.stop();
   await Promise.all(working);
   let found = await compare(writers, marks);

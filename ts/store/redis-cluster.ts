@@ -16,7 +16,7 @@ class ClusterSubscriber implements Subscriber {
   #current: Promise<Subscriber>;
   #closed = false;
 
-  /** `choose`: any server, another each time where there are several. */
+  /** `choose` gives one of the servers, another each time where there are several. */
   constructor(choose: () => Promise<RedisNode>, onBack: () => void) {
     this.#choose = choose;
     this.#onBack = onBack;

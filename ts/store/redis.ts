@@ -23,8 +23,8 @@ import type { Rescue } from './redis-tails.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { REDIS_RULES } from './redis-options.ts';
 import type { RedisStoreOptions } from './redis-options.ts';
-import { idPage } from './redis-pages.ts';
-import type { Chunk } from './redis-pages.ts';
+import { rowPage } from './redis-pages.ts';
+import type { Chunk, PageQuery } from './redis-pages.ts';
 import { newClient, redisPlaceOf } from './redis-url.ts';
 import { RedisReplicas, tooFew } from './redis-replicas.ts';
 import type { Beyond } from './redis-replicas.ts';
@@ -71,8 +71,6 @@ type Level = Capabilities['durability'][number];
 const LEVELS: readonly Level[] = ['primary', 'replicas', 'fsync'];
 /** They change nothing. */
 const READS: ReadonlySet<ScriptName> = new Set(['read', 'inspect', 'living']);
-/** Rows that one script looks through: nobody else is served meanwhile. */
-const LOOKED_AT = 100;
 
 /**
  * Sessions on a Redis server (6.2 or later): every process that reaches it shares them. Every call on a session is one
@@ -364,26 +362,10 @@ export class RedisStore implements Store {
     return this.#calls.track(deadline.bound(run(this.#calls.within(deadline.leftMs)), outcome));
   }
 
-  /** All rows of a page, as many at once as a script may look at. */
-  async #rows<T>(
-    query: { readonly cursor?: string | undefined; readonly limit: number },
-    part: Deadline,
-    look: (chunk: Chunk) => Promise<T>,
-  ): Promise<{ readonly results: readonly T[]; readonly cursor?: string | undefined }> {
-    const fetch = async (bucket: number, after: string, limit: number): Promise<string[]> => {
-      const key = this.#keys.ids(bucket);
-      const args = ['ZRANGEBYLEX', key, after === '' ? '-' : `(${after}`, '+', 'LIMIT', '0', String(limit)];
-      const ids = await this.#connection.run({ keys: [key], args, outcome: 'none', where: key }, part);
-      return (ids as readonly Buffer[]).map(String);
-    };
-    const { chunks, cursor } = await idPage(this.#keys.buckets, query, fetch);
-    const parts = chunks.flatMap(({ bucket, ids }) =>
-      Array.from({ length: Math.ceil(ids.length / LOOKED_AT) }, (_, index) => ({
-        bucket,
-        ids: ids.slice(index * LOOKED_AT, (index + 1) * LOOKED_AT),
-      })),
-    );
-    return { results: await Promise.all(parts.map(look)), cursor };
+  #rows<T>(query: PageQuery, part: Deadline, look: (chunk: Chunk) => Promise<T>): ReturnType<typeof rowPage<T>> {
+    const ask = (key: string, args: readonly string[]): Promise<Reply> =>
+      this.#connection.run({ keys: [key], args, outcome: 'none', where: key }, part);
+    return rowPage(this.#keys, query, ask, look);
   }
 
   #bucket(name: ScriptName, { bucket, ids }: Chunk, args: readonly Argument[], deadline: Deadline): Promise<Reply> {
