@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../ts/store/open.ts';
 import { ORIGIN } from '../../ts/position.ts';
@@ -131,6 +132,24 @@ describe.skipIf(NO_REDIS !== undefined).each(CLIENTS)(
       expect(refused).not.toHaveLength(IDS.length);
       for (const one of refused) expect(one).toMatchObject({ code: 'ERR_INVALID' });
       expect(String((refused[0] as Error).message)).toContain(`:${cluster.servers[1]?.port} evicts any key`);
+      await store.close();
+    });
+
+    it('is used within the rights that the README shows', async () => {
+      const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+      const [rights, more] = [/^ACL SETUSER sessions (.+)$/m, /in a Cluster `([^`]+)`/].map(
+        (shown) => shown.exec(readme)?.[1] as string,
+      ) as [string, string];
+      const prefix = newPrefix();
+      const own = `${rights} ${more}`.split(' ').map((right) => right.replace('hf', prefix));
+      for (const index of cluster.servers.keys())
+        await cluster.ask(index, 'ACL', 'SETUSER', 'sessions', 'reset', ...own);
+      const password = own.find((right) => right.startsWith('>'))?.slice(1) as string;
+      const login = await cluster.client(name, { username: 'sessions', password });
+      const store = open({ client: login, prefix, durability: { replicas: 1 } });
+      await store.join(() => undefined);
+      await Promise.all(IDS.map((id) => store.append(id, record(1))));
+      expect((await store.list({ limit: 1000 })).ids).toHaveLength(IDS.length);
       await store.close();
     });
 

@@ -10,6 +10,11 @@ const READY_MS = 30_000;
 /** A primary that is silent for so long is replaced. */
 export const NODE_TIMEOUT_MS = 700;
 
+interface Login {
+  readonly username?: string;
+  readonly password?: string;
+}
+
 /** Three primaries, each with a replica, on free ports. */
 export class RedisCluster {
   readonly servers: readonly RedisServer[];
@@ -54,12 +59,12 @@ export class RedisCluster {
   }
 
   /** A client as its user makes it, but that looks for another primary soon. */
-  async client(name: ClientName): Promise<RedisClient> {
+  async client(name: ClientName, login: Login = {}): Promise<RedisClient> {
     const ports = this.servers.map(({ port }) => port);
     if (name === 'ioredis') {
       const client = new Cluster(
         ports.map((port) => ({ host: '127.0.0.1', port })),
-        { retryDelayOnFailover: 100, maxRedirections: 100 },
+        { retryDelayOnFailover: 100, maxRedirections: 100, redisOptions: login },
       );
       client.on('error', () => undefined);
       ended(() => client.disconnect());
@@ -67,7 +72,7 @@ export class RedisCluster {
     }
     const client = createCluster({
       rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })),
-      defaults: { socket: { reconnectStrategy: 20 } },
+      defaults: { socket: { reconnectStrategy: 20 }, ...login },
       topologyRefreshOnReconnectionAttemptStrategy: 100,
     });
     client.on('error', () => undefined);

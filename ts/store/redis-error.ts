@@ -12,7 +12,12 @@ const NOT_SENT = /queue is full|client is (?:closed|offline)|enableOfflineQueue 
 /** As a server answers a connection that it will not take a moment later either. */
 const REFUSED = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|DB index|invalid password|unknown command)) ?/i;
 
-export const isRefused = (error: unknown): boolean => error instanceof Error && REFUSED.test(error.message);
+/** As Node calls a certificate that it does not trust. */
+const UNTRUSTED = /CERT|UNABLE_TO_(?:VERIFY|GET)/;
+
+export const isRefused = (error: unknown): boolean =>
+  error instanceof Error &&
+  (REFUSED.test(error.message) || UNTRUSTED.test(String((error as NodeJS.ErrnoException).code)));
 
 /** While its keys move from one server of a Cluster to another, or a replica takes the place of its primary. */
 export const isMoving = (error: unknown): boolean =>
@@ -54,7 +59,7 @@ export const noConnection = (
 ): HoldfastError => {
   const why = cause instanceof Error && cause.message !== '' ? ` (${cause.message})` : '';
   const remedy = isRefused(cause)
-    ? 'see to user, password and database of the address, and that the server is Redis 6.2 or later'
+    ? 'see to user, password and database of the address, to certificates, and that the server is Redis 6.2 or later'
     : 'see that the server runs and that the client is connected, then call again';
   const then =
     outcome === 'none'
