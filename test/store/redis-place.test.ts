@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Cluster, Redis } from 'ioredis';
-import { createCluster } from 'redis';
+import { createClient, createCluster, createSentinel } from 'redis';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
@@ -154,6 +154,8 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
       [new Redis({ lazyConnect: true, keyPrefix: 'x:' }), /keyPrefix/],
       [new Cluster([], { lazyConnect: true, keyPrefix: 'x:' }), /keyPrefix/],
       [createCluster({ rootNodes: [], keyPrefix: 'x:' }), /keyPrefix/],
+      [createClient({ keyPrefix: 'x:' }), /keyPrefix/],
+      [createSentinel({ name: 's', sentinelRootNodes: [], keyPrefix: 'x:' }), /keyPrefix/],
     ] as const)
       expect(() => new RedisStore({ client: wrong as never })).toThrow(
         expect.objectContaining({ code: 'ERR_INVALID', message: expect.stringMatching(what) as string }),

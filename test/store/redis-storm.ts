@@ -135,9 +135,13 @@ async function compare(writers: readonly Writer[], marks: readonly Mark[]): Prom
   const silent: string[] = [];
   const finals = [];
   for (const [id, keys] of all) {
-    const state = await writers[0]?.sessions.read(id).catch(() => undefined);
+    const state = await (writers[0] as Writer).sessions.read(id).catch(String);
+    if (typeof state === 'string') {
+      silent.push(`${id}: it cannot be read: ${state}`);
+      continue;
+    }
     if (state === undefined) {
-      silent.push(`${id}: others are still waited for`);
+      silent.push(`${id}: it is gone`);
       continue;
     }
     finals.push({ store: 'primary', id, wall: Date.now(), head: undefined, keys: state.seen });

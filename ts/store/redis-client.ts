@@ -127,8 +127,7 @@ export interface RedisLink {
 export const invalid = (what: string): HoldfastError => new HoldfastError('ERR_INVALID', `RedisStore: ${what}`);
 
 /** A prefix of the client's would stand before keys, and not before channels. */
-export function refuseKeyPrefix(options: unknown): void {
-  const { keyPrefix } = (options ?? {}) as { keyPrefix?: string };
+export function refuseKeyPrefix({ keyPrefix }: { readonly keyPrefix?: unknown }): void {
   if (keyPrefix !== undefined && keyPrefix !== '')
     throw invalid(
       "the client has a `keyPrefix`, which the store's messages would not have: give the store a `prefix` instead",

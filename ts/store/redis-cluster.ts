@@ -145,7 +145,7 @@ export class NodeRedisClusterLink implements RedisLink {
   constructor(client: NodeRedisCluster) {
     this.#client = client;
     const options = Reflect.get(client, '_options') as { rootNodes?: unknown } | undefined;
-    refuseKeyPrefix(options);
+    refuseKeyPrefix({ keyPrefix: Reflect.get(client, '_keyPrefix') });
     this.place = placeOf(options?.rootNodes);
   }
 

@@ -1,5 +1,5 @@
 import { listen, refuseKeyPrefix } from './redis-client.ts';
-import type { IoredisClient, NodeRedisClient, NodeRedisSentinel } from './redis-client.ts';
+import type { IoredisClient, Listener, NodeRedisClient, NodeRedisSentinel } from './redis-client.ts';
 import type { RedisLink, RedisNode, RedisQueue, Subscriber, Watcher } from './redis-client.ts';
 import type { Argument, Reply } from './redis-wire.ts';
 
@@ -28,6 +28,7 @@ export class NodeRedisLink implements RedisLink, RedisNode {
 
   constructor(client: NodeRedisClient | NodeRedisSentinel) {
     this.#client = client;
+    refuseKeyPrefix({ keyPrefix: Reflect.get(client, '_keyPrefix') });
     if ('getMasterNode' in client) {
       this.place = `sentinel/${(sentinels += 1)}`; // it does not tell whom it asks
       return;
@@ -67,9 +68,7 @@ export class NodeRedisLink implements RedisLink, RedisNode {
     const single = { error: lost, reconnecting: lost, end: lost, ready: back };
     if (!('getMasterNode' in this.#client)) return listen(this.#client, single);
     // A client of Sentinels stays ready while its connections come and go.
-    const told = (event: unknown): void => {
-      if (String((event as { type?: unknown }).type).startsWith('MASTER')) watcher.back();
-    };
+    const told = ofPrimary(back);
     return listen(this.#client, { ...single, 'topology-change': told, 'client-error': told });
   }
 
@@ -77,7 +76,9 @@ export class NodeRedisLink implements RedisLink, RedisNode {
     const client = this.#client.duplicate();
     listen(client, { error: () => undefined, reconnecting: onLost, end: onLost });
     // From then on it has subscribed again when it is ready.
-    const connecting = client.connect().then(() => listen(client, { ready: onBack, 'topology-change': onBack }));
+    const connecting = client
+      .connect()
+      .then(() => listen(client, { ready: onBack, 'topology-change': ofPrimary(onBack) }));
     connecting.catch(() => undefined); // who subscribes learns of it
     return {
       subscribe: async (channel, listener) => {
@@ -108,6 +109,13 @@ export class NodeRedisLink implements RedisLink, RedisNode {
     destroy(this.#client);
   }
 }
+
+/** Of what a client of Sentinels tells: what is about the primary. */
+const ofPrimary =
+  (listener: () => void): Listener =>
+  (event) => {
+    if (String((event as { type?: unknown }).type).startsWith('MASTER')) listener();
+  };
 
 export function destroy(client: { readonly isOpen: boolean; destroy(): unknown }): void {
   if (client.isOpen) void Promise.resolve(client.destroy()).catch(() => undefined);

@@ -57,7 +57,10 @@ export class RedisReplicas {
 
   #question(key: string, ofDisk: boolean): Question {
     const name = `${this.#link.ownerOf(key)} ${ofDisk}`;
-    const question = this.#questions.get(name) ?? new Question(this.#link, key, ofDisk);
+    const known = this.#questions.get(name);
+    if (known !== undefined) return known;
+    for (const other of this.#questions.values()) other.rest(); // perhaps of a server that is gone for good
+    const question = new Question(this.#link, key, ofDisk);
     this.#questions.set(name, question);
     return question;
   }
@@ -81,6 +84,11 @@ class Question {
     const begin = (): Promise<number> => this.#begin(count);
     this.#next ??= (this.#asking ?? Promise.resolve(0)).then(begin, begin);
     return this.#next;
+  }
+
+  /** Without a connection, until it is asked again. */
+  rest(): void {
+    if (this.#asking === undefined) this.end();
   }
 
   end(): void {

@@ -179,9 +179,11 @@ async function bringBack(id: string, tail: readonly Append[], seen: number, { of
   if (tail.length === 0 || !whole) return { appends: [], mayCome: revision < seen };
   const later = tail.findIndex(({ position }) => position.revision > revision);
   const next = later < 0 ? tail.length : later;
-  // Of those that should be there the newest tells: what it follows is there with it.
-  let there = next;
-  while (there > 0 && (await look(id, (tail[there - 1] as Append).position)).whole) there -= 1;
+  const kept = tail.findIndex(({ position }) => position.revision >= (head?.first ?? 0));
+  const there = await endOf(kept < 0 ? next : Math.min(kept, next), next, async (index) => {
+    const { whole: isMissing } = await look(id, (tail[index] as Append).position);
+    return !isMissing;
+  });
   if (there < next) return { appends: tail.slice(there), mayCome: false };
   for (let index = next; index < tail.length; index += 1) {
     const append = tail[index] as Append;
@@ -193,4 +195,18 @@ async function bringBack(id: string, tail: readonly Append[], seen: number, { of
     return { appends: tail.slice(index), mayCome: answer.why === 'fenced' || found < append.parent.revision };
   }
   return { appends: [], mayCome: since.revision < seen };
+}
+
+/**
+ * The end of what is there, of `from` to `to`: one that is there has all before it there with it. 0 where nothing is:
+ * then that may also be so of what the log does not keep any more.
+ */
+async function endOf(from: number, to: number, isThere: (index: number) => Promise<boolean>): Promise<number> {
+  let [low, high] = [from, to];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (await isThere(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low > from || from === 0 ? low : 0;
 }
