@@ -25,7 +25,7 @@ export async function answered(store: Store): Promise<void> {
 }
 
 /** Resolves when it holds. */
-export async function until(condition: () => boolean | Promise<boolean>, waitMs = 30_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, waitMs = 60_000): Promise<void> {
   for (const end = Date.now() + waitMs; !(await condition()); await sleep(20))
     if (Date.now() > end) throw new Error(`it did not come to be within ${waitMs} ms: ${condition.toString()}`);
 }
