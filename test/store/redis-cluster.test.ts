@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../ts/store/open.ts';
 import { ORIGIN } from '../../ts/position.ts';
+import { slotOf } from '../../ts/store/redis-slot.ts';
 import { RedisStore } from '../../ts/store/redis.ts';
 import type { RedisClient, RedisStoreOptions } from '../../ts/store/redis.ts';
 import type { Hint } from '../../ts/store/store.ts';
@@ -70,6 +71,21 @@ describe.skipIf(NO_REDIS !== undefined).each(CLIENTS)(
       expect(await store.sweep({ limit: 1000, graceMs: 0 })).toEqual({ swept: 0 });
       expect(await store.sweep({ limit: 1000, graceMs: 0 })).toEqual({ swept: IDS.length });
       await store.close();
+    });
+
+    it('is asked by slots as it counts them itself', async () => {
+      const keys = [
+        '',
+        'hf@',
+        'hf{}s',
+        'hf{ä}',
+        'hf{x',
+        '{}{a}',
+        ...Array.from({ length: 50 }, (_, n) => `hf{${n.toString(36)}}é`),
+      ];
+      for (const key of keys)
+        expect([key, slotOf(key)]).toEqual([key, await cluster.ask(0, 'CLUSTER', 'KEYSLOT', key)]);
+      expect(slotOf('123456789')).toBe(0x31c3); // as the specification has it
     });
 
     it('is written to while its slots move to another server', async () => {

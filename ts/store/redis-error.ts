@@ -23,6 +23,9 @@ export const isRefused = (error: unknown): boolean =>
 export const isMoving = (error: unknown): boolean =>
   error instanceof Error && /\b(?:TRYAGAIN|CLUSTERDOWN) /.test(error.message);
 
+/** The server says so, with a code before it. */
+export const isReply = (error: unknown): boolean => error instanceof Error && /^[A-Z]{3,} /.test(error.message);
+
 export const isUnknownScript = (error: unknown): boolean =>
   error instanceof Error && error.message.startsWith('NOSCRIPT');
 
