@@ -13,24 +13,26 @@ class ClusterSubscriber implements Subscriber {
   readonly #choose: () => Promise<RedisNode>;
   readonly #onBack: () => void;
   readonly #listeners = new Map<string, (message: Buffer) => void>();
-  #current: Promise<Subscriber>;
+  #current!: Promise<Subscriber>; // by the constructor's begin
   #closed = false;
 
   /** `choose` gives one of the servers, another each time where there are several. */
   constructor(choose: () => Promise<RedisNode>, onBack: () => void) {
     this.#choose = choose;
     this.#onBack = onBack;
-    this.#current = this.#begin();
+    this.#begin();
   }
 
   async subscribe(channel: string, listener: (message: Buffer) => void): Promise<void> {
     this.#listeners.set(channel, listener);
-    for (let tried; tried !== this.#current;) {
-      tried = this.#current;
-      const subscriber = await tried;
-      await subscriber.subscribe(channel, listener).catch((error: unknown) => {
-        if (tried === this.#current) throw error;
-      });
+    for (;;) {
+      const current = this.#current;
+      try {
+        await (await current).subscribe(channel, listener);
+        if (current === this.#current) return;
+      } catch (error) {
+        if (current === this.#current) throw error;
+      }
     }
   }
 
@@ -47,30 +49,32 @@ class ClusterSubscriber implements Subscriber {
     );
   }
 
-  async #begin(): Promise<Subscriber> {
+  /** Until it listens, to whatever server. */
+  #begin(): void {
+    const isFirst = this.#listeners.size === 0;
+    const current = this.#connect();
+    this.#current = current;
+    const listen = async (): Promise<void> => {
+      const subscriber = await current;
+      await Promise.all([...this.#listeners].map(([channel, listener]) => subscriber.subscribe(channel, listener)));
+      if (current === this.#current && !isFirst) this.#onBack();
+    };
+    const again = (): void => {
+      if (current === this.#current && !this.#closed) this.#begin();
+    };
+    listen().catch(() => setTimeout(again, AGAIN_MS).unref());
+  }
+
+  async #connect(): Promise<Subscriber> {
     const node = await this.#choose();
     let isOver = false;
     const subscriber = node.subscriber(this.#onBack, () => {
       if (isOver) return;
       isOver = true;
       subscriber.close();
-      this.#renew();
+      if (!this.#closed) this.#begin();
     });
     return subscriber;
-  }
-
-  #renew(): void {
-    if (this.#closed) return;
-    const renewed = this.#begin();
-    this.#current = renewed;
-    renewed
-      .then(async (subscriber) => {
-        await Promise.all([...this.#listeners].map(([channel, listener]) => subscriber.subscribe(channel, listener)));
-        if (this.#current === renewed) this.#onBack();
-      })
-      .catch(() => {
-        if (this.#current === renewed) setTimeout(() => this.#renew(), AGAIN_MS).unref();
-      });
   }
 }
 

@@ -1,8 +1,8 @@
 import { HoldfastError } from '../errors.ts';
 import type { Deadline } from './deadline.ts';
 import type { RedisLink, RedisQueue } from './redis-client.ts';
-import { failureOf } from './redis-error.ts';
-import type { Argument } from './redis-wire.ts';
+import type { Command } from './redis-connection.ts';
+import type { Argument, Reply } from './redis-wire.ts';
 import type { Durability } from './store.ts';
 
 /** Of one question to the server: who comes while it is asked waits for the next. */
@@ -18,12 +18,15 @@ export type Beyond = Exclude<Durability, 'primary'>;
  */
 export class RedisReplicas {
   readonly #link: RedisLink;
+  readonly #ask: (command: Command, deadline: Deadline) => Promise<Reply>;
   readonly #questions = new Map<string, Question>();
   /** Servers that said what their disk has. */
   readonly #able = new Set<string>();
 
-  constructor(link: RedisLink) {
+  /** `ask`: on the connection that all share. */
+  constructor(link: RedisLink, ask: (command: Command, deadline: Deadline) => Promise<Reply>) {
     this.#link = link;
+    this.#ask = ask;
   }
 
   /** Resolves when all is there that was acknowledged by the server of `key` before this call; `ERR_UNAVAILABLE`, outcome `unknown`, else. */
@@ -42,12 +45,11 @@ export class RedisReplicas {
   async checkDisk(key: string, deadline: Deadline): Promise<void> {
     const owner = this.#link.ownerOf(key);
     if (this.#able.has(owner)) return;
-    const asking = this.#link.nodeOf(key).then((node) => node.send(['WAITAOF', '1', '0', '1']));
-    try {
-      await deadline.bound(asking, 'none');
-    } catch (error) {
-      throw unable(error, owner) ?? failureOf(error, 'none', 'WAITAOF');
-    }
+    const args = ['WAITAOF', '1', '0', '1'];
+    const command: Command = { keys: [key], args, ofServer: true, outcome: 'none', where: 'WAITAOF', opens: true };
+    await this.#ask(command, deadline).catch((error: HoldfastError) => {
+      throw unable(error.cause, owner) ?? error;
+    });
     this.#able.add(owner);
   }
 

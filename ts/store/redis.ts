@@ -114,7 +114,7 @@ export class RedisStore implements Store {
     this.#keys = new RedisKeys(prefix, buckets);
     this.#clock = clock;
     this.#link = linkOf(client);
-    this.#replicas = new RedisReplicas(this.#link);
+    this.#replicas = new RedisReplicas(this.#link, (command, deadline) => this.#connection.run(command, deadline));
     this.address = `redis://${this.#link.place}/${prefix}`;
     this.#calls = new Calls('Redis', time, BOUND_MS);
     this.#inbox = new RedisInbox(this.#link, this.#keys);
