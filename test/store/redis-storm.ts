@@ -46,17 +46,20 @@ class Writer {
     const key = `${this.#name}:${(this.#keys += 1)}`;
     const use = this.#recorder.use({ store: 'primary', id });
     use.put([key]);
+    let seen: string[] = [];
     try {
       const length = await this.sessions.scope(
         id,
         (state) => {
-          use.saw(state.seen.length === 0 ? undefined : [...state.seen]);
+          seen = [...state.seen];
           return state.seen.push(key);
         },
         { create: {}, timeoutMs: 500 },
       );
       this.saves += 1;
       this.acknowledged.set(id, [...(this.acknowledged.get(id) ?? []), key]);
+      // Who is refused may have seen less: what the writer of the rest has brought back only then.
+      use.saw(seen.length === 0 ? undefined : seen);
       use.done('ok', { length });
     } catch (error) {
       const isUnknown = !(error instanceof HoldfastError) || error.outcome === 'unknown';
