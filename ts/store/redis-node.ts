@@ -117,9 +117,8 @@ const ofPrimary =
     if (String((event as { type?: unknown }).type).startsWith('MASTER')) listener();
   };
 
-/** One of Sentinels also while it is connecting, when it is not open yet. */
 export function destroy(client: { readonly isOpen: boolean; destroy(): unknown }): void {
-  if (client.isOpen || 'getMasterNode' in client) void Promise.resolve(client.destroy()).catch(() => undefined);
+  if (client.isOpen) void Promise.resolve(client.destroy()).catch(() => undefined);
 }
 
 /** What is sent waits for a connection. */
