@@ -19,6 +19,8 @@ export class RedisLinkage {
   readonly #sockets = new Set<Socket>();
   /** Whereto new connections lead; undefined: nowhere. */
   target: number | undefined;
+  /** Nothing arrives any more. */
+  isHeld = false;
   /** What is answered here to a command that begins a packet, which does not go on then. */
   readonly answers: Map<string, string> = new Map();
 
@@ -72,6 +74,7 @@ export class RedisLinkage {
       else near.write(answer);
     });
     far.on('data', (bytes) => {
+      if (this.isHeld) return;
       if (this.#delayMs === 0) near.write(bytes);
       else setTimeout(() => !near.destroyed && near.write(bytes), this.#delayMs);
     });

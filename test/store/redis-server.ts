@@ -128,6 +128,7 @@ export async function newClient(
     const client: IoredisClient = new Redis(port, '127.0.0.1', { retryStrategy: () => QUICK_MS, ...login });
     client.on('error', () => undefined);
     clients.push(() => client.disconnect());
+    await new Promise((resolve) => client.on('ready', resolve)); // as the other package's `connect` does
     return client;
   }
   const client = createClient({ socket: { port, host: '127.0.0.1', reconnectStrategy: QUICK_MS }, ...login });

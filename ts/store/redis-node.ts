@@ -1,6 +1,7 @@
 import { listen, refuseKeyPrefix } from './redis-client.ts';
 import type { IoredisClient, Listener, NodeRedisClient, NodeRedisSentinel } from './redis-client.ts';
 import type { RedisLink, RedisNode, RedisQueue, Subscriber, Watcher } from './redis-client.ts';
+import { RedisDatabase } from './redis-database.ts';
 import type { Argument, Reply } from './redis-wire.ts';
 
 interface Placed {
@@ -134,6 +135,7 @@ interface IoredisOptions extends Placed {
 export class IoredisLink implements RedisLink, RedisNode {
   readonly place: string;
   readonly #client: IoredisClient;
+  readonly #database: RedisDatabase;
 
   constructor(client: IoredisClient) {
     this.#client = client;
@@ -142,6 +144,7 @@ export class IoredisLink implements RedisLink, RedisNode {
     this.place = Array.isArray(sentinels)
       ? `sentinel/${sentinels.map(placeOf).toSorted().join(',')}/${name}/${db ?? 0}`
       : placeAt(placed, db);
+    this.#database = new RedisDatabase(client, db ?? 0, this.place);
   }
 
   get isReady(): boolean {
@@ -152,7 +155,9 @@ export class IoredisLink implements RedisLink, RedisNode {
     if (this.#client.status === 'wait') this.#client.connect().catch(() => undefined);
   }
 
-  send([command, ...args]: readonly Argument[]): Promise<Reply> {
+  async send([command, ...args]: readonly Argument[]): Promise<Reply> {
+    const selected = this.#database.selected();
+    if (selected !== undefined) await selected;
     return this.#client.callBuffer(command as string, ...args) as Promise<Reply>;
   }
 
@@ -168,7 +173,11 @@ export class IoredisLink implements RedisLink, RedisNode {
     const lost = (error?: unknown): void => {
       if (!this.isReady) watcher.lost(error);
     };
-    return listen(this.#client, { error: lost, close: lost, end: lost, ready: () => watcher.back() });
+    const closed = (): void => {
+      this.#database.forget();
+      lost();
+    };
+    return listen(this.#client, { error: lost, close: closed, end: lost, ready: () => watcher.back() });
   }
 
   subscriber(onBack: () => void, onLost: () => void = () => undefined): Subscriber {

@@ -6,7 +6,7 @@ import type { Argument, Reply } from './redis-wire.ts';
 import type { Durability } from './store.ts';
 
 /** Of one question to the server: who comes while it is asked waits for the next. */
-const LONGEST_MS = 1000;
+const LONGEST_MS = 250;
 
 /** More than the memory of the primary. */
 export type Beyond = Exclude<Durability, 'primary'>;
@@ -22,6 +22,7 @@ export class RedisReplicas {
   readonly #questions = new Map<string, Question>();
   /** Servers that said what their disk has. */
   readonly #able = new Set<string>();
+  #isEnding = false;
 
   /** `ask`: on the connection that all share. */
   constructor(link: RedisLink, ask: (command: Command, deadline: Deadline) => Promise<Reply>) {
@@ -38,6 +39,7 @@ export class RedisReplicas {
       } catch (cause) {
         throw tooFew(level, cause);
       }
+      if (found < count && this.#isEnding) throw tooFew(level);
     }
   }
 
@@ -51,6 +53,11 @@ export class RedisReplicas {
       throw unable(error.cause, owner) ?? error;
     });
     this.#able.add(owner);
+  }
+
+  /** Who waits is told after one more answer: the end is not put off for replicas that do not come. */
+  endSoon(): void {
+    this.#isEnding = true;
   }
 
   close(): void {
