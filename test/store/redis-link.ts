@@ -68,7 +68,7 @@ export class RedisLinkage {
       });
     }
     near.on('data', (bytes) => {
-      const [, name = ''] = /^\*\d+\r\n\$\d+\r\n(\w+)\r\n/.exec(bytes.toString('latin1')) ?? [];
+      const [, name = ''] = /^\*\d+\r\n\$\d+\r\n(\w+)\r\n/.exec(bytes.toString('latin1', 0, 64)) ?? [];
       const answer = this.answers.get(name.toUpperCase());
       if (answer === undefined) far.write(bytes);
       else near.write(answer);

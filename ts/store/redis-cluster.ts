@@ -43,10 +43,7 @@ class ClusterSubscriber implements Subscriber {
 
   close(): void {
     this.#closed = true;
-    this.#current.then(
-      (subscriber) => subscriber.close(),
-      () => undefined,
-    );
+    end(this.#current);
   }
 
   /** Until it listens, to whatever server. */
@@ -60,7 +57,9 @@ class ClusterSubscriber implements Subscriber {
       if (current === this.#current && !isFirst) this.#onBack();
     };
     const again = (): void => {
-      if (current === this.#current && !this.#closed) this.#begin();
+      if (current !== this.#current || this.#closed) return;
+      end(current);
+      this.#begin();
     };
     listen().catch(() => setTimeout(again, AGAIN_MS).unref());
   }
@@ -76,6 +75,13 @@ class ClusterSubscriber implements Subscriber {
     });
     return subscriber;
   }
+}
+
+function end(subscriber: Promise<Subscriber>): void {
+  subscriber.then(
+    (begun) => begun.close(),
+    () => undefined,
+  );
 }
 
 /** Connections to servers of a Cluster that are told of when they are lost. */
