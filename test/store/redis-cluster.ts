@@ -68,6 +68,7 @@ export class RedisCluster {
       );
       client.on('error', () => undefined);
       ended(() => client.disconnect());
+      await new Promise((resolve) => client.on('ready', resolve));
       return client;
     }
     const client = createCluster({

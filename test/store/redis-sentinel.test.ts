@@ -58,6 +58,7 @@ class Watched {
       const client = new Redis({ sentinels, name: NAME, ...soon, ...more });
       client.on('error', () => undefined);
       ended(() => client.disconnect());
+      await new Promise((resolve) => client.on('ready', resolve));
       return client;
     }
     const client = createSentinel({ name: NAME, sentinelRootNodes: sentinels, scanInterval: 200 });

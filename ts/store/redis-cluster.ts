@@ -43,7 +43,7 @@ class ClusterSubscriber implements Subscriber {
 
   close(): void {
     this.#closed = true;
-    end(this.#current);
+    retire(this.#current);
   }
 
   /** Until it listens, to whatever server. */
@@ -58,7 +58,7 @@ class ClusterSubscriber implements Subscriber {
     };
     const again = (): void => {
       if (current !== this.#current || this.#closed) return;
-      end(current);
+      retire(current);
       this.#begin();
     };
     listen().catch(() => setTimeout(again, AGAIN_MS).unref());
@@ -77,7 +77,7 @@ class ClusterSubscriber implements Subscriber {
   }
 }
 
-function end(subscriber: Promise<Subscriber>): void {
+function retire(subscriber: Promise<Subscriber>): void {
   subscriber.then(
     (begun) => begun.close(),
     () => undefined,
