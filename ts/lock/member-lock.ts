@@ -112,8 +112,9 @@ export class MemberLock {
   take(holdMs: number | undefined): Hold | undefined {
     if (this.#state.is !== 'kept' || this.#waiters.length > 0) return undefined;
     const { held } = this.#state;
-    if (this.#mustHandOver(held) || this.#now() >= held.leaseUntil) return undefined;
-    return this.#use(held, holdMs, undefined);
+    const now = this.#now();
+    if (this.#mustHandOver(held) || now >= held.leaseUntil) return undefined;
+    return this.#use(held, holdMs, undefined, now);
   }
 
   /** Adds a waiter; returns a function that takes it out of the queue. */
@@ -268,11 +269,11 @@ export class MemberLock {
     };
   }
 
-  #use(held: Held, holdMs: number | undefined, granted: Granted | undefined): Hold {
+  #use(held: Held, holdMs: number | undefined, granted: Granted | undefined, now: number = this.#now()): Hold {
     held.holdMs = holdMs ?? this.#context.options.maxHoldMs;
     this.#state = { is: 'used', held };
-    this.#context.renewals.add(this, this.#now());
-    if (this.#leftOf(held) < FRESH) void this.#renew(held);
+    this.#context.renewals.add(this, now);
+    if (this.#leftOf(held, now) < FRESH) void this.#renew(held);
     let ended = false;
     return {
       token: held.token,
@@ -328,13 +329,14 @@ export class MemberLock {
     if (this.#state.is !== 'used') return;
     const { held } = this.#state;
     // One that is not answered yet is sent again after as long, not at each look.
-    const isUnderWay = this.#now() - held.renewedAt < RENEWED_AFTER * this.#context.options.leaseMs;
-    if (!isUnderWay && this.#leftOf(held) < DUE) void this.#renew(held);
+    const now = this.#now();
+    const isUnderWay = now - held.renewedAt < RENEWED_AFTER * this.#context.options.leaseMs;
+    if (!isUnderWay && this.#leftOf(held, now) < DUE) void this.#renew(held);
   }
 
   /** What is left of the lease, as a part of it. */
-  #leftOf(held: Held): number {
-    return (held.leaseUntil - this.#now()) / this.#context.options.leaseMs;
+  #leftOf(held: Held, now: number): number {
+    return (held.leaseUntil - now) / this.#context.options.leaseMs;
   }
 
   #overdue(held: Held): boolean {

@@ -152,21 +152,21 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const opened = this.#open(id, options, this.scope);
     const session = opened instanceof Session ? opened : await opened;
     const frame = frameOf(this.#place, session, options.mode === undefined || options.mode === 'exclusive');
-    let isLastSave = false;
+    let isSaved = false;
     try {
       const used = inScope(frame, () => use(session.state as never, session as never));
       const result = isThenable(used) ? await used : used;
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
       checkGiven(copied);
-      isLastSave = true;
       await endScope(session);
+      isSaved = true;
       return copied;
     } catch (error) {
       if (options.retry === undefined || options.retry === 0 || !wasRefused(session, error)) throw error;
     } finally {
       frame.session = undefined;
-      if (!isLastSave) await session.close();
+      if (!isSaved) await session.close();
     }
     const again = { ...options, mode: 'optimistic', retry: options.retry - 1 } as const;
     return this.scope(id, use as (state: S) => R | Promise<R>, again);

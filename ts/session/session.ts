@@ -28,7 +28,7 @@ import type { Opened } from './unclosed.ts';
 import { Unlocked } from './unlocked.ts';
 import { valuesOf } from './values.ts';
 
-/** The last save of a scope: nobody gets what it did. */
+/** The last save of a scope: nobody gets what it did. Where it fails the session is still to be closed. */
 export let endScope: <S extends object, V extends object>(session: Session<S, V>) => Promise<unknown>;
 
 /**
@@ -38,7 +38,7 @@ export let endScope: <S extends object, V extends object>(session: Session<S, V>
  */
 export class Session<S extends object, V extends object = Partial<S>> {
   static {
-    endScope = (session) => session.#saveLast(false);
+    endScope = (session) => session.#alone(() => session.#push(true, false));
   }
 
   readonly #context: SessionContext;
@@ -157,14 +157,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /** Saves, and ends the session: one call to the store does both when the lock is to be handed over. */
-  saveAndClose(): Promise<Saved> {
-    return this.#saveLast(true);
-  }
-
-  /** `isShown`: somebody gets what it gives. */
-  async #saveLast(isShown: boolean): Promise<Saved> {
+  async saveAndClose(): Promise<Saved> {
     try {
-      return await this.#alone(() => this.#push(true, isShown));
+      return await this.#alone(() => this.#push(true, true));
     } finally {
       if (!this.#ended) await this.close();
     }

@@ -3,6 +3,7 @@ import { encodeAliasBody, encodeDeltaBody, encodeSnapshotBody } from '../log/bod
 import type { Alias } from '../log/body.ts';
 import { compactionDue, weightOf } from '../log/compaction.ts';
 import type { Image, Staged, Value } from '../log/image.ts';
+import { ORIGIN } from '../position.ts';
 import type { Token } from '../token.ts';
 import { commit } from './commit.ts';
 import { NOTHING, compare } from './compare.ts';
@@ -97,8 +98,15 @@ export async function pushCopy(line: Line, from: Replica, to: Replica, token: To
   const values = new Map(directory.names.map((name) => [name, from.image.value(name) as Value]));
   const staged = to.image.stage(directory, values);
   const content = { kind: 'snapshot', body: encodeSnapshotBody(to.image, staged), digest: staged.digest } as const;
-  const more = { expiry: line.expiry ?? from.expiry, createdAt: from.createdAt };
+  const more = { expiry: line.expiry ?? from.expiry, createdAt: await createdAtOf(line, from) };
   await commit(line, to, write(line, to, content, token, 'renew', more), staged);
+}
+
+/** By the primary's clock, as everybody else knows it: who made the session has it by its own. */
+async function createdAtOf({ store, call }: Line, { id, createdAt, createdAtTold }: Replica): Promise<number> {
+  if (createdAtTold) return createdAt;
+  const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
+  return head?.createdAt ?? createdAt;
 }
 
 function withoutAll(names: readonly string[], others: readonly string[]): string[] {
