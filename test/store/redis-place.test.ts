@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
+import { createClient, createCluster, createSentinel } from 'redis';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
@@ -144,16 +145,17 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
     await Promise.all([store.close(), other.close()]);
   });
 
-  it('is reached by a client of a single server alone', () => {
+  it('is reached by a client of one of two packages', () => {
     const base = { on: () => 0, off: () => 0, duplicate: () => 0 };
     for (const [wrong, what] of [
-      [{ ...base, nodes: () => [] }, /Cluster/],
-      [{ ...base, masters: [] }, /Cluster/],
-      [{ ...base, getSentinelNode: () => 0 }, /Sentinels/],
       [{ ...base }, /package `redis`/],
       [{}, /methods on, off, duplicate/],
       [undefined, /client/],
       [new Redis({ lazyConnect: true, keyPrefix: 'x:' }), /keyPrefix/],
+      [new Cluster([], { lazyConnect: true, keyPrefix: 'x:' }), /keyPrefix/],
+      [createCluster({ rootNodes: [], keyPrefix: 'x:' }), /keyPrefix/],
+      [createClient({ keyPrefix: 'x:' }), /keyPrefix/],
+      [createSentinel({ name: 's', sentinelRootNodes: [], keyPrefix: 'x:' }), /keyPrefix/],
     ] as const)
       expect(() => new RedisStore({ client: wrong as never })).toThrow(
         expect.objectContaining({ code: 'ERR_INVALID', message: expect.stringMatching(what) as string }),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { runProcesses } from '../history/run-processes.ts';
 import type { Report } from '../history/run-processes.ts';
+import { RedisCluster } from './redis-cluster.ts';
 import { sleep } from './redis-records.ts';
 import { NO_REDIS, RedisServer } from './redis-server.ts';
 
@@ -20,6 +21,13 @@ describe.skipIf(NO_REDIS !== undefined)(
       const report = await run('--store', server.url, '--steps', '900', ...RATES);
       expect(report).toMatchObject({ code: 0, found: {}, wrong: [] });
       expect([report.killed > 2, report.stopped > 1, report.acknowledged > 700]).toEqual([true, true, true]);
+    });
+
+    it('nor on a Cluster', async () => {
+      const [server] = (await RedisCluster.start()).servers;
+      const report = await run('--store', `${server?.url}?cluster=true`, '--steps', '300', ...RATES);
+      expect(report).toMatchObject({ code: 0, found: {}, wrong: [] });
+      expect([report.killed > 0, report.acknowledged > 200]).toEqual([true, true]);
     });
 
     it('nor where the server is killed and stopped, too, and keeps what it acknowledged on disk', async () => {

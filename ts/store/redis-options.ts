@@ -3,6 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import { clock as clockRule, count, nested, positive, withMethods } from '../options.ts';
 import type { Rule, Rules } from '../options.ts';
 import type { RedisClient } from './redis-client.ts';
+import type { Durability } from './store.ts';
 import { SWEEP_RULES } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
 
@@ -12,15 +13,15 @@ export interface RedisOutage {
 }
 
 export interface RedisStoreOptions extends SweepOptions {
-  /** Of the package `redis` or `ioredis`, for a single server. It stays its user's: the store does not close it. */
+  /** Of the package `redis` or `ioredis`: of one server, of Sentinels or of a Cluster. It stays its user's: the store does not close it. */
   readonly client: RedisClient;
   /** Begins all keys and channels, without `{`, `}` and `@`. Default `hf`. */
   readonly prefix?: string | undefined;
   /** How many parts the sessions of a prefix lie in, which stays as it was first chosen. Default 1024. */
   readonly buckets?: number | undefined;
   readonly outage?: RedisOutage | undefined;
-  /** Of appends that name none: in the memory of the primary (the default), and of so many of its replicas, too. */
-  readonly durability?: 'primary' | { readonly replicas: number } | undefined;
+  /** Of appends that name none: the memory of the primary (the default) has it, or its disk, or so many replicas, too. */
+  readonly durability?: Durability | undefined;
   /** For tests: the time that the scripts go by, too. Default: the server's, and the system's for timers. */
   readonly clock?: Clock | undefined;
 }
@@ -33,9 +34,9 @@ const prefixRule: Rule = (name, value) => {
 };
 
 const durabilityRule: Rule = (name, value) => {
-  if (value === 'primary') return;
+  if (value === 'primary' || value === 'fsync') return;
   if (typeof value !== 'object' || value === null)
-    throw new HoldfastError('ERR_INVALID', `${name} must be 'primary' or { replicas: n }`);
+    throw new HoldfastError('ERR_INVALID', `${name} must be 'primary', 'fsync' or { replicas: n }`);
   nested({ replicas: count(1) })(name, value);
   count(1)(`${name}.replicas`, (value as { replicas?: unknown }).replicas);
 };
