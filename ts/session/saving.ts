@@ -1,8 +1,13 @@
-import { push } from '../sync/push.ts';
-import type { Pushed } from '../sync/push.ts';
+import type { Hold } from '../lock/hold.ts';
+import { termsOf } from '../store/outage-terms.ts';
+import type { OutageTerms } from '../store/outage-terms.ts';
+import type { OnSilence } from '../sync/commit.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Line } from '../sync/line.ts';
+import { push } from '../sync/push.ts';
+import type { Pushed } from '../sync/push.ts';
 import type { Claimed } from './claimed.ts';
+import type { SaveOptions } from './options.ts';
 
 export interface Saving {
   readonly pushing: Promise<Pushed | undefined>;
@@ -10,15 +15,50 @@ export interface Saving {
   readonly release: boolean;
 }
 
-/** Begins a save under a lock. `last`: the lock's use ends with it. `tells`: somebody may ask what it has changed. */
+/** How a save is made. */
+export interface SavingTerms {
+  /** The lock's use ends with it. */
+  readonly last: boolean;
+  readonly create: boolean;
+  /** Somebody may ask what it has changed. */
+  readonly tells: boolean;
+  /** Undefined: it waits. */
+  readonly outage: OutageTerms | undefined;
+}
+
+/** What the last of these says. */
+export function outageOf(line: Line, ...options: readonly SaveOptions[]): OutageTerms | undefined {
+  let terms = line.outage.terms;
+  let waits = false;
+  for (const { outage, durable } of options) {
+    terms = termsOf(terms, outage);
+    waits = durable ?? (waits && outage === undefined);
+  }
+  return waits ? undefined : terms;
+}
+
+/** Begins a save under a lock. */
 export function saveUnder(
   line: Line,
   { replica, hold }: Claimed,
   tracked: Tracked,
-  { last, create, tells }: { readonly last: boolean; readonly create: boolean; readonly tells: boolean },
+  { last, create, tells, outage }: SavingTerms,
 ): Saving {
   const release = last && hold.releaseNow();
   if (release) hold.leave();
   const lock = release ? 'release' : hold.overdue() ? 'leave' : 'renew';
-  return { pushing: push(line, replica, tracked, { token: hold.token, lock, create, tells }), release };
+  const options = { token: hold.token, lock, create, tells, silence: silenceOf(outage, hold) } as const;
+  return { pushing: push(line, replica, tracked, options), release };
 }
+
+const WAITS: OnSilence = {};
+
+function silenceOf(terms: OutageTerms | undefined, hold: Hold): OnSilence {
+  if (terms === undefined) return WAITS;
+  const { failMs, policy, queueBytes } = terms;
+  return policy === 'fail' ? { failMs } : { failMs, local: { queueBytes, keep: () => hold.keep() } };
+}
+
+/** The store has the lock back already. */
+export const isReleased = (release: boolean, pushed: Pushed | undefined): boolean =>
+  release && pushed !== undefined && pushed.settled === undefined;

@@ -19,7 +19,8 @@ import { specOf } from './definition.ts';
 import { endAfter, explained } from './endings.ts';
 import type { Looked } from './looks.ts';
 import type { Access } from './options.ts';
-import { saveUnder } from './saving.ts';
+import { isReleased, saveUnder } from './saving.ts';
+import type { SavingTerms } from './saving.ts';
 import { Slots } from './slots.ts';
 
 /** A save that went out, and the copy that is to have it. */
@@ -71,11 +72,13 @@ export class Unlocked {
    * As `push`, of what was touched until now. Undefined also where all of it was merged into what is there already.
    * `ERR_CONFLICT`: nothing was sent.
    */
-  async push(tracked: Tracked, create: boolean, tells: boolean): Promise<Pushed | undefined> {
+  async push(tracked: Tracked, terms: SavingTerms): Promise<Pushed | undefined> {
     if (this.#access.mode === 'read') return undefined;
     const mine = this.#edited(tracked);
-    const begins = create && !this.#looked.replica.exists;
-    return mine === undefined && !begins ? undefined : this.#send(mine ?? UNCHANGED, begins, tells);
+    const begins = terms.create && !this.#looked.replica.exists;
+    return mine === undefined && !begins
+      ? undefined
+      : this.#send(mine ?? UNCHANGED, { ...terms, last: true, create: begins });
   }
 
   get #base(): Base {
@@ -104,10 +107,10 @@ export class Unlocked {
     return changes.size === 0 && isSameOrder ? undefined : { changes, names, versions };
   }
 
-  async #send(mine: Edited, begins: boolean, tells: boolean): Promise<Pushed | undefined> {
+  async #send(mine: Edited, terms: SavingTerms): Promise<Pushed | undefined> {
     const { line } = this.#context;
     this.unsettled = this.#doubted = undefined;
-    const claimed = await this.#claim(!begins);
+    const claimed = await this.#claim(!terms.create);
     const { replica, hold } = claimed;
     let how: EndOfHold = 'keep';
     let isSound = true;
@@ -116,11 +119,11 @@ export class Unlocked {
         specOf(this.#context.definition, name)?.differencing;
       const merged = { ...this.#merged(mine, replica), differencing };
       isSound = false;
-      const { pushing, release } = saveUnder(line, claimed, merged, { last: true, create: begins, tells });
+      const { pushing, release } = saveUnder(line, claimed, merged, terms);
       const pushed = await pushing;
       isSound = true;
       if (pushed?.wanted === true) hold.wanted();
-      if (release && pushed !== undefined) how = 'released';
+      if (isReleased(release, pushed)) how = 'released';
       this.#stored = { mine, replica: replica.fork() };
       this.hasSaved ||= pushed !== undefined;
       return pushed;

@@ -16,6 +16,7 @@ import { RedisConnection } from './redis-connection.ts';
 import type { Command } from './redis-connection.ts';
 import { isRefused } from './redis-error.ts';
 import { RedisGround } from './redis-ground.ts';
+import { termsOf } from './outage-terms.ts';
 import { ownedAppend } from './owned.ts';
 import { RedisInbox } from './redis-inbox.ts';
 import { RedisTails } from './redis-tails.ts';
@@ -44,6 +45,7 @@ import type {
   ListQuery,
   LockReply,
   LockRequest,
+  OutageOptions,
 } from './store.ts';
 import type {
   Membership,
@@ -58,7 +60,7 @@ import type {
 } from './store.ts';
 
 export type { IoredisClient, NodeRedisClient, RedisClient } from './redis-client.ts';
-export type { RedisOutage, RedisStoreOptions } from './redis-options.ts';
+export type { RedisStoreOptions } from './redis-options.ts';
 
 /** The bound of a call that names none. */
 const BOUND_MS = 5000;
@@ -78,6 +80,7 @@ const LOOKED_AT = 100;
 export class RedisStore implements Store {
   readonly address: string;
   readonly can: Capabilities;
+  readonly outage: OutageOptions;
   readonly #durability: Durability;
   readonly #replicas: RedisReplicas;
   readonly #keys: RedisKeys;
@@ -103,7 +106,8 @@ export class RedisStore implements Store {
 
   constructor(options: RedisStoreOptions) {
     checkOptions('RedisStore', options, REDIS_RULES);
-    const { client, prefix = 'hf', buckets = 1024, clock, outage, durability = 'primary' } = options;
+    const { client, prefix = 'hf', buckets = 1024, clock, outage = {}, durability = 'primary' } = options;
+    this.outage = outage;
     const time = clock ?? systemClock;
     const levels = durability === 'primary' ? (['primary', 'replicas'] as const) : (['replicas', 'primary'] as const);
     this.can = { durability: levels, watch: false, find: true };
@@ -125,7 +129,7 @@ export class RedisStore implements Store {
       { waiting: (id) => this.#tails.waiting(id), rescue: (isOther) => this.#tails.rescue(isOther, this.#rescue) },
       () => this.#calls.within(),
     );
-    this.#connection = new RedisConnection(this.#link, time, outage?.failMs ?? 250, this.#ground);
+    this.#connection = new RedisConnection(this.#link, time, termsOf(undefined, outage)?.failMs ?? 250, this.#ground);
     this.#sweeper = new Sweeper(this, time, options);
   }
 

@@ -4,7 +4,8 @@ import type { Alias } from '../log/body.ts';
 import { compactionDue, weightOf } from '../log/compaction.ts';
 import type { Image, Staged, Value } from '../log/image.ts';
 import type { Token } from '../token.ts';
-import { commit } from './commit.ts';
+import { commit, failing, ready } from './commit.ts';
+import type { OnSilence } from './commit.ts';
 import { NOTHING, compare } from './compare.ts';
 import type { Difference, Tracked } from './compare.ts';
 import type { Line } from './line.ts';
@@ -20,6 +21,7 @@ export interface PushOptions {
   readonly create: boolean;
   /** Somebody may ask what it has changed. */
   readonly tells: boolean;
+  readonly silence: OnSilence;
 }
 
 export interface Pushed {
@@ -32,6 +34,8 @@ export interface Pushed {
   /** Others queue for the lock. */
   readonly wanted: boolean;
   readonly told: Told | undefined;
+  /** See `Committed.settled`. */
+  readonly settled: Promise<void> | undefined;
 }
 
 /** What a save is made of, before anything is written. */
@@ -58,7 +62,7 @@ export function prepare(line: Line, replica: Replica, tracked: Tracked, create: 
  * Saves what was touched: encodes it, compares it with the replica's image, and appends what differs to the primary and
  * to the backups. Undefined: nothing differed and nothing was sent. On an error nothing has changed, here or there, but
  * for two: `ERR_UNAVAILABLE`, outcome `unknown` (`replica.unsettled` goes on asking), and `ERR_FENCED`, outcome
- * `superseded` (only an outdated primary has it).
+ * `superseded` (only an outdated primary has it). With `silence.local` it may be here alone at first: see `settled`.
  */
 export async function push(
   line: Line,
@@ -67,14 +71,14 @@ export async function push(
   options: PushOptions,
 ): Promise<Pushed | undefined> {
   const prepared = prepare(line, replica, tracked, options.create);
-  if (prepared === undefined) return undefined;
+  if (prepared === undefined) return void (await ready(line, replica, options.silence));
   const { staged, kind, body } = prepared;
   const { image } = replica;
   if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);
   const written = write(line, replica, { kind, body, digest: staged.digest }, options.token, options.lock);
   const changed = changedBy(image, staged);
   const told = options.tells ? new Told(line, image, staged, changed) : undefined;
-  const { wanted } = await commit(line, replica, written, staged);
+  const { wanted, settled } = await commit(line, replica, written, staged, options.silence);
   return {
     revision: written.head.revision,
     changed,
@@ -82,6 +86,7 @@ export async function push(
     kind,
     wanted,
     told,
+    settled,
   };
 }
 
@@ -98,7 +103,7 @@ export async function pushCopy(line: Line, from: Replica, to: Replica, token: To
   const staged = to.image.stage(directory, values);
   const content = { kind: 'snapshot', body: encodeSnapshotBody(to.image, staged), digest: staged.digest } as const;
   const more = { expiry: line.expiry ?? from.expiry, createdAt: from.createdAt };
-  await commit(line, to, write(line, to, content, token, 'renew', more), staged);
+  await commit(line, to, write(line, to, content, token, 'renew', more), staged, failing(line));
 }
 
 function withoutAll(names: readonly string[], others: readonly string[]): string[] {
@@ -129,7 +134,7 @@ export async function pushEnd(
       : ({ kind: 'alias', body: encodeAliasBody(alias) } as const);
   const more = { expiry: { idleMs: keptMs } };
   const written = write(line, replica, { ...content, digest: { low: 0, high: 0 } }, token, 'release', more);
-  await commit(line, replica, { ...written, after: movedTo }, undefined);
+  await commit(line, replica, { ...written, after: movedTo }, undefined, failing(line));
 }
 
 function tooLarge(line: Line, id: string, bytes: number): HoldfastError {
