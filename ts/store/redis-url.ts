@@ -33,23 +33,30 @@ export function redisPlaceOf(address: string): RedisPlace {
 }
 
 interface NodeRedisModule {
-  readonly createClient: (options: { readonly url: string }) => NodeRedisClient;
+  readonly createClient: (options: {
+    readonly url: string;
+    readonly socket: { readonly reconnectStrategy: typeof pauseMs };
+  }) => NodeRedisClient;
 }
 interface IoredisModule {
-  readonly Redis: new (url: string) => IoredisClient;
+  readonly Redis: new (url: string, options: { readonly retryStrategy: typeof pauseMs }) => IoredisClient;
 }
+
+/** From one attempt to connect to the next: within a second of the server's return it is used again. */
+const LONGEST_PAUSE_MS = 500;
+const pauseMs = (attempts: number): number => Math.min(50 * attempts + 20, LONGEST_PAUSE_MS);
 
 /** A client of the first package that is installed. It connects on; errors of the connection are its user's to hear. */
 export function newClient(url: string): RedisClient {
   const redis = load<NodeRedisModule>('redis');
   if (redis !== undefined) {
-    const client = redis.createClient({ url });
+    const client = redis.createClient({ url, socket: { reconnectStrategy: pauseMs } });
     client.on('error', () => undefined);
     client.connect().catch(() => undefined); // whoever calls learns of it
     return client;
   }
   const ioredis = load<IoredisModule>('ioredis');
-  if (ioredis !== undefined) return new ioredis.Redis(url);
+  if (ioredis !== undefined) return new ioredis.Redis(url, { retryStrategy: pauseMs });
   throw new HoldfastError(
     'ERR_UNAVAILABLE',
     'there is no client for a Redis server: npm install redis, or npm install ioredis',
