@@ -192,6 +192,47 @@ describe('a holder whose primary does not answer', () => {
     expect(await failureOf(saved.settled)).toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
   });
 
+  it('is told so where another does not give the lock back', async () => {
+    const { wire, ours, rival } = await world(LOCAL);
+    wire.state = 'cut';
+    const session = await ours.open('s');
+    session.state.n = 5;
+    const saved = await session.saveAndClose();
+    const kept = await rival.open('s');
+    wire.state = 'up';
+    await sleep(100);
+    expect(await ours.close({ timeoutMs: 100 })).toMatchObject({ open: [], unstored: [{ id: 's', saves: 1 }] });
+    expect(await failureOf(saved.settled)).toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
+    kept.state.n += 1;
+    await kept.saveAndClose();
+    expect(await rival.read('s')).toMatchObject({ n: 2 });
+  });
+
+  it('goes on from the next outage, too, also as it is told of the end of the one before', async () => {
+    const { wire, ours, rival } = await world(LOCAL, 60_000);
+    const session = await ours.open('s');
+    const settled: Promise<void>[] = [];
+    const save = async (): Promise<void> => {
+      session.state.n += 1;
+      settled.push((await session.save()).settled);
+    };
+    wire.state = 'cut';
+    await save();
+    const saving: Promise<void>[] = [];
+    ours.observe(({ type }) => {
+      if (type !== 'settled' || saving.length === 3) return;
+      wire.state = 'cut';
+      saving.push(save());
+      setTimeout(() => (wire.state = 'up'), 50);
+    });
+    wire.state = 'up';
+    while (saving.length < 3) await sleep(10);
+    await Promise.all(saving);
+    await session.close();
+    await Promise.all(settled);
+    expect([settled.length, await rival.scope('s', (state) => state.n)]).toEqual([4, 5]);
+  });
+
   it('ends as soon as the primary has all of it', async () => {
     const { wire, ours, memory } = await world(LOCAL);
     wire.state = 'cut';

@@ -19,12 +19,14 @@ export class Keeping implements Keeper {
   /** Asks for it anew. */
   waiter: Waiter | undefined;
   #hold: Hold | undefined;
+  #hasEnded = false;
 
   constructor(lock: Kept) {
     this.#lock = lock;
   }
 
   again(since: () => Position): Promise<Token> {
+    if (this.#hasEnded) return Promise.reject(ended());
     void this.#hold?.end('lost');
     this.#hold = undefined;
     this.#lock.lose();
@@ -51,9 +53,13 @@ export class Keeping implements Keeper {
   }
 
   end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#lock.letGo();
-    this.waiter?.fail(new HoldfastError('ERR_CLOSED', 'the lock is not waited for any more'));
+    this.waiter?.fail(ended());
     void this.#hold?.end('keep');
     this.#lock.next();
   }
 }
+
+const ended = (): HoldfastError => new HoldfastError('ERR_CLOSED', 'the lock is not kept any more');

@@ -279,7 +279,9 @@ export class MemberLock {
         if (held !== undefined) this.#lose(held);
         if (this.#state.is === 'kept') this.#state = FREE;
       },
-      letGo: () => void (this.#keeping = undefined),
+      letGo: () => {
+        if (this.#keeping === keeping) this.#keeping = undefined;
+      },
       next: () => {
         if (this.#state.is === 'asking') this.#state.wake();
         else this.#next();

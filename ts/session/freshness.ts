@@ -63,7 +63,7 @@ export class Freshness {
     const { replica } = kept;
     const mayGoOn = hold.granted === undefined;
     if (mayGoOn && this.goesOn(replica, terms)) return;
-    const line = mayGoOn ? this.lineFor(replica, terms) : this.#line;
+    const line = mayGoOn ? this.#lineFor(replica, terms) : this.#line;
     try {
       if (!mayGoOn || replica.stale || this.isOver(replica)) await this.#pull(line, kept, hold);
       if (this.mustTouch(replica)) await this.#touch(line, kept, hold);
@@ -75,17 +75,17 @@ export class Freshness {
   /** `run`, or `otherwise` where the primary does not answer and this process has the session's lock and state. */
   async orFrom<T>(
     run: (line: PullLine) => Promise<T>,
-    kept: Replica | undefined,
+    kept: Replica,
     terms: OutageTerms | undefined,
-    otherwise: (kept: Replica) => T,
+    otherwise: () => T,
   ): Promise<T> {
-    if (kept === undefined || !isLocal(terms)) return run(this.#line);
-    if (this.goesOn(kept, terms)) return otherwise(kept);
+    if (!isLocal(terms)) return run(this.#line);
+    if (this.goesOn(kept, terms)) return otherwise();
     try {
-      return await run(this.lineFor(kept, terms));
+      return await run(this.#lineFor(kept, terms));
     } catch (error) {
       if (!this.#goesOnAfter(error, kept, terms)) throw error;
-      return otherwise(kept);
+      return otherwise();
     }
   }
 
@@ -96,7 +96,7 @@ export class Freshness {
   }
 
   /** Who can go on without an answer waits for none longer. */
-  lineFor(replica: Replica, terms: OutageTerms | undefined): Line {
+  #lineFor(replica: Replica, terms: OutageTerms | undefined): Line {
     if (terms === undefined) return this.#line;
     const { call } = this.#line;
     const isShort = isLocal(terms) && replica.exists && !this.isOver(replica);

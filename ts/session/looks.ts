@@ -7,6 +7,7 @@ import { pull } from '../sync/pull.ts';
 import type { PullLine } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import type { Claimed } from './claimed.ts';
+import { isLocal } from './freshness.ts';
 import type { Freshness } from './freshness.ts';
 import type { KeptSessions } from './kept.ts';
 
@@ -67,17 +68,20 @@ export class Looks {
     return replica;
   }
 
-  /** One read of what came since this process last knew of it. */
   #newest(id: string, isUse: boolean, terms: OutageTerms | undefined): Promise<Replica> {
     const kept = this.#kept.replicaOf(id);
-    const read = async (line: PullLine): Promise<Replica> => {
-      const since = kept?.head ?? NO_PARENT;
-      const replica = kept?.fork() ?? new Replica(id);
-      await pull(line, replica);
-      this.#kept.offer(replica, since, isUse);
-      return replica;
-    };
-    return this.#fresh.orFrom(read, this.#isLocked(id) ? kept : undefined, terms, (here) => here.fork());
+    if (kept === undefined || !isLocal(terms) || !this.#isLocked(id)) return this.#read(this.#line, id, kept, isUse);
+    const read = (line: PullLine): Promise<Replica> => this.#read(line, id, kept, isUse);
+    return this.#fresh.orFrom(read, kept, terms, () => kept.fork());
+  }
+
+  /** One read of what came since this process last knew of it. */
+  async #read(line: PullLine, id: string, kept: Replica | undefined, isUse: boolean): Promise<Replica> {
+    const since = kept?.head ?? NO_PARENT;
+    const replica = kept?.fork() ?? new Replica(id);
+    await pull(line, replica);
+    this.#kept.offer(replica, since, isUse);
+    return replica;
   }
 
   /**

@@ -26,15 +26,12 @@ export interface SavingTerms {
   readonly outage: OutageTerms | undefined;
 }
 
-/** What the last of these says. */
-export function outageOf(line: Line, ...options: readonly SaveOptions[]): OutageTerms | undefined {
-  let terms = line.outage.terms;
-  let waits = false;
-  for (const { outage, durable } of options) {
-    terms = termsOf(terms, outage);
-    waits = durable ?? (waits && outage === undefined);
-  }
-  return waits ? undefined : terms;
+const NOTHING: SaveOptions = {};
+
+/** What a save says, and where it says nothing what the opening of its session did. */
+export function outageOf(line: Line, opened: SaveOptions, save: SaveOptions = NOTHING): OutageTerms | undefined {
+  const waits = save.durable ?? (opened.durable === true && save.outage === undefined);
+  return waits ? undefined : termsOf(termsOf(line.outage.terms, opened.outage), save.outage);
 }
 
 /** Begins a save under a lock. */

@@ -71,7 +71,10 @@ export async function push(
   options: PushOptions,
 ): Promise<Pushed | undefined> {
   const prepared = prepare(line, replica, tracked, options.create);
-  if (prepared === undefined) return void (await ready(line, replica, options.silence));
+  if (prepared === undefined) {
+    if (replica.unsettled !== undefined) await ready(line, replica, options.silence);
+    return undefined;
+  }
   const { staged, kind, body } = prepared;
   const { image } = replica;
   if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);

@@ -98,16 +98,14 @@ export class Unsettled {
   readonly #queue: Pending[] = [];
   /** Of the lock when that was lost and has been got again. */
   #token: Token = 0;
-  readonly #stopped: Promise<void>;
   #isStopped = false;
-  #stop: () => void = () => undefined;
+  #wake: () => void = () => undefined;
 
   /** Something is to be added at once. */
   constructor(line: Offer, id: string, keeper: Keeper | undefined) {
     this.#line = line;
     this.id = id;
     this.keeper = keeper;
-    this.#stopped = new Promise((resolve) => (this.#stop = resolve));
     this.done = this.#settle();
   }
 
@@ -128,7 +126,8 @@ export class Unsettled {
   /** Stops offering: the outcome stays unknown. */
   stop(): void {
     this.#isStopped = true;
-    this.#stop();
+    this.keeper?.end();
+    this.#wake();
   }
 
   async #settle(): Promise<Settled> {
@@ -173,21 +172,20 @@ export class Unsettled {
 
   /** Nobody has written since: under a lock of this process the record follows as before. */
   async #lockAgain(keeper: Keeper, { parent }: Append): Promise<Found | undefined> {
-    const token = await Promise.race([keeper.again(() => parent), this.#stopped]);
-    if (token === undefined || token <= this.#token) return undefined;
-    this.#token = token;
+    this.#token = await keeper.again(() => parent);
     return this.#offerFirst();
   }
 
-  /** Shorter where the primary answers again. */
-  async #pause(ms: number): Promise<void> {
-    const { clock, outage } = this.#line;
-    let stop = (): void => undefined;
-    const passed = new Promise<void>((resolve) => (stop = clock.after(ms, resolve, true)));
-    const isOver = outage.over();
-    const all = this.keeper === undefined ? passed : Promise.all([passed, isOver]);
-    await Promise.race([all, this.#stopped, ...(isOver === undefined ? [] : [isOver])]);
-    stop();
+  /** Ends early when the primary answers again; what goes on here asks nothing before, where that is known to be away. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const { clock, outage } = this.#line;
+      const isOver = outage.over();
+      const stop = isOver !== undefined && this.keeper !== undefined ? undefined : clock.after(ms, resolve, true);
+      const wake = (): void => (stop?.(), resolve());
+      this.#wake = wake;
+      void isOver?.then(wake);
+    });
   }
 }
 
