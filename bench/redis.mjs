@@ -184,13 +184,14 @@ async function members(sessions, lanes) {
 
 /** Each append once, as many at a time as there are lanes; gives appends a second. */
 async function throughput(append) {
-  const begun = performance.now();
+  const [cpu, begun] = [process.cpuUsage(), performance.now()];
   let next = 0;
   const lane = async () => {
     while (next < APPENDS) await append((next += 1) - 1);
   };
   await Promise.all(Array.from({ length: 64 }, lane));
-  return { rate: (1000 * APPENDS) / (performance.now() - begun) };
+  const { user, system } = process.cpuUsage(cpu);
+  return { rate: (1000 * APPENDS) / (performance.now() - begun), cpu: (user + system) / APPENDS };
 }
 
 const BYTES = Buffer.alloc(100, 'r');
@@ -233,7 +234,7 @@ async function bare() {
   };
   const samples = await inTurns(contenders, (run) => run());
   client.destroy();
-  return summary(samples, 'rate');
+  return { rate: summary(samples, 'rate'), cpu: summary(samples, 'cpu') };
 }
 
 function table(head, rows) {
@@ -291,10 +292,10 @@ const parts = {
   },
   bare: {
     measure: bare,
-    show: (found) =>
+    show: ({ rate, cpu }) =>
       table(
-        ['appends', 'per s', 'store / it'],
-        Object.entries(found).map(([name, one]) => [name, ...shown(one, 0)]),
+        ['appends', 'per s', 'store / it', 'CPU µs'],
+        Object.entries(rate).map(([name, found]) => [name, ...shown(found, 0), round(cpu[name].median)]),
       ),
   },
 };
