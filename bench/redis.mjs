@@ -108,9 +108,14 @@ async function requests(kilobytes) {
   return Object.fromEntries(['rate', 'cpu', 'serverCpu', 'bytes'].map((key) => [key, summary(samples, key)]));
 }
 
-/** Two members take turns: each use finds the lock with the other. */
+/** Two members take turns: each use finds the lock with the other, or given back, as those of npm are after each use. */
 async function handOver() {
-  const openers = { holdfast: openHoldfast, redlock: openRedlock, 'redis-semaphore': openSemaphore };
+  const openers = {
+    'holdfast, given back': (...where) => openHoldfast(...where, { lock: { release: 'access' } }),
+    'holdfast, kept': openHoldfast,
+    redlock: openRedlock,
+    'redis-semaphore': openSemaphore,
+  };
   const contenders = {};
   for (const [name, open] of Object.entries(openers)) {
     contenders[name] = [await open(url, `h${name}`), await open(url, `h${name}`)];
@@ -267,7 +272,7 @@ const parts = {
     measure: handOver,
     show: ({ roundTripMs, ...pairs }) =>
       table(
-        [`hand-over (PING ${round(roundTripMs, 2)} ms)`, 'p50 ms', 'holdfast / it'],
+        [`hand-over (PING ${round(roundTripMs, 2)} ms)`, 'p50 ms', 'first / it'],
         Object.entries(pairs).map(([name, found]) => [name, ...shown(found, 2)]),
       ),
   },
@@ -275,7 +280,7 @@ const parts = {
     measure: contended,
     show: ({ p99, rate }) =>
       table(
-        [`${RIVALS} rivals, ${HOLD_MS} ms each`, 'p99 ms', 'holdfast / it', 'uses per s'],
+        [`${RIVALS} rivals, ${HOLD_MS} ms each`, 'p99 ms', 'first / it', 'uses per s'],
         Object.entries(p99).map(([name, found]) => [name, ...shown(found, 1), round(rate[name].median)]),
       ),
   },
