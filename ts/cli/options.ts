@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Engine } from '../diff/differ.ts';
 import { parseAddress } from '../store/open.ts';
+import { redisPlaceOf } from '../store/redis-url.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 
 export const USAGE = `holdfast replay FILE…   drives recorded histories (.jsonl, .jsonl.br) through sessions, a primary and backups
-  --store sqlite|memory where the sessions live (sqlite)
+  --store sqlite|memory|redis://HOST  where the sessions live (sqlite); on a Redis server under prefixes of their own, removed afterwards
   --record on|off       have each process write down its calls, and judge them (on where there are several)
   --history DIR         keep what was written down in new folders under DIR
   --dir DIR             keep the stores in new folders under DIR (a temporary directory, removed afterwards)
@@ -31,7 +32,9 @@ holdfast --help | --version`;
 
 export interface ReplayOptions {
   readonly files: readonly string[];
-  readonly store: 'memory' | 'sqlite';
+  readonly store: 'memory' | 'sqlite' | 'redis';
+  /** The address of the Redis server. */
+  readonly server: string | undefined;
   readonly dir: string | undefined;
   /** Whether the workers write down their calls, to be judged. */
   readonly record: boolean;
@@ -83,7 +86,7 @@ export function parseCommand(args: readonly string[]): Command {
   const processes = count('processes', values.processes, 1, 64) ?? 1;
   const options: ReplayOptions = {
     files,
-    store: oneOf('store', values.store, ['sqlite', 'memory']) ?? 'sqlite',
+    ...storeOf(values.store),
     dir: values.dir,
     record:
       (oneOf('record', values.record, ['on', 'off']) ??
@@ -102,11 +105,22 @@ export function parseCommand(args: readonly string[]): Command {
   };
   if (options.store === 'memory' && options.processes > 1)
     throw new UsageError('--store memory is the memory of one process: --processes must be 1');
-  if (options.store === 'memory' && options.dir !== undefined)
-    throw new UsageError('--store memory has no use for --dir');
+  if (options.store !== 'sqlite' && options.dir !== undefined)
+    throw new UsageError(`--store ${options.store} has no use for --dir`);
   if (options.history !== undefined && !options.record)
     throw new UsageError('--history keeps what is recorded: --record must be on');
   return { verb: 'replay', options };
+}
+
+function storeOf(value: string | undefined): Pick<ReplayOptions, 'store' | 'server'> {
+  if (value === undefined || !/^rediss?:/i.test(value))
+    return {
+      store: oneOf('store', value, ['sqlite', 'memory', 'redis://HOST']) === 'memory' ? 'memory' : 'sqlite',
+      server: undefined,
+    };
+  const { url, prefix } = asUsage(() => redisPlaceOf(value));
+  if (prefix !== undefined) throw new UsageError('--store: each replay has a prefix of its own: leave it out');
+  return { store: 'redis', server: url };
 }
 
 function copyOf([dir, to, ...others]: readonly string[]): Omit<CopyOptions, 'json'> {
