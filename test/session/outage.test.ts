@@ -139,6 +139,23 @@ describe('a holder whose primary does not answer', () => {
     expect(await add(rival)).toBe(8);
   });
 
+  it('hands the lock over when all of it is there, and not before', async () => {
+    const { wire, ours, rival } = await world(LOCAL, 60_000);
+    const session = await ours.open('s');
+    const waiting = add(rival, 10);
+    await sleep(50); // recalled
+    wire.state = 'cut';
+    session.state.n = 2;
+    const saved = await session.saveAndClose();
+    const again = await ours.open('s');
+    again.state.n = 3;
+    const last = await again.saveAndClose();
+    expect([saved.stored, last.stored]).toEqual([false, false]);
+    wire.state = 'up';
+    await Promise.all([saved.settled, last.settled]);
+    expect(await waiting).toBe(13);
+  });
+
   it('has no more in memory than it may', async () => {
     const { wire, ours } = await world({ ...LOCAL, queueBytes: 3000 });
     wire.state = 'cut';
@@ -257,6 +274,20 @@ describe('a holder whose primary does not answer', () => {
     expect(await add(ours)).toBe(3);
   });
 
+  it('lets nobody else go on who has waited for the lock meanwhile', async () => {
+    const { wire, ours } = await world(LOCAL, 60_000);
+    const session = await ours.open('s');
+    const seen: number[] = [];
+    const waiting = ours.scope('s', (state) => seen.push(state.n), { outage: { policy: 'fail', failMs: 40 } });
+    wire.state = 'cut';
+    session.state.n = 7;
+    expect((await session.save()).stored).toBe(false);
+    await session.close();
+    expect(await failureOf(waiting)).toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
+    expect(seen).toEqual([]);
+    expect(await add(ours)).toBe(8);
+  });
+
   it('reads and saves without a lock, too, what it has the lock of', async () => {
     const { wire, ours, rival } = await world(LOCAL);
     wire.state = 'cut';
@@ -360,10 +391,10 @@ describe('a use that fails with its primary', () => {
   it('takes no wrong option', async () => {
     const { ours } = await world(undefined);
     const session = await ours.open('s');
-    expect(() => session.save({ outage: { policy: 'serve' as 'fail' } })).toThrow(
+    await expect(session.save({ outage: { policy: 'serve' as 'fail' } })).rejects.toThrow(
       /outage\.policy must be one of 'fail', 'serve-local'/,
     );
-    expect(() => session.save({ durable: 1 as unknown as boolean })).toThrow(/durable must be true or false/);
+    await expect(session.save({ durable: 1 as unknown as boolean })).rejects.toThrow(/durable must be true or false/);
     await session.close();
     await expect(ours.open('s', { outage: { failMs: 0 } })).rejects.toMatchObject({ code: 'ERR_INVALID' });
   });

@@ -243,6 +243,7 @@ export class Claims {
     }
     const claimed = this.#claimed(kept, hold, options, place, headAlone ? new Replica(id) : undefined);
     try {
+      await this.#fresh.drained(kept.replica, terms); // by now
       if (headAlone) claimed.replica.stand(hold.granted?.tail.head ?? (await this.#headOf(id)));
       else await this.#fresh.bring(kept, hold, terms);
     } catch (error) {

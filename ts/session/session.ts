@@ -142,8 +142,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
    * again waits until it is known) and `superseded`. After `ERR_FENCED`, `ERR_CONFLICT` or `ERR_NOT_FOUND` (destroyed
    * meanwhile) the session has ended.
    */
-  save(options: SaveOptions = {}): Promise<Saved> {
-    checkOptions('save', options, SAVE_RULES);
+  save(options?: SaveOptions): Promise<Saved> {
     return this.#alone(() => this.#push(false, true, options));
   }
 
@@ -162,8 +161,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /** Saves, and ends the session: one call to the store does both when the lock is to be handed over. */
-  saveAndClose(options: SaveOptions = {}): Promise<Saved> {
-    checkOptions('saveAndClose', options, SAVE_RULES);
+  saveAndClose(options?: SaveOptions): Promise<Saved> {
     return this.#saveLast(true, options);
   }
 
@@ -307,6 +305,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
   async #push(last: boolean, isShown: boolean, options?: SaveOptions): Promise<Saved> {
+    if (options !== undefined) checkOptions('save', options, SAVE_RULES);
     const { onSaved } = this.#context;
     const tells = isShown || onSaved !== undefined;
     const settled = this.#settled();

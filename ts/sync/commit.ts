@@ -135,9 +135,10 @@ function goOn(
     leave(line, replica, written, staged);
     throw error;
   }
-  const settled = own(line, replica, written, wasSent, replica.unsettled?.keeper ?? local.keep(), () =>
-    line.outage.give(append),
-  );
+  // The lock is handed over when nothing waits any more.
+  const waiting = { ...written, append: { ...append, lock: append.lock === 'leave' ? 'leave' : 'renew' } } as const;
+  const keeper = replica.unsettled?.keeper ?? local.keep();
+  const settled = own(line, replica, waiting, wasSent, keeper, () => line.outage.give(append));
   settled.catch(() => undefined); // it is told as an event, too
   adopt(line, replica, written, staged);
   return { wanted: false, settled };
