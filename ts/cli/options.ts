@@ -27,7 +27,8 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
 holdfast check DIR      looks through the embedded store in DIR (or at sqlite:DIR, file:///DIR) while others use it; exit code 1 when something is damaged or missing, 2 when it could not look
 holdfast copy DIR TO    makes a store of its own in the new folder TO, as of one moment, while others use DIR
 holdfast compact DIR    gives unused room of the embedded store in DIR back to the disk; others wait meanwhile
-  --json                one JSON object (check, copy, compact); of what fails {"ok":false,"code","error"}
+holdfast inspect STORE [ID]  shows the sessions of a store (a folder, redis://HOST) by size and age; of one its lock, records and what they changed, without values
+  --json                one JSON object (inspect, check, copy, compact); of what fails {"ok":false,"code","error"}
 holdfast --help | --version`;
 
 export interface ReplayOptions {
@@ -56,6 +57,13 @@ export interface CopyOptions extends StoreOptions {
   readonly to: string;
 }
 
+export interface InspectOptions {
+  /** As `openStore` takes it. */
+  readonly address: string;
+  readonly id: string | undefined;
+  readonly json: boolean;
+}
+
 export interface StoreOptions {
   readonly dir: string;
   readonly json: boolean;
@@ -64,6 +72,7 @@ export interface StoreOptions {
 export type Command =
   | { readonly verb: 'replay'; readonly options: ReplayOptions }
   | { readonly verb: 'check' | 'compact'; readonly options: StoreOptions }
+  | { readonly verb: 'inspect'; readonly options: InspectOptions }
   | { readonly verb: 'copy'; readonly options: CopyOptions }
   | { readonly verb: 'help' }
   | { readonly verb: 'version' };
@@ -80,6 +89,7 @@ export function parseCommand(args: readonly string[]): Command {
   if (verb === 'check' || verb === 'compact')
     return { verb, options: { dir: folderOf(verb, files), json: values.json === true } };
   if (verb === 'copy') return { verb, options: { ...copyOf(files), json: values.json === true } };
+  if (verb === 'inspect') return { verb, options: { ...inspectOf(files), json: values.json === true } };
   if (verb !== 'replay') throw new UsageError(verb === undefined ? 'no command is given' : `'${verb}' is no command`);
   if (files.length === 0) throw new UsageError('replay needs at least one file');
   for (const file of files) if (entryAt(file)?.isFile() !== true) throw new UsageError(`'${file}' is not a file`);
@@ -121,6 +131,13 @@ function storeOf(value: string | undefined): Pick<ReplayOptions, 'store' | 'serv
   const { url, prefix } = asUsage(() => redisPlaceOf(value));
   if (prefix !== undefined) throw new UsageError('--store: each replay has a prefix of its own: leave it out');
   return { store: 'redis', server: url };
+}
+
+function inspectOf([address, id, ...others]: readonly string[]): Omit<InspectOptions, 'json'> {
+  if (address === undefined || others.length > 0)
+    throw new UsageError('inspect needs a store, and the id of a session at most');
+  const isServer = asUsage(() => parseAddress(address)).kind === 'redis';
+  return { address: isServer ? address : folderOf('inspect', [address]), id };
 }
 
 function copyOf([dir, to, ...others]: readonly string[]): Omit<CopyOptions, 'json'> {
