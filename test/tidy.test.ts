@@ -150,6 +150,26 @@ describe('the code', () => {
     expect(whole).toEqual([]);
   });
 
+  it('writes messages in one form: no full stop, single quotes, a blank before the unit', () => {
+    const others = /^ts\/(?:demo|cli|simulation|history)\//;
+    const wrong = sources
+      .filter((path) => !others.test(path))
+      .flatMap((path) =>
+        read(path)
+          .split('\n')
+          .map((line, index) => [`${path}:${index + 1}`, line] as const)
+          .filter(([, line]) => !/^\s*(?:\/\/|\/?\*)/.test(line))
+          .filter(
+            ([, line]) =>
+              /(?:'[^']* [^']*|`[^`]*(?: [^`]*|\}))[^.\s'`]\.(?:'|`)/.test(line) ||
+              /"\$\{(?!string\})/.test(line) ||
+              /\}(?:ms|s|bytes|milliseconds)\b/.test(line) ||
+              /HoldfastError\('ERR_\w+', ['`][A-Z][a-z]+ /.test(line),
+          ),
+      );
+    expect(wrong).toEqual([]);
+  });
+
   it('loads the addon in one file only', () => {
     expect(sources.filter((path) => /\.node\b['"`]|process\.dlopen/.test(read(path)))).toEqual(['ts/addon.ts']);
   });

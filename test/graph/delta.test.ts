@@ -173,7 +173,7 @@ describe('wrong use', () => {
   it('names what cannot be kept, and where it is', () => {
     class Money {}
     expect(() => diff({ a: [] }, { a: [{ price: new Money() }] })).toThrow(
-      "target.a[0].price is an instance of Money, which cannot be kept: store a plain object with its data, or name its class, types: [valueType('Money', …)].",
+      "target.a[0].price is an instance of Money, which cannot be kept: store a plain object with its data, or name its class, types: [valueType('Money', …)]",
     );
     expect(() => diff({ a: 1 }, { a: () => 1 })).toThrow(/^target\.a is a function/);
     const cycle: { self?: unknown } = {};

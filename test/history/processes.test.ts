@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadAddon } from '../../ts/addon.ts';
 import { newFolder } from '../folders.ts';
+import { runProcesses } from './run-processes.ts';
+import type { Report } from './run-processes.ts';
 
 const KINDS = ((): string[] => {
   try {
@@ -14,31 +14,8 @@ const KINDS = ((): string[] => {
   }
 })();
 
-const script = fileURLToPath(new URL('processes.mjs', import.meta.url));
-
-interface Report {
-  readonly code: number;
-  readonly killed: number;
-  readonly stopped: number;
-  readonly acknowledged: number;
-  readonly found: Readonly<Record<string, number>>;
-  readonly wrong: readonly string[];
-}
-
-function run(...args: string[]): Promise<Report> {
-  return runWith({}, ...args);
-}
-
-function runWith(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Report> {
-  const options = { timeout: 85_000, env: { ...process.env, ...env } };
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, [script, ...args], options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : Number(error.code);
-      if (code === 0 || code === 1) resolve({ code, ...(JSON.parse(stdout) as Omit<Report, 'code'>) });
-      else reject(new Error(`${String(error)}\n${stdout}${stderr}`));
-    });
-  });
-}
+const timeoutMs = 85_000;
+const run = (...args: readonly string[]): Promise<Report> => runProcesses(args, { timeoutMs });
 
 describe('four processes, of which some are killed and some are stopped', { timeout: 90_000 }, () => {
   it('lose, double and mix up nothing', async () => {
@@ -50,7 +27,7 @@ describe('four processes, of which some are killed and some are stopped', { time
   it.each(KINDS)('lose, double and mix up nothing on an embedded store (%s)', async (kind) => {
     const store = join(newFolder(), 'store');
     const rates = ['--steps', '200', '--kill-every', '60', '--stop-every', '50'];
-    const report = await runWith({ HOLDFAST_SQLITE: kind }, '--store', store, ...rates);
+    const report = await runProcesses(['--store', store, ...rates], { timeoutMs, env: { HOLDFAST_SQLITE: kind } });
     expect(report).toMatchObject({ code: 0, found: {}, wrong: [] });
     expect([report.killed > 2, report.stopped > 2]).toEqual([true, true]);
     expect(report.acknowledged).toBeGreaterThan(120);

@@ -160,3 +160,25 @@ it('whoever uses a session that has ended is told which one, in the message and 
   await expect(last.save()).rejects.toThrow("session 'a-sessio…' was destroyed; begin another");
   await sessions.close();
 });
+
+it.each(['save', 'saveAndClose'] as const)('a session whose %s was refused says so from then on', async (how) => {
+  const sessions = repository(new MemoryStore());
+  for (const [code, harm, told] of [
+    ['ERR_CONFLICT', (id: string) => sessions.scope(id, (state) => void (state.n = 5)), 'open it again'],
+    ['ERR_NOT_FOUND', (id: string) => sessions.delete(id), 'begin another'],
+  ] as const) {
+    const { id } = await sessions.create().then(async (made) => (await made.saveAndClose(), made));
+    const session = await sessions.open(id, { mode: 'optimistic' });
+    session.state.n = 7;
+    const { box } = session.state;
+    await harm(id);
+    await expect(session[how]()).rejects.toMatchObject({ code });
+    const message = new RegExp(`^session '.{8}…' ended when its save failed with ${code}: ${told}`);
+    await expect(session.save()).rejects.toThrow(message);
+    await expect(session.explain()).rejects.toMatchObject({ code: 'ERR_CLOSED', session: id });
+    for (const use of [() => session.state.n, () => box.raw, () => session.assign({ n: 1 })])
+      expect(use).toThrow(message);
+    await session.close();
+  }
+  await sessions.close();
+});

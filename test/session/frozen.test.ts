@@ -261,4 +261,36 @@ describe('what is elsewhere in the attribute, too', () => {
     const shown = { kept: { n: 1 }, after: { n: 2 }, new: { n: 0 } };
     expect(await sessions.read('s')).toEqual({ a: shown, b: shown });
   });
+
+  it('is parted from one that was saved before it was declared', async () => {
+    type Parts = Record<string, Record<string, { n: number }>>;
+    const store = new MemoryStore();
+    const options = { store, saveMode: 'mutable-access' as const };
+    const old = new SessionRepository({ ...options, definition: defineSession({ a: mutable<Parts>() }) });
+    const [one, pair] = [{ n: 1 }, { n: 5 }];
+    await old.scope(
+      's',
+      (state) => void (state.a = { kept: { one, again: one }, after: { one }, x: { pair, pair2: pair } }),
+      {
+        create: true,
+      },
+    );
+    await old.scope('t', (state) => void (state.a = { kept: { one, again: one }, x: { pair, pair2: pair } }), {
+      create: true,
+    });
+    await old.close();
+    const sessions = new SessionRepository({ ...options, definition: parts });
+    repositories.push(sessions as never);
+    for (const mode of ['exclusive', 'optimistic'] as const) {
+      await sessions.scope('s', ({ a }) => void (a['after']!['one']!.n += 1), { mode });
+      const { a } = (await sessions.read('s'))!;
+      expect(a['kept']).toEqual({ one: { n: 1 }, again: { n: 1 } });
+      expect(a['kept']!['one']).toBe(a['kept']!['again']);
+      expect(a['x']!['pair']).toBe(a['x']!['pair2']);
+    }
+    expect((await sessions.read('s'))!.a['after']).toEqual({ one: { n: 3 } });
+    const session = await sessions.open('t'); // in which nothing is to be parted
+    expect(session.state.a['kept']!['one']!.n).toBe(1);
+    expect((await session.saveAndClose()).changes()).toEqual([]);
+  });
 });

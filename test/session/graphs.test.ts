@@ -300,7 +300,7 @@ describe('instances of registered classes', () => {
     const failing = repository(store, plain).scope('s', (state) => void (state.price = [new Money(1)]), { create: {} });
     await expect(failing).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['price', 0]] });
     await expect(failing).rejects.toThrow(
-      "price[0] is an instance of Money, which cannot be kept: store a plain object with its data, or name its class, types: [valueType('Money', …)].",
+      "price[0] is an instance of Money, which cannot be kept: store a plain object with its data, or name its class, types: [valueType('Money', …)]",
     );
   });
 

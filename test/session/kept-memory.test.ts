@@ -38,4 +38,49 @@ describe('a session that stays open for long', () => {
     await session.close();
     await sessions.close();
   });
+
+  const bag = defineSession({}, { undeclared: mutable<{ n: number }>() });
+
+  it('keeps nothing of attributes that are deleted, once that is saved: there may be ever others', async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: bag });
+    const session = await sessions.create();
+    const visit = async (from: number, count: number): Promise<void> => {
+      for (let i = from; i < from + count; i += 50) {
+        const names = Array.from({ length: 50 }, (_, n) => `name ${i + n}`);
+        for (const name of names) session.state[name] = { n: 1 };
+        await session.save();
+        for (const name of names) delete session.state[name];
+        await session.save();
+      }
+      await left([]);
+    };
+    await visit(0, 3_000);
+    const before = process.memoryUsage().heapUsed;
+    await visit(3_000, 6_000);
+    expect((process.memoryUsage().heapUsed - before) / 6_000).toBeLessThan(100);
+    await session.close();
+    await sessions.close();
+  });
+
+  it('goes on with what was deleted and saved where that is assigned again, until it ends', async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: bag, saveMode: 'mutable-access' });
+    const session = await sessions.create();
+    session.state['a'] = { n: 1 };
+    await session.save();
+    const { a } = session.state as { a: { n: number } };
+    delete session.state['a'];
+    await session.save();
+    a.n = 2; // of no consequence
+    expect([a.n, await session.save().then(({ changed }) => changed), Object.keys(session.state)]).toEqual([2, [], []]);
+    session.state['a'] = a;
+    await session.save();
+    a.n = 3;
+    await session.save();
+    expect(await sessions.read(session.id)).toEqual({ a: { n: 3 } });
+    delete session.state['a'];
+    await session.save();
+    await session.close();
+    expect(() => a.n).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }) as Error);
+    await sessions.close();
+  });
 });

@@ -113,8 +113,8 @@ it('a value that is nested too deep is refused by the name of its attribute, how
     ),
   ];
   expect(errors.map(({ message }) => message)).toEqual([
-    'fixed is nested deeper than 1000: keep it flatter.',
-    'x is nested deeper than 1000: keep it flatter.',
-    'x is nested deeper than 1000: keep it flatter.',
+    'fixed is nested deeper than 1000: keep it flatter',
+    'x is nested deeper than 1000: keep it flatter',
+    'x is nested deeper than 1000: keep it flatter',
   ]);
 });

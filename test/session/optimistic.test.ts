@@ -195,7 +195,17 @@ describe('an optimistic use', () => {
     await saving;
     expect(await two.read('s')).toMatchObject({ visits: 11, cart: { other: 1, first: 1 }, list: ['theirs'] });
     expect(session.state.list).toEqual(['mine']); // what is not saved yet stays as it is here
-    await session.save();
+    const explained = await session.explain();
+    const saved = await session.save();
+    const names = explained.attributes.filter(({ op }) => op !== 'nothing').map(({ name }) => name);
+    expect([explained.kind, names.toSorted()]).toEqual(['delta', saved.changed.toSorted()]);
+    expect(Math.abs(explained.bytes - saved.bytes)).toBeLessThanOrEqual(3); // its time
+    expect(explained.attributes.flatMap(({ largest }) => largest.map(({ path }) => path)).toSorted()).toEqual(
+      saved
+        .changes()
+        .map(({ path }) => path)
+        .toSorted(),
+    );
     expect(session.state).toMatchObject({
       visits: 111,
       cart: { other: 1, first: 1, second: 2 },
@@ -204,6 +214,24 @@ describe('an optimistic use', () => {
     session.state.visits += 1000;
     await session.saveAndClose();
     expect((await two.read('s'))?.visits).toBe(1111);
+  });
+
+  it('explains the conflict that its next save would be refused with, and goes on', async () => {
+    const { one, two } = await pair();
+    const session = await one.open('s', OPTIMISTIC);
+    session.state.note = 'mine';
+    await two.scope('s', (state) => void (state.cart['tea'] = 1));
+    const saving = session.save();
+    session.state.cart['tea'] = 2;
+    await saving;
+    const seen: HoldfastEvent[] = [];
+    one.observe((event) => void seen.push(event));
+    const error = await failed(session.explain());
+    expect(error).toMatchObject({ code: 'ERR_CONFLICT', paths: [['cart', 'tea']] });
+    expect([seen.filter(({ type }) => type === 'conflict'), session.closed]).toEqual([[], false]);
+    session.state.cart = {}; // as it was
+    expect((await session.explain()).kind).toBe('nothing');
+    await session.close();
   });
 
   it('runs again on the new state as often as it says, when it was refused', async () => {

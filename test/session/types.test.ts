@@ -56,7 +56,19 @@ it('knows what of an attribute can be frozen', () => {
     'e-mail'?: string;
     lines: Item[];
   }
-  mutable<Account>(undefined, { frozen: ['plan.limits', ['plan', 'name'], '["e-mail"]', ['e-mail']] });
+  mutable<Account>(undefined, {
+    frozen: ['plan.limits.seats', ['plan', 'limits'], '["e-mail"]', ['e-mail'], 'plan["limits"]'],
+  });
+  interface Chain {
+    next?: Chain;
+    either?: { one: string } | { other: { deep: number } };
+    free: Record<string, { n: number }>;
+    untold: unknown;
+  }
+  mutable<Chain>(undefined, { frozen: ['next.next.next.next.next.whatever', ['next', 'next', 'next', 'next', 'any']] });
+  mutable<Chain>(undefined, {
+    frozen: ['either.other.deep', ['either', 'one'], 'free.a.n', ['untold', 'a', 'b', 'c', 'd']],
+  });
   mutable(() => ({ plan: { seats: 3 }, text: '' }), { frozen: ['plan'], differencing: 'graph' });
   mutable<Account | undefined>(() => undefined, { frozen: ['lines'] });
   mutable<Record<string, number>>(() => ({}), { frozen: ['any'] });
@@ -69,6 +81,14 @@ it('knows what of an attribute can be frozen', () => {
     mutable(() => ({ plan: { seats: 3 } }), { frozen: ['plans'] }),
     // @ts-expect-error misspelt
     mutable<Account>(undefined, { frozen: [['plans', 'limits']] }),
+    // @ts-expect-error misspelt further in
+    mutable<Account>(undefined, { frozen: ['plan.limit'] }),
+    // @ts-expect-error misspelt further in
+    mutable<Account>(undefined, { frozen: [['plan', 'limits', 'seat']] }),
+    // @ts-expect-error misspelt in one of a union
+    mutable<{ plan?: Account['plan'] | { free: true } }>(undefined, { frozen: ['plan.fre'] }),
+    // @ts-expect-error a number has none
+    mutable<Account>(undefined, { frozen: ['plan.limits.seats.n'] }),
     // @ts-expect-error a number has no portions
     mutable(() => 0, { frozen: ['a'] }),
     // @ts-expect-error entries of a Map are none
@@ -101,6 +121,14 @@ it('gives the state of a use that only reads, which it can change nowhere', () =
     await sessions.scope('s', (state) => state.cart.push({ sku: 'a', tags: [] }), { mode: 'read' });
     // @ts-expect-error creates nothing
     await sessions.open('s', { mode: 'read', create: true });
+    // @ts-expect-error holds nothing
+    await sessions.open('s', { mode: 'read', holdMs: 1000 });
+    // @ts-expect-error is refused for nothing that others save
+    await sessions.scope('s', () => undefined, { retry: 1 });
+    // @ts-expect-error is refused for nothing that others save
+    await sessions.scope('s', () => undefined, { mode: 'exclusive', retry: 1 });
+    const mode = visits > 1 ? ('optimistic' as const) : ('exclusive' as const);
+    await sessions.scope('s', () => undefined, { mode, retry: 0 });
     // @ts-expect-error is no option of open
     await sessions.open('s', { mode: 'optimistic', retry: 1 });
   };

@@ -104,3 +104,35 @@ describe('what throws when it is read is refused by its name, with the cause', (
     expect(nameOf(Object.assign(new Error('x'), { name: 'the secret of a user' }))).toBe('Error');
   });
 });
+
+const anything = defineSession({}, { undeclared: mutable<unknown>() });
+
+it('what cannot be read is in no Set, Map or list, and nobody is hurt by asking', async () => {
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: anything });
+  await sessions.scope(
+    's',
+    (state) => {
+      state['all'] = { set: new Set([1]), map: new Map([['a', 1]]), list: [1] };
+      const { set, map, list } = state['all'] as { set: Set<unknown>; map: Map<unknown, unknown>; list: unknown[] };
+      expect([set.has(revoked()), map.has(revoked()), map.get(revoked())]).toEqual([false, false, undefined]);
+      expect([list.includes(revoked()), list.indexOf(revoked()), set.delete(revoked())]).toEqual([false, -1, false]);
+    },
+    { create: true },
+  );
+  await sessions.close();
+});
+
+it('what cannot be read in what a use returns is returned as it is, and is an error of the use where it is all', async () => {
+  const sessions = new SessionRepository({ store: new MemoryStore(), definition: anything });
+  const bad = revoked();
+  const give = (make: (state: { [name: string]: unknown }) => unknown): Promise<unknown> =>
+    sessions.scope('s', (state) => ((state['n'] = { count: 1 }), make(state)), { create: true });
+  expect(((await give(() => ({ bad }))) as { bad: unknown }).bad).toBe(bad);
+  const both = (await give((state) => ({ list: [bad], part: state['n'] }))) as { list: unknown[]; part: unknown };
+  expect([both.list[0] === bad, both.part]).toEqual([true, { count: 1 }]);
+  await expect(give(() => bad)).rejects.toMatchObject({
+    code: 'ERR_INVALID',
+    message: expect.stringContaining('returned what cannot be read') as string,
+  });
+  await sessions.close();
+});

@@ -7,8 +7,8 @@ import { SqliteStore } from 'holdfast/sqlite';
 
 const [, , dir, what] = process.argv;
 const PAGE = 4096;
-/** Of a page of a table without numbers for its rows. */
-const LEAF = 10;
+/** Of a page of rows, which lie in the order of their ids, and of one of records, which lie as they came. */
+const LEAF = what === 'rows' ? 10 : 13;
 const ids = [...'az'].flatMap((letter) =>
   Array.from({ length: 40 }, (_, i) => `${letter}${String(i).padStart(2, '0')}`),
 );
@@ -29,7 +29,7 @@ function damage() {
   const bytes = readFileSync(path);
   for (let at = PAGE; at < bytes.length; at += PAGE) {
     const page = bytes.subarray(at, at + PAGE);
-    if (page[0] === LEAF && page.includes('a05') && page.includes('[1,') === (what === 'rows')) page.fill(0xee, 0, 12);
+    if (page[0] === LEAF && page.includes('a05') && (what !== 'rows' || page.includes('[1,'))) page.fill(0xee, 0, 12);
   }
   writeFileSync(path, bytes);
 }

@@ -107,8 +107,8 @@ const FOREIGN: readonly Case[] = (
     ['whose index is gone', (dir) => executeAndStay(dir, WAL, '-shm')],
     ['in the middle of a transaction', (dir) => executeAndStay(dir, SPILLED)],
     ['with tables of the same names', (dir) => execute(dir, SAME_TABLES)],
-    ['without a table', (dir) => execute(dir, 'PRAGMA user_version=3')],
-    ['of another application', (dir) => execute(dir, 'PRAGMA application_id=7; PRAGMA user_version=3')],
+    ['without a table', (dir) => execute(dir, 'PRAGMA user_version=4')],
+    ['of another application', (dir) => execute(dir, 'PRAGMA application_id=7; PRAGMA user_version=4')],
     [
       'beside a mark that is none',
       (dir) => {
@@ -260,13 +260,13 @@ export const REFUSED: readonly Case[] = [
     what: 'tables of another layout',
     harm: (dir) => execute(dir, 'PRAGMA user_version=9'),
     code: 'ERR_INVALID',
-    says: /has layout 9, this version of Holdfast reads 3/,
+    says: /has layout 9, this version of Holdfast reads 4/,
   },
   {
     what: 'tables of another layout than their header says',
     harm: (dir) => set(dir, FORMAT_KEY, 9),
     code: 'ERR_INVALID',
-    says: /has layout 9, this version of Holdfast reads 3/,
+    says: /has layout 9, this version of Holdfast reads 4/,
   },
   {
     what: 'tables without their numbers',

@@ -1,30 +1,10 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { runProcesses } from '../history/run-processes.ts';
+import type { Report } from '../history/run-processes.ts';
 import { sleep } from './redis-records.ts';
 import { NO_REDIS, RedisServer } from './redis-server.ts';
 
-const script = fileURLToPath(new URL('../history/processes.mjs', import.meta.url));
-
-interface Report {
-  readonly code: number;
-  readonly killed: number;
-  readonly stopped: number;
-  readonly here?: number;
-  readonly acknowledged: number;
-  readonly found: Readonly<Record<string, number>>;
-  readonly wrong: readonly string[];
-}
-
-function run(...args: readonly string[]): Promise<Report> {
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, [script, ...args], { timeout: 110_000 }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : Number(error.code);
-      if (code === 0 || code === 1) resolve({ code, ...(JSON.parse(stdout) as Omit<Report, 'code'>) });
-      else reject(new Error(`${String(error)}\n${stdout}${stderr}`));
-    });
-  });
-}
+const run = (...args: readonly string[]): Promise<Report> => runProcesses(args, { timeoutMs: 110_000 });
 
 const RATES = ['--kill-every', '200', '--stop-every', '300'];
 /** The server is stopped at the third. */

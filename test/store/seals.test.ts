@@ -218,7 +218,7 @@ describe('without the addon, what is changed behind the back of the store is sai
     sql(dir, (database) => database.exec('PRAGMA user_version=1; PRAGMA wal_checkpoint(TRUNCATE)'));
     expect(thrownBy(() => openGround(dir))).toMatchObject({
       code: 'ERR_INVALID',
-      message: expect.stringContaining('layout 1, this version of Holdfast reads 3') as string,
+      message: expect.stringContaining('layout 1, this version of Holdfast reads 4') as string,
     });
   });
 });

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -53,3 +53,18 @@ describe.each([
     expect(sidecar.withdraw([9])).toEqual(ended);
   }, 30_000);
 });
+
+it.each(['thread', 'process'])(
+  'a helper, a %s, says so where the system gives no room for it',
+  (helper) => {
+    const script = fileURLToPath(new URL('crowded.mjs', import.meta.url));
+    const run = `ulimit -n 64; exec "${process.execPath}" "${script}" ${helper} "${newFolder()}"`;
+    const { stdout, stderr } = spawnSync('sh', ['-c', run], { encoding: 'utf8', timeout: 30_000 });
+    const said = stdout.trim().split('\n');
+    expect([said.at(-1), stderr]).toEqual([expect.stringMatching(/^\d started$/), '']);
+    expect(said.length).toBeGreaterThan(3);
+    for (const one of said.slice(0, -1))
+      expect(one).toMatch(/^\d (?:HoldfastError ERR_UNAVAILABLE none EMFILE|ended (?:EMFILE|undefined))$/);
+  },
+  40_000,
+);

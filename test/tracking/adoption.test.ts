@@ -257,6 +257,6 @@ it('a frozen object under a read-only name of what was assigned is refused by it
   const { s } = track({ a: {} });
   s.a.own = Object.defineProperty({}, 'fixed', { value: Object.freeze({ n: 1 }), enumerable: true });
   expect(expectCode(() => s.a.own.fixed, 'ERR_INVALID').message).toBe(
-    'a.own.fixed is read-only in the object that was assigned: assign a copy of that.',
+    'a.own.fixed is read-only in the object that was assigned: assign a copy of that',
   );
 });

@@ -4,7 +4,7 @@ import { refuse } from './fault.ts';
 import { ValueTypes, type ClassOf, type ValueType } from './value-types.ts';
 
 function damaged(name: string, cause?: unknown): never {
-  throw new HoldfastError('ERR_CORRUPT', `Not an encoded value: what is kept of a ${name} is damaged.`, { cause });
+  throw new HoldfastError('ERR_CORRUPT', `not an encoded value: what is kept of a ${name} is damaged`, { cause });
 }
 
 interface Conversion<T, D> {

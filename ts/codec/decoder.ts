@@ -351,6 +351,6 @@ export class Decoder extends Reader {
   }
 
   protected corrupt(why: string): never {
-    throw new HoldfastError('ERR_CORRUPT', `Not an encoded value: ${why}, near byte ${this.at}.`);
+    throw new HoldfastError('ERR_CORRUPT', `not an encoded value: ${why}, near byte ${this.at}`);
   }
 }

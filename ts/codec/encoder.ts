@@ -23,6 +23,7 @@ import {
   LEAVES,
   asDate,
   checkedLeaf,
+  foreignCollection,
   isForeignPlain,
   isLeaf,
   refuseInstance,
@@ -179,9 +180,15 @@ export class Encoder extends Writer {
     if (prototype === Map.prototype) return this.map(value as ReadonlyMap<unknown, unknown>, depth + 2);
     if (prototype === Set.prototype) return this.set(value as ReadonlySet<unknown>, depth + 2);
     const type = this.types.of(prototype);
-    return type === undefined
-      ? this.leaf(asDate(value) ?? refuseInstance(value))
-      : this.instance(type, value, depth + 2);
+    return type === undefined ? this.foreign(value, depth + 2) : this.instance(type, value, depth + 2);
+  }
+
+  /** Of another realm. */
+  private foreign(value: object, depth: number): void {
+    const kind = foreignCollection(value);
+    if (kind === 'map') return this.map(value as ReadonlyMap<unknown, unknown>, depth);
+    if (kind === 'set') return this.set(value as ReadonlySet<unknown>, depth);
+    return this.leaf(asDate(value) ?? refuseInstance(value));
   }
 
   /** A container, again. */

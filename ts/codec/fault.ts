@@ -7,7 +7,7 @@ export function refusal(cause: unknown, name: string): HoldfastError {
   const fault = Fault.from(cause);
   if (fault.cause instanceof HoldfastError) return fault.cause;
   const path: Path = [name, ...fault.steps.toReversed()];
-  return new HoldfastError(fault.code, `${showPath(path)} ${fault.message}.`, { paths: [path], cause: fault.cause });
+  return new HoldfastError(fault.code, `${showPath(path)} ${fault.message}`, { paths: [path], cause: fault.cause });
 }
 
 interface FaultDetails {

@@ -57,6 +57,16 @@ export function isForeignPlain(prototype: unknown): boolean {
   );
 }
 
+/** What a Map or Set of another realm is, as their `structuredClone` gives those to code under test runners. */
+export function foreignCollection(value: object): 'map' | 'set' | undefined {
+  const kind = types.isMap(value) ? 'map' : types.isSet(value) ? 'set' : undefined;
+  if (kind === undefined || Object.keys(value).length > 0) return undefined;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  const isOwn =
+    prototype !== null && isForeignPlain(Object.getPrototypeOf(prototype)) && Object.hasOwn(prototype, 'size');
+  return isOwn ? kind : undefined;
+}
+
 export function refuseProperties(value: object): void {
   if (Object.keys(value).length > 0) refuse('a Map or Set with own properties', 'keep them in an attribute beside it');
 }

@@ -30,7 +30,7 @@ function codecWith(types: ValueTypes): Codec {
     look,
     encode: (value, name, named) => new Uint8Array(look(value, name, named)),
     decode(bytes, name, named) {
-      if (!(bytes instanceof Uint8Array)) throw new HoldfastError('ERR_INVALID', 'decode takes a Uint8Array.');
+      if (!(bytes instanceof Uint8Array)) throw new HoldfastError('ERR_INVALID', 'decode takes a Uint8Array');
       decoding += 1;
       try {
         const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -47,7 +47,7 @@ function codecWith(types: ValueTypes): Codec {
 function unread(cause: unknown, name: string | undefined): HoldfastError {
   if (!(cause instanceof HoldfastError)) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    return new HoldfastError('ERR_CORRUPT', `Not an encoded value: ${why}.`, { cause });
+    return new HoldfastError('ERR_CORRUPT', `not an encoded value: ${why}`, { cause });
   }
   if (cause.code !== 'ERR_INVALID' || name === undefined) return cause;
   return new HoldfastError('ERR_INVALID', `${name}: ${cause.message}`, { paths: [[name]], cause: cause.cause });

@@ -15,7 +15,7 @@ export function loadDiffer(engine?: Engine): Differ {
   if (wanted === 'js') return jsDiffer;
   if (wanted === 'native') return loadNative();
   if (wanted !== '')
-    throw new HoldfastError('ERR_INVALID', `unknown engine "${wanted}": HOLDFAST_ENGINE is "native" or "js"`);
+    throw new HoldfastError('ERR_INVALID', `unknown engine '${wanted}': HOLDFAST_ENGINE is 'native' or 'js'`);
   try {
     return loadNative();
   } catch (error) {

@@ -1,6 +1,6 @@
 import { DEPTH_LIMIT } from '../codec/format.ts';
 import { refuseDepth, refuse } from '../codec/fault.ts';
-import { LEAVES, isForeignPlain, refuseInstance } from '../codec/kinds.ts';
+import { LEAVES, foreignCollection, isForeignPlain, refuseInstance } from '../codec/kinds.ts';
 import { isInstance } from './values.ts';
 
 /** Containers whose parts are told apart: places in an order, with keys in all but lists. */
@@ -28,7 +28,7 @@ export function objectKind(value: object): Kind {
   if (prototype === Set.prototype) return 'set';
   if (LEAVES.has(prototype)) return prototype === Date.prototype ? 'leaf' : 'bytes';
   if (isForeignPlain(prototype)) return 'object';
-  return isInstance(value) ? 'leaf' : refuseInstance(value);
+  return foreignCollection(value) ?? (isInstance(value) ? 'leaf' : refuseInstance(value));
 }
 
 export const isSequence = (kind: Kind): kind is SequenceKind => kind !== 'text' && kind !== 'bytes' && kind !== 'leaf';

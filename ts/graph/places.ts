@@ -35,7 +35,7 @@ function checkTree(root: unknown, { ids }: Named, name: string): void {
   const path: Path = [name, ...(findSteps(root, shared!) ?? [])];
   throw new HoldfastError(
     'ERR_INVALID',
-    `${showPath(path)} is in several places of the value, and the graph differ takes values as trees: take a delta of the bytes (holdfast/delta), or put a copy in each place.`,
+    `${showPath(path)} is in several places of the value, and the graph differ takes values as trees: take a delta of the bytes (holdfast/delta), or put a copy in each place`,
     { paths: [path] },
   );
 }

@@ -1,5 +1,6 @@
 import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold, Hold } from '../lock/hold.ts';
+import type { Replica } from '../sync/replica.ts';
 
 /** Only the primary's own word for it makes a lock a lost one; that a backup was promoted does not. */
 export const endAfter = (error: unknown): EndOfHold =>
@@ -18,6 +19,19 @@ export function explained(error: unknown, hold: Hold): unknown {
   const why =
     'the use kept others waiting for longer than it may (lock.maxHoldMs): ask for more time with holdMs, or do slow work outside of it';
   return new HoldfastError(code, `${message}. Why: ${why}`, { outcome, session, revision });
+}
+
+/** Of a session that a save has ended: the end of a sentence that begins with it. */
+export function endedBy({ code }: HoldfastError): string {
+  return `ended when its save failed with ${code}: ${code === 'ERR_NOT_FOUND' ? 'begin another' : 'open it again'}`;
+}
+
+export const NOBODY_KNOWS = 'ended, for nobody can tell any more whether its save was stored: open it again and look';
+
+/** `why`: what has ended it, where that was not the caller. */
+export function closedError(id: string, state: Replica['state'], why: string | undefined): HoldfastError {
+  const what = why ?? (state === 'ended' ? 'was destroyed; begin another' : 'has been closed; open it again');
+  return new HoldfastError('ERR_CLOSED', `session '${shortId(id)}' ${what}`, { session: id });
 }
 
 /** Who waits for a use of its own process would look for it elsewhere. `place`: where that was begun, if that is known. */

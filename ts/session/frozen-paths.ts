@@ -17,8 +17,29 @@ type NamesOf<T> = unknown extends T
       ? keyof T & string
       : never;
 
-/** As text, or name by name; of the names, the first is one of `N`. */
-type PathFrom<N extends string> = N | `${N}.${string}` | `${N}[${string}` | `["${string}` | readonly [N, ...string[]];
+/** Of what is under the name `N`, in whichever of the types of a union it is. */
+type Under<T, N extends string> = T extends unknown ? (N extends keyof T ? T[N] : unknown) : never;
+
+/** How many names are still looked at: a list of all paths may have no end. */
+type Left = 0 | 1 | 2 | 3;
+type Less = [0, 0, 1, 2];
+
+/** As text. */
+type TextFrom<T, N extends string, D extends Left> =
+  | `["${string}`
+  | {
+      [K in N]:
+        | K
+        | `${K}[${string}`
+        | `${K}.${D extends 0 ? string : TextFrom<Under<T, K>, NamesOf<Under<T, K>>, Less[D]>}`;
+    }[N];
+
+/** Name by name. */
+type NamesFrom<T, N extends string, D extends Left> = {
+  [K in N]:
+    | readonly [K]
+    | readonly [K, ...(D extends 0 ? string[] : NamesFrom<Under<T, K>, NamesOf<Under<T, K>>, Less[D]>)];
+}[N];
 
 /** What stands in the place of paths where there can be none. The compiler shows it. */
 interface NotFrozen<Why extends string> {
@@ -28,15 +49,15 @@ interface NotFrozen<Why extends string> {
 /** Paths say nothing of what `T` is. */
 type Given<T> = [T][T extends unknown ? 0 : never];
 
-type PathsBy<N extends string> = [N] extends [never]
+type PathsBy<T, N extends string> = [N] extends [never]
   ? NotFrozen<'portions are properties of plain objects: lists, Maps, Sets and single values have none'>
-  : PathFrom<N>;
+  : TextFrom<T, N, 3> | NamesFrom<T, N, 3>;
 
 /**
- * A path to what is frozen in `T`. Its first name is one that `T` has, so that the compiler finds one that is misspelt;
- * the others are not looked at, as a list of all paths may have no end.
+ * A path to what is frozen in `T`. Its first four names are such as `T` has there, so that the compiler finds one that
+ * is misspelt.
  */
-export type FrozenOf<T> = PathsBy<NamesOf<Given<T>>>;
+export type FrozenOf<T> = PathsBy<Given<T>, NamesOf<Given<T>>>;
 
 /** Rule of a path to what is frozen. */
 export const namesTo: Rule = (name, value) => {

@@ -116,6 +116,8 @@ export interface Access extends AcquireOptions, SaveOptions {
 
 export interface ReadOptions extends Access {
   readonly mode: 'read';
+  /** There is no lock to be held. */
+  readonly holdMs?: undefined;
 }
 
 export interface UseOptions<V extends object> extends Access {
@@ -128,16 +130,28 @@ export interface UseOptions<V extends object> extends Access {
   readonly create?: V | NoneRequired<V, true, never> | undefined;
 }
 
-export interface ScopeOptions<V extends object> extends UseOptions<V> {
+/** Of a scope that has the session for itself. */
+export interface ExclusiveScope<V extends object> extends UseOptions<V> {
+  readonly mode?: 'exclusive' | undefined;
+  /** What others save is no reason to refuse it. */
+  readonly retry?: 0 | undefined;
+}
+
+export interface OptimisticScope<V extends object> extends UseOptions<V> {
+  readonly mode: 'optimistic';
   /**
-   * With `mode: 'optimistic'`: how often the use is run again, on the state as it is by then, when its save was refused
-   * and nothing of it was written. Default 0.
+   * How often the use is run again, on the state as it is by then, when its save was refused and nothing of it was
+   * written. Default 0.
    */
   readonly retry?: number | undefined;
 }
 
+export type ScopeOptions<V extends object> = ExclusiveScope<V> | OptimisticScope<V>;
+
 /** Of a use in any mode. */
-export type AnyUse<V extends object> = Omit<ScopeOptions<V>, 'mode'> & Access;
+export interface AnyUse<V extends object> extends Access, Pick<UseOptions<V>, 'create'> {
+  readonly retry?: number | undefined;
+}
 
 export interface CreateOptions extends AcquireOptions, SaveOptions {
   readonly id?: string | undefined;

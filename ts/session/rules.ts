@@ -24,7 +24,7 @@ import { outageRule } from '../store/outage-terms.ts';
 import { samePlace } from '../store/place.ts';
 import type { Store } from '../store/store.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
-import type { RepositoryOptions } from './options.ts';
+import type { AnyUse, RepositoryOptions } from './options.ts';
 
 const LONGEST_GRACE_MS = 60_000;
 
@@ -99,14 +99,12 @@ export const REPOSITORY_RULES: Rules = {
 };
 
 /** `ERR_INVALID` for options of one mode with another. */
-export function checkMode(
-  what: string,
-  { mode, create, retry = 0 }: { readonly mode?: string; readonly create?: unknown; readonly retry?: number },
-): void {
+export function checkMode<V extends object>(what: string, { mode, create, holdMs, retry = 0 }: AnyUse<V>): void {
   const refuse = (why: string): never => {
     throw new HoldfastError('ERR_INVALID', `${what}: ${why}`);
   };
-  if (mode === 'read' && create !== undefined && create !== false) refuse("mode 'read' creates nothing");
+  if (mode === 'read' && create !== undefined && (create as unknown) !== false) refuse("mode 'read' creates nothing");
+  if (mode === 'read' && holdMs !== undefined) refuse("mode 'read' holds no lock: leave holdMs out");
   if (mode !== 'optimistic' && retry > 0)
     refuse("retry is for mode 'optimistic': no other is refused for what others save");
 }

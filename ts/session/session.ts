@@ -14,7 +14,7 @@ import { Tracker } from '../tracking/tracker.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext, SessionParts } from './context.ts';
 import { destroy } from './destroy.ts';
-import { endAfter, explained, isOver, noteRefusal, untouched } from './endings.ts';
+import { NOBODY_KNOWS, closedError, endAfter, endedBy, explained, isOver, noteRefusal, untouched } from './endings.ts';
 import { explanationOf } from './explanation.ts';
 import type { Explanation } from './explanation.ts';
 import type { Access, ChangeIdOptions, SaveOptions } from './options.ts';
@@ -58,6 +58,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
   /** `close` was called: it comes after what was asked for before, and nothing after it. */
   #closing = false;
   #ended = false;
+  /** What has ended it, where that was not the caller. */
+  #why: string | undefined;
   /** What is still to be told to the store at its end. */
   #ending: Promise<void> | undefined;
   /** Closed, or in its last save. */
@@ -121,10 +123,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
    * Where it throws nothing has changed.
    */
   assign(values: Partial<V>): void {
-    this.#tracker.assign(
-      valuesOf(this.#context.definition, 'assign', values, () => false),
-      [],
-    );
+    const given = valuesOf(this.#context.definition, 'assign', values, () => false);
+    this.#tracker.assign(given, []);
   }
 
   /**
@@ -148,13 +148,15 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /**
    * What the next `save` would send, as far as nobody else saves before, and why; nothing is changed by asking. As slow
-   * as to encode all that was touched, and to compare it part by part. Throws what `save` throws of a value.
+   * as to encode all that was touched, and to compare it part by part. Throws what `save` throws of a value, and a
+   * conflict that is known already.
    */
   explain(): Promise<Explanation> {
     return this.#alone(async () => {
       await this.#settled();
       const tracked = this.#slots.tracked(this.#tracker.tracked(), undefined);
-      const push = explainPush(this.#context.line, this.#replica, tracked, this.#create);
+      const sent = this.#unlocked?.outlook(tracked) ?? tracked;
+      const push = explainPush(this.#context.line, this.#replica, sent, this.#create);
       const { image } = this.#replica;
       return explanationOf(push, (name) => this.#tracker.outlook(name, image.value(name)?.bytes));
     });
@@ -299,8 +301,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   #isClosed(): HoldfastError {
-    const what = this.#replica.state === 'ended' ? 'was destroyed; begin another' : 'has been closed; open it again';
-    return new HoldfastError('ERR_CLOSED', `session '${shortId(this.id)}' ${what}`, { session: this.id });
+    return closedError(this.id, this.#replica.state, this.#why);
   }
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
@@ -329,6 +330,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       if (!isOver(error)) throw error;
       const told = explained(error, hold);
       if (unlocked?.hasSaved === false) noteRefusal(this, told);
+      this.#why = endedBy(error);
       await this.#end(endAfter(error), undefined);
       throw told;
     }
@@ -370,9 +372,10 @@ export class Session<S extends object, V extends object = Partial<S>> {
     this.#doubt = undefined;
     if (how === 'appended') this.#unlocked?.settled();
     if (how !== 'unknown') return;
+    this.#why = NOBODY_KNOWS;
     await this.#end('lost', undefined);
-    const message = `session '${shortId(this.id)}': nobody can tell any more whether the save before was stored; open it again and look`;
-    throw new HoldfastError('ERR_UNAVAILABLE', message, { session: this.id, outcome: 'unknown' });
+    const details = { session: this.id, outcome: 'unknown' } as const;
+    throw new HoldfastError('ERR_UNAVAILABLE', `session '${shortId(this.id)}' ${NOBODY_KNOWS}`, details);
   }
 
   /**
@@ -386,7 +389,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     } catch {
       return false; // e.g. bytes whose buffer the application has transferred
     } finally {
-      this.#tracker.close(this.id);
+      this.#tracker.close(this.id, this.#why);
     }
   }
 

@@ -2,6 +2,7 @@ import type { Codec } from '../codec/codec.ts';
 import type { Image } from '../log/image.ts';
 import { Portions } from '../portions/portions.ts';
 import type { Tracked } from '../sync/compare.ts';
+import type { Owner } from '../tracking/attribute-terms.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
 import { decoded, defaultOf, isNewer } from './decoded.ts';
 import { specOf } from './definition.ts';
@@ -74,9 +75,8 @@ export class Slots implements AttributeSlots {
 
   #decoded(name: string, bytes: Uint8Array): unknown {
     const from = this.#storedVersion(name);
-    const value = decoded(this.#codec, this.#definition, name, bytes, from, this.owner(name));
-    const { migrate, version = 0 } = specOf(this.#definition, name) ?? {};
-    if (migrate === undefined || from >= version) this.owner(name).settle(bytes, value);
+    const { value, asStored } = decoded(this.#codec, this.#definition, name, bytes, from, this.owner(name));
+    if (asStored) this.owner(name).settle(bytes, value);
     return value;
   }
 
@@ -114,6 +114,15 @@ export class Slots implements AttributeSlots {
     let portions = this.#portions.get(name);
     if (portions === undefined) this.#portions.set(name, (portions = new Portions(this.#codec.types)));
     return portions;
+  }
+
+  gone(name: string): void {
+    this.#portions.delete(name);
+    this.#deleted.delete(name);
+  }
+
+  takeBack(name: string, owner: Owner): void {
+    if (owner instanceof Portions) this.#portions.set(name, owner);
   }
 
   /** The attribute's value is encoded as `bytes`, which the image is to have. */

@@ -182,10 +182,19 @@ export class Unlocked {
     const { line } = this.#context;
     const merged = merge(line, this.#rules, this.#base, mine, image);
     if ('tracked' in merged) return merged.tracked;
-    const paths = merged.conflicts.map(({ path }) => path);
     const { revision } = this.#looked.replica.head;
-    line.observers.emit('conflict', () => ({ id, revision, paths }));
+    line.observers.emit('conflict', () => ({ id, revision, paths: merged.conflicts.map(({ path }) => path) }));
     throw conflictOf(id, image.position.revision, merged.conflicts);
+  }
+
+  /** What `push` would send of `tracked`, as far as nobody else saves before. `ERR_CONFLICT`: nothing. */
+  outlook(tracked: Tracked): Tracked {
+    if (this.#bases.size === 0) return tracked;
+    const { id, image } = this.#looked.replica;
+    const merged = merge(this.#context.line, this.#rules, this.#base, this.#edited(tracked) ?? UNCHANGED, image);
+    if ('conflicts' in merged) throw conflictOf(id, image.position.revision, merged.conflicts);
+    const touched = [...new Set([...tracked.touched, ...merged.tracked.touched])];
+    return { ...merged.tracked, touched, splice: (name, base) => merged.tracked.splice?.(name, base) ?? base };
   }
 
   get #rules(): MergeRules {
@@ -199,7 +208,7 @@ export class Unlocked {
       },
       frozen: (name) => specOf(definition, name)?.frozen,
       value: (name, bytes, version) => {
-        if (bytes !== undefined) return decoded(codec, definition, name, bytes, version);
+        if (bytes !== undefined) return decoded(codec, definition, name, bytes, version).value;
         return specOf(definition, name)?.initial === undefined ? ABSENT : defaultOf(codec, definition, name);
       },
       isUnknown: (name, version) => isNewer(definition, name, version),

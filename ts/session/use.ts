@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, nameOf } from '../errors.ts';
 
 /** `ERR_INVALID` for what a scope cannot run: a generator function only makes a generator, and runs nothing of its body. */
 export function checkUse(use: unknown): void {
@@ -19,9 +19,15 @@ export function checkGiven(result: unknown): void {
     );
 }
 
-/** What is none is not waited for. */
-export const isThenable = <T>(value: T | Promise<T>): value is Promise<T> =>
-  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-  typeof (value as { readonly then?: unknown }).then === 'function';
+/** What is none is not waited for. `ERR_INVALID`: it cannot be read, and so not be returned by a promise either. */
+export function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
+  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false;
+  try {
+    return typeof (value as { readonly then?: unknown }).then === 'function';
+  } catch (cause) {
+    const what = `the function given to scope returned what cannot be read (${nameOf(cause)}, see \`cause\`), so that nothing is saved: return plain data`;
+    throw new HoldfastError('ERR_INVALID', what, { cause });
+  }
+}
 
 const invalid = (message: string): HoldfastError => new HoldfastError('ERR_INVALID', message);

@@ -66,7 +66,7 @@ const isRecord = (values: unknown): values is Readonly<Record<string, unknown>> 
 function unexpected(what: string, name: string): HoldfastError {
   if (what !== 'create' || !['id', 'timeoutMs', 'holdMs', 'signal'].includes(name)) return notDeclared(name);
   const meant = name === 'id' ? "the session's id" : 'it';
-  const message = `attribute "${showText(name)}" is not declared: ${meant} goes into the options, create(values, { ${name} }); declare it where an attribute is meant.`;
+  const message = `attribute '${showText(name)}' is not declared: ${meant} goes into the options, create(values, { ${name} }); declare it where an attribute is meant`;
   return new HoldfastError('ERR_INVALID', message, { paths: [[name]] });
 }
 

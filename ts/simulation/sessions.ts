@@ -352,7 +352,7 @@ export class SessionApplication implements Application {
   }
 
   /** Some uses are without a lock while they run. */
-  #modeOptions(retry?: number): AcquireOptions & Pick<ScopeOptions<object>, 'mode' | 'retry'> {
+  #modeOptions(retry?: number): ScopeOptions<object> & { readonly create?: undefined } {
     const { world, knobs } = this.#cluster;
     if (world.app() >= knobs.optimistic) return this.#useOptions();
     return { ...this.#useOptions(), mode: 'optimistic', ...(retry !== undefined && { retry }) };

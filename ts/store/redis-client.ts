@@ -1,4 +1,5 @@
 import { HoldfastError } from '../errors.ts';
+import { RedisDatabase } from './redis-database.ts';
 import type { Argument, Reply } from './redis-wire.ts';
 
 type Listener = (...given: unknown[]) => void;
@@ -169,6 +170,7 @@ const CONNECTS_ON = { enableOfflineQueue: true, lazyConnect: false, maxRetriesPe
 class IoredisLink implements RedisLink {
   readonly place: string;
   readonly #client: IoredisClient;
+  readonly #database: RedisDatabase;
 
   constructor(client: IoredisClient) {
     this.#client = client;
@@ -184,6 +186,7 @@ class IoredisLink implements RedisLink {
         "the client has a `keyPrefix`, which the store's messages would not have: give the store a `prefix` instead",
       );
     this.place = typeof path === 'string' ? `${path}/${db ?? 0}` : placeAt(host, port, db);
+    this.#database = new RedisDatabase(client, db ?? 0, this.place);
   }
 
   get isReady(): boolean {
@@ -194,7 +197,9 @@ class IoredisLink implements RedisLink {
     if (this.#client.status === 'wait') this.#client.connect().catch(() => undefined);
   }
 
-  send([command, ...args]: readonly Argument[]): Promise<Reply> {
+  async send([command, ...args]: readonly Argument[]): Promise<Reply> {
+    const selected = this.#database.selected();
+    if (selected !== undefined) await selected;
     return this.#client.callBuffer(command as string, ...args) as Promise<Reply>;
   }
 
@@ -202,7 +207,11 @@ class IoredisLink implements RedisLink {
     const lost = (error?: unknown): void => {
       if (!this.isReady) onLost(error);
     };
-    return listen(this.#client, { error: lost, close: lost, end: lost, ready: onBack });
+    const closed = (): void => {
+      this.#database.forget();
+      lost();
+    };
+    return listen(this.#client, { error: lost, close: closed, end: lost, ready: onBack });
   }
 
   subscriber(onBack: () => void): Subscriber {

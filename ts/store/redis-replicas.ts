@@ -3,7 +3,7 @@ import type { Deadline } from './deadline.ts';
 import type { RedisLink, RedisQueue } from './redis-client.ts';
 
 /** Of one question to the server: who comes while it is asked waits for the next. */
-const LONGEST_MS = 1000;
+const LONGEST_MS = 250;
 
 /**
  * Waits until replicas have what was written. By a connection of its own, which the waiting blocks; and what counts is
@@ -14,6 +14,7 @@ export class RedisReplicas {
   #queue: RedisQueue | undefined;
   #asking: Promise<number> | undefined;
   #next: Promise<number> | undefined;
+  #isEnding = false;
 
   constructor(link: RedisLink) {
     this.#link = link;
@@ -27,7 +28,13 @@ export class RedisReplicas {
       } catch (cause) {
         throw tooFew(count, cause);
       }
+      if (found < count && this.#isEnding) throw tooFew(count);
     }
+  }
+
+  /** Who waits is told after one more answer: the end is not put off for replicas that do not come. */
+  endSoon(): void {
+    this.#isEnding = true;
   }
 
   close(): void {

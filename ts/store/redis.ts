@@ -310,6 +310,7 @@ export class RedisStore implements Store {
 
   async #close(): Promise<void> {
     this.#sweeper.stop();
+    this.#replicas.endSoon();
     await this.#calls.close();
     this.#tails.close();
     this.#inbox.close();

@@ -1,13 +1,16 @@
 import { fork } from 'node:child_process';
+import type { ChildProcess, ForkOptions, StdioOptions } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
 import { packageFolder } from '../package.ts';
 import { BegunFile, count, isBegun, newBegun } from './begun.ts';
 import { newGate, shut, shutAndWait } from './gate.ts';
 import type { Gate } from './gate.ts';
 import type { Opening, Question, Reply } from './sqlite-server.ts';
+import { reason } from './system-error.ts';
 
 /** Built files, also where sources run: Node 20 reads no TypeScript. */
 const entry = (name: string): string => join(packageFolder(), 'dist/store', name);
@@ -68,16 +71,30 @@ export function startThread(opening: Opening, { onReplies, onEnd }: Hearer): Sid
   };
 }
 
+/** `ERR_UNAVAILABLE`: the system gives no room for one. */
+function forked(): { readonly begun: BegunFile; readonly child: ChildProcess } {
+  let begun: BegunFile | undefined;
+  try {
+    begun = new BegunFile();
+    const stdio: StdioOptions = ['ignore', 'ignore', 'inherit', 'ipc', begun.file];
+    const options: ForkOptions = { execArgv: [], serialization: 'advanced', detached: true, stdio };
+    return { begun, child: fork(entry('sqlite-process.js'), [], options) };
+  } catch (cause) {
+    begun?.close();
+    throw new HoldfastError(
+      'ERR_UNAVAILABLE',
+      `the helper process of the embedded store cannot be started: ${reason(cause)}; see how many files and processes this user may have`,
+      { cause, outcome: 'none' },
+    );
+  }
+}
+
 /** Hears no signal that is meant for the caller, and ends when that has gone. */
 export function startProcess(opening: Opening, { onReplies, onEnd }: Hearer): Sidecar {
-  const begun = new BegunFile();
-  const child = fork(entry('sqlite-process.js'), [], {
-    execArgv: [],
-    serialization: 'advanced',
-    detached: true,
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc', begun.file],
+  const { begun, child } = forked();
+  const ended = new Promise<void>((resolve) => {
+    for (const event of ['exit', 'error']) child.once(event, () => (begun.close(), resolve()));
   });
-  const ended = new Promise<void>((resolve) => child.once('exit', () => (begun.close(), resolve())));
   child.unref();
   child.channel?.unref();
   child.on('message', (message) => {
@@ -85,9 +102,11 @@ export function startProcess(opening: Opening, { onReplies, onEnd }: Hearer): Si
     for (const { ticket, answer } of replies) if (answer?.kind !== 'log') begun.answer(ticket);
     onReplies(replies);
   });
-  child.on('error', (cause) => (begun.close(), onEnd(cause)));
+  child.on('error', onEnd);
   child.on('exit', () => onEnd(undefined));
-  const post = (message: Opening | Question): void => void child.send(message, () => undefined); // its end tells
+  const post = (message: Opening | Question): void => {
+    if (child.connected) child.send(message, () => undefined); // its end tells; one that never began has no channel
+  };
   post(opening);
   return {
     post,

@@ -150,7 +150,8 @@ export class Tickets {
 }
 
 function endedFailure(cause: unknown, outcome: 'none' | 'unknown'): HoldfastError {
-  const { message } = failure('ERR_UNAVAILABLE', 'the helper has ended: open the store again', outcome);
+  const why = cause instanceof Error ? ` (${cause.message})` : '';
+  const { message } = failure('ERR_UNAVAILABLE', `the helper has ended${why}: open the store again`, outcome);
   return new HoldfastError('ERR_UNAVAILABLE', message, { cause, outcome });
 }
 

@@ -35,7 +35,7 @@ export function fetchRow(driver: SqliteDriver, { id, from, limitBytes }: FetchRe
   const records = new Map<number, StoredRecord>();
   const found = { marks, row: row && foundRow(key, row), records, more: false, damaged: undefined };
   let bytes = 0;
-  for (const stored of from === undefined || id === '' ? [] : driver.all(SQL.records, key, from)) {
+  for (const stored of from === undefined || id === '' ? [] : driver.all(SQL.records, key, from, Infinity)) {
     const [revision, nonce, body] = [whole(stored['revision']), whole(stored['nonce']), blob(stored['body'])];
     bytes += body.length;
     if (records.size > 0 && bytes > limitBytes) return { ...found, more: true };

@@ -6,7 +6,7 @@ export const APPLICATION = 0x486f6c64;
  * Of the tables; what is written in another is refused. Under a checksum of ours, and in the header, as SQLite's
  * `user_version`, for those who look before they open.
  */
-export const FORMAT = 3;
+export const FORMAT = 4;
 export const FORMAT_KEY = 1;
 export const EPOCH_KEY = 2;
 export const BIRTHS_KEY = 3;
@@ -35,10 +35,11 @@ export const PRAGMAS: readonly (readonly [string, string | number])[] = [
 ];
 
 export const SQL = {
+  /** Of records the keys alone lie in an order: where bodies lie among them, SQLite reads all of each that it compares a key with. */
   schema: `
 CREATE TABLE IF NOT EXISTS meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS session(id BLOB PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS record(id BLOB, revision INTEGER, nonce INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(id, revision)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS record(id BLOB NOT NULL, revision INTEGER NOT NULL, nonce INTEGER NOT NULL, sum INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(id, revision));
 CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, sum INTEGER NOT NULL, PRIMARY KEY(term, id)) WITHOUT ROWID;`,
   firstMeta: 'INSERT OR IGNORE INTO meta VALUES(?1, ?2, ?3)',
   countTables: 'SELECT count(*) FROM sqlite_schema',
@@ -51,8 +52,10 @@ CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, sum INTEGER NOT NULL, PRIMAR
   version: 'SELECT version FROM session WHERE id=?1',
   putRow: 'INSERT INTO session VALUES(?1, ?2, ?3, ?4) ON CONFLICT(id) DO UPDATE SET version=?2, row=?3, sum=?4',
   deleteRow: 'DELETE FROM session WHERE id=?1',
-  records: 'SELECT revision, nonce, body, sum FROM record WHERE id=?1 AND revision>=?2 ORDER BY revision',
-  putRecord: 'INSERT OR REPLACE INTO record VALUES(?1, ?2, ?3, ?4, ?5)',
+  /** `?3`: a longer body is left out. */
+  records:
+    'SELECT revision, nonce, length(body) AS size, CASE WHEN length(body)<=?3 THEN body END AS body, sum FROM record WHERE id=?1 AND revision>=?2 ORDER BY revision',
+  putRecord: 'INSERT OR REPLACE INTO record(id, revision, nonce, body, sum) VALUES(?1, ?2, ?3, ?4, ?5)',
   deleteRecords: 'DELETE FROM record WHERE id=?1 AND revision>=?2 AND revision<?3',
   deleteAllRecords: 'DELETE FROM record WHERE id=?1',
   putTerm: 'INSERT OR REPLACE INTO term VALUES(?1, ?2, ?3)',

@@ -4,7 +4,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Placed } from './assignment.ts';
 import type { Attribute } from './attribute.ts';
 import { ABSENT, keyIn, valueAt } from './change-set.ts';
-import { DEPTH_LIMIT, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
+import { DEPTH_LIMIT, givenKindOf, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
 import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
 import { ownCopy, plainFor, tooDeep } from './plain.ts';
 import { thaw } from './thaw.ts';
@@ -167,7 +167,7 @@ export class Adoption {
     const known = this.#taken?.get(value);
     if (known !== undefined && known !== value) return known;
     const node = nodeOf(value);
-    const kind = kindOf(value);
+    const kind = givenKindOf(value);
     if (node === undefined ? isState(value) : node.owner !== attribute.owner) return this.#takeCopy(value, depth);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
     if (node !== undefined && types.isDate(node.raw)) return new Date(node.raw);
@@ -234,27 +234,28 @@ export class Adoption {
     const last = Object.keys(array).at(-1);
     if (last === undefined || String(Number(last) >>> 0) === last) return;
     const path = [this.#attribute.name];
-    const message = `An array with a property ${showText(JSON.stringify(last))} cannot be kept whole in ${showPath(path)}: use an object beside it.`;
+    const message = `an array with a property ${showText(JSON.stringify(last))} cannot be kept whole in ${showPath(path)}: use an object beside it`;
     throw new HoldfastError('ERR_INVALID', message, { paths: [path] });
   }
 
-  /** One that is frozen, as immer leaves them, is copied as well: its own methods refuse. */
+  /** One that is frozen, as immer leaves them, or of another realm, is copied as well: its own methods refuse, or lead there. */
   #takeCollection(value: Collection, depth: number): Collection {
     if (this.#whole) return this.#copyCollection(value, depth);
-    let same = Object.isExtensible(value);
+    let same = Object.isExtensible(value) && kindOf(value) !== 'opaque';
     const take = (member: unknown): unknown => {
       const taken = this.#take(member, depth + 1);
       same &&= Object.is(taken, member);
       return taken;
     };
-    const taken =
-      value instanceof Map ? Array.from(value, ([key, member]) => [take(key), take(member)]) : Array.from(value, take);
+    const taken = types.isMap(value)
+      ? Array.from(value, ([key, member]) => [take(key), take(member)])
+      : Array.from(value, take);
     if (same) return value;
-    return this.#copied(value, value instanceof Map ? new Map(taken as [unknown, unknown][]) : new Set(taken));
+    return this.#copied(value, types.isMap(value) ? new Map(taken as [unknown, unknown][]) : new Set(taken));
   }
 
   #copyCollection(value: Collection, depth: number): Collection {
-    const copy = this.#copied(value, value instanceof Map ? new Map<unknown, unknown>() : new Set<unknown>());
+    const copy = this.#copied(value, types.isMap(value) ? new Map<unknown, unknown>() : new Set<unknown>());
     const take = (member: unknown): unknown => this.#take(member, depth + 1);
     for (const [key, member] of value.entries())
       if (copy instanceof Map) copy.set(take(key), take(member));
@@ -272,7 +273,7 @@ export class Adoption {
 
 /** What was noted of the change went with that save. */
 function savedMeanwhile(name: string): HoldfastError {
-  const message = `${showPath([name])}: a getter of what was assigned has saved the session: read its value first.`;
+  const message = `${showPath([name])}: a getter of what was assigned has saved the session: read its value first`;
   return new HoldfastError('ERR_INVALID', message, { paths: [[name]] });
 }
 

@@ -181,13 +181,13 @@ export class Attribute {
   /** Before it is given another value, or deleted. */
   checkAssignable(): void {
     if (this.#readOnly !== undefined)
-      throw new HoldfastError('ERR_INVALID', `${showPath([this.name])} ${this.#readOnly}.`, { paths: [[this.name]] });
+      throw new HoldfastError('ERR_INVALID', `${showPath([this.name])} ${this.#readOnly}`, { paths: [[this.name]] });
   }
 
   refuse(raw: object, step: PathStep | undefined, why: string): never {
     const steps = stepsTo(raw, this) ?? findSteps(this.root, raw) ?? [];
     const path: Path = [this.name, ...this.#inside, ...steps, ...(step === undefined ? [] : [step])];
-    throw new HoldfastError('ERR_INVALID', `${showPath(path)} ${why}.`, { paths: [path] });
+    throw new HoldfastError('ERR_INVALID', `${showPath(path)} ${why}`, { paths: [path] });
   }
 
   get hasLent(): boolean {

@@ -150,7 +150,7 @@ export class Frozen {
 
   #refuse(steps: FrozenPath): never {
     const path = [this.#attribute.name, ...steps];
-    throw new HoldfastError('ERR_INVALID', `${showPath(path)} ${WHY}, and cannot be changed, replaced or removed.`, {
+    throw new HoldfastError('ERR_INVALID', `${showPath(path)} ${WHY}, and cannot be changed, replaced or removed`, {
       paths: [path],
     });
   }

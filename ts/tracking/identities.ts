@@ -14,6 +14,27 @@ export function isShared(value: unknown): boolean {
   return isObject(value) && meetsAgain(value, { number: (walks += 1), others: undefined }, 0);
 }
 
+/** Whether an object in `part`, which has a place in `whole`, is also elsewhere in that. */
+export function isAlsoOutside(part: object, whole: object): boolean {
+  const inside = new Set(containersIn(part));
+  let places = 0;
+  for (const one of containersIn(whole, part)) if (inside.has(one) && (one !== part || (places += 1) > 1)) return true;
+  return false;
+}
+
+/** Each once, but for `edge`, which is not gone into: as often as it is met. */
+function* containersIn(value: object, edge?: object): Generator<object> {
+  const found = new Set<object>();
+  const open = [value];
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    if (one === edge) yield one;
+    if (one === edge || found.has(one) || kindOf(one) === 'opaque') continue;
+    found.add(one);
+    yield one;
+    addParts(one, open);
+  }
+}
+
 interface Walk {
   readonly number: number;
   /** Those that it met which have no node. */

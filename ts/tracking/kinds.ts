@@ -1,3 +1,5 @@
+import { foreignCollection } from '../codec/kinds.ts';
+
 /** A plain object or array: tracked property by property. */
 export type Tree = Record<PropertyKey, unknown>;
 export type Collection = Map<unknown, unknown> | Set<unknown>;
@@ -17,6 +19,12 @@ export function kindOf(value: object): Kind {
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf')
     ? 'tree'
     : 'opaque';
+}
+
+/** Of what the application gives: a Map or Set of another realm is one too, of which a copy is kept. */
+export function givenKindOf(value: object): Kind {
+  const kind = kindOf(value);
+  return kind === 'opaque' ? (foreignCollection(value) ?? kind) : kind;
 }
 
 export function isObject(value: unknown): value is object {

@@ -140,7 +140,12 @@ export function unwrap<T>(value: T): T {
 
 /** The form in which `member` is found by `has`: as it was given, or the copy that took its place. */
 export function locate(member: unknown, has: (raw: unknown) => boolean): unknown {
-  const raw = unwrap(member);
+  let raw: unknown;
+  try {
+    raw = unwrap(member);
+  } catch {
+    return member; // a Proxy that was revoked, or throws: it stands for nothing of ours
+  }
   if (typeof raw !== 'object' || raw === null || has(raw)) return raw;
   return replaced.get(raw) ?? nodeOfRaw(raw)?.raw ?? raw;
 }

@@ -3,7 +3,7 @@ import { BUILT_IN_TYPES } from '../codec/built-in-types.ts';
 import type { ValueTypes } from '../codec/value-types.ts';
 import { HoldfastError } from '../errors.ts';
 import { showPath } from '../path.ts';
-import { DEPTH_LIMIT, isLong, isObject, keysOf, kindOf, type Kind } from './kinds.ts';
+import { DEPTH_LIMIT, givenKindOf, isLong, isObject, keysOf, type Kind } from './kinds.ts';
 import { isLent, nodeOf } from './nodes.ts';
 import { unreadable } from './unreadable.ts';
 
@@ -47,9 +47,9 @@ export function ownCopy<T>(purpose: Purpose, value: T, copies: Map<object, objec
 }
 
 export function tooDeep(name: string | undefined): HoldfastError {
-  const what = name === undefined ? 'The value' : showPath([name]);
+  const what = name === undefined ? 'the value' : showPath([name]);
   const details = name === undefined ? {} : { paths: [[name]] };
-  return new HoldfastError('ERR_LIMIT', `${what} is nested deeper than ${DEPTH_LIMIT}: keep it flatter.`, details);
+  return new HoldfastError('ERR_LIMIT', `${what} is nested deeper than ${DEPTH_LIMIT}: keep it flatter`, details);
 }
 
 const itself = (data: unknown): unknown => data;
@@ -93,7 +93,7 @@ function copy(
   if (done !== undefined) return done;
   const at = purpose ?? node?.attribute;
   if (depth >= DEPTH_LIMIT) throw tooDeep(at?.name);
-  const kind = kindOf(raw);
+  const kind = givenKindOf(raw);
   if (own) checkKept(raw, kind);
   const part = (child: unknown): unknown => copy(child, copies, depth + 1, at, own);
   if (kind === 'map') return copyMap(raw as Map<unknown, unknown>, copies, part);

@@ -31,11 +31,23 @@ function holdsState(result: unknown): boolean {
   const open: object[] = [result];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     if (seen.has(value)) continue;
-    if (isTracked(value) || isIterator(value)) return true;
     seen.add(value);
-    addParts(value, open);
+    try {
+      if (isTracked(value) || isIterator(value)) return true;
+      addParts(value, open);
+    } catch {
+      // A Proxy that was revoked, or throws: it goes out as it is.
+    }
   }
   return false;
+}
+
+function isReadable(value: object): boolean {
+  try {
+    return isTracked(value) || Object.getPrototypeOf(value) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Copies containers, and in them parts of the state. */
@@ -44,7 +56,7 @@ class Outgoing {
   readonly #copies = new Map<object, object>();
 
   value(value: unknown, depth: number): unknown {
-    if (!isObject(value) || depth > DEPTH_LIMIT) return value;
+    if (!isObject(value) || depth > DEPTH_LIMIT || !isReadable(value)) return value;
     if (isTracked(value)) return plainCopy(value, this.#copies);
     return this.#done.get(value) ?? this.#container(value, depth + 1);
   }

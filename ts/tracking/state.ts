@@ -101,11 +101,11 @@ class StateHandler implements ProxyHandler<Record<string, unknown>> {
   }
 
   setPrototypeOf(): never {
-    throw invalid('The state of a session has no other prototype: store plain data');
+    throw invalid('the state of a session has no other prototype: store plain data');
   }
 
   preventExtensions(): never {
-    throw invalid('The state of a session cannot be frozen');
+    throw invalid('the state of a session cannot be frozen');
   }
 }
 
@@ -124,5 +124,5 @@ export function notDeclared(name: string): HoldfastError {
 
 /** `name`: of the attribute at fault, if it is one. */
 export function invalid(message: string, name?: string): HoldfastError {
-  return new HoldfastError('ERR_INVALID', `${message}.`, name === undefined ? {} : { paths: [[name]] });
+  return new HoldfastError('ERR_INVALID', message, name === undefined ? {} : { paths: [[name]] });
 }

@@ -8,6 +8,7 @@ import type { Host, Owner } from './attribute-terms.ts';
 import type { AttributeClass, SaveMode } from './classes.ts';
 import { ASSIGNED } from './change-set.ts';
 import type { FrozenPath } from './frozen.ts';
+import { LeftAttributes } from './left.ts';
 import { outlookOf, type Outlook } from './outlook.ts';
 import { plainFor } from './plain.ts';
 import { invalid, notDeclared, stateOf } from './state.ts';
@@ -15,7 +16,8 @@ import { invalid, notDeclared, stateOf } from './state.ts';
 export { isKnownTree } from './assignment.ts';
 export { valueIn } from './frozen.ts';
 export type { FrozenPath } from './frozen.ts';
-export { isShared } from './identities.ts';
+export { isAlsoOutside, isShared } from './identities.ts';
+export { isObject } from './kinds.ts';
 export { unwrap } from './nodes.ts';
 export { plain, plainFor } from './plain.ts';
 export { withoutState } from './result.ts';
@@ -40,6 +42,9 @@ export interface AttributeSlots {
   readOnly?(name: string): string | undefined;
   /** Whether it has a value that was saved. */
   isSaved?(name: string): boolean;
+  /** It was deleted, and that is saved: `owner` is nobody's any more, until `takeBack` says that it is used again. */
+  gone?(name: string): void;
+  takeBack?(name: string, owner: Owner): void;
 }
 
 /** Knows nothing. */
@@ -65,11 +70,12 @@ class Nobody implements Owner {
 /** Of parts that are over: they hold nothing of the session but its id. */
 class Over implements Host {
   readonly #session: string;
-  readonly #why: (id: string) => string;
+  /** The end of a sentence that begins with the session. */
+  why: string;
 
-  constructor(session: string, why: (id: string) => string) {
+  constructor(session: string, why: string) {
     this.#session = session;
-    this.#why = why;
+    this.why = why;
   }
 
   isClosed(): true {
@@ -77,7 +83,8 @@ class Over implements Host {
   }
 
   refuse(): never {
-    throw new HoldfastError('ERR_CLOSED', this.#why(this.#session), { session: this.#session });
+    const session = this.#session;
+    throw new HoldfastError('ERR_CLOSED', `session '${shortId(session)}'${this.why}`, { session });
   }
 
   markRead(): never {
@@ -97,10 +104,9 @@ class Over implements Host {
   replaceRoot(): void {}
 }
 
-const hasEnded = (id: string): string =>
-  `session '${shortId(id)}' has ended, with its scope or by close(): await in the scope what it starts, or open it again and use its new state`;
-const wasMerged = (id: string): string =>
-  `session '${shortId(id)}': this part of its state was merged with what others have saved: read it again, from the state`;
+const ENDED =
+  ' has ended, with its scope or by close(): await in the scope what it starts, or open it again and use its new state';
+const MERGED = ': this part of its state was merged with what others have saved: read it again, from the state';
 
 export interface TrackerOptions {
   readonly saveMode: SaveMode;
@@ -140,6 +146,7 @@ export class Tracker implements Host {
   readonly #attributes = new Map<string, Attribute>();
   /** Read, written, or with Dates or bytes in the application's hands; in the order in which that began. */
   readonly #touched = new Set<Attribute>();
+  #left: LeftAttributes | undefined;
   /** Undefined: it is open. */
   #ended: Over | undefined;
   /** Marks are made in generations, so that `settle` takes back only what was captured. */
@@ -203,8 +210,16 @@ export class Tracker implements Host {
       if (attribute.writtenIn <= upTo) attribute.writtenIn = 0;
       attribute.exposures?.settle();
       const { readIn, writtenIn, exposures, hasLent } = attribute;
-      if (readIn === 0 && writtenIn === 0 && exposures === undefined && !hasLent) this.#touched.delete(attribute);
+      if (readIn > 0 || writtenIn > 0 || exposures !== undefined || hasLent) continue;
+      this.#touched.delete(attribute);
+      if (!this.slots.has(attribute.name)) this.#leave(attribute);
     }
+  }
+
+  #leave(attribute: Attribute): void {
+    this.#attributes.delete(attribute.name);
+    (this.#left ??= new LeftAttributes()).add(attribute);
+    this.slots.gone?.(attribute.name);
   }
 
   /**
@@ -220,11 +235,13 @@ export class Tracker implements Host {
 
   /**
    * From now on every access through `state`, or through anything handed out, throws `ERR_CLOSED`, which names the
-   * session.
+   * session. `why`: what has ended it, where that was not the caller, as the end of a sentence that begins with it.
    */
-  close(session: string): void {
-    this.#ended ??= new Over(session, hasEnded);
+  close(session: string, why?: string): void {
+    this.#ended ??= new Over(session, ENDED);
+    if (why !== undefined) this.#ended.why = ` ${why}`;
     for (const attribute of this.#attributes.values()) attribute.end(this.#ended);
+    this.#left?.end(this.#ended);
   }
 
   /** Whether something in the attribute was written, or may have been changed, since the last save. */
@@ -237,7 +254,7 @@ export class Tracker implements Host {
   renew(name: string, session: string): void {
     const attribute = this.#attributes.get(name);
     if (attribute === undefined) return;
-    attribute.end(new Over(session, wasMerged));
+    attribute.end(new Over(session, MERGED));
     this.#attributes.delete(name);
     this.#touched.delete(attribute);
   }
@@ -328,12 +345,22 @@ export class Tracker implements Host {
     if (known !== undefined) return known;
     const attributeClass = this.#options.classOf(name);
     if (attributeClass === undefined) return undefined;
+    const attribute = this.#takeBack(name) ?? this.#begin(name, attributeClass);
+    this.#attributes.set(name, attribute);
+    return attribute;
+  }
+
+  #begin(name: string, attributeClass: AttributeClass): Attribute {
     const { slots } = this;
-    const attribute = new Attribute(this, name, attributeClass, slots.owner?.(name) ?? new Nobody(), {
+    return new Attribute(this, name, attributeClass, slots.owner?.(name) ?? new Nobody(), {
       readOnly: slots.readOnly?.(name),
       frozen: this.#options.frozenIn?.(name),
     });
-    this.#attributes.set(name, attribute);
+  }
+
+  #takeBack(name: string): Attribute | undefined {
+    const attribute = this.#left?.take(name);
+    if (attribute !== undefined) this.slots.takeBack?.(name, attribute.owner);
     return attribute;
   }
 }

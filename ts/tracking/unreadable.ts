@@ -11,7 +11,7 @@ export function unreadable(cause: unknown, name: string, value: unknown): Holdfa
   const path: Path = [name, ...(stepsToFault(value, new Set(), 0) ?? [])];
   // Its message may have the user's values.
   const what = `could not be read (${nameOf(cause)}, see \`cause\`)`;
-  return new HoldfastError('ERR_INVALID', `${showPath(path)} ${what}: store plain data.`, { paths: [path], cause });
+  return new HoldfastError('ERR_INVALID', `${showPath(path)} ${what}: store plain data`, { paths: [path], cause });
 }
 
 /** To the first part that throws when it is read; undefined: none does. */

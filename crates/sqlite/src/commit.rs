@@ -137,7 +137,9 @@ fn apply_change(transaction: &Transaction<'_>, id: &[u8], change: &Change) -> ru
         Change::Put(StoredRecord { revision, nonce, body }) => {
             let sum = seal::record(id, *revision, *nonce, body);
             transaction
-                .prepare_cached("INSERT OR REPLACE INTO record VALUES(?1, ?2, ?3, ?4, ?5)")?
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO record(id, revision, nonce, body, sum) VALUES(?1, ?2, ?3, ?4, ?5)",
+                )?
                 .execute(params![id, *revision as i64, *nonce as i64, body, sum])?;
         }
         Change::Delete { from, to } => {

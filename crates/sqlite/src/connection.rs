@@ -14,7 +14,7 @@ use std::path::Path;
 pub const APPLICATION: i32 = 0x486F_6C64;
 /// Of the tables; what is written in another is refused. Under a checksum of ours, and in the header, as SQLite's `user_version`,
 /// for those who look before they open.
-pub const FORMAT: i32 = 3;
+pub const FORMAT: i32 = 4;
 
 const FORMAT_KEY: i64 = 1;
 pub const EPOCH_KEY: i64 = 2;
@@ -30,10 +30,12 @@ pub const LOG_BYTES_KEPT: i64 = 8 << 20;
 /// More than there are, so that each is prepared once.
 const STATEMENTS: usize = 32;
 
+/// Of records the keys alone lie in an order: where bodies lie among them, SQLite reads all of each that it compares
+/// a key with.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta(key INTEGER PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS session(id BLOB PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS record(id BLOB, revision INTEGER, nonce INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(id, revision)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS record(id BLOB NOT NULL, revision INTEGER NOT NULL, nonce INTEGER NOT NULL, sum INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(id, revision));
 CREATE TABLE IF NOT EXISTS term(term BLOB, id BLOB, sum INTEGER NOT NULL, PRIMARY KEY(term, id)) WITHOUT ROWID;";
 const FIRST: [(i64, i64); 4] = [(FORMAT_KEY, FORMAT as i64), (EPOCH_KEY, 0), (BIRTHS_KEY, 0), (COMMITS_KEY, 0)];
 

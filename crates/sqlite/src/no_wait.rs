@@ -5,7 +5,10 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-thread_local!(static LEFT: Cell<Option<usize>> = const { Cell::new(None) });
+thread_local! {
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    static OVER: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Ends with the scope, whatever ends that.
 struct Guard;
@@ -16,11 +19,22 @@ impl Drop for Guard {
     }
 }
 
-/// `bytes`: how many may be read meanwhile.
-pub fn without_waiting<T>(bytes: usize, run: impl FnOnce() -> T) -> T {
+/// `bytes`: how many may be read meanwhile. Also whether there were more to be read.
+pub fn without_waiting<T>(bytes: usize, run: impl FnOnce() -> T) -> (T, bool) {
     LEFT.set(Some(bytes));
+    OVER.set(false);
     let _guard = Guard;
-    run()
+    (run(), OVER.get())
+}
+
+/// How many bytes this thread may still read; None: as many as there are.
+pub fn left() -> Option<usize> {
+    LEFT.get()
+}
+
+/// There are more to be read than that.
+pub fn go_over() {
+    OVER.set(true);
 }
 
 /// This thread must not wait now.
@@ -76,6 +90,7 @@ mod system {
         };
         LEFT.set(Some(left.saturating_sub(count)));
         if left < count {
+            super::go_over();
             return would_wait();
         }
         let part = libc::iovec { iov_base: to, iov_len: count };
@@ -117,7 +132,7 @@ mod system {
             // SAFETY: the room is as long as that.
             let mut read = |offset| unsafe { read_at(file.as_raw_fd(), room.as_mut_ptr().cast(), 8, offset) };
             assert_eq!([read(0), read(4)], [4, 0]);
-            assert_eq!(without_waiting(64, || read(4)), -1);
+            assert_eq!(without_waiting(64, || read(4)), (-1, false));
             assert_eq!(std::io::Error::last_os_error().kind(), std::io::ErrorKind::WouldBlock);
         }
     }

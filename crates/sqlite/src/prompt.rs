@@ -8,13 +8,14 @@ use crate::reader::look;
 use crate::registry::Shared;
 use crate::wire::Request;
 use crate::writer::guarded;
+use rusqlite::Connection;
 use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 /// What one turn may read, and answer with.
 const MOST_BYTES: usize = 1 << 20;
-/// So many in a row had to wait after all: from then on only every 64th is tried.
+/// So many in a row met a page that is not in memory, or a lock: from then on only every 64th is tried.
 const HOPELESS: u32 = 8;
 const NOW_AND_THEN: u32 = 64;
 
@@ -51,9 +52,12 @@ pub fn answer(shared: &Shared, jobs: Vec<Job>, answers: &mut Answers) -> Vec<Job
     if prompt.is_empty() {
         return rest;
     }
-    let replies = no_wait::without_waiting(MOST_BYTES, || replies(shared, &prompt));
-    shared.misses.note(replies.is_empty());
-    let mut replies = replies.into_iter();
+    let mut replies = match shared.reading.try_lock() {
+        Ok(mut connection) => replies(shared, &mut connection, &prompt),
+        Err(TryLockError::Poisoned(poisoned)) => replies(shared, &mut poisoned.into_inner(), &prompt),
+        Err(TryLockError::WouldBlock) => Vec::new(), // the reader is at work
+    }
+    .into_iter();
     for job in prompt {
         match replies.next() {
             Some(reply) => job.answer(answers, Ok(reply)),
@@ -67,23 +71,24 @@ fn is_short(job: &Job) -> bool {
     matches!(job.work, Work::Do(Request::Fetch(_) | Request::LookUp(_)))
 }
 
-/// Of the first of them, up to the one that has to wait, or is to say what is wrong.
-fn replies(shared: &Shared, jobs: &[Job]) -> Vec<Reply> {
-    let mut connection = match shared.reading.try_lock() {
-        Ok(connection) => connection,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return Vec::new(),
-    };
+/// Of the first of them, up to the one that has to wait, or is long, or is to say what is wrong.
+fn replies(shared: &Shared, connection: &mut Option<Connection>, jobs: &[Job]) -> Vec<Reply> {
     let Some(connection) = connection.as_mut() else { return Vec::new() };
     let mut replies = Vec::new();
     let mut bytes = 0;
-    let _ = guarded(|| {
-        look(shared, connection, jobs, |reply| {
-            bytes += weight(&reply);
-            replies.push(reply);
-            bytes < MOST_BYTES
+    let (_, is_long) = no_wait::without_waiting(MOST_BYTES, || {
+        guarded(|| {
+            look(shared, connection, jobs, |reply| {
+                bytes += weight(&reply);
+                replies.push(reply);
+                bytes < MOST_BYTES
+            })
         })
     });
+    // That one is long says nothing of the next.
+    if !is_long || !replies.is_empty() {
+        shared.misses.note(replies.is_empty());
+    }
     replies
 }
 

@@ -2,6 +2,7 @@
 
 use crate::connection::{check_layout, marks, marks_and_commits};
 use crate::error::Error;
+use crate::no_wait;
 use crate::seal;
 use crate::wire::{Checked, Fetch, Found, FoundPage, LookUp, LookedUp, PageQuery, StoredRecord, StoredRow};
 use rusqlite::types::Type;
@@ -45,19 +46,27 @@ pub fn fetch(connection: &Connection, request: &Fetch) -> Result<Found, Error> {
     Ok(found)
 }
 
-fn fetch_records(connection: &Connection, request: &Fetch, from: u64, found: &mut Found) -> rusqlite::Result<()> {
-    let sql = "SELECT revision, nonce, body, sum FROM record WHERE id=?1 AND revision>=?2 ORDER BY revision";
+/// Where it must not wait, what is too long is not looked at: SQLite knows the length of a body before its pages.
+fn fetch_records(connection: &Connection, request: &Fetch, from: u64, found: &mut Found) -> Result<(), Error> {
+    let sql = "SELECT revision, nonce, length(body) AS size, CASE WHEN length(body)<=?3 THEN body END AS body, sum \
+               FROM record WHERE id=?1 AND revision>=?2 ORDER BY revision";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![request.id, from as i64])?;
+    let most = no_wait::left().map_or(i64::MAX as u64, |bytes| bytes as u64);
+    let mut rows = statement.query(params![request.id, from as i64, most as i64])?;
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
-        let (revision, nonce, body) = (whole(row, 0)?, whole(row, 1)?, blob(row, 2)?);
-        bytes += body.len() as u64;
+        let (revision, nonce) = (whole(row, 0)?, whole(row, 1)?);
+        bytes += whole(row, 2)?;
+        if bytes > most {
+            no_wait::go_over();
+            return Err(Error::Busy);
+        }
+        let body = blob(row, 3)?;
         if !found.records.is_empty() && bytes > request.limit_bytes {
             found.more = true;
             break;
         }
-        if seal::record(&request.id, revision, nonce, &body) != row.get::<_, i64>(3)? {
+        if seal::record(&request.id, revision, nonce, &body) != row.get::<_, i64>(4)? {
             found.damaged = Some(revision);
             break;
         }

@@ -112,8 +112,8 @@ const FOREIGN: [Case; 12] = [
     ("whose index is gone", "something else", |dir| execute_and_die(dir, WAL, &["store.sqlite-shm"])),
     ("in the middle of a transaction", "something else", |dir| execute_and_die(dir, SPILLED, &[])),
     ("with tables of the same names", "something else", |dir| execute(dir, SAME_TABLES)),
-    ("without a table", "something else", |dir| execute(dir, "PRAGMA user_version=3")),
-    ("of another application", "something else", |dir| execute(dir, "PRAGMA application_id=7; PRAGMA user_version=3")),
+    ("without a table", "something else", |dir| execute(dir, "PRAGMA user_version=4")),
+    ("of another application", "something else", |dir| execute(dir, "PRAGMA application_id=7; PRAGMA user_version=4")),
     ("beside our mark", "something else", |dir| {
         made(dir);
         fs::remove_file(dir.join("store.sqlite")).unwrap();

@@ -38,6 +38,44 @@ fn what_is_long_is_left_to_the_reader() {
     user.close();
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_long_does_not_count_against_what_is_short() {
+    let folder = Folder::new();
+    let mut user = opened(&folder, b"short");
+    user.append("long", &[7; 3 << 20]).unwrap();
+    for _ in 0..3 {
+        user.append("long in all", &[7; 600 << 10]).unwrap();
+    }
+    for _ in 0..20 {
+        assert_eq!(user.read_at_once("long"), None);
+        assert_eq!(user.read_at_once("long in all"), None);
+    }
+    assert!(user.read_at_once("a").is_some());
+    user.close();
+}
+
+#[cfg(target_os = "linux")]
+fn fetch(id: &str) -> Request {
+    Request::Fetch(Fetch { id: id.into(), from: Some(0), limit_bytes: u64::MAX })
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_reader_at_work_does_not_count_against_what_comes_later() {
+    let folder = Folder::new();
+    let mut user = opened(&folder, b"short");
+    user.append("long", &[7; 14 << 20]).unwrap();
+    user.send(fetch("long"));
+    std::thread::sleep(std::time::Duration::from_millis(1)); // by now it is read
+    for _ in 0..50 {
+        user.send(fetch("a"));
+    }
+    (0..51).for_each(|_| drop(user.receive()));
+    assert!(user.read_at_once("a").is_some());
+    user.close();
+}
+
 /// Its first pages, as `preadv2(2)` sees them.
 #[cfg(target_os = "linux")]
 fn forget(path: &std::path::Path) -> bool {

@@ -261,7 +261,7 @@ fn a_folder_of_an_earlier_layout_is_refused_by_name() {
     for _ in 0..2 {
         let met = opened(&folder.store());
         assert!(
-            matches!(&met, Err(Error::Refused(what)) if what.contains("layout 1, this version of Holdfast reads 3"))
+            matches!(&met, Err(Error::Refused(what)) if what.contains("layout 1, this version of Holdfast reads 4"))
         );
     }
 }
