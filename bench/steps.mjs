@@ -1,7 +1,7 @@
 // Bytes that one step of a recorded session costs: Holdfast's record whole (envelope and delta or snapshot), beside
 // fossil-delta (pure JavaScript) at its best: the JSON text of the whole state against that of the step before, with no
-// envelope at all. No store, no lock. usage: node bench/steps.mjs [--peer-steps N] [TRACE…]      traces default to
-// ../shared/traces
+// envelope at all. No store, no lock. usage: node bench/steps.mjs [--peer-steps N] [--record] [TRACE…]      traces default to
+// ../shared/traces; `--record`: kept in bench/record/
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,9 +15,10 @@ import { Image } from '../dist/log/image.js';
 import { NO_PARENT, RECORD_OVERHEAD, encodeRecord } from '../dist/log/record.js';
 import { compare } from '../dist/sync/compare.js';
 import { installContenders } from './install.mjs';
+import { recorder } from './record.mjs';
 
 const { values: flags, positionals } = parseArgs({
-  options: { 'peer-steps': { type: 'string', default: '5000' } },
+  options: { 'peer-steps': { type: 'string', default: '5000' }, record: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 const peerSteps = Number(flags['peer-steps']);
@@ -38,20 +39,22 @@ const { createDelta } = await import('fossil-delta');
 /** As much as a session may have by default. */
 const limitBytes = 16 * 1024 * 1024;
 const lineFor = (differencing) => ({ codec: msgpackCodec, differ: loadDiffer(), differencing, limitBytes });
-const line = lineFor('auto');
+const auto = lineFor('auto');
 const others = { 'by bytes': lineFor('binary'), 'by parts': lineFor('graph') };
 
-console.log('Bytes a step after the first of a session, median (mean), over all steps that change something.');
-console.log(
+const { line, end } = recorder('steps', flags.record);
+line('Bytes a step after the first of a session, median (mean), over all steps that change something.');
+line(
   "  'a second apart': as a process in use saves; 'as recorded': with the trace's own times, where it has any (histories: days apart)",
 );
-console.log(
+line(
   "  'by bytes', 'by parts': the bodies alone, with `differencing: 'binary'` and `'graph'`, on as many steps as fossil-delta",
 );
-console.log(
+line(
   `  'before': the record format before this one, 27 bytes and two numbers around the same bodies; fossil-delta: on at most ${peerSteps} steps, evenly spread`,
 );
 for (const file of files) report(basename(file), await replay(file));
+end();
 
 function recorded() {
   const folder = join(root, '../shared/traces');
@@ -129,7 +132,7 @@ function note(sizes, { state, image }, touched, other) {
 /** As a push does it, without the primary. */
 function save(session, touched, time) {
   const { id, state, image, parent } = session;
-  const difference = compare(line, image, { touched, names: Object.keys(state), value: (name) => state[name] });
+  const difference = compare(auto, image, { touched, names: Object.keys(state), value: (name) => state[name] });
   if (difference === undefined) return undefined;
   const { directory, directoryDelta, changes, values } = difference;
   const staged = image.stage(directory, values);
@@ -164,12 +167,13 @@ function varintLength(value) {
 }
 
 function report(name, sizes) {
-  console.log(`\n${name}, ${sizes.before.length} steps`);
+  line();
+  line(`${name}, ${sizes.before.length} steps`);
   for (const [column, all] of Object.entries(sizes)) {
     if (all.length === 0) continue;
     const sorted = all.toSorted((a, b) => a - b);
     const mean = all.reduce((sum, size) => sum + size, 0) / all.length;
-    console.log(
+    line(
       `  ${column.padEnd(16)}${String(sorted[Math.floor(sorted.length / 2)]).padStart(7)} ${`(${mean.toFixed(0)})`.padStart(9)}${column === 'fossil-delta' ? `   of ${all.length} steps` : ''}`,
     );
   }

@@ -399,6 +399,18 @@ describe('the life of a session in optimistic use', () => {
     await session.close();
   });
 
+  it('goes on so where the store has another clock than the process that made it', async () => {
+    const store = new MemoryStore({ clock: new VirtualClock() });
+    const [one, two] = [repository(store), repository(store)];
+    await two.scope('s', (state) => void (state.n = 1), { create: true });
+    const session = await one.open('s', OPTIMISTIC);
+    session.state.sum += 1;
+    await two.changeId('s', 't', { graceMs: 5000 });
+    await session.save();
+    expect([session.id, (await two.read('t'))?.sum]).toEqual(['t', 1]);
+    await session.close();
+  });
+
   it('is autosaved, and tells what that could not merge', async () => {
     const clock = new VirtualClock();
     const store = new MemoryStore({ clock });

@@ -57,13 +57,14 @@ export class MemberLock {
   take(holdMs: number | undefined, terms: OutageTerms | undefined): Hold | undefined {
     if (this.#state.is !== 'kept' || this.#waiters.length > 0) return undefined;
     const { held } = this.#state;
-    if (this.#mustHandOver(held) || !this.#isOurs(held, terms)) return undefined;
-    return this.#use(held, holdMs, undefined);
+    const now = this.#now();
+    if (this.#mustHandOver(held) || !this.#isOurs(held, terms, now)) return undefined;
+    return this.#use(held, holdMs, undefined, now);
   }
 
   /** As far as this member knows, or as it last knew where nobody can tell. */
-  #isOurs(held: Held, terms: OutageTerms | undefined): boolean {
-    if (this.#now() < held.leaseUntil) return true;
+  #isOurs(held: Held, terms: OutageTerms | undefined, now: number = this.#now()): boolean {
+    if (now < held.leaseUntil) return true;
     return !held.lost && (this.#keeping !== undefined || (goesOn(terms) && this.#context.outage.isOut));
   }
 
@@ -239,11 +240,11 @@ export class MemberLock {
     };
   }
 
-  #use(held: Held, holdMs: number | undefined, granted: Granted | undefined): Hold {
+  #use(held: Held, holdMs: number | undefined, granted: Granted | undefined, now: number = this.#now()): Hold {
     held.holdMs = holdMs ?? this.#context.options.maxHoldMs;
     this.#state = { is: 'used', held };
-    this.#context.renewals.add(this, this.#now());
-    if (this.#leftOf(held) < FRESH && !this.#context.outage.isOut) void this.#renew(held);
+    this.#context.renewals.add(this, now);
+    if (this.#leftOf(held, now) < FRESH && !this.#context.outage.isOut) void this.#renew(held);
     let ended = false;
     return {
       token: held.token,
@@ -324,13 +325,14 @@ export class MemberLock {
     if (this.#state.is !== 'used') return;
     const { held } = this.#state;
     // One that is not answered yet is sent again after as long, not at each look.
-    const isUnderWay = this.#now() - held.renewedAt < RENEWED_AFTER * this.#context.options.leaseMs;
-    if (!isUnderWay && this.#leftOf(held) < DUE) void this.#renew(held);
+    const now = this.#now();
+    const isUnderWay = now - held.renewedAt < RENEWED_AFTER * this.#context.options.leaseMs;
+    if (!isUnderWay && this.#leftOf(held, now) < DUE) void this.#renew(held);
   }
 
   /** What is left of the lease, as a part of it. */
-  #leftOf(held: Held): number {
-    return (held.leaseUntil - this.#now()) / this.#context.options.leaseMs;
+  #leftOf(held: Held, now: number): number {
+    return (held.leaseUntil - now) / this.#context.options.leaseMs;
   }
 
   #overdue(held: Held): boolean {

@@ -9,6 +9,7 @@ import type { Listener } from '../observe.ts';
 import { checkOptions, timeout } from '../options.ts';
 import type { Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
+import { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import { autosave } from './autosave.ts';
@@ -22,6 +23,7 @@ import { destroy } from './destroy.ts';
 import { wasRefused } from './endings.ts';
 import { isPossible } from './ids.ts';
 import { lineOf } from './line-of.ts';
+import { unlocked } from './looks.ts';
 import { frameOf, inScope } from './nesting.ts';
 import type {
   Access,
@@ -66,7 +68,8 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   /** The store as the caller knows it. */
   readonly #place: Store;
   readonly #claims: Claims;
-  readonly #definition: SessionDefinition<object, object>;
+  /** Of its sessions. */
+  readonly definition: SessionDefinition<S, V>;
   readonly #engineAsked: boolean;
   readonly #autosave: AutosaveOptions | undefined;
   readonly #unclosed: UnclosedSessions;
@@ -80,7 +83,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     this.backups = backups;
     this.#place = options.store;
     this.#engineAsked = (options.engine ?? (process.env['HOLDFAST_ENGINE'] || undefined)) !== undefined;
-    this.#definition = options.definition;
+    this.definition = options.definition;
     const cacheBytes = options.cacheBytes ?? 64 * 1024 * 1024;
     this.#claims = new Claims(this.#line, options.store, options.lock ?? {}, cacheBytes, () =>
       this.#unclosed.notePlaces(),
@@ -89,9 +92,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     this.#unclosed = new UnclosedSessions(observers, clock === systemClock ? clock : undefined);
     this.#context = {
       line: this.#line,
-      definition: this.#definition,
-      classOf: (name) => classOf(this.#definition, name),
-      frozenIn: (name) => specOf(this.#definition, name)?.frozen,
+      definition: this.definition,
+      classOf: (name) => classOf(this.definition, name),
+      frozenIn: (name) => specOf(this.definition, name)?.frozen,
       onSaved: options.onSaved && guarded(options.onSaved),
       saveMode: options.saveMode ?? 'write',
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
@@ -153,21 +156,21 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const opened = this.#open(id, options, this.scope);
     const session = opened instanceof Session ? opened : await opened;
     const frame = frameOf(this.#place, session, options.mode === undefined || options.mode === 'exclusive');
-    let isLastSave = false;
+    let isSaved = false;
     try {
       const used = inScope(frame, () => use(session.state as never, session as never));
       const result = isThenable(used) ? await used : used;
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
       checkGiven(copied);
-      isLastSave = true;
       await endScope(session);
+      isSaved = true;
       return copied;
     } catch (error) {
       if (options.retry === undefined || options.retry === 0 || !wasRefused(session, error)) throw error;
     } finally {
       frame.session = undefined;
-      if (!isLastSave) await session.close();
+      if (!isSaved) await session.close();
     }
     const again = { ...options, mode: 'optimistic', retry: options.retry - 1 } as const;
     return this.scope(id, use as (state: S) => R | Promise<R>, again);
@@ -228,7 +231,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   /** First values, or undefined: not to be created. */
   #checkCreate(create: V | boolean | undefined): Values | undefined {
     if (create === undefined || create === false) return undefined;
-    return valuesOf(this.#definition, 'the option create', create === true ? {} : create, () => true);
+    return valuesOf(this.definition, 'the option create', create === true ? {} : create, () => true);
   }
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
@@ -247,7 +250,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async create(...[values, options = {}]: CreateArguments<V>): Promise<Session<S, V>> {
     const place = this.#unclosed.place(this.create);
-    const first = valuesOf(this.#definition, 'create', values === undefined ? {} : values, () => true);
+    const first = valuesOf(this.definition, 'create', values === undefined ? {} : values, () => true);
     checkOptions('create', options, CREATE_RULES);
     const claimed = await this.#claims.claimNew(options.id ?? this.#line.draws.id(), options, place);
     return this.#saved(await this.#created(claimed, first, options));
@@ -256,7 +259,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async #created(claimed: Claimed, values: Values, access: Access): Promise<Session<S, V>> {
     const session = this.#session(claimed, true, access);
     try {
-      session.assign(firstValues(this.#definition, this.#line.codec, values) as Partial<V>);
+      session.assign(firstValues(this.definition, this.#line.codec, values) as Partial<V>);
       return session;
     } catch (error) {
       await session.close();
@@ -270,9 +273,15 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (!isPossible(id)) return undefined;
     const replica = await this.#claims.newest(id);
     if (!replica.exists) return undefined;
-    const slots = new Slots(replica.image, this.#line.codec, this.#definition);
-    const seen = slots.names().filter((name) => specOf(this.#definition, name) !== undefined);
+    const slots = new Slots(replica.image, this.#line.codec, this.definition);
+    const seen = slots.names().filter((name) => specOf(this.definition, name) !== undefined);
     return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as CopiedState<S, V>;
+  }
+
+  /** What a session shows that nobody has written to yet, to be read only. */
+  initial(): DeepReadonly<S> {
+    const nobody = unlocked(new Replica(NOBODY), undefined);
+    return this.#session(nobody, false, { mode: 'read' }).state as DeepReadonly<S>;
   }
 
   /** Destroys the session everywhere, also one that cannot be read (damaged, over the limit); false: there was none. */
@@ -372,7 +381,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const kept = create || !claimed.locked ? undefined : this.#claims.takeSlots(claimed.replica);
     const fixed = access.mode === 'read' ? READ_ONLY : undefined;
     const slots =
-      kept ?? new Slots(claimed.replica.image, this.#line.codec, this.#definition, { begins: create, fixed });
+      kept ?? new Slots(claimed.replica.image, this.#line.codec, this.definition, { begins: create, fixed });
     return new Session<S, V>(this.#context, { claimed, slots, create, access });
   }
 }
@@ -381,5 +390,7 @@ function unstoredOf({ id, appends }: Unsettled): Unstored {
   return { id, saves: appends.length, bytes: appends.reduce((sum, { bytes }) => sum + bytes.length, 0) };
 }
 
+/** Names the state of no session, in messages. */
+const NOBODY = 'no session';
 /** The end of a sentence. */
 const READ_ONLY = "is read-only, as the session was opened with mode 'read': open it without";

@@ -1,4 +1,5 @@
 import type { Hold } from '../lock/hold.ts';
+import { checkOptions } from '../options.ts';
 import { termsOf } from '../store/outage-terms.ts';
 import type { OutageTerms } from '../store/outage-terms.ts';
 import type { OnSilence } from '../sync/commit.ts';
@@ -8,6 +9,7 @@ import { push } from '../sync/push.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Claimed } from './claimed.ts';
 import type { SaveOptions } from './options.ts';
+import { SAVE_RULES } from './rules.ts';
 
 export interface Saving {
   readonly pushing: Promise<Pushed | undefined>;
@@ -26,12 +28,11 @@ export interface SavingTerms {
   readonly outage: OutageTerms | undefined;
 }
 
-const NOTHING: SaveOptions = {};
-
 /** What a save says, and where it says nothing what the opening of its session did. */
-export function outageOf(line: Line, opened: SaveOptions, save: SaveOptions = NOTHING): OutageTerms | undefined {
-  const waits = save.durable ?? (opened.durable === true && save.outage === undefined);
-  return waits ? undefined : termsOf(termsOf(line.outage.terms, opened.outage), save.outage);
+export function outageOf(line: Line, opened: SaveOptions, save?: SaveOptions): OutageTerms | undefined {
+  if (save !== undefined) checkOptions('save', save, SAVE_RULES);
+  const waits = save?.durable ?? (opened.durable === true && save?.outage === undefined);
+  return waits ? undefined : termsOf(termsOf(line.outage.terms, opened.outage), save?.outage);
 }
 
 /** Begins a save under a lock. */

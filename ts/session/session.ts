@@ -19,7 +19,7 @@ import { explanationOf } from './explanation.ts';
 import type { Explanation } from './explanation.ts';
 import type { Access, ChangeIdOptions, SaveOptions } from './options.ts';
 import { replaceAll } from './replacing.ts';
-import { CHANGE_ID_RULES, SAVE_RULES, checkIdle } from './rules.ts';
+import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import { Saved, savedBy } from './saved.ts';
 import { isReleased, outageOf, saveUnder } from './saving.ts';
 import type { Saving, SavingTerms } from './saving.ts';
@@ -29,7 +29,7 @@ import type { Opened } from './unclosed.ts';
 import { Unlocked } from './unlocked.ts';
 import { valuesOf } from './values.ts';
 
-/** The last save of a scope: nobody gets what it did. */
+/** The last save of a scope: nobody gets what it did. Where it fails the session is still to be closed. */
 export let endScope: <S extends object, V extends object>(session: Session<S, V>) => Promise<unknown>;
 
 /**
@@ -39,7 +39,7 @@ export let endScope: <S extends object, V extends object>(session: Session<S, V>
  */
 export class Session<S extends object, V extends object = Partial<S>> {
   static {
-    endScope = (session) => session.#saveLast(false);
+    endScope = (session) => session.#alone(() => session.#push(true, false));
   }
 
   readonly #context: SessionContext;
@@ -163,14 +163,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /** Saves, and ends the session: one call to the store does both when the lock is to be handed over. */
-  saveAndClose(options?: SaveOptions): Promise<Saved> {
-    return this.#saveLast(true, options);
-  }
-
-  /** `isShown`: somebody gets what it gives. */
-  async #saveLast(isShown: boolean, options?: SaveOptions): Promise<Saved> {
+  async saveAndClose(options?: SaveOptions): Promise<Saved> {
     try {
-      return await this.#alone(() => this.#push(true, isShown, options));
+      return await this.#alone(() => this.#push(true, true, options));
     } finally {
       if (!this.#ended) await this.close();
     }
@@ -306,7 +301,6 @@ export class Session<S extends object, V extends object = Partial<S>> {
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
   async #push(last: boolean, isShown: boolean, options?: SaveOptions): Promise<Saved> {
-    if (options !== undefined) checkOptions('save', options, SAVE_RULES);
     const { onSaved } = this.#context;
     const tells = isShown || onSaved !== undefined;
     const settled = this.#settled();

@@ -90,7 +90,7 @@ export class Slots implements AttributeSlots {
   readOnly(name: string): string | undefined {
     if (this.#fixed !== undefined) return this.#fixed;
     const stored = this.#storedVersion(name);
-    if (!isNewer(this.#definition, name, stored) || !this.#slots.has(name)) return undefined;
+    if (stored === 0 || !isNewer(this.#definition, name, stored) || !this.#slots.has(name)) return undefined;
     const { version = 0 } = specOf(this.#definition, name) ?? {};
     return `is of version ${stored} of its schema, newer than this definition's (${version === 0 ? 'none' : version}), and so read-only here: update this process`;
   }
@@ -157,7 +157,7 @@ export class Slots implements AttributeSlots {
 
   /** Puts the attributes of these names first, in this order. */
   arrange(names: readonly string[]): void {
-    if (this.#beginsWith(names.filter((name) => this.#slots.has(name)))) return;
+    if (this.#beginsWith(names) || this.#beginsWith(names.filter((name) => this.#slots.has(name)))) return;
     const old = new Map(this.#slots);
     this.#slots.clear();
     for (const name of [...names, ...old.keys()]) {

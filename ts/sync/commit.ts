@@ -90,8 +90,9 @@ function tell(line: Line, id: string, { append, head, after }: Written): Promise
 }
 
 /** What does not go on here follows what the primary has. */
-export async function ready(line: Line, { id, unsettled }: Replica, { failMs, local }: OnSilence): Promise<void> {
+export async function ready(line: Line, { id, unsettled }: Replica, { failMs, local }: OnSilence): Promise<undefined> {
   if (unsettled !== undefined && local === undefined) await drained(line, id, unsettled, failMs);
+  return undefined;
 }
 
 /**

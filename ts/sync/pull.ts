@@ -1,4 +1,4 @@
-import { samePosition } from '../position.ts';
+import { ORIGIN, samePosition } from '../position.ts';
 import { decodeAliasBody } from '../log/body.ts';
 import { NO_PARENT, corrupt, decodeRecord } from '../log/record.ts';
 import type { LogRecord, RecordParent } from '../log/record.ts';
@@ -115,6 +115,13 @@ function replay(
     head: { revision: parent.revision, nonce, time, token },
   });
   return whole ? 'all' : changed;
+}
+
+/** By the primary's clock, as everybody else knows it: who made the session has it by its own. */
+export async function createdAtOf({ store, call }: Line, { id, createdAt, createdAtTold }: Replica): Promise<number> {
+  if (createdAtTold) return createdAt;
+  const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
+  return head?.createdAt ?? createdAt;
 }
 
 /** Deltas are bound to their parents by their checksums; what stands alone says itself where it belongs. */

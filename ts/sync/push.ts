@@ -9,6 +9,7 @@ import type { OnSilence } from './commit.ts';
 import { NOTHING, compare } from './compare.ts';
 import type { Difference, Tracked } from './compare.ts';
 import type { Line } from './line.ts';
+import { createdAtOf } from './pull.ts';
 import type { Replica } from './replica.ts';
 import { Told } from './told.ts';
 import { write } from './written.ts';
@@ -71,10 +72,7 @@ export async function push(
   options: PushOptions,
 ): Promise<Pushed | undefined> {
   const prepared = prepare(line, replica, tracked, options.create);
-  if (prepared === undefined) {
-    if (replica.unsettled !== undefined) await ready(line, replica, options.silence);
-    return undefined;
-  }
+  if (prepared === undefined) return replica.unsettled && ready(line, replica, options.silence);
   const { staged, kind, body } = prepared;
   const { image } = replica;
   if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);
@@ -105,7 +103,7 @@ export async function pushCopy(line: Line, from: Replica, to: Replica, token: To
   const values = new Map(directory.names.map((name) => [name, from.image.value(name) as Value]));
   const staged = to.image.stage(directory, values);
   const content = { kind: 'snapshot', body: encodeSnapshotBody(to.image, staged), digest: staged.digest } as const;
-  const more = { expiry: line.expiry ?? from.expiry, createdAt: from.createdAt };
+  const more = { expiry: line.expiry ?? from.expiry, createdAt: await createdAtOf(line, from) };
   await commit(line, to, write(line, to, content, token, 'renew', more), staged, failing(line));
 }
 
