@@ -287,7 +287,7 @@ class World {
       expect(await sessions.scope(this.#id, (state) => state.note)).toBe(note);
     }
     for (const sessions of this.#processes)
-      expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: [] });
+      expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: [], unstored: [] });
   }
 }
 

@@ -6,9 +6,12 @@ import type { SaveMode } from '../tracking/classes.ts';
 import type { Explained } from './explained.ts';
 import type { TraceHeader } from './trace.ts';
 
-/** Where the sessions of one trace live: folders of the embedded store, or the memory of the only worker. */
+/**
+ * Where the sessions of one trace live: folders of the embedded store, the memory of the only worker, or addresses on a
+ * Redis server.
+ */
 export interface Places {
-  readonly store: 'memory' | 'sqlite';
+  readonly store: 'memory' | 'sqlite' | 'redis';
   /** The primary's, then the backups'. */
   readonly dirs: readonly string[];
 }

@@ -99,6 +99,7 @@ export class Documents {
         last: true,
         create: true,
         tells: context.onSaved !== undefined,
+        outage: undefined, // whoever handed it in takes it for stored
         life: { expiry: life(createdAt), ...(begins && { createdAt }) },
       },
       failed: () => {

@@ -38,6 +38,9 @@ export interface Gate {
   shut(owner?: string): void;
 }
 
+/** Of `failMs`: it may be back at any moment. */
+const LEAST_PART = 0.2;
+
 /**
  * Calls over a client's connection. One that is lost, and not back within `failMs`, fails all that waits for it: what
  * was not sent yet with outcome `none`.
@@ -48,12 +51,14 @@ export class RedisConnection {
   readonly #failMs: number;
   readonly #gate: Gate;
   readonly #unwatch: () => void;
-  /** Sent and not answered, while there is no connection. */
-  readonly #sent = new Set<() => void>();
+  /** Sent and not answered: how each is given up, and how long after the connection was lost. */
+  readonly #sent = new Map<() => void, number>();
   /** Not sent. */
   readonly #waiting = new Set<() => void>();
   #lastError: unknown;
-  #stopTimer: (() => void) | undefined;
+  /** Monotonic; undefined: there is one. */
+  #lostAt: number | undefined;
+  #stopTimers: (() => void)[] = [];
 
   constructor(link: RedisLink, clock: Clock, failMs: number, gate: Gate) {
     this.#link = link;
@@ -77,7 +82,7 @@ export class RedisConnection {
         await waits;
       const part = this.#gate.partOf(key);
       try {
-        const reply = await deadline.bound(this.#answer(command), outcome);
+        const reply = await deadline.bound(this.#answer(command, deadline.failMs ?? this.#failMs), outcome);
         if (opens === true || this.#gate.partOf(key) === part) return reply;
       } catch (error) {
         if (!isMoving(error) || deadline.leftMs <= AGAIN_MS) throw failureOf(error, outcome, where, session);
@@ -88,7 +93,7 @@ export class RedisConnection {
 
   /** For what it is not sent yet. */
   #waits({ opens, session, keys }: Command, deadline: Deadline): Promise<void> | undefined {
-    if (!this.#link.isReady) return deadline.bound(this.#ready(), 'none');
+    if (!this.#link.isReady) return deadline.bound(this.#ready(deadline.failMs ?? this.#failMs), 'none');
     if (opens === true) return undefined;
     if (!this.#gate.isOpen(keys[0])) return this.#gate.open(keys[0], deadline);
     const lacking = session === undefined ? undefined : this.#gate.waiting(session);
@@ -96,14 +101,14 @@ export class RedisConnection {
   }
 
   close(): void {
-    this.#stopTimer?.();
+    for (const stop of this.#stopTimers) stop();
     this.#unwatch();
   }
 
-  #answer(command: Command): Promise<Reply> {
+  #answer(command: Command, failMs: number): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(this.#failure(command.outcome));
-      this.#sent.add(giveUp);
+      const giveUp = (): void => reject(this.#failure(failMs, command.outcome));
+      this.#sent.set(giveUp, failMs);
       this.#ask(command)
         .finally(() => this.#sent.delete(giveUp))
         .then(resolve, reject);
@@ -123,17 +128,20 @@ export class RedisConnection {
     }
   }
 
-  #ready(): Promise<void> {
+  /** What is asked for when the connection has been lost for a while waits for what is left of that time. */
+  #ready(failMs: number): Promise<void> {
     this.#link.wake();
+    const now = this.#clock.monotonic();
+    const leftMs = Math.max(LEAST_PART * failMs, (this.#lostAt ?? now) + failMs - now);
     return new Promise((resolve, reject) => {
       const go = (): void => {
         this.#waiting.delete(go);
         cancel();
         resolve();
       };
-      const cancel = this.#clock.after(this.#failMs, () => {
+      const cancel = this.#clock.after(leftMs, () => {
         this.#waiting.delete(go);
-        reject(this.#failure('none'));
+        reject(this.#failure(failMs, 'none'));
       });
       this.#waiting.add(go);
     });
@@ -141,22 +149,18 @@ export class RedisConnection {
 
   #lost(error: unknown): void {
     if (error instanceof Error) this.#lastError = error;
-    this.#stopTimer ??= this.#clock.after(
-      this.#failMs,
-      () => {
-        for (const giveUp of this.#sent) giveUp();
-      },
-      true,
-    );
+    if (this.#lostAt !== undefined) return;
+    this.#lostAt = this.#clock.monotonic();
+    for (const [giveUp, failMs] of this.#sent) this.#stopTimers.push(this.#clock.after(failMs, giveUp, true));
   }
 
-  #failure(outcome: 'none' | 'unknown'): HoldfastError {
-    return noConnection(this.#link.place, this.#failMs, this.#lastError, outcome);
+  #failure(failMs: number, outcome: 'none' | 'unknown'): HoldfastError {
+    return noConnection(this.#link.place, failMs, this.#lastError, outcome);
   }
 
   #back(): void {
-    this.#stopTimer?.();
-    this.#stopTimer = undefined;
+    for (const stop of this.#stopTimers.splice(0)) stop();
+    this.#lostAt = undefined;
     this.#lastError = undefined;
     this.#gate.shut();
     for (const go of [...this.#waiting]) go();

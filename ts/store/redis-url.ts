@@ -40,29 +40,40 @@ export function redisPlaceOf(address: string): RedisPlace {
 }
 
 interface NodeRedisModule {
-  readonly createClient: (options: { readonly url: string }) => NodeRedisClient;
+  readonly createClient: (options: {
+    readonly url: string;
+    readonly socket: { readonly reconnectStrategy: typeof pauseMs };
+  }) => NodeRedisClient;
   readonly createCluster: (options: {
     readonly rootNodes: readonly object[];
     readonly defaults: object;
   }) => NodeRedisCluster;
 }
 interface IoredisModule {
-  readonly Redis: new (url: string) => IoredisClient;
+  readonly Redis: new (url: string, options: { readonly retryStrategy: typeof pauseMs }) => IoredisClient;
   readonly Cluster: new (nodes: readonly object[], options: { readonly redisOptions: object }) => IoredisCluster;
 }
+
+/** From one attempt to connect to the next: within a second of the server's return it is used again. */
+const LONGEST_PAUSE_MS = 500;
+const pauseMs = (attempts: number): number => Math.min(50 * attempts + 20, LONGEST_PAUSE_MS);
 
 /** A client of the first package that is installed. It connects on; errors of the connection are its user's to hear. */
 export function newClient(place: RedisPlace): RedisClient {
   const redis = load<NodeRedisModule>('redis');
   if (redis !== undefined) {
-    const client = place.isCluster ? newNodeRedisCluster(redis, place.url) : redis.createClient({ url: place.url });
+    const client = place.isCluster
+      ? newNodeRedisCluster(redis, place.url)
+      : redis.createClient({ url: place.url, socket: { reconnectStrategy: pauseMs } });
     client.on('error', () => undefined);
     client.connect().catch(() => undefined); // whoever calls learns of it
     return client;
   }
   const ioredis = load<IoredisModule>('ioredis');
   if (ioredis !== undefined)
-    return place.isCluster ? newIoredisCluster(ioredis, place.url) : new ioredis.Redis(place.url);
+    return place.isCluster
+      ? newIoredisCluster(ioredis, place.url)
+      : new ioredis.Redis(place.url, { retryStrategy: pauseMs });
   throw new HoldfastError(
     'ERR_UNAVAILABLE',
     'there is no client for a Redis server: npm install redis, or npm install ioredis',

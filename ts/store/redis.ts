@@ -16,6 +16,7 @@ import type { Command } from './redis-connection.ts';
 import { isRefused } from './redis-error.ts';
 import { linkOf } from './redis-link.ts';
 import { RedisGround } from './redis-ground.ts';
+import { termsOf } from './outage-terms.ts';
 import { ownedAppend } from './owned.ts';
 import { RedisInbox } from './redis-inbox.ts';
 import { RedisTails } from './redis-tails.ts';
@@ -45,6 +46,7 @@ import type {
   ListQuery,
   LockReply,
   LockRequest,
+  OutageOptions,
 } from './store.ts';
 import type {
   Membership,
@@ -60,7 +62,7 @@ import type {
 
 export type { IoredisClient, IoredisCluster, RedisClient } from './redis-client.ts';
 export type { NodeRedisClient, NodeRedisCluster, NodeRedisSentinel } from './redis-client.ts';
-export type { RedisOutage, RedisStoreOptions } from './redis-options.ts';
+export type { RedisStoreOptions } from './redis-options.ts';
 
 /** The bound of a call that names none. */
 const BOUND_MS = 5000;
@@ -81,6 +83,7 @@ const READS: ReadonlySet<ScriptName> = new Set(['read', 'inspect', 'living']);
 export class RedisStore implements Store {
   readonly address: string;
   readonly can: Capabilities;
+  readonly outage: OutageOptions;
   readonly #durability: Durability;
   readonly #replicas: RedisReplicas;
   readonly #keys: RedisKeys;
@@ -106,7 +109,8 @@ export class RedisStore implements Store {
 
   constructor(options: RedisStoreOptions) {
     checkOptions('RedisStore', options, REDIS_RULES);
-    const { client, prefix = 'hf', buckets = 1024, clock, outage, durability = 'primary' } = options;
+    const { client, prefix = 'hf', buckets = 1024, clock, outage = {}, durability = 'primary' } = options;
+    this.outage = outage;
     const time = clock ?? systemClock;
     const levels = new Set<Level>([typeof durability === 'object' ? 'replicas' : durability, ...LEVELS]);
     this.can = { durability: [...levels], watch: false, find: true };
@@ -133,7 +137,7 @@ export class RedisStore implements Store {
       },
       () => this.#calls.within(),
     );
-    this.#connection = new RedisConnection(this.#link, time, outage?.failMs ?? 250, this.#ground);
+    this.#connection = new RedisConnection(this.#link, time, termsOf(undefined, outage)?.failMs ?? 250, this.#ground);
     this.#sweeper = new Sweeper(this, time, options);
   }
 

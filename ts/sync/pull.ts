@@ -120,6 +120,13 @@ function replay(
   return whole ? 'all' : changed;
 }
 
+/** By the primary's clock, as everybody else knows it: who made the session has it by its own. */
+export async function createdAtOf({ store, call }: Line, { id, createdAt, createdAtTold }: Replica): Promise<number> {
+  if (createdAtTold) return createdAt;
+  const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
+  return head?.createdAt ?? createdAt;
+}
+
 /** Deltas are bound to their parents by their checksums; what stands alone says itself where it belongs. */
 export function checkPlace(id: string, record: LogRecord, revision: number, parent: RecordParent | undefined): void {
   if (parent === undefined && record.kind !== 'snapshot')
