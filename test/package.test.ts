@@ -25,6 +25,10 @@ export async function use(): Promise<number> {
   const state: State = session.state;
   // @ts-expect-error the type has come along
   state.n = 'text';
+  const keys = { get: async () => null, del: async () => 0, pTTL: async () => -2 };
+  const web = new HoldfastSessionStore({ store, conflicts: 'mine', legacy: connectRedis({ client: keys }) });
+  const options: SessionOptions = { store: web, secret: 's' };
+  await new FastifySessionStore({ store: Promise.resolve(store) }).destroy('sid', () => options.secret);
   const clock = new VirtualClock();
   clock.pass(1);
   try {
@@ -47,6 +51,9 @@ const IMPORT = `
 import { HoldfastError, SessionRepository, defineSession, immutable, mutable } from 'holdfast';
 import type { RepositoryOf, SessionOf, StateOf } from 'holdfast';
 import { apply, diff } from 'holdfast/delta';
+import type { SessionOptions } from 'express-session';
+import { HoldfastSessionStore, connectRedis } from 'holdfast/express-session';
+import { HoldfastSessionStore as FastifySessionStore } from 'holdfast/fastify-session';
 import { changes, type Change } from 'holdfast/graph';
 import { RedisStore, type RedisClient } from 'holdfast/redis';
 import { SqliteStore } from 'holdfast/sqlite';
@@ -60,6 +67,9 @@ ${USE}`;
 const REQUIRE = `
 import holdfast = require('holdfast');
 import delta = require('holdfast/delta');
+import type { SessionOptions } from 'express-session';
+import expressSession = require('holdfast/express-session');
+import fastifySession = require('holdfast/fastify-session');
 import graph = require('holdfast/graph');
 import redis = require('holdfast/redis');
 import sqlite = require('holdfast/sqlite');
@@ -71,6 +81,8 @@ import http = require('holdfast/http');
 import koa = require('holdfast/koa');
 const { HoldfastError, SessionRepository, defineSession, immutable, mutable } = holdfast;
 const { apply, diff } = delta;
+const { HoldfastSessionStore, connectRedis } = expressSession;
+const { HoldfastSessionStore: FastifySessionStore } = fastifySession;
 const { changes } = graph;
 type Change = graph.Change;
 const { RedisStore } = redis;
