@@ -18,7 +18,7 @@ const WORK_PER_BYTE = 3;
 const STRETCH = 4096;
 /** What was found is poor if the operations take more than this part of what they make, and this much. */
 const POOR = 5;
-const POOR_MIN = 2048;
+const POOR_MIN = 1536;
 
 const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 

@@ -18,7 +18,7 @@ const WORK_PER_BYTE: u64 = 3;
 const STRETCH: usize = 4096;
 /// What was found is poor if the operations take more than this part of what they make, and this much.
 const POOR: u64 = 5;
-const POOR_MIN: u64 = 2048;
+const POOR_MIN: u64 = 1536;
 
 /// What base and target have in common at both ends.
 #[derive(Clone, Copy)]
