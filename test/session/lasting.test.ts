@@ -72,6 +72,39 @@ describe('a use that lasts', () => {
     await closing;
   });
 
+  it.each(['exclusive', 'optimistic'] as const)(
+    'leaves the store room for other calls beside thousands that last (%s)',
+    async (mode) => {
+      const clock = new VirtualClock();
+      const renewed = new Set<string>();
+      let [underWay, most] = [0, 0];
+      const store = through(new MemoryStore({ clock }), {
+        touch: async (call, id) => {
+          most = Math.max(most, (underWay += 1));
+          await new Promise((resolve) => setImmediate(resolve));
+          underWay -= 1;
+          renewed.add(id);
+          return call();
+        },
+      });
+      const sessions = new SessionRepository({
+        store,
+        definition,
+        clock,
+        ttlMs: LEASE_MS,
+        lock: { leaseMs: LEASE_MS },
+      });
+      const made = await Promise.all(Array.from({ length: 2000 }, () => sessions.create()));
+      await Promise.all(made.map((session) => session.saveAndClose()));
+      const open = await Promise.all(made.map(({ id }) => sessions.open(id, { mode })));
+      expect(renewed.size).toBe(0);
+      await pass(clock, LEASE_MS * 0.9);
+      expect(renewed.size).toBe(2000);
+      expect(most).toBeLessThanOrEqual(256);
+      await Promise.all(open.map((session) => session.close()));
+    },
+  );
+
   it('keeps it also when the fake timers of a test before have taken the timer of renewals with them', async () => {
     const clock = callersClock();
     const options = { store: new MemoryStore({ clock }), definition, clock, ttlMs: 800, lock: { leaseMs: 800 } };

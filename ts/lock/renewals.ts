@@ -6,6 +6,8 @@ const LOOKS = 12;
 export const RENEWED_AFTER: number = 1 / 3 - 1 / LOOKS;
 /** A timer that is so late never comes: it was one of a test's fake timers, and went with them. */
 const LOST_MS = 1000;
+/** What thousands that are in use ask of the store leaves room for other calls: so much of it is under way at once. */
+const MOST_UNDER_WAY = 256;
 
 /**
  * Looks again and again at the locks that are in use, so that each is renewed in time: one timer for all of them, which
@@ -14,15 +16,19 @@ const LOST_MS = 1000;
 export class Renewals<Lock> {
   readonly #clock: Clock;
   readonly #everyMs: number;
-  readonly #look: (lock: Lock) => void;
+  readonly #renew: (lock: Lock) => Promise<void> | undefined;
   readonly #inUse = new Set<Lock>();
+  #underWay = 0;
+  /** Those that the last look has not come to yet. */
+  #left: Lock[] = [];
   /** When the timer is to fire, monotonic; undefined: there is none. */
   #due: number | undefined;
 
-  constructor(clock: Clock, leaseMs: number, look: (lock: Lock) => void) {
+  /** `renew` gives what is then under way, which never rejects; undefined: it is not due. */
+  constructor(clock: Clock, leaseMs: number, renew: (lock: Lock) => Promise<void> | undefined) {
     this.#clock = clock;
     this.#everyMs = leaseMs / LOOKS;
-    this.#look = look;
+    this.#renew = renew;
   }
 
   /** `now`: monotonic. */
@@ -43,10 +49,26 @@ export class Renewals<Lock> {
       () => {
         if (this.#due !== due) return; // it was given up, and came all the same
         this.#due = undefined;
-        for (const lock of [...this.#inUse]) this.#look(lock);
+        // else the look before goes on, so that those at its end have their turn
+        if (this.#left.length === 0) this.#left = [...this.#inUse].toReversed();
+        this.#goOn();
         if (this.#inUse.size > 0) this.#set(this.#clock.monotonic());
       },
       true,
     );
+  }
+
+  #goOn(): void {
+    while (this.#underWay < MOST_UNDER_WAY) {
+      const lock = this.#left.pop();
+      if (lock === undefined) return;
+      const renewing = this.#inUse.has(lock) ? this.#renew(lock) : undefined;
+      if (renewing === undefined) continue;
+      this.#underWay += 1;
+      void renewing.then(() => {
+        this.#underWay -= 1;
+        this.#goOn();
+      });
+    }
   }
 }
