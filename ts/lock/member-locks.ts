@@ -8,7 +8,7 @@ import type { Token } from '../token.ts';
 import type { Hold, Waiter } from './hold.ts';
 import { MemberLock } from './member-lock.ts';
 import type { LockContext, LockOptions } from './member-lock.ts';
-import { Renewals } from './renewals.ts';
+import { MOST_UNDER_WAY, Renewals } from './renewals.ts';
 
 export interface AcquireOptions {
   /** How long to wait for the lock: 0 only tries, Infinity waits for ever. Default 10000. */
@@ -140,7 +140,11 @@ export class MemberLocks {
           }),
       );
     }
-    await Promise.all([...this.#locks.keys()].map((id) => this.giveUp(id)));
+    const ids = [...this.#locks.keys()].values();
+    const giveUpAll = async (): Promise<void> => {
+      for (const id of ids) await this.giveUp(id);
+    };
+    await Promise.all(Array.from({ length: MOST_UNDER_WAY }, giveUpAll));
   }
 
   /** No use is left that might ask for a lock; one that does all the same joins again. */

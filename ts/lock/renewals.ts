@@ -6,8 +6,8 @@ const LOOKS = 12;
 export const RENEWED_AFTER: number = 1 / 3 - 1 / LOOKS;
 /** A timer that is so late never comes: it was one of a test's fake timers, and went with them. */
 const LOST_MS = 1000;
-/** What thousands that are in use ask of the store leaves room for other calls: so much of it is under way at once. */
-const MOST_UNDER_WAY = 256;
+/** What is asked of the store for each of thousands leaves room for other calls: so much of it is under way at once. */
+export const MOST_UNDER_WAY = 256;
 
 /**
  * Looks again and again at the locks that are in use, so that each is renewed in time: one timer for all of them, which
