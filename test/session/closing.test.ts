@@ -100,6 +100,16 @@ describe('closing a repository', () => {
     expect(most).toBeLessThanOrEqual(256);
   });
 
+  it('asks a store that hangs for nothing more once its time is over, however many locks it has', async () => {
+    let asked = 0;
+    const store = through(new MemoryStore(), { unlock: () => ((asked += 1), new Promise<never>(() => undefined)) });
+    const sessions = new SessionRepository({ store, definition, storeTimeoutMs: 100 });
+    await Promise.all(Array.from({ length: 1000 }, async () => (await sessions.create()).saveAndClose()));
+    await sessions.close({ timeoutMs: 50 });
+    await pause(600);
+    expect(asked).toBe(256);
+  });
+
   it('names the sessions whose uses do not end; they may still save, and give their locks back then', async () => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition, lock: { leaseMs: 60_000 } });

@@ -105,6 +105,29 @@ describe('a use that lasts', () => {
     },
   );
 
+  it('keeps the lock that another waits for, however slowly the store renews thousands', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const slow = through(store, {
+      touch: async (call) => {
+        await new Promise<void>((resolve) => void clock.after(400, resolve)); // 256 of them: 640 a second
+        return call();
+      },
+    });
+    const make = (of: MemoryStore | typeof slow): SessionRepository<{ n: number }> =>
+      new SessionRepository({ store: of, definition, clock, lock: { leaseMs: LEASE_MS } });
+    const [one, two] = [make(slow), make(store)];
+    const open = await Promise.all(Array.from({ length: 3000 }, () => one.create()));
+    await Promise.all(open.map((session) => session.save()));
+    const last = open.at(-1)!;
+    last.state.n = 1;
+    const waiting = two.scope(last.id, (state) => (state.n += 1), { timeoutMs: 60_000 });
+    await pass(clock, 4 * LEASE_MS);
+    await last.saveAndClose();
+    await pass(clock, LEASE_MS);
+    expect(await waiting).toBe(2);
+  });
+
   it('keeps it also when the fake timers of a test before have taken the timer of renewals with them', async () => {
     const clock = callersClock();
     const options = { store: new MemoryStore({ clock }), definition, clock, ttlMs: 800, lock: { leaseMs: 800 } };

@@ -36,6 +36,7 @@ export class MemberLocks {
   /** That this member joined under. */
   #joinedEpoch = 0;
   #closed = false;
+  #hasLeft = false;
 
   constructor(
     store: Store,
@@ -132,6 +133,7 @@ export class MemberLocks {
   /** Fails those that wait to begin, and gives every idle lock back. Uses that are going on end as usual. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#hasLeft = false;
     for (const lock of [...this.#locks.values()]) {
       lock.failAll(
         () =>
@@ -142,13 +144,14 @@ export class MemberLocks {
     }
     const ids = [...this.#locks.keys()].values();
     const giveUpAll = async (): Promise<void> => {
-      for (const id of ids) await this.giveUp(id);
+      for (const id of ids) if (!this.#hasLeft) await this.giveUp(id); // what was not given back in time lapses
     };
     await Promise.all(Array.from({ length: MOST_UNDER_WAY }, giveUpAll));
   }
 
   /** No use is left that might ask for a lock; one that does all the same joins again. */
   async leave(): Promise<void> {
+    this.#hasLeft = true;
     const membership = this.#membership;
     this.#membership = undefined;
     await membership?.then((joined) => joined.leave(this.#context.call)).catch(() => undefined);

@@ -11,7 +11,8 @@ export const MOST_UNDER_WAY = 256;
 
 /**
  * Looks again and again at the locks that are in use, so that each is renewed in time: one timer for all of them, which
- * stops when there are none. A timer of its own for each use would take a twentieth of a short one.
+ * stops when there are none. A timer of its own for each use would take a twentieth of a short one. Where the store is
+ * slower than that, leases lapse, which harms nobody: one that another waits for is renewed each time that he asks.
  */
 export class Renewals<Lock> {
   readonly #clock: Clock;
