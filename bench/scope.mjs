@@ -1,12 +1,14 @@
 // What a scope costs, from the fixed part (a reading one, one that saves a tiny attribute, both also without a lock) to edits inside large
 // attributes: 10 reads and 3 nested writes. One process, memory store; each beside parsing and stringifying the whole
 // session as JSON, in turn, in one run.
-// usage: node bench/scope.mjs [--rounds N]
-import { cpus } from 'node:os';
+// usage: node bench/scope.mjs [--rounds N] [--record]      `--record`: kept in bench/record/
 import { parseArgs } from 'node:util';
 import { MemoryStore, SessionRepository, defineSession, mutable } from '../dist/index.js';
+import { recorder } from './record.mjs';
 
-const { values: flags } = parseArgs({ options: { rounds: { type: 'string', default: '25' } } });
+const { values: flags } = parseArgs({
+  options: { rounds: { type: 'string', default: '25' }, record: { type: 'boolean', default: false } },
+});
 const rounds = Number(flags.rounds);
 /** Each contender runs so long at a stretch. */
 const STRETCH_MS = 20;
@@ -34,12 +36,13 @@ async function repositoryWith(items) {
 
 let turn = 0;
 
+/** No number is the one that was there: what is equal is not saved. */
 function editAt(items, length) {
   turn += 1;
   let seen = 0;
   for (let i = 0; i < 10; i += 1) seen += items[(turn * 7 + i * 13) % length].amount;
   for (let i = 0; i < 3; i += 1)
-    items[(turn * 11 + i * 17) % length].price.amount = 1000 + ((turn + i + seen) % 60_000);
+    items[(turn * 11 + i * 17) % length].price.amount = 1000 + ((turn * 7 + i + (seen % 5)) % 60_000);
 }
 
 async function contenders() {
@@ -100,13 +103,13 @@ for (let round = 0; round < rounds + 3; round += 1) {
 
 const place = (times, part) => times.toSorted((a, b) => a - b)[Math.floor(part * (times.length - 1))];
 const cell = (text, width = 12) => text.padStart(width);
-console.log(`${cpus()[0]?.model}, Node ${process.version}; ${rounds} rounds, each contender ${STRETCH_MS} ms in turn`);
-console.log(`${'µs a scope'.padEnd(18)}${cell('low decile')}${cell('median')}${cell('÷ JSON')}`);
+const { line, end } = recorder('scope', flags.record);
+line(`${rounds} rounds, each contender ${STRETCH_MS} ms in turn`);
+line(`${'µs a scope'.padEnd(18)}${cell('low decile')}${cell('median')}${cell('÷ JSON')}`);
 for (const [i, { name, times }] of all.entries()) {
   const json = all[i + 1];
   const ratio = json?.name.endsWith('JSON') ? (place(times, 0.1) / place(json.times, 0.1)).toFixed(2) : '';
-  console.log(
-    `${name.padEnd(18)}${cell(place(times, 0.1).toFixed(1))}${cell(place(times, 0.5).toFixed(1))}${cell(ratio)}`,
-  );
+  line(`${name.padEnd(18)}${cell(place(times, 0.1).toFixed(1))}${cell(place(times, 0.5).toFixed(1))}${cell(ratio)}`);
 }
+end();
 process.exit(0); // leases of an hour

@@ -1,7 +1,7 @@
 // Bytes that one step of a recorded session costs: Holdfast's record whole (envelope and delta or snapshot), beside
 // fossil-delta (pure JavaScript) at its best: the JSON text of the whole state against that of the step before, with no
-// envelope at all. No store, no lock. usage: node bench/steps.mjs [--peer-steps N] [TRACE…]      traces default to
-// ../shared/traces
+// envelope at all. No store, no lock. usage: node bench/steps.mjs [--peer-steps N] [--record] [TRACE…]      traces default to
+// ../shared/traces; `--record`: kept in bench/record/
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,11 +13,13 @@ import { encodeDeltaBody, encodeSnapshotBody } from '../dist/log/body.js';
 import { compactionDue } from '../dist/log/compaction.js';
 import { Image } from '../dist/log/image.js';
 import { NO_PARENT, RECORD_OVERHEAD, encodeRecord } from '../dist/log/record.js';
-import { compare } from '../dist/sync/compare.js';
+import { letGo } from '../dist/sync/base.js';
+import { capture, differenceOf } from '../dist/sync/compare.js';
 import { installContenders } from './install.mjs';
+import { recorder } from './record.mjs';
 
 const { values: flags, positionals } = parseArgs({
-  options: { 'peer-steps': { type: 'string', default: '5000' } },
+  options: { 'peer-steps': { type: 'string', default: '5000' }, record: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 const peerSteps = Number(flags['peer-steps']);
@@ -38,20 +40,23 @@ const { createDelta } = await import('fossil-delta');
 /** As much as a session may have by default. */
 const limitBytes = 16 * 1024 * 1024;
 const lineFor = (differencing) => ({ codec: msgpackCodec, differ: loadDiffer(), differencing, limitBytes });
-const line = lineFor('auto');
-const others = { 'by bytes': lineFor('binary'), 'by parts': lineFor('graph') };
+const auto = lineFor('auto');
+const others = { 'by bytes': lineFor('binary'), 'by parts': lineFor('graph'), 'by signature': auto };
 
-console.log('Bytes a step after the first of a session, median (mean), over all steps that change something.');
-console.log(
+const { line, end } = recorder('steps', flags.record);
+line('Bytes a step after the first of a session, median (mean), over all steps that change something.');
+line(
   "  'a second apart': as a process in use saves; 'as recorded': with the trace's own times, where it has any (histories: days apart)",
 );
-console.log(
+line(
   "  'by bytes', 'by parts': the bodies alone, with `differencing: 'binary'` and `'graph'`, on as many steps as fossil-delta",
 );
-console.log(
+line("  'by signature': the bodies alone, where only signatures of the bases are kept (`base: 'signature'`)");
+line(
   `  'before': the record format before this one, 27 bytes and two numbers around the same bodies; fossil-delta: on at most ${peerSteps} steps, evenly spread`,
 );
 for (const file of files) report(basename(file), await replay(file));
+end();
 
 function recorded() {
   const folder = join(root, '../shared/traces');
@@ -74,6 +79,7 @@ async function replay(file) {
     before: [],
     'by bytes': [],
     'by parts': [],
+    'by signature': [],
     'fossil-delta': [],
   };
   let count = 0;
@@ -92,7 +98,9 @@ async function replay(file) {
       whole === undefined && record.e.every(([, path]) => path.length > 0)
         ? [...new Set(record.e.map(([, path]) => path[0]))]
         : Object.keys(session.state);
-    if (isSampled) for (const [way, other] of Object.entries(others)) note(sizes[way], session, touched, other);
+    if (isSampled)
+      for (const [way, other] of Object.entries(others))
+        note(sizes[way], session, touched, other, way === 'by signature');
     const saved = save(session, touched, record.t);
     if (isFirst || saved === undefined) continue;
     sizes['a second apart'].push(saved.apart);
@@ -118,9 +126,16 @@ function textOf(state) {
   return Buffer.from(JSON.stringify(state));
 }
 
+function compare(way, image, state, touched) {
+  const captured = capture(way, image, { touched, names: Object.keys(state), value: (name) => state[name] });
+  return captured && differenceOf(way, image, captured);
+}
+
 /** What the changes alone take, told in another way. */
-function note(sizes, { state, image }, touched, other) {
-  const difference = compare(other, image, { touched, names: Object.keys(state), value: (name) => state[name] });
+function note(sizes, session, touched, other, isSigned) {
+  const image = session.image.fork();
+  if (isSigned) for (const name of image.directory.names) letGo(image, name, 'signature', other.differ);
+  const difference = compare(other, image, session.state, touched);
   if (difference === undefined) return;
   const { directory, directoryDelta, changes } = difference;
   sizes.push(encodeDeltaBody(directory ?? image.directory, directoryDelta, changes).length);
@@ -129,7 +144,7 @@ function note(sizes, { state, image }, touched, other) {
 /** As a push does it, without the primary. */
 function save(session, touched, time) {
   const { id, state, image, parent } = session;
-  const difference = compare(line, image, { touched, names: Object.keys(state), value: (name) => state[name] });
+  const difference = compare(auto, image, state, touched);
   if (difference === undefined) return undefined;
   const { directory, directoryDelta, changes, values } = difference;
   const staged = image.stage(directory, values);
@@ -164,12 +179,13 @@ function varintLength(value) {
 }
 
 function report(name, sizes) {
-  console.log(`\n${name}, ${sizes.before.length} steps`);
+  line();
+  line(`${name}, ${sizes.before.length} steps`);
   for (const [column, all] of Object.entries(sizes)) {
     if (all.length === 0) continue;
     const sorted = all.toSorted((a, b) => a - b);
     const mean = all.reduce((sum, size) => sum + size, 0) / all.length;
-    console.log(
+    line(
       `  ${column.padEnd(16)}${String(sorted[Math.floor(sorted.length / 2)]).padStart(7)} ${`(${mean.toFixed(0)})`.padStart(9)}${column === 'fossil-delta' ? `   of ${all.length} steps` : ''}`,
     );
   }

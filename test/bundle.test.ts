@@ -143,6 +143,8 @@ it('every entry can be required, and is the same module then', () => {
   const entries = [
     'holdfast',
     'holdfast/delta',
+    'holdfast/express-session',
+    'holdfast/fastify-session',
     'holdfast/graph',
     'holdfast/redis',
     'holdfast/sqlite',

@@ -25,6 +25,10 @@ export async function use(): Promise<number> {
   const state: State = session.state;
   // @ts-expect-error the type has come along
   state.n = 'text';
+  const keys = { get: async () => null, del: async () => 0, pTTL: async () => -2 };
+  const web = new HoldfastSessionStore({ store, conflicts: 'mine', legacy: connectRedis({ client: keys }) });
+  const options: SessionOptions = { store: web, secret: 's' };
+  await new FastifySessionStore({ store: Promise.resolve(store) }).destroy('sid', () => options.secret);
   const clock = new VirtualClock();
   clock.pass(1);
   try {
@@ -32,6 +36,12 @@ export async function use(): Promise<number> {
   } catch (error) {
     if (error instanceof HoldfastError && error.code === 'ERR_FENCED') return -1;
   }
+  onExpress({ sessions, secrets: ['…'] }).middleware();
+  onHttp({ sessions, secrets: ['…'] }).middleware();
+  onKoa({ sessions, secrets: ['…'] }).middleware();
+  onHono({ sessions, secrets: ['…'], create: () => ({ user: 'ann' }) }).eager('optimistic');
+  // @ts-expect-error the definition requires a user
+  onFastify({ sessions, secrets: ['…'], create: () => ({}) }).plugin();
   const told: Change[] = changes({ n: 1 }, { n: 2 });
   for (const change of told) if (change.op === 'insert') return change.index;
   return apply(Buffer.alloc(1), diff(Buffer.alloc(1), Buffer.alloc(1)), 10).length + state.n;
@@ -41,20 +51,38 @@ const IMPORT = `
 import { HoldfastError, SessionRepository, defineSession, immutable, mutable } from 'holdfast';
 import type { RepositoryOf, SessionOf, StateOf } from 'holdfast';
 import { apply, diff } from 'holdfast/delta';
+import type { SessionOptions } from 'express-session';
+import { HoldfastSessionStore, connectRedis } from 'holdfast/express-session';
+import { HoldfastSessionStore as FastifySessionStore } from 'holdfast/fastify-session';
 import { changes, type Change } from 'holdfast/graph';
 import { RedisStore, type RedisClient } from 'holdfast/redis';
 import { SqliteStore } from 'holdfast/sqlite';
 import { VirtualClock } from 'holdfast/testing';
+import { holdfast as onExpress } from 'holdfast/express';
+import { holdfast as onFastify } from 'holdfast/fastify';
+import { holdfast as onHono } from 'holdfast/hono';
+import { holdfast as onHttp } from 'holdfast/http';
+import { holdfast as onKoa } from 'holdfast/koa';
 ${USE}`;
 const REQUIRE = `
 import holdfast = require('holdfast');
 import delta = require('holdfast/delta');
+import type { SessionOptions } from 'express-session';
+import expressSession = require('holdfast/express-session');
+import fastifySession = require('holdfast/fastify-session');
 import graph = require('holdfast/graph');
 import redis = require('holdfast/redis');
 import sqlite = require('holdfast/sqlite');
 import testing = require('holdfast/testing');
+import express = require('holdfast/express');
+import fastify = require('holdfast/fastify');
+import hono = require('holdfast/hono');
+import http = require('holdfast/http');
+import koa = require('holdfast/koa');
 const { HoldfastError, SessionRepository, defineSession, immutable, mutable } = holdfast;
 const { apply, diff } = delta;
+const { HoldfastSessionStore, connectRedis } = expressSession;
+const { HoldfastSessionStore: FastifySessionStore } = fastifySession;
 const { changes } = graph;
 type Change = graph.Change;
 const { RedisStore } = redis;
@@ -63,6 +91,11 @@ type RedisClient = redis.RedisClient;
 const { SqliteStore } = sqlite;
 type SqliteStore = sqlite.SqliteStore;
 const { VirtualClock } = testing;
+const { holdfast: onExpress } = express;
+const { holdfast: onFastify } = fastify;
+const { holdfast: onHono } = hono;
+const { holdfast: onHttp } = http;
+const { holdfast: onKoa } = koa;
 type StateOf<D> = holdfast.StateOf<D>;
 type SessionOf<D> = holdfast.SessionOf<D>;
 type RepositoryOf<D> = holdfast.RepositoryOf<D>;
@@ -89,7 +122,8 @@ function compile(code: string, type: 'commonjs' | 'module', options: Readonly<Re
     mkdirSync(dirname(join(installed, path)), { recursive: true });
     cpSync(join(root, path), join(installed, path));
   }
-  symlinkSync(join(root, 'node_modules/@types'), join(app, 'node_modules/@types'), 'dir');
+  for (const name of ['@types', 'fastify', 'hono'])
+    symlinkSync(join(root, 'node_modules', name), join(app, 'node_modules', name), 'dir');
   writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', type }));
   writeFileSync(join(app, 'app.ts'), code);
   const compilerOptions = {

@@ -133,4 +133,25 @@ describe('the digest', () => {
       ),
     );
   });
+
+  it('is the same where names went and came back, or stand in another order', () => {
+    const names = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(names, fc.nat(0xffffffff)), { maxLength: 12 }), (steps) => {
+        const image = new Image();
+        let state: Record<string, number> = {};
+        for (const [index, [all, low]] of steps.entries()) {
+          // Those at even places are written, as are those that are new.
+          const written = all.filter((name, at) => at % 2 === 0 || !Object.hasOwn(state, name));
+          state = Object.fromEntries(all.map((name) => [name, written.includes(name) ? low : state[name]!]));
+          const values = new Map(written.map((name) => [name, value(low)]));
+          image.accept(image.stage(encodeDirectory(all), values), { revision: index + 1, nonce: 0 });
+        }
+        const names = Object.keys(state);
+        expect(image.digest).toEqual(digestOf(state));
+        expect(image.byteLength).toBe(image.directory.bytes.length + names.length);
+        for (const name of ['a', 'b', 'c', 'd']) expect(image.value(name)?.low).toBe(state[name]);
+      }),
+    );
+  });
 });

@@ -174,3 +174,13 @@ describe('what is refused', () => {
     }
   });
 });
+
+describe('an object with more keys than are kept as they are encoded', () => {
+  it('is told by its portions all the same', () => {
+    const world = worldOf(`{ by: Object.fromEntries(Array.from({ length: 5000 }, (_, i) => ['key ' + i, i])) }`);
+    for (let from = 0; from < 5000; from += 50)
+      saved(world, `for (let i = ${from}; i < ${from + 50}; i += 1) s.a.by['key ' + i] += 1`);
+    expect(world.outcome).toMatchObject({ spliced: 100, whole: 1 });
+    expect(world.value).toMatchObject({ by: { 'key 0': 1, 'key 4999': 5000 } });
+  });
+});

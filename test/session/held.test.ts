@@ -107,6 +107,32 @@ describe('the same object assigned in two uses', () => {
   });
 });
 
+describe('an object that is kept past its use', () => {
+  const nested = defineSession({ list: mutable<{ n: number; in: { m: number } }[]>(() => [{ n: 1, in: { m: 1 } }]) });
+
+  it('is of no use to the next, which has shown the same part again', async () => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: nested });
+    const held: { m: number }[] = [];
+    const over = expect.objectContaining({ code: 'ERR_CLOSED' }) as Error;
+    await sessions.scope('s', (state) => void (state.list[0]!.n = 2), { create: {} });
+    for (let i = 0; i < 4; i += 1) {
+      await sessions.scope('s', (state) => {
+        const inner = state.list[0]!.in;
+        expect([inner.m, held.includes(inner), state.list[0]!.in === inner]).toEqual([1 + i, false, true]);
+        for (const one of held) {
+          expect(() => one.m).toThrow(over);
+          expect(() => void (one.m = 9)).toThrow(over);
+          expect(() => void (state.list[0]!.in = one)).toThrow(over);
+        }
+        held.push(inner);
+        inner.m += 1;
+      });
+    }
+    expect(await sessions.read('s')).toEqual({ list: [{ n: 2, in: { m: 5 } }] });
+    await sessions.close();
+  });
+});
+
 describe('a Map or Set that is kept past its use', () => {
   const nested = defineSession({
     map: mutable<Map<string, number>>(() => new Map()),

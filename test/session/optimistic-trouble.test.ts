@@ -308,7 +308,7 @@ describe('a repository that closes', () => {
     while (!begun) await pause(1);
     const closing = one.close({ timeoutMs: 5000 });
     expect((await failed(one.scope('s', () => undefined, OPTIMISTIC))).code).toBe('ERR_CLOSED');
-    expect(await closing).toEqual({ unsettled: [], open: [], unfed: [] });
+    expect(await closing).toEqual({ unsettled: [], open: [], unstored: [], unfed: [] });
     await use;
     expect(await two.scope('s', (state) => state.sum, { timeoutMs: 1000 })).toBe(1);
   });
@@ -389,6 +389,18 @@ describe('the life of a session in optimistic use', () => {
 
   it('goes on where its id was changed meanwhile, while that is told', async () => {
     const store = new MemoryStore();
+    const [one, two] = [repository(store), repository(store)];
+    await two.scope('s', (state) => void (state.n = 1), { create: true });
+    const session = await one.open('s', OPTIMISTIC);
+    session.state.sum += 1;
+    await two.changeId('s', 't', { graceMs: 5000 });
+    await session.save();
+    expect([session.id, (await two.read('t'))?.sum]).toEqual(['t', 1]);
+    await session.close();
+  });
+
+  it('goes on so where the store has another clock than the process that made it', async () => {
+    const store = new MemoryStore({ clock: new VirtualClock() });
     const [one, two] = [repository(store), repository(store)];
     await two.scope('s', (state) => void (state.n = 1), { create: true });
     const session = await one.open('s', OPTIMISTIC);

@@ -124,7 +124,7 @@ export class Encoder extends Writer {
   private reset(): void {
     this.at = 0;
     this.shared = this.ids = this.data = undefined;
-    this.open.clear();
+    if (this.open.size > 0) this.open.clear(); // which makes a new table even where it is empty
     if (this.objects > SMALL_SET) this.seen = new Set();
     else if (this.objects > 0) this.seen.clear();
     this.objects = 0;
@@ -156,7 +156,7 @@ export class Encoder extends Writer {
     }
   }
 
-  private object(value: object, depth: number): void {
+  protected object(value: object, depth: number): void {
     this.seen.add(value);
     if (this.seen.size !== ++this.objects) {
       this.objects -= 1;

@@ -13,6 +13,17 @@ export interface Value {
   readonly high: number;
 }
 
+/** What is left of a value whose bytes an image has let go: what they are told by. */
+export interface Known {
+  readonly bytes: undefined;
+  /** Of the bytes. */
+  readonly length: number;
+  readonly low: number;
+  readonly high: number;
+  /** Undefined: none was made. */
+  readonly signature: Uint8Array | undefined;
+}
+
 /** What an image will be once the record that leads to it is in the primary. */
 export interface Staged {
   /** Undefined: names and order stay. */
@@ -32,21 +43,26 @@ export interface Directory {
 }
 
 const NO_VERSIONS: ReadonlyMap<string, number> = new Map();
+const NO_NAMES: Directory = { names: [], versions: NO_VERSIONS, bytes: new Uint8Array(0) };
+/** Of an image without attributes. */
+const NO_ATTRIBUTES: Digest = { low: lane(0, 1), high: lane(0, 2) };
 
 /**
- * A session's state as bytes at one position of its log: the base that the next save is compared with.
+ * A session's state as bytes at one position of its log: the base that the next save is compared with. Of a value whose
+ * bytes it has let go it still knows what they add to the digest.
  *
  * The digest sums up mixed 32-bit lanes of each value's XXH3-64 and its name's CRC-32, and of the directory's CRC-32: a
  * save updates it from the changed attributes alone. It finds damage and mistakes, not forgers.
  */
 export class Image {
   #position: Position = ORIGIN;
-  #directory: Directory = { names: [], versions: NO_VERSIONS, bytes: new Uint8Array(0) };
-  #values = new Map<string, Value>();
+  #directory = NO_NAMES;
+  #values = new Map<string, Value | Known>();
+  #isWhole = true;
   /** Another image has this very map. */
   #isShared = false;
   #forks = 0;
-  #digest: Digest = digestOf(this.#directory, []);
+  #digest = NO_ATTRIBUTES;
   #byteLength = 0;
 
   get position(): Position {
@@ -71,8 +87,41 @@ export class Image {
     return this.#forks;
   }
 
-  value(name: string): Value | undefined {
+  /** The bytes of all values are here. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  value(name: string): Value | Known | undefined {
     return this.#values.get(name);
+  }
+
+  /** Whether all that it will be is here as bytes. */
+  isWholeWith({ directory, values }: Pick<Staged, 'directory' | 'values'>): boolean {
+    if (this.#isWhole) return true;
+    const { names } = directory ?? this.#directory;
+    return names.every((name) => values.has(name) || this.#values.get(name)?.bytes !== undefined);
+  }
+
+  /** Keeps of a value no more than `signature` and what it is told by. */
+  letGo(name: string, signature: Uint8Array | undefined): void {
+    const { bytes, low, high } = this.#values.get(name) as Value;
+    this.#own();
+    this.#values.set(name, { bytes: undefined, length: bytes.length, low, high, signature });
+    this.#isWhole = false;
+  }
+
+  /** Has the bytes again that it has let go: those of `whole`, an image of the same state. */
+  regain(whole: Image): void {
+    this.#own();
+    for (const [name, value] of this.#values)
+      if (value.bytes === undefined) this.#values.set(name, whole.#values.get(name) as Value);
+    this.#isWhole = true;
+  }
+
+  #own(): void {
+    if (this.#isShared) this.#values = new Map(this.#values);
+    this.#isShared = false;
   }
 
   /** The same state, on its own from now on; bytes are shared, and so is the map of them until one of the two changes. */
@@ -81,6 +130,7 @@ export class Image {
     image.#position = this.#position;
     image.#directory = this.#directory;
     image.#values = this.#values;
+    image.#isWhole = this.#isWhole;
     image.#digest = this.#digest;
     image.#byteLength = this.#byteLength;
     image.#isShared = this.#isShared = true;
@@ -88,63 +138,68 @@ export class Image {
     return image;
   }
 
-  /** `directory`: the new names, when they change; an attribute whose name is missing there is deleted. */
+  /**
+   * `directory`: the new names, when they change; an attribute whose name is missing there is deleted, and one that is
+   * new there has a value.
+   */
   stage(directory: Directory | undefined, values: ReadonlyMap<string, Value>): Staged {
-    const digest =
-      directory === undefined ? this.#updatedDigest(values) : digestOf(directory, this.#merged(directory, values));
-    return { directory, values, digest, byteLength: this.#stagedLength(directory, values) };
-  }
-
-  #stagedLength(directory: Directory | undefined, values: ReadonlyMap<string, Value>): number {
-    let length = this.#byteLength;
+    const sum: Sum = { low: this.#digest.low, high: this.#digest.high, byteLength: this.#byteLength };
     if (directory !== undefined) {
-      length = directory.bytes.length;
-      for (const [, value] of this.#merged(directory, values)) length += value.bytes.length;
-    } else
-      for (const [name, value] of values) length += value.bytes.length - (this.#values.get(name)?.bytes.length ?? 0);
-    return length;
-  }
-
-  accept(staged: Staged, position: Position): void {
-    if (staged.directory === undefined) {
-      if (this.#isShared) this.#values = new Map(this.#values);
-      for (const [name, value] of staged.values) this.#values.set(name, value);
-    } else {
-      this.#values = new Map(this.#merged(staged.directory, staged.values));
-      this.#directory = staged.directory;
+      countNames(sum, this.#directory, -1);
+      countNames(sum, directory, 1);
+      for (const name of this.#without(directory, values)) count(sum, this.#values.get(name)!, crc32(name), -1);
     }
-    this.#isShared = false;
-    this.#byteLength = staged.byteLength;
-    this.#digest = staged.digest;
-    this.#position = position;
-  }
-
-  #updatedDigest(values: ReadonlyMap<string, Value>): Digest {
-    let { low, high } = this.#digest;
     for (const [name, value] of values) {
       const old = this.#values.get(name);
       const seed = crc32(name);
-      low += lane(value.low, seed) - (old === undefined ? 0 : lane(old.low, seed));
-      high += lane(value.high, seed) - (old === undefined ? 0 : lane(old.high, seed));
+      if (old !== undefined) count(sum, old, seed, -1);
+      count(sum, value, seed, 1);
     }
-    return { low: low >>> 0, high: high >>> 0 };
+    return { directory, values, digest: { low: sum.low, high: sum.high }, byteLength: sum.byteLength };
   }
 
-  *#merged(directory: Directory, values: ReadonlyMap<string, Value>): Iterable<[string, Value]> {
-    for (const name of directory.names) yield [name, values.get(name) ?? (this.#values.get(name) as Value)];
+  accept(staged: Staged, position: Position): void {
+    const { directory, values, byteLength, digest } = staged;
+    this.#isWhole = this.isWholeWith(staged);
+    this.#own();
+    if (directory !== undefined) {
+      for (const name of this.#without(directory, values)) this.#values.delete(name);
+      this.#directory = directory;
+    }
+    for (const [name, value] of values) this.#values.set(name, value);
+    this.#byteLength = byteLength;
+    this.#digest = digest;
+    this.#position = position;
+  }
+
+  /** Names that there are no more. */
+  #without({ names }: Directory, values: ReadonlyMap<string, Value>): string[] {
+    let all = this.#values.size;
+    for (const name of values.keys()) if (!this.#values.has(name)) all += 1;
+    if (all === names.length) return [];
+    const present = new Set(names);
+    return [...this.#values.keys()].filter((name) => !present.has(name));
   }
 }
 
-function digestOf(directory: Directory, values: Iterable<[string, Value]>): Digest {
-  const names = crc32(directory.bytes);
-  let low = lane(names, 1);
-  let high = lane(names, 2);
-  for (const [name, value] of values) {
-    const seed = crc32(name);
-    low = (low + lane(value.low, seed)) >>> 0;
-    high = (high + lane(value.high, seed)) >>> 0;
-  }
-  return { low, high };
+/** A digest and the bytes of names and values, while these change. */
+interface Sum {
+  low: number;
+  high: number;
+  byteLength: number;
+}
+
+function countNames(sum: Sum, { bytes }: Directory, sign: 1 | -1): void {
+  const names = crc32(bytes);
+  sum.low = (sum.low + sign * lane(names, 1)) >>> 0;
+  sum.high = (sum.high + sign * lane(names, 2)) >>> 0;
+  sum.byteLength += sign * bytes.length;
+}
+
+function count(sum: Sum, value: Value | Known, seed: number, sign: 1 | -1): void {
+  sum.low = (sum.low + sign * lane(value.low, seed)) >>> 0;
+  sum.high = (sum.high + sign * lane(value.high, seed)) >>> 0;
+  sum.byteLength += sign * (value.bytes ?? value).length;
 }
 
 /** The 32-bit finaliser of MurmurHash3 (A. Appleby, public domain) over a half hash and a seed. */

@@ -4,6 +4,7 @@ import type { ValueTypes } from '../codec/value-types.ts';
 import { ABSENT, keyIn, valueAt, type ChangeSet, type Notes } from '../tracking/change-set.ts';
 import { isObject } from '../tracking/kinds.ts';
 import { nodeOfRaw, type Node } from '../tracking/nodes.ts';
+import { EncodedKeys } from './encoded-keys.ts';
 import { PREFIX_BYTES, countAt, endOf, familyAt, headerBytes, prefixAt, type Family } from './headers.ts';
 import { rearrange } from './rearrange.ts';
 import { Runs } from './runs.ts';
@@ -12,8 +13,7 @@ import { Unfit } from './unfit.ts';
 
 const runs = new Runs();
 const pieces = new Encoder();
-/** Its keys are looked for in the base, and so must not lie among the pieces. */
-const keys = new Encoder();
+const keys = new EncodedKeys();
 let running = false;
 
 /** What is to be done with one entry: `inside`, of it; `gone`; else its value is new. */
@@ -23,6 +23,15 @@ interface Entry {
   readonly gone: boolean;
   slot: number;
 }
+
+/** A key that is new, and the slot before which it stands. */
+interface Coming {
+  readonly key: string;
+  readonly slot: number;
+}
+
+const NONE: readonly Coming[] = [];
+const bySlot = (a: { readonly slot: number }, b: { readonly slot: number }): number => a.slot - b.slot;
 
 /** Where a container lies in the base. */
 export interface Place {
@@ -143,16 +152,18 @@ export class Plan {
   private keyed(node: Node, notes: Notes, place: Place): number {
     const { raw } = node;
     const { tail } = notes;
-    const paired = !(raw instanceof Set);
     const entries = this.entries(node, notes);
-    const added: unknown[] = [];
+    const isLonger = tail !== undefined && tail.size > 0;
+    if (entries.length === 0 && !isLonger) return 0;
+    const spans = this.spansOf(node, place, !(raw instanceof Set));
     let gone = 0;
-    for (const entry of entries) if (entry.gone) gone += 1;
-    if (entries.length === 0 && (tail === undefined || tail.size === 0)) return 0;
-    const spans = this.spansOf(node, place, paired);
-    for (const entry of entries) entry.slot = this.slotOf(spans, place, entry.key);
-    const coming = this.coming(node, notes, spans, place, added);
-    entries.sort((a, b) => a.slot - b.slot);
+    for (const entry of entries) {
+      if (entry.gone) gone += 1;
+      entry.slot = this.slotOf(spans, place, entry.key);
+    }
+    if (entries.length > 1) entries.sort(bySlot);
+    const added: unknown[] = [];
+    const coming = isLonger ? this.coming(node, notes, spans, place, added) : NONE;
 
     const factor = raw instanceof Map ? 2 : 1;
     const now = place.count - gone + coming.length + added.length;
@@ -169,8 +180,13 @@ export class Plan {
       growth += bytes;
     }
     for (; next < entries.length; next += 1) growth += this.entry(node, entries[next]!, spans, place, steps);
-    const lengths = added.map((key) => this.pair(raw, key, place.depth));
-    const more = lengths.reduce((sum, bytes) => sum + bytes, 0);
+    const lengths: number[] = [];
+    let more = 0;
+    for (const key of added) {
+      const bytes = this.pair(raw, key, place.depth);
+      lengths.push(bytes);
+      more += bytes;
+    }
     if (more > 0) this.runs.edit(place.at + spans.end, 0, more);
     if (node.spans === spans) spans.update(head, steps, lengths);
     return growth + more;
@@ -181,13 +197,11 @@ export class Plan {
     const { raw } = node;
     const entries: Entry[] = [];
     const isSet = raw instanceof Set;
-    /** It went, came back, and stands last. */
-    const moved = (key: unknown): boolean => tail?.has(key) === true && !isIndex(raw, key);
     if (before !== undefined)
       for (const [key, old] of before) {
         if (old === ABSENT) continue;
         if (isObject(key)) throw new Unfit('a key is an object');
-        const stays = !moved(key) && (isSet ? raw.has(key) : has(raw, key));
+        const stays = !isMoved(raw, tail, key) && (isSet ? raw.has(key) : has(raw, key));
         if (stays && (isSet || Object.is(valueAt(raw, key), old))) continue;
         entries.push({ key, inside: undefined, gone: !stays, slot: 0 });
       }
@@ -196,7 +210,7 @@ export class Plan {
       const key = keyIn(kid, raw);
       if (key === ABSENT) continue; // where it is now is encoded whole
       if (isObject(key)) throw new Unfit('a key is an object'); // there may be another of the same content
-      if (before?.has(key) === true && (before.get(key) !== kid.raw || moved(key))) continue;
+      if (before?.has(key) === true && (before.get(key) !== kid.raw || isMoved(raw, tail, key))) continue;
       entries.push({ key, inside: kid, gone: false, slot: 0 });
     }
     return entries;
@@ -206,16 +220,9 @@ export class Plan {
    * Keys that are new, with the slot before which each stands: a property that looks like an index comes before all
    * others, in order. Those that come last are `added` instead.
    */
-  private coming(
-    node: Node,
-    { before, tail }: Notes,
-    spans: Spans,
-    place: Place,
-    added: unknown[],
-  ): { readonly key: string; readonly slot: number }[] {
-    const coming: { key: string; slot: number }[] = [];
-    if (tail === undefined) return coming;
-    for (const key of tail) {
+  private coming(node: Node, { before, tail }: Notes, spans: Spans, place: Place, added: unknown[]): readonly Coming[] {
+    const coming: Coming[] = [];
+    for (const key of tail!) {
       if (typeof key === 'string' && !(node.raw instanceof Map || node.raw instanceof Set)) {
         if (key === '__proto__' || needsString16(key)) throw new Unfit('a key has no place in a map');
         if (isIndex(node.raw, key)) {
@@ -242,7 +249,7 @@ export class Plan {
   }
 
   private slotOf(spans: Spans, { at }: Place, key: unknown): number {
-    const slot = spans.find(this.base, at, keys.encode(key, this.types));
+    const slot = spans.find(this.base, at, keys.of(key, this.types));
     if (slot < 0) throw new Unfit('a key is not in the bytes');
     return slot;
   }
@@ -290,7 +297,7 @@ export class Plan {
       if (slot >= place.count || (before?.has(slot) === true && before.get(slot) !== kid.raw)) continue;
       changed.push({ slot, inside: kid });
     }
-    changed.sort((a, b) => a.slot - b.slot);
+    if (changed.length > 1) changed.sort(bySlot);
     if (raw.length < place.count) throw new Unfit('an array has become shorter');
     if (changed.length === 0 && raw.length === place.count) return 0;
 
@@ -319,6 +326,11 @@ export class Plan {
 
 function has(raw: object, key: unknown): boolean {
   return raw instanceof Map ? raw.has(key) : Object.hasOwn(raw, key as string);
+}
+
+/** It went, came back, and stands last. */
+function isMoved(raw: object, tail: ReadonlySet<unknown> | undefined, key: unknown): boolean {
+  return tail?.has(key) === true && !isIndex(raw, key);
 }
 
 const LARGEST_INDEX = 2 ** 32 - 2;

@@ -19,14 +19,15 @@ export function replaceAll(
   const given = valuesOf(definition, 'replace', values, (name) => !stays(name));
   tracker.checkOpen();
   const written = tracker.writeSet; // in these, something may be in several places by now
-  const isThere = (name: string): boolean =>
+  const isThere = (name: string, value: unknown): boolean =>
     image.value(name) !== undefined &&
     slots.has(name) &&
     slots.owner(name).ids === undefined &&
     !written.has(name) &&
-    isKnownTree(slots.get(name), given[name]);
-  const changed = Object.entries(given).filter(([name]) => !stays(name) && !isThere(name));
-  const gone = slots.names().filter((name) => !Object.hasOwn(given, name) && !stays(name));
-  tracker.assign(Object.fromEntries(changed), gone);
-  slots.arrange(Object.keys(given));
+    isKnownTree(slots.get(name), value);
+  const changed = new Map<string, unknown>();
+  for (const [name, value] of given) if (!stays(name) && !isThere(name, value)) changed.set(name, value);
+  const gone = slots.names().filter((name) => !given.has(name) && !stays(name));
+  tracker.assign(changed, gone);
+  slots.arrange([...given.keys()]);
 }

@@ -9,18 +9,22 @@ import type { Listener } from '../observe.ts';
 import { checkOptions, timeout } from '../options.ts';
 import type { Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
+import { Replica } from '../sync/replica.ts';
+import type { Unsettled } from '../sync/unsettled.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import { autosave } from './autosave.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import { Claims } from './claims.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
-import { classOf, specOf } from './definition.ts';
+import { classOf, keptBaseOf, specOf } from './definition.ts';
 import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.ts';
 import { destroy } from './destroy.ts';
+import { Documents } from './documents.ts';
 import { wasRefused } from './endings.ts';
 import { isPossible } from './ids.ts';
 import { lineOf } from './line-of.ts';
+import { unlocked } from './looks.ts';
 import { frameOf, inScope } from './nesting.ts';
 import type {
   Access,
@@ -29,15 +33,18 @@ import type {
   CloseOptions,
   ClosedReport,
   CreateArguments,
+  Opening,
   ReadOptions,
   RepositoryOptions,
   ScopeOptions,
+  Unstored,
   UseOptions,
 } from './options.ts';
 import {
   ACQUIRE_RULES,
   CHANGE_ID_RULES,
   CREATE_RULES,
+  FIND_RULES,
   SCOPE_RULES,
   USE_RULES,
   checkMode,
@@ -53,16 +60,24 @@ import type { Values } from './values.ts';
 import { verifyBackups } from './verification.ts';
 import type { BackupVerdict } from './verification.ts';
 
+/** For sessions that are handed out and taken back as a whole. */
+export let documentsOf: <S extends object, V extends object>(sessions: SessionRepository<S, V>) => Documents;
+
 /**
  * Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that
  * share the store.
  */
 export class SessionRepository<S extends object, V extends object = Partial<S>> {
+  static {
+    documentsOf = (sessions) => new Documents(sessions.#context, (id, isUse) => sessions.#claims.newest(id, isUse));
+  }
+
   readonly #line: Line;
   /** The store as the caller knows it. */
   readonly #place: Store;
   readonly #claims: Claims;
-  readonly #definition: SessionDefinition<object, object>;
+  /** Of its sessions. */
+  readonly definition: SessionDefinition<S, V>;
   readonly #engineAsked: boolean;
   readonly #autosave: AutosaveOptions | undefined;
   readonly #unclosed: UnclosedSessions;
@@ -76,7 +91,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     this.backups = backups;
     this.#place = options.store;
     this.#engineAsked = (options.engine ?? (process.env['HOLDFAST_ENGINE'] || undefined)) !== undefined;
-    this.#definition = options.definition;
+    this.definition = options.definition;
     const cacheBytes = options.cacheBytes ?? 64 * 1024 * 1024;
     this.#claims = new Claims(this.#line, options.store, options.lock ?? {}, cacheBytes, () =>
       this.#unclosed.notePlaces(),
@@ -85,11 +100,12 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     this.#unclosed = new UnclosedSessions(observers, clock === systemClock ? clock : undefined);
     this.#context = {
       line: this.#line,
-      definition: this.#definition,
-      classOf: (name) => classOf(this.#definition, name),
-      frozenIn: (name) => specOf(this.#definition, name)?.frozen,
+      definition: this.definition,
+      classOf: (name) => classOf(this.definition, name),
+      frozenIn: (name) => specOf(this.definition, name)?.frozen,
       onSaved: options.onSaved && guarded(options.onSaved),
       saveMode: options.saveMode ?? 'write',
+      keptBase: keptBaseOf(this.definition, options.base),
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
       leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
       claimNew: (id, given, place) => this.#claims.claimNew(id, given, place),
@@ -149,21 +165,21 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const opened = this.#open(id, options, this.scope);
     const session = opened instanceof Session ? opened : await opened;
     const frame = frameOf(this.#place, session, options.mode === undefined || options.mode === 'exclusive');
-    let isLastSave = false;
+    let isSaved = false;
     try {
       const used = inScope(frame, () => use(session.state as never, session as never));
       const result = isThenable(used) ? await used : used;
       if (session.closed) return result; // the use has ended it: there is no state to copy from
       const copied = withoutState(result);
       checkGiven(copied);
-      isLastSave = true;
       await endScope(session);
+      isSaved = true;
       return copied;
     } catch (error) {
       if (options.retry === undefined || options.retry === 0 || !wasRefused(session, error)) throw error;
     } finally {
       frame.session = undefined;
-      if (!isLastSave) await session.close();
+      if (!isSaved) await session.close();
     }
     const again = { ...options, mode: 'optimistic', retry: options.retry - 1 } as const;
     return this.scope(id, use as (state: S) => R | Promise<R>, again);
@@ -224,13 +240,13 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   /** First values, or undefined: not to be created. */
   #checkCreate(create: V | boolean | undefined): Values | undefined {
     if (create === undefined || create === false) return undefined;
-    return valuesOf(this.#definition, 'the option create', create === true ? {} : create, () => true);
+    return valuesOf(this.definition, 'the option create', create === true ? {} : create, () => true);
   }
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
-  async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
+  async find(id: string, options: Opening = {}): Promise<Session<S, V> | undefined> {
     const place = this.#unclosed.place(this.find);
-    checkOptions('find', options, ACQUIRE_RULES);
+    checkOptions('find', options, FIND_RULES);
     const claimed = this.#claims.take(id, options, place) ?? (await this.#claims.claim(id, options, true, place));
     if (claimed.replica.exists) return this.#saved(this.#session(claimed, false, options));
     await claimed.end('keep', undefined);
@@ -243,7 +259,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async create(...[values, options = {}]: CreateArguments<V>): Promise<Session<S, V>> {
     const place = this.#unclosed.place(this.create);
-    const first = valuesOf(this.#definition, 'create', values === undefined ? {} : values, () => true);
+    const first = valuesOf(this.definition, 'create', values === undefined ? {} : values, () => true);
     checkOptions('create', options, CREATE_RULES);
     const claimed = await this.#claims.claimNew(options.id ?? this.#line.draws.id(), options, place);
     return this.#saved(await this.#created(claimed, first, options));
@@ -252,7 +268,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   async #created(claimed: Claimed, values: Values, access: Access): Promise<Session<S, V>> {
     const session = this.#session(claimed, true, access);
     try {
-      session.assign(firstValues(this.#definition, this.#line.codec, values) as Partial<V>);
+      session.assign(firstValues(this.definition, this.#line.codec, values) as Partial<V>);
       return session;
     } catch (error) {
       await session.close();
@@ -266,9 +282,15 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (!isPossible(id)) return undefined;
     const replica = await this.#claims.newest(id);
     if (!replica.exists) return undefined;
-    const slots = new Slots(replica.image, this.#line.codec, this.#definition);
-    const seen = slots.names().filter((name) => specOf(this.#definition, name) !== undefined);
+    const slots = new Slots(replica.image, this.#line.codec, this.definition);
+    const seen = slots.names().filter((name) => specOf(this.definition, name) !== undefined);
     return Object.fromEntries(seen.map((name) => [name, slots.get(name)])) as CopiedState<S, V>;
+  }
+
+  /** What a session shows that nobody has written to yet, to be read only. */
+  initial(): DeepReadonly<S> {
+    const nobody = unlocked(new Replica(NOBODY), undefined);
+    return this.#session(nobody, false, { mode: 'read' }).state as DeepReadonly<S>;
   }
 
   /** Destroys the session everywhere, also one that cannot be read (damaged, over the limit); false: there was none. */
@@ -335,7 +357,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async close(options: CloseOptions = {}): Promise<ClosedReport> {
     checkOptions('close', options, { timeoutMs: timeout });
-    const { clock, call, unsettled } = this.#line;
+    const { clock, call, unsettled, outage } = this.#line;
     const until = clock.monotonic() + (options.timeoutMs ?? call.timeoutMs);
     const inTime = (work: Promise<unknown>): Promise<unknown> =>
       within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', () => work).catch(() => undefined);
@@ -344,11 +366,14 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     await inTime(this.#claims.idle());
     await inTime(Promise.all([...unsettled].map(({ done }) => done)));
     const left = [...unsettled];
+    const unstored = left.filter(({ keeper }) => keeper !== undefined).map(unstoredOf);
     for (const one of left) one.stop();
+    outage.stop();
     await inTime(Promise.all([this.#claims.leave(), this.backups.drain()]));
     const { open } = this.#claims;
     if (open.length === 0) this.#claims.clear();
-    return { unsettled: left.map(({ id }) => id), open, unfed: this.backups.unfed() };
+    const inDoubt = left.filter(({ keeper }) => keeper === undefined);
+    return { unsettled: inDoubt.map(({ id }) => id), open, unstored, unfed: this.backups.unfed() };
   }
 
   #checkOpen(): void {
@@ -364,11 +389,17 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   #session(claimed: Claimed, create: boolean, access: Access): Session<S, V> {
     const kept = create || !claimed.locked ? undefined : this.#claims.takeSlots(claimed.replica);
     const fixed = access.mode === 'read' ? READ_ONLY : undefined;
-    const slots =
-      kept ?? new Slots(claimed.replica.image, this.#line.codec, this.#definition, { begins: create, fixed });
+    const terms = { begins: create, fixed, keptBase: claimed.locked ? this.#context.keptBase : undefined };
+    const slots = kept ?? new Slots(claimed.replica.image, this.#line.codec, this.definition, terms);
     return new Session<S, V>(this.#context, { claimed, slots, create, access });
   }
 }
 
+function unstoredOf({ id, appends }: Unsettled): Unstored {
+  return { id, saves: appends.length, bytes: appends.reduce((sum, { bytes }) => sum + bytes.length, 0) };
+}
+
+/** Names the state of no session, in messages. */
+const NOBODY = 'no session';
 /** The end of a sentence. */
 const READ_ONLY = "is read-only, as the session was opened with mode 'read': open it without";

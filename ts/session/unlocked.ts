@@ -1,32 +1,30 @@
-import { ABSENT } from '../conflict.ts';
-import type { Conflict } from '../conflict.ts';
 import { HoldfastError, shortId } from '../errors.ts';
-import type { EndOfHold } from '../lock/hold.ts';
-import { showPath } from '../path.ts';
+import type { Value } from '../log/image.ts';
 import { changedOf } from '../sync/compare.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import { isSame, isSameList, merge } from '../sync/merge.ts';
-import type { Base, Edited, MergeRules } from '../sync/merge.ts';
+import type { Base, Edited } from '../sync/merge.ts';
 import type { Pushed } from '../sync/push.ts';
 import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import type { Tracker } from '../tracking/tracker.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
-import { decoded, defaultOf, isNewer } from './decoded.ts';
 import { specOf } from './definition.ts';
-import { endAfter, explained } from './endings.ts';
 import type { Looked } from './looks.ts';
 import type { Access } from './options.ts';
-import { saveUnder } from './saving.ts';
-import { Slots } from './slots.ts';
+import { conflictOf, giveBack, lockToSave, mergeRules, mergedInto, saveLate } from './late-lock.ts';
+import type { SaveTerms } from './saving.ts';
+import type { Slots } from './slots.ts';
 
 /** A save that went out, and the copy that is to have it. */
 interface Put {
   readonly mine: Edited;
   readonly replica: Replica;
 }
+
+const REMEDY = 'run the use again (`retry`), or say by `merge` in the definition what is to become of both';
 
 const UNCHANGED: Edited = { changes: new Map(), names: undefined, versions: undefined };
 
@@ -71,11 +69,13 @@ export class Unlocked {
    * As `push`, of what was touched until now. Undefined also where all of it was merged into what is there already.
    * `ERR_CONFLICT`: nothing was sent.
    */
-  async push(tracked: Tracked, create: boolean, tells: boolean): Promise<Pushed | undefined> {
+  async push(tracked: Tracked, terms: SaveTerms): Promise<Pushed | undefined> {
     if (this.#access.mode === 'read') return undefined;
     const mine = this.#edited(tracked);
-    const begins = create && !this.#looked.replica.exists;
-    return mine === undefined && !begins ? undefined : this.#send(mine ?? UNCHANGED, begins, tells);
+    const begins = terms.create && !this.#looked.replica.exists;
+    return mine === undefined && !begins
+      ? undefined
+      : this.#send(mine ?? UNCHANGED, { ...terms, last: true, create: begins });
   }
 
   get #base(): Base {
@@ -94,7 +94,11 @@ export class Unlocked {
     const present = names && new Set(names);
     const isThere = (name: string): boolean => present?.has(name) ?? base.bytes(name) !== undefined;
     const changes = new Map<string, Uint8Array | undefined>();
-    for (const { name, target } of changedOf(this.#context.line, tracked, touched.filter(isThere), base.bytes)) {
+    const baseOf = (name: string): Pick<Value, 'bytes'> | undefined => {
+      const bytes = base.bytes(name);
+      return bytes && { bytes };
+    };
+    for (const { name, target } of changedOf(this.#context.line, tracked, touched.filter(isThere), baseOf)) {
       changes.set(name, target);
       tracked.encoded?.(name, target);
     }
@@ -104,33 +108,21 @@ export class Unlocked {
     return changes.size === 0 && isSameOrder ? undefined : { changes, names, versions };
   }
 
-  async #send(mine: Edited, begins: boolean, tells: boolean): Promise<Pushed | undefined> {
-    const { line } = this.#context;
+  async #send(mine: Edited, terms: SaveTerms): Promise<Pushed | undefined> {
+    const context = this.#context;
     this.unsettled = this.#doubted = undefined;
-    const claimed = await this.#claim(!begins);
-    const { replica, hold } = claimed;
-    let how: EndOfHold = 'keep';
-    let isSound = true;
-    try {
-      const differencing = (name: string): Differencing | undefined =>
-        specOf(this.#context.definition, name)?.differencing;
-      const merged = { ...this.#merged(mine, replica), differencing };
-      isSound = false;
-      const { pushing, release } = saveUnder(line, claimed, merged, { last: true, create: begins, tells });
-      const pushed = await pushing;
-      isSound = true;
-      if (pushed?.wanted === true) hold.wanted();
-      if (release && pushed !== undefined) how = 'released';
-      this.#stored = { mine, replica: replica.fork() };
-      this.hasSaved ||= pushed !== undefined;
-      return pushed;
-    } catch (error) {
-      how = endAfter(error);
-      this.#doubt(mine, replica);
-      throw explained(error, hold);
-    } finally {
-      await this.giveBack(claimed, how, isSound);
-    }
+    const claimed = await this.#claim(!terms.create);
+    const { replica: now } = claimed;
+    const differencing = (name: string): Differencing | undefined => specOf(context.definition, name)?.differencing;
+    const made = { before: this.#looked.replica, base: this.#base, mine, remedy: REMEDY };
+    const { pushed, replica } = await saveLate(context, claimed, {
+      tracked: () => ({ ...mergedInto(context, made, now), differencing }),
+      terms,
+      failed: () => this.#doubt(mine, now),
+    });
+    this.#stored = { mine, replica };
+    this.hasSaved ||= pushed !== undefined;
+    return pushed;
   }
 
   #doubt(mine: Edited, replica: Replica): void {
@@ -146,70 +138,21 @@ export class Unlocked {
     return this.#claim(true);
   }
 
-  async #claim(existing: boolean): Promise<Claimed> {
+  #claim(existing: boolean): Promise<Claimed> {
     const { replica, place } = this.#looked;
-    const claimed = await this.#context.lock(replica.id, this.#access, existing, place);
-    try {
-      this.#checkLife(claimed.replica, existing);
-      return claimed;
-    } catch (error) {
-      await claimed.end('keep', undefined);
-      throw error;
-    }
-  }
-
-  /** `isSound`: this process's copy is what the primary has. */
-  async giveBack(claimed: Claimed, how: EndOfHold, isSound: boolean): Promise<void> {
-    const { line, definition } = this.#context;
-    await claimed.end(how, isSound ? new Slots(claimed.replica.image, line.codec, definition) : undefined);
-  }
-
-  /** What began anew under the id is another session than this one. */
-  #checkLife(now: Replica, existing: boolean): void {
-    const before = this.#looked.replica;
-    const isAnother = before.createdAtTold && now.createdAtTold && before.createdAt !== now.createdAt;
-    if (now.exists ? !isAnother || !before.exists : now.state !== 'ended' && !existing) return;
-    const what = now.exists ? 'has ended, and another has begun under its id' : 'is not there any more';
-    throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(now.id)}' ${what}: nothing was written`, {
-      session: now.id,
-    });
-  }
-
-  #merged(mine: Edited, { id, image }: Replica): Tracked {
-    const { line } = this.#context;
-    const merged = merge(line, this.#rules, this.#base, mine, image);
-    if ('tracked' in merged) return merged.tracked;
-    const { revision } = this.#looked.replica.head;
-    line.observers.emit('conflict', () => ({ id, revision, paths: merged.conflicts.map(({ path }) => path) }));
-    throw conflictOf(id, image.position.revision, merged.conflicts);
+    return lockToSave(this.#context, replica, { access: this.#access, existing, place });
   }
 
   /** What `push` would send of `tracked`, as far as nobody else saves before. `ERR_CONFLICT`: nothing. */
   outlook(tracked: Tracked): Tracked {
     if (this.#bases.size === 0) return tracked;
-    const { id, image } = this.#looked.replica;
-    const merged = merge(this.#context.line, this.#rules, this.#base, this.#edited(tracked) ?? UNCHANGED, image);
-    if ('conflicts' in merged) throw conflictOf(id, image.position.revision, merged.conflicts);
+    const context = this.#context;
+    const { replica } = this.#looked;
+    const mine = this.#edited(tracked) ?? UNCHANGED;
+    const merged = merge(context.line, mergeRules(context), this.#base, mine, replica.image);
+    if ('conflicts' in merged) throw conflictOf(replica, merged.conflicts, REMEDY);
     const touched = [...new Set([...tracked.touched, ...merged.tracked.touched])];
     return { ...merged.tracked, touched, splice: (name, base) => merged.tracked.splice?.(name, base) ?? base };
-  }
-
-  get #rules(): MergeRules {
-    const { definition, line } = this.#context;
-    const { codec } = line;
-    return {
-      of: (name) => {
-        const spec = specOf(definition, name);
-        if (spec === undefined) return definition.drop.has(name) ? 'dropped' : 'fail';
-        return spec.class === 'immutable' ? 'given' : spec.merge;
-      },
-      frozen: (name) => specOf(definition, name)?.frozen,
-      value: (name, bytes, version) => {
-        if (bytes !== undefined) return decoded(codec, definition, name, bytes, version).value;
-        return specOf(definition, name)?.initial === undefined ? ABSENT : defaultOf(codec, definition, name);
-      },
-      isUnknown: (name, version) => isNewer(definition, name, version),
-    };
   }
 
   /** After `push`: the session shows what it has become, with what others have saved; `last`: nobody sees it any more. */
@@ -230,7 +173,7 @@ export class Unlocked {
   /** The session goes on as `to`, which has its state. */
   async moveTo(to: Claimed): Promise<void> {
     this.#follow({ mine: UNCHANGED, replica: to.replica.fork() });
-    await this.giveBack(to, 'keep', true);
+    await giveBack(this.#context, to, 'keep', true);
   }
 
   /** What was written since a save began stays, to be saved on top of what there is by now. */
@@ -266,14 +209,4 @@ export class Unlocked {
       return false; // the next save says what is wrong with it
     }
   }
-}
-
-const MOST_NAMED = 3;
-
-function conflictOf(id: string, revision: number, conflicts: readonly Conflict[]): HoldfastError {
-  const paths = conflicts.map(({ path }) => path);
-  const named = paths.slice(0, MOST_NAMED).map(showPath).join(', ');
-  const more = paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : '';
-  const message = `session '${shortId(id)}': others have saved ${named}${more} too since the use began (\`conflicts\` has the values); nothing was written: run the use again (\`retry\`), or say by \`merge\` in the definition what is to become of both`;
-  return new HoldfastError('ERR_CONFLICT', message, { session: id, revision, outcome: 'none', paths, conflicts });
 }

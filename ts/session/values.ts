@@ -11,7 +11,7 @@ import { made } from './made.ts';
 type Definition = SessionDefinition<object, object>;
 
 /** Attributes' values by their names; none is undefined. */
-export type Values = Readonly<Record<string, unknown>>;
+export type Values = ReadonlyMap<string, unknown>;
 
 /**
  * `values` as they are given, read once: but for those that are undefined, which are as good as not given. `ERR_INVALID`
@@ -24,18 +24,18 @@ export function valuesOf(
   values: unknown,
   isNeeded: (name: string) => boolean,
 ): Values {
-  const given = Object.fromEntries(entriesOf(definition, what, values));
+  const given = read(definition, what, values);
   const { attributes } = definition;
   const missing = Object.keys(attributes).filter(
-    (name) => attributes[name]?.required === true && !Object.hasOwn(given, name) && isNeeded(name),
+    (name) => attributes[name]?.required === true && !given.has(name) && isNeeded(name),
   );
   if (missing.length === 0) return given;
   const message = `${what} needs a value for ${missing.map((name) => `'${name}'`).join(' and ')}, which the definition requires`;
   throw new HoldfastError('ERR_INVALID', message, { paths: missing.map((name) => [name]) });
 }
 
-function entriesOf(definition: Definition, what: string, values: unknown): [name: string, value: unknown][] {
-  const entries: [name: string, value: unknown][] = [];
+function read(definition: Definition, what: string, values: unknown): Values {
+  const given = new Map<string, unknown>();
   let at: string | undefined;
   try {
     if (!isRecord(values))
@@ -46,9 +46,9 @@ function entriesOf(definition: Definition, what: string, values: unknown): [name
       checkName(name);
       if (specOf(definition, name) === undefined) throw unexpected(what, name);
       const value = values[name];
-      if (value !== undefined) entries.push([name, value]);
+      if (value !== undefined) given.set(name, value);
     }
-    return entries;
+    return given;
   } catch (cause) {
     if (at !== undefined) throw unreadable(cause, at, undefined);
     throw cause instanceof HoldfastError ? cause : unreadableOptions(`${what}: the values`, cause);
@@ -71,10 +71,10 @@ function unexpected(what: string, name: string): HoldfastError {
 }
 
 /** The values that a session is created with: those given, and the defaults of immutable attributes that are not. */
-export function firstValues({ attributes }: Definition, codec: Codec, given: Values): Values {
-  const values = Object.entries(given);
+export function firstValues({ attributes }: Definition, codec: Codec, given: Values): Record<string, unknown> {
+  const values = [...given];
   for (const [name, { class: attributeClass, initial }] of Object.entries(attributes)) {
-    if (attributeClass === 'immutable' && initial !== undefined && !Object.hasOwn(given, name))
+    if (attributeClass === 'immutable' && initial !== undefined && !given.has(name))
       values.push([name, made(codec, name, 'default', initial)]);
   }
   return Object.fromEntries(values);

@@ -44,13 +44,22 @@ export class Calls {
 
   /** Counts what the closing is to wait for. */
   async track<T>(work: Promise<T>): Promise<T> {
-    this.#underWay += 1;
+    this.enter();
     try {
       return await work;
     } finally {
-      this.#underWay -= 1;
-      if (this.#underWay === 0) this.#whenIdle();
+      this.leave();
     }
+  }
+
+  /** As `track`, from now until `leave`. */
+  enter(): void {
+    this.#underWay += 1;
+  }
+
+  leave(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#whenIdle();
   }
 
   /** Refuses calls from now on; resolves when those under way have ended. */

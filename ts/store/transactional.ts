@@ -227,13 +227,15 @@ export class TransactionalStore implements Store {
   async #change<Reply>(id: string, options: CallOptions | undefined, begin: () => Change<Reply>): Promise<Reply> {
     const deadline = this.#calls.beginFor(id, options);
     const { run, whole } = begin();
-    const commit = async (): Promise<Reply> => {
+    this.#calls.enter();
+    try {
       const { reply, notices, written } = await this.#backend.write({ id, whole }, run, deadline);
       for (const { kind, member, token } of notices) this.#backend.send(member, { kind, id, token });
       if (written === true && this.can.watch) this.#backend.changed(id);
       return reply;
-    };
-    return this.#calls.track(commit());
+    } finally {
+      this.#calls.leave();
+    }
   }
 
   #read<T>(about: About | ListQuery | undefined, run: (view: View) => T, deadline: Deadline): Promise<T> {

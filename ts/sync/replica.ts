@@ -3,6 +3,7 @@ import { Image } from '../log/image.ts';
 import { NO_PARENT } from '../log/record.ts';
 import type { RecordParent } from '../log/record.ts';
 import type { Expiry, Head } from '../store/store.ts';
+import type { Token } from '../token.ts';
 import type { Unsettled } from './unsettled.ts';
 
 /**
@@ -28,6 +29,8 @@ export class Replica {
   createdAt = 0;
   /** The primary has said so: until then it is when this process has made its first record. */
   createdAtTold = false;
+  /** The session's, as the primary last told; 0: not yet. */
+  tokenTold: Token = 0;
   /** Weights, in uncompressed bytes: of the latest snapshot, and of the deltas after it. */
   snapshotBytes = 0;
   deltaBytes = 0;
@@ -50,9 +53,11 @@ export class Replica {
 
   /** The same state, to be brought up to date or saved on its own; what it lacks of the primary it lacks too. */
   fork(): Replica {
-    const { image, head, state, alias, createdAt, createdAtTold, snapshotBytes, deltaBytes, expiry, expiresAt } = this;
-    const kept = { head, state, alias, createdAt, createdAtTold, snapshotBytes, deltaBytes, expiry, expiresAt };
-    return Object.assign(new Replica(this.id), kept, { image: image.fork(), stale: this.stale });
+    const { image, head, state, alias, createdAt, createdAtTold, tokenTold, stale } = this;
+    const { snapshotBytes, deltaBytes, expiry, expiresAt } = this;
+    const kept = { head, state, alias, createdAt, createdAtTold, tokenTold, stale };
+    const rest = { snapshotBytes, deltaBytes, expiry, expiresAt, image: image.fork() };
+    return Object.assign(new Replica(this.id), kept, rest);
   }
 
   /** There is nothing to be read: the image is empty, the log goes on after `head`. */
@@ -67,6 +72,7 @@ export class Replica {
     this.expiresAt = Infinity;
     this.createdAt = 0;
     this.createdAtTold = false;
+    this.tokenTold = 0;
   }
 
   /** Where the primary's log stands, without what it holds: for what ends it. */
@@ -76,10 +82,11 @@ export class Replica {
   }
 
   /** What the primary said of the expiry when it was asked, at `now` (monotonic) or `wall`. */
-  learnExpiry(now: number, wall: number, { expiry, leftMs, createdAt }: Head): void {
+  learnExpiry(now: number, wall: number, { expiry, leftMs, createdAt, token }: Head): void {
     this.expiry = expiry;
     this.createdAt = createdAt;
     this.createdAtTold = true;
+    this.tokenTold = token;
     this.expiresAt = Math.min(now + leftMs, this.#agesAt(now, wall));
   }
 

@@ -4,11 +4,13 @@ import { HoldfastError } from '../errors.ts';
 import type { Placed } from './assignment.ts';
 import type { Attribute } from './attribute.ts';
 import { ABSENT, keyIn, valueAt } from './change-set.ts';
-import { DEPTH_LIMIT, givenKindOf, isObject, keysOf, kindOf, type Collection, type Tree } from './kinds.ts';
-import { isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
+import { DEPTH_LIMIT, givenKindOf, isLong, isObject, kindOf, type Collection, type Tree } from './kinds.ts';
+import { isNew, isState, nodeOf, nodeOfRaw, replaced, setNode, type Node } from './nodes.ts';
 import { ownCopy, plainFor, tooDeep } from './plain.ts';
 import { thaw } from './thaw.ts';
 import { unreadable } from './unreadable.ts';
+
+const hasOwn = Object.prototype.hasOwnProperty;
 
 interface Guest {
   /** The attribute, where the object is its whole value. */
@@ -166,8 +168,8 @@ export class Adoption {
     const attribute = this.#attribute;
     const known = this.#taken?.get(value);
     if (known !== undefined && known !== value) return known;
+    if (known === undefined && isNew(value)) return this.#takeOwn(value, depth);
     const node = nodeOf(value);
-    const kind = givenKindOf(value);
     if (node === undefined ? isState(value) : node.owner !== attribute.owner) return this.#takeCopy(value, depth);
     // The same Date in two places (`createdAt`, `updatedAt`) is meant as the same time.
     if (node !== undefined && types.isDate(node.raw)) return new Date(node.raw);
@@ -180,10 +182,18 @@ export class Adoption {
       else (this.#parts ??= new Set()).add(node.raw);
       return node.raw;
     }
-    if (depth > DEPTH_LIMIT) throw tooDeep(attribute.name);
-    this.#hold(attribute.changes.round); // not by its proxy: the application holds it
     const isAgain = known === value || (node?.attribute === attribute && !replaced.has(value));
-    if (isAgain && !this.#whole) return this.#meetAgain(value);
+    if (depth > DEPTH_LIMIT || !isAgain || this.#whole) return this.#takeOwn(value, depth);
+    this.#hold(attribute.changes.round);
+    return this.#meetAgain(value);
+  }
+
+  /** Not by its proxy: the application holds it. */
+  #takeOwn(value: object, depth: number): object {
+    const attribute = this.#attribute;
+    const kind = givenKindOf(value);
+    if (depth > DEPTH_LIMIT) throw tooDeep(attribute.name);
+    this.#hold(attribute.changes.round);
     if (replaced.has(value)) this.#remember(value, value);
     attribute.own(value);
     if (kind === 'opaque') return value;
@@ -218,15 +228,29 @@ export class Adoption {
     if (Array.isArray(value)) this.#checkArray(value);
     let tree = value;
     if (this.#whole) this.#remember(value, (tree = thaw(this.#attribute, value)));
-    for (const key of keysOf(value)) {
-      const child = value[key as string];
-      if (!isObject(child)) continue;
-      const taken = this.#take(child, depth + 1);
-      if (taken === child) continue;
-      if (tree === value) this.#remember(value, (tree = thaw(this.#attribute, value)));
-      Object.defineProperty(tree, key, { value: taken, writable: true, enumerable: true, configurable: true });
-    }
+    if (Array.isArray(value) && !isLong(value))
+      for (let i = 0; i < value.length; i += 1) {
+        const child: unknown = value[i];
+        if (isObject(child)) tree = this.#takeChild(value, tree, i, child, depth);
+      }
+    else
+      for (const key in value) {
+        // In this form the engine makes the check free.
+        if (!hasOwn.call(value, key)) continue;
+        const child = value[key];
+        if (isObject(child)) tree = this.#takeChild(value, tree, key, child, depth);
+      }
     return tree;
+  }
+
+  /** The copy of `value` that has what takes the child's place; `tree`, where nothing does. */
+  #takeChild(value: Tree, tree: Tree, key: string | number, child: object, depth: number): Tree {
+    const taken = this.#take(child, depth + 1);
+    if (taken === child) return tree;
+    let copy = tree;
+    if (copy === value) this.#remember(value, (copy = thaw(this.#attribute, value)));
+    Object.defineProperty(copy, key, { value: taken, writable: true, enumerable: true, configurable: true });
+    return copy;
   }
 
   /** Names come after indices. */

@@ -226,9 +226,10 @@ export function reduceParts(
   const { notes, raw } = node;
   if (notes?.round !== changes.round) return false;
   let reduced = false;
-  const inside = [...notes.inside];
-  if (!(raw instanceof Set))
-    for (const [key, old] of notes.before ?? []) {
+  const { inside, before } = notes;
+  const { length } = inside; // of what comes in meanwhile all is told
+  if (before !== undefined && !(raw instanceof Set))
+    for (const [key, old] of before) {
       if (!isObject(old) || isObject(key) || notes.tail?.has(key) === true) continue;
       const now = valueAt(raw, key);
       const terms = isObject(now) && now !== old ? termsFor(old, now) : undefined;
@@ -240,7 +241,7 @@ export function reduceParts(
         for (const one of assignment.placed) placed.push(one);
       } else put(raw, key, now);
     }
-  for (const kid of inside) if (reduceParts(changes, kid, placed, termsFor)) reduced = true;
+  for (let i = 0; i < length; i += 1) if (reduceParts(changes, inside[i]!, placed, termsFor)) reduced = true;
   return reduced;
 }
 
@@ -267,40 +268,51 @@ export function isKnownTree(tree: unknown, b: unknown): boolean {
  * that was `met`.
  */
 export function isEqual(a: unknown, b: unknown, kept?: ReadonlySet<object>, met?: Set<object>): boolean {
-  if (Object.is(a, b)) return true;
-  if (!isObject(a) || !isObject(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
-  if (kept?.has(a) === true) return false;
-  const kind = kindOf(a);
-  if (met !== undefined && kind !== 'opaque' && met.size === met.add(b).size) return false;
-  if ((kind === 'map' || kind === 'set') && Object.keys(b).length > 0) return false; // it is refused
-  switch (kind) {
-    case 'opaque':
-      return sameOpaque(a, b);
-    case 'map':
-      return equalLists([...(a as Map<unknown, unknown>)].flat(), [...(b as Map<unknown, unknown>)].flat(), kept, met);
-    case 'set':
-      return equalLists([...(a as Set<unknown>)], [...(b as Set<unknown>)], kept, met);
-    default:
-      return Array.isArray(a)
-        ? equalLists(a, b as unknown as List, kept, met)
-        : equalTrees(a as Tree, b as Tree, kept, met);
-  }
+  return Object.is(a, b) || (isObject(a) && isObject(b) && alike(a, b, kept, met));
 }
 
-function equalTrees(a: Tree, b: Tree, kept: ReadonlySet<object> | undefined, met: Set<object> | undefined): boolean {
-  const keys = Object.keys(a);
+type Objects = Set<object> | undefined;
+
+/** Of two that are not the same object. */
+function alike(a: object, b: object, kept: ReadonlySet<object> | undefined, met: Objects): boolean {
+  const prototype: unknown = Object.getPrototypeOf(a);
+  if (prototype !== Object.getPrototypeOf(b) || kept?.has(a) === true) return false;
+  const kind = prototype === Object.prototype ? 'tree' : kindOf(a);
+  if (kind === 'opaque') return sameOpaque(a, b);
+  if (met !== undefined && met.size === met.add(b).size) return false;
+  if (kind === 'tree')
+    return Array.isArray(a)
+      ? equalLists(a, b as unknown as List, kept, met)
+      : equalTrees(a as Tree, b as Tree, kept, met);
+  if (Object.keys(b).length > 0) return false; // it is refused
+  return kind === 'map'
+    ? equalLists([...(a as Map<unknown, unknown>)].flat(), [...(b as Map<unknown, unknown>)].flat(), kept, met)
+    : equalLists([...(a as Set<unknown>)], [...(b as Set<unknown>)], kept, met);
+}
+
+const hasOwn = Object.prototype.hasOwnProperty;
+
+function equalTrees(a: Tree, b: Tree, kept: ReadonlySet<object> | undefined, met: Objects): boolean {
   const others = Object.keys(b);
-  if (keys.length !== others.length || Object.getOwnPropertySymbols(b).length > 0) return false;
-  for (let i = 0; i < keys.length; i += 1) {
-    const key = keys[i]!;
-    if (key !== others[i] || !isEqual(a[key], b[key], kept, met)) return false;
+  let count = 0;
+  for (const key in a) {
+    // In this form the engine makes the check free.
+    if (!hasOwn.call(a, key)) continue;
+    if (key !== others[count]) return false;
+    count += 1;
+    const value = b[key];
+    if (typeof value === 'object' ? !isEqual(a[key], value, kept, met) : !Object.is(a[key], value)) return false;
   }
-  return true;
+  return count === others.length && Object.getOwnPropertySymbols(b).length === 0;
 }
 
-function equalLists(a: List, b: List, kept: ReadonlySet<object> | undefined, met: Set<object> | undefined): boolean {
-  if (a.length !== b.length || isLong(a) || hasHoles(a, 0, a.length) || hasHoles(b, 0, b.length)) return false;
-  for (let i = 0; i < a.length; i += 1) if (!isEqual(a[i], b[i], kept, met)) return false;
+function equalLists(a: List, b: List, kept: ReadonlySet<object> | undefined, met: Objects): boolean {
+  if (a.length !== b.length || isLong(a)) return false;
+  for (let i = 0; i < a.length; i += 1) {
+    const value = b[i];
+    if (typeof value === 'object' ? !isEqual(a[i], value, kept, met) : !Object.is(a[i], value)) return false;
+    if (value === undefined && !(Object.hasOwn(a, i) && Object.hasOwn(b, i))) return false; // a hole
+  }
   return true;
 }
 

@@ -123,7 +123,7 @@ export class Attribute {
     }
     const known = base !== undefined && this.unknownBecause(changes) === undefined;
     const reduced =
-      known && changes !== undefined && isObject(from) && this.#reduction.parts(changes, from, base, ends);
+      known && changes?.displaced === true && isObject(from) && this.#reduction.parts(changes, from, base, ends);
     if (!reduced) this.#adopting?.detach(round);
     if (!known) this.owner.forget();
     const target = known ? this.owner.splice(base, this.root, changes) : undefined;
@@ -210,13 +210,28 @@ export class Attribute {
   /** How the application sees `value`, found in `parent` under `key`; `parent` is the attribute itself for its root. */
   reach(value: object, parent: object | undefined, key: unknown): object {
     const node = nodeOfRaw(value);
-    if (node === undefined || node.proxy === undefined || node.attribute !== this)
-      return this.#meet(value, parent, key);
+    if (node === undefined || node.proxy === undefined) return this.#meet(value, parent, key);
+    if (node.attribute !== this)
+      return this.#wasTree(node, value) ? this.#handAgain(node, parent, key) : this.#meet(value, parent, key);
     if (parent !== undefined) {
       node.parent = parent;
       node.key = key;
     }
     return node.proxy;
+  }
+
+  /** An earlier use of this attribute has shown it by a Proxy of its own. */
+  #wasTree(node: Node, value: object): boolean {
+    return node.owner === this.owner && node.raw === value && !node.follows && this.frozen === undefined;
+  }
+
+  /** The proxy of an earlier use has ended with that: nobody asks it for its node. */
+  #handAgain(node: Node, parent: object | undefined, key: unknown): object {
+    node.attribute = this;
+    node.follows = false;
+    node.parent = parent;
+    node.key = key;
+    return (node.proxy = new Proxy(node.raw, this.#trees as ProxyHandler<object>));
   }
 
   #meet(value: object, parent: object | undefined, key: unknown): object {
@@ -248,16 +263,9 @@ export class Attribute {
     if (frozen) this.put(parent, key, raw);
     const node = nodeOfRaw(raw);
     if (node !== undefined && node.born >= this.firstRound) return this.#handFollowing(raw as Tree, parent, key);
+    if (node?.owner === this.owner) return this.#handAgain(node, parent, key);
     const proxy = new Proxy(raw, this.#trees as ProxyHandler<object>);
-    if (node?.owner !== this.owner) this.#hand(raw, proxy, parent, key);
-    else {
-      // The proxy of an earlier use has ended with that: nobody asks it for its node.
-      node.attribute = this;
-      node.proxy = proxy;
-      node.follows = false;
-      node.parent = parent;
-      node.key = key;
-    }
+    this.#hand(raw, proxy, parent, key);
     return proxy;
   }
 

@@ -55,6 +55,8 @@ export class ChangeSet {
   readonly noted: Node[] = [];
   /** Parts of the attribute that were assigned to a place in it: for a while each was in two, and may be noted in one. */
   moved: Set<object> | undefined;
+  /** An object is no longer where it was: what is in its place may be much like it. */
+  displaced = false;
   readonly #top: Top;
 
   constructor(round: number, top: Top) {
@@ -136,6 +138,7 @@ export class ChangeSet {
   #note(before: Map<unknown, unknown>, key: unknown, old: unknown): void {
     before.set(key, old);
     this.marks += 1;
+    if (isObject(old)) this.displaced = true;
   }
 
   #climb(from: Node): void {

@@ -67,8 +67,8 @@ class Returned {
   }
 }
 
-/** For objects that are frozen, on engines that then refuse a private field. */
-const unmarked: WeakMap<object, Node> = new WeakMap();
+/** For objects that are frozen, on engines that then refuse a private field; undefined: none was. */
+let unmarked: WeakMap<object, Node> | undefined;
 
 /**
  * Puts a private field on objects that are not its own. An entry in a WeakMap of the size that a server's sessions need
@@ -95,7 +95,7 @@ class Mark extends Returned {
 
 /** The node of a value itself; proxies have none here. */
 export function nodeOfRaw(raw: object): Node | undefined {
-  return Mark.read(raw) ?? (Object.isExtensible(raw) ? undefined : unmarked.get(raw));
+  return Mark.read(raw) ?? unmarked?.get(raw);
 }
 
 /** The node of a value, or of what a proxy stands for. */
@@ -115,13 +115,18 @@ export function setNode(raw: object, node: Node): void {
   try {
     Mark.write(raw, node);
   } catch {
-    unmarked.set(raw, node);
+    (unmarked ??= new WeakMap()).set(raw, node);
   }
 }
 
 /** States of trackers belong to no attribute. */
 export function isState(value: object): boolean {
   return (value as { [NODE]?: unknown })[NODE] === STATE;
+}
+
+/** Whether `value` is neither part of a state nor stands for one. */
+export function isNew(value: object): boolean {
+  return (value as { [NODE]?: unknown })[NODE] === undefined && nodeOfRaw(value) === undefined;
 }
 
 /** Whether `value` stands for a part of a state, or is one. */

@@ -305,9 +305,9 @@ export class Tracker implements Host {
   }
 
   /** Gives attributes their values, and deletes those that are `gone`: all of it, or, where it throws, nothing. */
-  assign(values: Readonly<Record<string, unknown>>, gone: readonly string[]): void {
+  assign(values: ReadonlyMap<string, unknown>, gone: readonly string[]): void {
     this.checkOpen();
-    const taken = Object.keys(values).map((name) => this.take(name, values[name]));
+    const taken = Array.from(values, ([name, value]) => this.take(name, value));
     for (const name of gone) {
       const attribute = this.attribute(name);
       attribute?.frozen?.checkRemoval(attribute, name);
