@@ -105,6 +105,20 @@ describe('a use that lasts', () => {
     },
   );
 
+  it('is renewed beside hundreds whose part of the store hangs', async () => {
+    const clock = new VirtualClock();
+    const renewed = new Set<string>();
+    const store = through(new MemoryStore({ clock }), {
+      touch: (call, id) => (id.startsWith('hangs') ? new Promise<never>(() => undefined) : (renewed.add(id), call())),
+    });
+    const sessions = new SessionRepository({ store, definition, clock, lock: { leaseMs: LEASE_MS } });
+    const open = (id: string): Promise<unknown> => sessions.create({}, { id }).then((made) => made.save());
+    for (let n = 0; n < 400; n += 1) await open(`hangs ${n}`);
+    for (let n = 0; n < 100; n += 1) await open(`goes ${n}`);
+    await pass(clock, LEASE_MS);
+    expect(renewed.size).toBe(100);
+  });
+
   it('keeps the lock that another waits for, however slowly the store renews thousands', async () => {
     const clock = new VirtualClock();
     const store = new MemoryStore({ clock });

@@ -2,6 +2,8 @@ import type { Clock } from '../clock.ts';
 
 /** So many looks in the time of one lease. */
 const LOOKS = 12;
+/** For so many of them what was sent counts as under way: as long as it is not sent again. */
+const COUNTED = 3;
 /** Of a lease: once so much has passed it is renewed at the next look, and so before a third has. */
 export const RENEWED_AFTER: number = 1 / 3 - 1 / LOOKS;
 /** A timer that is so late never comes: it was one of a test's fake timers, and went with them. */
@@ -19,7 +21,8 @@ export class Renewals<Lock> {
   readonly #everyMs: number;
   readonly #renew: (lock: Lock) => Promise<void> | undefined;
   readonly #inUse = new Set<Lock>();
-  #underWay = 0;
+  /** What is under way since each of the last looks. What hangs for longer counts no more: others may be answered. */
+  #sent: { underWay: number }[] = [];
   /** Those that the last look has not come to yet. */
   #left: Lock[] = [];
   /** When the timer is to fire, monotonic; undefined: there is none. */
@@ -50,6 +53,7 @@ export class Renewals<Lock> {
       () => {
         if (this.#due !== due) return; // it was given up, and came all the same
         this.#due = undefined;
+        this.#sent = [{ underWay: 0 }, ...this.#sent.slice(0, COUNTED - 1)];
         // else the look before goes on, so that those at its end have their turn
         if (this.#left.length === 0) this.#left = [...this.#inUse].toReversed();
         this.#goOn();
@@ -60,16 +64,21 @@ export class Renewals<Lock> {
   }
 
   #goOn(): void {
-    while (this.#underWay < MOST_UNDER_WAY) {
+    const [sent] = this.#sent;
+    while (sent !== undefined && this.#underWay < MOST_UNDER_WAY) {
       const lock = this.#left.pop();
       if (lock === undefined) return;
       const renewing = this.#inUse.has(lock) ? this.#renew(lock) : undefined;
       if (renewing === undefined) continue;
-      this.#underWay += 1;
+      sent.underWay += 1;
       void renewing.then(() => {
-        this.#underWay -= 1;
+        sent.underWay -= 1;
         this.#goOn();
       });
     }
+  }
+
+  get #underWay(): number {
+    return this.#sent.reduce((sum, { underWay }) => sum + underWay, 0);
   }
 }
