@@ -900,6 +900,7 @@ const faults: Mutants = {
   'takes any listener': [args("func('the listener of a member', listener);", '')],
   'watches anything': [args('if (!Array.isArray(ids))', "if (typeof ids === 'string')")],
   'takes any signal': [args('milliseconds, signal, failMs', 'milliseconds, signal: undefined, failMs')],
+  'fails a call at once that asks for no time': [args('signal, failMs: positive', 'signal, failMs: milliseconds')],
   'takes misspelt options of a call': [
     args(
       "checkOptions('the call to the store', options, CALL_RULES)",
