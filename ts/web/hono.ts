@@ -63,7 +63,12 @@ export class HonoWeb<S extends object, V extends object> extends Web<Context, S,
     this.checkEager(mode);
     return async (c, next) => {
       const eager = await this.load(c, mode, (name, state) => c.set(name, state));
-      await next();
+      try {
+        await next();
+      } catch (error) {
+        await eager?.drop(); // Hono lets pass what is thrown and no Error
+        throw error;
+      }
       if (c.error === undefined) await eager?.end();
       else await eager?.drop();
     };

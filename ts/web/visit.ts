@@ -27,6 +27,8 @@ export class Visit<Session> {
   view: Promise<{ readonly state: unknown } | undefined> | undefined;
   /** What the route has open; `none`: there is no session. Undefined: it is not eager. */
   eager: Opened<Session> | 'none' | undefined;
+  /** It was eager, and what the route had open has been saved or let go. */
+  wasEager = false;
   /** Its session was destroyed in it. */
   hasEnded = false;
   #fresh: string | undefined;

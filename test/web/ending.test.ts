@@ -1,0 +1,134 @@
+import express from 'express';
+import fastify from 'fastify';
+import { Hono } from 'hono';
+import { expect, it } from 'vitest';
+import { MemoryStore } from '../../ts/store/memory.ts';
+import { holdfast as onExpress } from '../../ts/web/express.ts';
+import { holdfast as onFastify } from '../../ts/web/fastify.ts';
+import { holdfast as onHono } from '../../ts/web/hono.ts';
+import { holdfast } from '../../ts/web/http.ts';
+import { through } from '../store/through.ts';
+import { Browser } from './browser.ts';
+import { serve } from './serve.ts';
+import { SECRET, sessionsIn } from './servers.ts';
+import type { Sessions } from './servers.ts';
+
+const secrets = [SECRET];
+
+/** Each save takes a while. */
+const slowly = (): Sessions =>
+  sessionsIn(
+    through(new MemoryStore(), {
+      append: (call) => new Promise((resolve) => setTimeout(resolve, 30)).then(call),
+    }),
+  );
+
+it('what a route does behind the end of its response is no part of it', async () => {
+  const sessions = slowly();
+  const web = onExpress({ sessions, secrets });
+  const app = express();
+  app.use(web.middleware());
+  app.post('/:then', web.eager(), (req, res, next) => {
+    web.session(req).count += 1;
+    res.json({ count: web.session(req).count });
+    if (req.params.then === 'throw') throw new Error('thrown behind the response');
+    if (req.params.then === 'next') return next();
+    if (req.params.then === 'write') res.write('more');
+    res.end('and more');
+    res.statusCode = 418;
+    res.setHeader('x-late', 'yes').setHeader('content-length', 3);
+    res.removeHeader('content-type');
+  });
+  const seen: boolean[] = [];
+  app.use(((error: Error, _req, res, next) => {
+    seen.push(res.headersSent);
+    if (res.headersSent) return next(error);
+    res.status(500).send(`an error page that is longer than the response: ${error.message}`);
+  }) as express.ErrorRequestHandler);
+  const { origin } = await serve((req, res) => void app(req, res));
+  const browser = new Browser(origin);
+  for (const [turn, then] of ['head', 'next', 'write', 'head'].entries()) {
+    const { status, text, headers } = await browser.post(`/${then}`);
+    expect([then, status, text, headers.get('x-late')]).toEqual([then, 200, `{"count":${turn + 1}}`, null]);
+    expect(headers.get('content-type')).toMatch('json');
+  }
+  // As without a session: the response has gone, whoever handles the error sees it, and Express cuts the connection.
+  await browser.post('/throw').catch(() => undefined);
+  expect(seen).toEqual([true]);
+  expect(JSON.parse((await browser.post('/head')).text)).toEqual({ count: 6 });
+});
+
+it('a handler that throws behind the end of its response is told when that has gone', async () => {
+  const web = holdfast({ sessions: slowly(), secrets });
+  const [enter, eager] = [web.middleware(), web.eager()];
+  const seen: unknown[] = [];
+  const { origin } = await serve(async (req, res) => {
+    enter(req, res);
+    const handling = eager(req, res, async () => {
+      web.session(req).count += 1;
+      res.end('as it was');
+      throw new Error('thrown behind the response');
+    });
+    await handling.catch((error: Error) => seen.push(error.message, res.headersSent));
+  });
+  expect(await new Browser(origin).post('/')).toMatchObject({ status: 200, text: 'as it was' });
+  expect(seen).toEqual(['thrown behind the response', true]);
+});
+
+it('a handler whose client has gone is told so when it asks for its session', async () => {
+  const web = holdfast({ sessions: sessionsIn(new MemoryStore()), secrets });
+  const [enter, eager] = [web.middleware(), web.eager()];
+  let told: Promise<unknown> = Promise.resolve();
+  const { origin } = await serve(async (req, res) => {
+    enter(req, res);
+    const handling = eager(req, res, async () => {
+      web.session(req).count += 1;
+      client.abort();
+      await new Promise((resolve) => res.once('close', resolve));
+      web.session(req).count += 1;
+    });
+    await (told = handling.catch((error: unknown) => error));
+  });
+  const client = new AbortController();
+  await fetch(origin, { signal: client.signal }).catch(() => undefined);
+  expect(await told).toMatchObject({ code: 'ERR_CLOSED', message: expect.stringContaining('client has gone') });
+});
+
+it.each(['text', null])('under Hono a handler that throws %j, which is no Error, leaves no lock', async (thrown) => {
+  const web = onHono({ sessions: sessionsIn(new MemoryStore()), secrets });
+  const app = new Hono();
+  app.use(web.middleware());
+  app.post('/add', async (c) => c.json(await web.scope(c, (state) => (state.count += 1), { timeoutMs: 1000 })));
+  app.post('/throw', web.eager(), (c) => {
+    web.session(c).count += 10;
+    throw thrown as unknown as Error;
+  });
+  const begun = await app.request('/add', { method: 'POST' });
+  const cookie = begun.headers.get('set-cookie')?.split(';')[0] as string;
+  const given = { method: 'POST', headers: { cookie } };
+  await expect(app.request('/throw', given)).rejects.toBe(thrown);
+  expect(await (await app.request('/add', given)).text()).toBe('2');
+});
+
+it('under Fastify an eager route that the plugin does not see is refused, for nothing would roll it back', async () => {
+  const sessions = sessionsIn(new MemoryStore());
+  const web = onFastify({ sessions, secrets });
+  const app = fastify();
+  const add = { method: 'POST', url: '/in/add' } as const;
+  await app.register(async (inner) => {
+    await inner.register(web.plugin());
+    await inner.register(web.plugin()); // once more does no harm
+    inner.post(add.url, { preHandler: web.eager() }, async (request) => (web.session(request).count += 1));
+  });
+  app.post('/out', { preHandler: web.eager() }, async (request) => {
+    web.session(request).count += 10;
+    throw new Error('thrown');
+  });
+  const begun = await app.inject(add);
+  const headers = { cookie: String(begun.headers['set-cookie']).split(';')[0] as string };
+  const { statusCode, payload } = await app.inject({ method: 'POST', url: '/out', headers });
+  expect([statusCode, JSON.parse(payload)]).toMatchObject([500, { code: 'ERR_INVALID' }]);
+  expect(payload).toContain('web.plugin()');
+  expect((await app.inject({ ...add, headers })).payload).toBe('2');
+  await app.close();
+});
