@@ -1,3 +1,7 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect, createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
@@ -48,8 +52,8 @@ it('what a route does behind the end of its response is no part of it', async ()
   const { origin } = await serve((req, res) => void app(req, res));
   const browser = new Browser(origin);
   for (const [turn, then] of ['head', 'next', 'write', 'head'].entries()) {
-    const { status, text, headers } = await browser.post(`/${then}`);
-    expect([then, status, text, headers.get('x-late')]).toEqual([then, 200, `{"count":${turn + 1}}`, null]);
+    const { status, text: body, headers } = await browser.post(`/${then}`);
+    expect([then, status, body, headers.get('x-late')]).toEqual([then, 200, `{"count":${turn + 1}}`, null]);
     expect(headers.get('content-type')).toMatch('json');
   }
   // As without a session: the response has gone, whoever handles the error sees it, and Express cuts the connection.
@@ -131,4 +135,50 @@ it('under Fastify an eager route that the plugin does not see is refused, for no
   expect(payload).toContain('web.plugin()');
   expect((await app.inject({ ...add, headers })).payload).toBe('2');
   await app.close();
+});
+
+it('over HTTP/2 an eager route is saved before its end, and nothing is warned of', async () => {
+  const warned: string[] = [];
+  const note = (warning: Error): void => void warned.push(warning.message);
+  process.on('warning', note);
+  const web = holdfast({ sessions: slowly(), secrets });
+  const [enter, eager] = [web.middleware(), web.eager()];
+  const server = createServer((request, response) => {
+    // As Fastify and others have it: close enough to what HTTP/1 has.
+    const [req, res] = [request as unknown as IncomingMessage, response as unknown as ServerResponse];
+    enter(req, res);
+    void eager(req, res, () => res.end(`${(web.session(req).count += 1)}`));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  try {
+    let cookie = '';
+    for (const count of ['1', '2', '3']) {
+      const stream = client.request({ ':method': 'POST', cookie });
+      stream.on('response', (headers) => (cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? cookie));
+      expect(await text(stream)).toBe(count);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warned).toEqual([]);
+  } finally {
+    process.off('warning', note);
+    client.close();
+    server.close();
+  }
+});
+
+it('under Hono a request is asked for its signal only where its session is, and may have none', async () => {
+  const web = onHono({ sessions: sessionsIn(new MemoryStore()), secrets });
+  const app = new Hono();
+  app.use(web.middleware());
+  app.get('/', (c) => c.text('nothing'));
+  app.post('/', async (c) => c.json(await web.scope(c, (state) => (state.count += 1))));
+  let asked = 0;
+  const without = (method: string): Request =>
+    Object.defineProperty(new Request('http://localhost/', { method }), 'signal', {
+      get: () => void (asked += 1),
+    });
+  expect((await app.request(without('GET'))).status).toBe(200);
+  expect(asked).toBe(0);
+  expect(await (await app.request(without('POST'))).text()).toBe('1');
 });

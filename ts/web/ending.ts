@@ -55,11 +55,14 @@ export function beforeEnd(response: ServerResponse, before: () => Promise<void>)
 
 /** Returns a function that makes the head what it is now: what comes behind the end of a response is none of it. */
 function headOf(response: ServerResponse): () => void {
-  const { statusCode, statusMessage } = response;
+  const { statusCode } = response;
+  // HTTP/2 has none, and warns of each look at it.
+  const statusMessage = Object.hasOwn(response, 'statusMessage') ? response.statusMessage : undefined;
   const headers = response.getHeaders();
   return () => {
     if (response.headersSent) return;
-    Object.assign(response, { statusCode, statusMessage });
+    response.statusCode = statusCode;
+    if (Object.hasOwn(response, 'statusMessage')) Object.assign(response, { statusMessage });
     for (const name of response.getHeaderNames()) if (headers[name] === undefined) response.removeHeader(name);
     for (const [name, value] of Object.entries(headers))
       if (value !== undefined && response.getHeader(name) !== value) response.setHeader(name, value);
