@@ -105,6 +105,8 @@ describe('what cannot work is refused:', () => {
     ['another sameSite', { sessions, secrets, cookie: { sameSite: 'Lax' } }, 'cookie.sameSite must be one of'],
     ['a name that is none', { sessions, secrets, cookie: { name: 'a b' } }, 'cookie.name, domain or path'],
     ['__Host- and a domain', { sessions, secrets, cookie: { name: '__Host-a', domain: 'a.b' } }, "'__Host-' needs"],
+    ['it in small letters', { sessions, secrets, cookie: { name: '__host-a', domain: 'a.b' } }, "'__Host-' needs"],
+    ['a path of nothing', { sessions, secrets, cookie: { path: 'shop' } }, "cookie.path must begin with '/'"],
     ['__Secure- and not', { sessions, secrets, cookie: { name: '__Secure-a', secure: false } }, "'__Secure-' needs"],
     ['none and not secure', { sessions, secrets, cookie: { sameSite: 'none', secure: false } }, "'none' needs"],
     ['partitioned and not', { sessions, secrets, cookie: { partitioned: true, secure: false } }, 'partitioned needs'],

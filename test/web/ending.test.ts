@@ -182,3 +182,30 @@ it('under Hono a request is asked for its signal only where its session is, and 
   expect(asked).toBe(0);
   expect(await (await app.request(without('POST'))).text()).toBe('1');
 });
+
+it('a request whose session has ended since it read it makes no other, whose cookie would undo a login', async () => {
+  const web = holdfast({ sessions: sessionsIn(new MemoryStore()), secrets });
+  const [enter, eager] = [web.middleware(), web.eager()];
+  let beside: () => Promise<unknown> = async () => undefined;
+  const { origin } = await serve(async (req, res) => {
+    enter(req, res);
+    const { count } = await web.read(req);
+    if (req.url === '/read') return count;
+    if (req.url === '/login') return (await web.regenerate(req, (state) => (state.user = 'ann'))) ?? 'in';
+    if (req.url === '/logout') return web.destroy(req);
+    await beside();
+    if (req.url === '/eager') return eager(req, res, () => res.end(`${(web.session(req).count += 1)}`));
+    return web.scope(req, (state) => (state.count += 1));
+  });
+  const browser = new Browser(origin);
+  for (const end of ['/login', '/logout'])
+    for (const path of ['/add', '/eager']) {
+      beside = async () => undefined;
+      await browser.post('/add');
+      const other = new Browser(origin, browser.cookies);
+      beside = () => browser.post(end);
+      expect([end, path, await other.post(path)]).toMatchObject([end, path, { status: 409, cookies: [] }]);
+      beside = async () => undefined;
+      expect(await other.post(path)).toMatchObject({ status: 200, text: '1', cookies: { length: 1 } }); // it did not see it
+    }
+});

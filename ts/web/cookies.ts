@@ -146,9 +146,12 @@ function checkTogether({ name, secure, sameSite, partitioned, path, domain }: Co
   const refuse = (why: string): never => {
     throw new HoldfastError('ERR_INVALID', `holdfast: ${why}`);
   };
-  if (name.startsWith('__Host-') && (!secure || domain !== undefined || path !== '/'))
+  const kind = name.toLowerCase(); // as browsers compare it
+  if (!path.startsWith('/'))
+    refuse("cookie.path must begin with '/': browsers take another for none, and send the cookie to part of the site");
+  if (kind.startsWith('__host-') && (!secure || domain !== undefined || path !== '/'))
     refuse("a cookie.name with '__Host-' needs cookie.secure, the path '/' and no domain: take another name");
-  if (name.startsWith('__Secure-') && !secure) refuse("a cookie.name with '__Secure-' needs cookie.secure");
+  if (kind.startsWith('__secure-') && !secure) refuse("a cookie.name with '__Secure-' needs cookie.secure");
   if (sameSite === 'none' && !secure) refuse("cookie.sameSite 'none' needs cookie.secure");
   if (partitioned && !secure) refuse('cookie.partitioned needs cookie.secure');
 }

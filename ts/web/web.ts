@@ -102,7 +102,10 @@ export class Web<Req, S extends object, V extends object> {
     return this.#changing(visit, async (id) => {
       const changed =
         id && (await this.#uses.change(visit, id, given, (session, run) => run(() => use(session.state))));
-      if (!changed) return this.#uses.make(visit, given, this.#firstValues(req), use);
+      if (!changed) {
+        visit.checkNotEnded('scope');
+        return this.#uses.make(visit, given, this.#firstValues(req), use);
+      }
       visit.renew();
       return changed.result;
     });
