@@ -13,7 +13,8 @@ import { encodeDeltaBody, encodeSnapshotBody } from '../dist/log/body.js';
 import { compactionDue } from '../dist/log/compaction.js';
 import { Image } from '../dist/log/image.js';
 import { NO_PARENT, RECORD_OVERHEAD, encodeRecord } from '../dist/log/record.js';
-import { compare } from '../dist/sync/compare.js';
+import { letGo } from '../dist/sync/base.js';
+import { capture, differenceOf } from '../dist/sync/compare.js';
 import { installContenders } from './install.mjs';
 import { recorder } from './record.mjs';
 
@@ -40,7 +41,7 @@ const { createDelta } = await import('fossil-delta');
 const limitBytes = 16 * 1024 * 1024;
 const lineFor = (differencing) => ({ codec: msgpackCodec, differ: loadDiffer(), differencing, limitBytes });
 const auto = lineFor('auto');
-const others = { 'by bytes': lineFor('binary'), 'by parts': lineFor('graph') };
+const others = { 'by bytes': lineFor('binary'), 'by parts': lineFor('graph'), 'by signature': auto };
 
 const { line, end } = recorder('steps', flags.record);
 line('Bytes a step after the first of a session, median (mean), over all steps that change something.');
@@ -50,6 +51,7 @@ line(
 line(
   "  'by bytes', 'by parts': the bodies alone, with `differencing: 'binary'` and `'graph'`, on as many steps as fossil-delta",
 );
+line("  'by signature': the bodies alone, where only signatures of the bases are kept (`base: 'signature'`)");
 line(
   `  'before': the record format before this one, 27 bytes and two numbers around the same bodies; fossil-delta: on at most ${peerSteps} steps, evenly spread`,
 );
@@ -77,6 +79,7 @@ async function replay(file) {
     before: [],
     'by bytes': [],
     'by parts': [],
+    'by signature': [],
     'fossil-delta': [],
   };
   let count = 0;
@@ -95,7 +98,9 @@ async function replay(file) {
       whole === undefined && record.e.every(([, path]) => path.length > 0)
         ? [...new Set(record.e.map(([, path]) => path[0]))]
         : Object.keys(session.state);
-    if (isSampled) for (const [way, other] of Object.entries(others)) note(sizes[way], session, touched, other);
+    if (isSampled)
+      for (const [way, other] of Object.entries(others))
+        note(sizes[way], session, touched, other, way === 'by signature');
     const saved = save(session, touched, record.t);
     if (isFirst || saved === undefined) continue;
     sizes['a second apart'].push(saved.apart);
@@ -121,9 +126,16 @@ function textOf(state) {
   return Buffer.from(JSON.stringify(state));
 }
 
+function compare(way, image, state, touched) {
+  const captured = capture(way, image, { touched, names: Object.keys(state), value: (name) => state[name] });
+  return captured && differenceOf(way, image, captured);
+}
+
 /** What the changes alone take, told in another way. */
-function note(sizes, { state, image }, touched, other) {
-  const difference = compare(other, image, { touched, names: Object.keys(state), value: (name) => state[name] });
+function note(sizes, session, touched, other, isSigned) {
+  const image = session.image.fork();
+  if (isSigned) for (const name of image.directory.names) letGo(image, name, 'signature', other.differ);
+  const difference = compare(other, image, session.state, touched);
   if (difference === undefined) return;
   const { directory, directoryDelta, changes } = difference;
   sizes.push(encodeDeltaBody(directory ?? image.directory, directoryDelta, changes).length);
@@ -132,7 +144,7 @@ function note(sizes, { state, image }, touched, other) {
 /** As a push does it, without the primary. */
 function save(session, touched, time) {
   const { id, state, image, parent } = session;
-  const difference = compare(auto, image, { touched, names: Object.keys(state), value: (name) => state[name] });
+  const difference = compare(auto, image, state, touched);
   if (difference === undefined) return undefined;
   const { directory, directoryDelta, changes, values } = difference;
   const staged = image.stage(directory, values);

@@ -329,7 +329,7 @@ describe('the documents', () => {
   it('name every option of a repository, and no other, with the default that its type tells', () => {
     const groups = [
       ['', REPOSITORY_RULES, 'ts/session/options.ts'],
-      ['lock.', LOCK_RULES, 'ts/lock/member-lock.ts'],
+      ['lock.', LOCK_RULES, 'ts/lock/context.ts'],
       ['backups[].', BACKUP_RULES, 'ts/backup/backup.ts'],
     ] as const;
     const options = groups

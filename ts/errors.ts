@@ -97,6 +97,10 @@ export class HoldfastError extends Error {
   }
 }
 
+/** No answer. An error that is none of ours is none either: of a client whose connection broke, say. */
+export const isSilence = (error: unknown): boolean =>
+  !(error instanceof HoldfastError) || error.code === 'ERR_UNAVAILABLE';
+
 /** What was thrown, for the message of another error: its text may have a user's values, its name has none. */
 export function nameOf(cause: unknown): string {
   try {

@@ -11,12 +11,16 @@ import { codecOf } from './codec/msgpack.ts';
 import type { ValueType } from './codec/value-types.ts';
 import { changesOf, type Change } from './graph/changes.ts';
 import { compare } from './graph/compare.ts';
+import { comparisonOf } from './graph/comparison.ts';
+import { changesIn } from './graph/references.ts';
 import { patchOf, type JsonPatchOperation } from './graph/json-patch.ts';
 import { patched } from './graph/json-patched.ts';
 import { ABSENT, type Conflict } from './conflict.ts';
-import { Merge, mergePolicy, type MergePolicy } from './graph/merge.ts';
-import { applyDelta, checkSize, EncodedSide, liveSide, makeDelta, type Side } from './graph/delta.ts';
-import { treeBytes, treeOf } from './graph/places.ts';
+import { mergePolicy, type MergePolicy } from './graph/merge.ts';
+import { mergeSides } from './graph/merge-sides.ts';
+import { applyDelta, checkSize, makeDelta } from './graph/delta.ts';
+import { checkTree } from './graph/places.ts';
+import { EncodedSide, LiveSide, type Side } from './graph/side.ts';
 import { valueCodec, withCodec } from './graph/values.ts';
 
 export type { Change } from './graph/changes.ts';
@@ -29,6 +33,11 @@ export type { Path, PathStep, CollectionStep } from './path.ts';
 export interface GraphOptions {
   /** Values in and out are canonical bytes, as sessions are kept. Default: false. */
   readonly bytes?: boolean | undefined;
+  /**
+   * In values that are not bytes no object is in several places, nor in itself, and nobody has to look. Default: false;
+   * then all of both is gone through before it is compared.
+   */
+  readonly trees?: boolean | undefined;
   /** Of a value's bytes, of what a delta brings, and of what it makes of texts and bytes. Default: 16 MiB. */
   readonly limitBytes?: number | undefined;
   /** Classes whose instances are kept, as in the definition of sessions: what `valueType` gives. */
@@ -45,22 +54,23 @@ export type Merged = { readonly value: unknown } | { readonly conflicts: readonl
 
 const LIMIT_BYTES = 16 * 1_048_576;
 const types: Rule = listOf(withMethods('what valueType gives,', 'toData', 'fromData'));
-const RULES: Rules = { bytes: flag, limitBytes: count(0), types };
+const RULES: Rules = { bytes: flag, trees: flag, limitBytes: count(0), types };
 
 const MERGE_RULES: Rules = { ...RULES, merge: mergePolicy };
 
 interface Checked {
   readonly codec: Codec;
   readonly bytes: boolean;
+  readonly trees: boolean;
   readonly limitBytes: number;
 }
 
 /** Checks the options of a verb, and runs it on values of the classes that they name. */
 function running<T>(verb: string, options: GraphOptions | undefined, run: (checked: Checked) => T): T {
   if (options !== undefined) checkOptions(`graph.${verb}`, options, verb === 'merge' ? MERGE_RULES : RULES);
-  const { bytes = false, limitBytes = LIMIT_BYTES, types: kept = [] } = options ?? {};
+  const { bytes = false, trees = false, limitBytes = LIMIT_BYTES, types: kept = [] } = options ?? {};
   const codec = codecOf(kept);
-  return withCodec(codec, () => run({ bytes, limitBytes, codec }));
+  return withCodec(codec, () => run({ bytes, trees, limitBytes, codec }));
 }
 
 function checkBytes(verb: string, value: unknown, name: string): asserts value is Uint8Array {
@@ -68,8 +78,8 @@ function checkBytes(verb: string, value: unknown, name: string): asserts value i
   throw new HoldfastError('ERR_INVALID', `graph.${verb}: ${name} must be a Uint8Array, not ${describe(value)}`);
 }
 
-function side(verb: string, value: unknown, name: string, { bytes, limitBytes }: Checked): Side {
-  if (!bytes) return liveSide(value, name);
+function side(verb: string, value: unknown, name: string, { bytes, trees, limitBytes }: Checked): Side {
+  if (!bytes) return new LiveSide(value, name, trees);
   checkBytes(verb, value, name);
   checkSize(value.length, limitBytes);
   return new EncodedSide(value, name);
@@ -81,17 +91,16 @@ function named<T>(sides: readonly (readonly [side: Pick<Side, 'value'>, name: st
     return run();
   } catch (cause) {
     if (cause instanceof HoldfastError && cause.code !== 'ERR_INVALID') throw cause;
-    for (const [{ value }, name] of sides) treeBytes(value, name);
+    for (const [{ value }, name] of sides) valueCodec().look(value, name);
     throw cause instanceof Fault ? refusal(cause, 'value') : cause;
   }
 }
 
 /**
- * A new delta that turns `base` into `target`: 1 byte where they are equal. Parts that both share (`===`) are not looked
- * at.
+ * A new delta that turns `base` into `target`: 1 byte where they are equal. Parts that both share (`===`) are not compared.
  *
  * @throws HoldfastError `ERR_INVALID` naming the path of what cannot be kept where it was met, and for wrong options;
- * `ERR_LIMIT` for too deep nesting. An object in itself is either of them, and so is a new one in several places.
+ * `ERR_LIMIT` for too deep nesting.
  */
 export function diff(base: unknown, target: unknown, options?: GraphOptions): Uint8Array {
   return running('diff', options, (checked) => {
@@ -111,7 +120,8 @@ export function diff(base: unknown, target: unknown, options?: GraphOptions): Ui
 
 /**
  * The target, as a new value; `base` is never changed, whether this ends well or not. Parts that the delta does not
- * touch are those of `base` itself, shared: copy them before you change them in place.
+ * touch are those of `base` itself, shared: copy them before you change them in place. Where something is in several
+ * places before or after, all is new.
  *
  * @throws HoldfastError `ERR_CORRUPT` for a delta that is damaged or was made for another base (found with a
  * probability of 65,535 in 65,536, as far as the changed parts tell; of what lies elsewhere nothing is looked at);
@@ -143,7 +153,8 @@ export function invert(base: unknown, delta: Uint8Array, options?: GraphOptions)
 }
 
 /**
- * What `diff` would say, to be read: the values in it are parts of `target` itself.
+ * What `diff` would say, to be read: the values in it are parts of `target` itself. What is in several places is told in
+ * one of them.
  *
  * @throws HoldfastError as `diff`.
  */
@@ -156,7 +167,7 @@ export function changes(base: unknown, target: unknown, options?: GraphOptions):
         [from, 'base'],
         [to, 'target'],
       ],
-      () => changesOf(compare(from.value, to.value, 0)),
+      () => changesIn(comparisonOf(from, to)),
     );
   });
 }
@@ -176,7 +187,11 @@ export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptio
         [from, 'base'],
         [to, 'target'],
       ],
-      () => patchOf(changesOf(compare(from.value, to.value, 0)), to.value),
+      () => {
+        checkTree(from, 'base');
+        checkTree(to, 'target');
+        return patchOf(changesOf(compare(from.value, to.value, 0)), to.value);
+      },
     );
   });
 }
@@ -191,7 +206,8 @@ export function toJsonPatch(base: unknown, target: unknown, options?: GraphOptio
 export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[], options?: GraphOptions): Uint8Array {
   return running('fromJsonPatch', options, (checked) => {
     const from = side('fromJsonPatch', base, 'base', checked);
-    const to = liveSide(patched(from.value, patch, checked.limitBytes), 'target');
+    checkTree(from, 'base');
+    const to = new LiveSide(patched(from.value, patch, checked.limitBytes), 'target');
     return named(
       [
         [from, 'base'],
@@ -206,7 +222,8 @@ export function fromJsonPatch(base: unknown, patch: readonly JsonPatchOperation[
  * What both sides have made of `base`, together. What only one side has changed is as that side has it; elements that
  * both have put in one place are both there, theirs first; what one has deleted and the other only moved is gone.
  * A part that both have changed, be it alike, is for the policy. Texts and bytes are such parts as a whole. The value
- * shares parts with all three.
+ * shares parts with all three, but where something is in several places of one: then that stays one object, and the
+ * three are one part where it cannot, as of what one side has taken out and the other refers to.
  *
  * @throws HoldfastError as `diff`; whatever a function of the policy throws comes through.
  */
@@ -218,17 +235,16 @@ export function merge(base: unknown, mine: unknown, theirs: unknown, options?: M
       side('merge', theirs, 'theirs', checked),
     ];
     const given = options?.merge ?? 'fail';
-    const merging = new Merge(checked.bytes && typeof given === 'function' ? inBytes(given) : given, ['value']);
-    const value = named(
+    const policy = checked.bytes && typeof given === 'function' ? inBytes(given) : given;
+    const { value, conflicts } = named(
       [
         [from, 'base'],
         [one, 'mine'],
         [other, 'theirs'],
       ],
-      () => merging.value({ path: [], base: from.value, mine: one.value, theirs: other.value }),
+      () => mergeSides(policy, [], ['value'], { base: from, mine: one, theirs: other }),
     );
-    if (merging.conflicts.length > 0)
-      return { conflicts: checked.bytes ? merging.conflicts.map(encodedConflict) : merging.conflicts };
+    if (conflicts.length > 0) return { conflicts: checked.bytes ? conflicts.map(encodedConflict) : conflicts };
     if (value === ABSENT)
       throw new HoldfastError('ERR_INVALID', 'the merge policy left nothing: it gave ABSENT for the whole');
     return { value: checked.bytes ? encoded(value) : value };
@@ -250,7 +266,7 @@ function inBytes(decide: (conflict: Conflict) => unknown): (conflict: Conflict) 
     const made = decide(encodedConflict(conflict));
     if (made === ABSENT) return ABSENT;
     checkBytes('merge', made, 'what the policy gave');
-    return treeOf(made, 'what the policy gave');
+    return new EncodedSide(made, 'what the policy gave').value;
   };
 }
 
@@ -261,7 +277,7 @@ function inBytes(decide: (conflict: Conflict) => unknown): (conflict: Conflict) 
  * @throws HoldfastError `ERR_CORRUPT` for bytes that are none of a value; `ERR_INVALID` for other arguments, and for a
  * class that `types` do not have; `ERR_LIMIT` over the limit.
  */
-export function canonical(bytes: Uint8Array, options?: Omit<GraphOptions, 'bytes'>): Uint8Array {
+export function canonical(bytes: Uint8Array, options?: Omit<GraphOptions, 'bytes' | 'trees'>): Uint8Array {
   return running('canonical', options, ({ limitBytes, codec }) => {
     checkBytes('canonical', bytes, 'bytes');
     checkSize(bytes.length, limitBytes);

@@ -39,6 +39,8 @@ export type {
   ClosedReport,
   CreateOptions,
   ReadOptions,
+  SaveOptions,
+  Unstored,
   RepositoryOptions,
   ScopeOptions,
   UseOptions,
@@ -48,7 +50,7 @@ export type { AttributeExplanation, Explanation } from './session/explanation.ts
 export type { OnSaved, Saved } from './session/saved.ts';
 export type { Session } from './session/session.ts';
 export type { BackupVerdict } from './session/verification.ts';
-export type { LockOptions } from './lock/member-lock.ts';
+export type { LockOptions } from './lock/context.ts';
 export type { AcquireOptions } from './lock/member-locks.ts';
 export type { BackupOptions } from './backup/backup.ts';
 export type { Backups } from './backup/backups.ts';
@@ -74,6 +76,7 @@ export type {
   LockReply,
   LockRequest,
   Membership,
+  OutageOptions,
   Page,
   ReadRequest,
   RecordKind,

@@ -63,7 +63,10 @@ export interface ConflictEvent extends OfSession<'conflict'> {
   readonly revision: number;
   /** What an optimistic save could not merge; empty where the primary has refused a save under the lock. */
   readonly paths: readonly Path[];
-  /** It had been acknowledged, by a primary that came back without it: another wrote first. */
+  /**
+   * It had been acknowledged, by a primary that came back without it, or saved here while the primary did not answer:
+   * another wrote first, or the session is gone.
+   */
   readonly lost?: boolean | undefined;
 }
 
@@ -133,6 +136,8 @@ export interface EngineEvent extends Happening<'engine'> {
 /** Whether a save was stored is not known: uses of this session in this process wait until it is. */
 export interface UnsettledEvent extends OfSession<'unsettled'> {
   readonly revision: number;
+  /** It is not stored, as far as is known: uses of this session in this process go on from it. */
+  readonly local?: boolean | undefined;
 }
 
 /** What became of an unsettled save is known, or never will be. */

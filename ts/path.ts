@@ -152,6 +152,23 @@ export function findSteps(root: unknown, sought: object): PathStep[] | undefined
   return undefined;
 }
 
+/** The way to each object in the tree `root` but those in what `isLeaf` says to have none. */
+export function stepsIn(root: unknown, isLeaf: (value: object) => boolean): (part: object) => PathStep[] | undefined {
+  const visits = new Map<object, Visit>();
+  const pending: Visit[] = [{ value: root, from: undefined, step: '' }];
+  for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
+    const { value } = visit;
+    if (typeof value !== 'object' || value === null) continue;
+    visits.set(value, visit);
+    if (!isLeaf(value))
+      for (const [step, child] of childrenOf(value)) pending.push({ value: child, from: visit, step });
+  }
+  return (part) => {
+    const visit = visits.get(part);
+    return visit && trail(visit);
+  };
+}
+
 /** The step from `parent` to its very child `child`; undefined when it is none. */
 export function stepTo(parent: object, child: object): PathStep | undefined {
   return childrenOf(parent).find(([, value]) => value === child)?.[0];

@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Explained } from '../../ts/cli/explained.ts';
 import { openStore } from '../../ts/store/open.ts';
+import { NO_REDIS, RedisServer, command, newClient } from '../store/redis-server.ts';
 import { record } from './recorded.ts';
 
 const dist = fileURLToPath(new URL('../../dist/cli/', import.meta.url));
@@ -130,6 +131,8 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     ['--differ', 'off'],
     ['--differ', 'graph', '--save-mode', 'mutable-access'],
     ['--differ', 'binary', '--save-mode', 'all'],
+    ['--base', 'signature', '--explain'],
+    ['--base', 'store', '--backups', '1', '--explain'],
     ['--engine', 'js'],
     ['--group', '7', '--processes', '3'],
     ['--max-steps', '31', '--group', '4'],
@@ -141,6 +144,18 @@ describe('holdfast replay', { timeout: 60_000 }, () => {
     );
     if (options[0] === '--max-steps') expect(found.map(({ steps }) => steps)).toEqual([31, 31]);
   });
+
+  test.skipIf(NO_REDIS !== undefined)(
+    `on a Redis server, of which nothing is left (${NO_REDIS ?? 'of its own'})`,
+    async () => {
+      const server = await RedisServer.start();
+      const client = await newClient('redis', server);
+      await command(client, 'SET', 'replayed', 'by another');
+      const found = await results(edits, states, '--store', server.url, '--processes', '2', '--backups', '1');
+      expect(found).toMatchObject(Array(2).fill({ ok: true, history: { findings: [] } }));
+      expect(await command(client, 'KEYS', '*')).toMatchObject([expect.toSatisfy((key) => String(key) === 'replayed')]);
+    },
+  );
 
   test('sessions with odd ids, and none of them ends', async () => {
     const odd = record({ file: file('odd.jsonl'), sids: ODD_IDS, steps: 80, end: 'none', seed: 3 });
@@ -335,6 +350,8 @@ describe('holdfast', { timeout: 20_000 }, () => {
     [['replay', '/nowhere.jsonl'], 'is not a file'],
     [['replay', 'package.json/x'], "'package.json/x'"],
     [['replay', 'package.json', '--store', 'redis'], '--store must be'],
+    [['replay', 'package.json', '--store', 'redis://localhost?prefix=a'], 'a prefix of its own'],
+    [['replay', 'package.json', '--store', 'redis://localhost', '--dir', 'x'], 'has no use for --dir'],
     [['replay', 'package.json', '--processes', '0'], '--processes must be'],
     [['replay', 'package.json', '--group', '1.5'], '--group must be'],
     [['replay', 'package.json', '--what'], '--what'],

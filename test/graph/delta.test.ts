@@ -180,7 +180,7 @@ describe('wrong use', () => {
     cycle.self = cycle;
     const other: { self?: unknown } = {};
     other.self = other;
-    expect(() => diff(cycle, other)).toThrow(/^base is in several places of the value/);
+    expect(diff(cycle, other)).toEqual(Uint8Array.of(0));
   });
 
   it('of options and arguments is told', () => {
@@ -217,8 +217,7 @@ describe('wrong use', () => {
   });
 
   it('speaks of no session where there is none', () => {
-    const twice = { n: 1 };
-    for (const target of [() => 1, [Symbol('s')], new Map([[1, { x: () => 1 }]]), [twice, twice]]) {
+    for (const target of [() => 1, [Symbol('s')], new Map([[1, { x: () => 1 }]])]) {
       const call = (): unknown => apply(0, diff(0, target));
       expect(call).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }) as Error);
       expect(call).not.toThrow(/session/);

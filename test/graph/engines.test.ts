@@ -5,12 +5,13 @@ import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../ts/errors.ts';
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { EditReader } from '../../ts/graph/apply.ts';
-import { applyDelta, liveSide, makeDelta, type Side } from '../../ts/graph/delta.ts';
+import { applyDelta, makeDelta } from '../../ts/graph/delta.ts';
 import { GRAPH_EDITS, GRAPH_LONG, GRAPH_WHOLE } from '../../ts/graph/format.ts';
 import { loadBytesDiffer, type BytesDiffer } from '../../ts/graph/native.ts';
 import { unpack } from '../../ts/graph/packed.ts';
 import { Reader } from '../../ts/graph/reader.ts';
 import { SEAL_BYTES, Seen } from '../../ts/graph/seal.ts';
+import { LiveSide, type Side } from '../../ts/graph/side.ts';
 import { anyValue } from '../codec/values.ts';
 import { edit, edited } from './edited.ts';
 import { mutated } from './mutated.ts';
@@ -25,7 +26,7 @@ const LONG_MS = 1_200_000;
 const found = loadBytesDiffer();
 const native = found as BytesDiffer;
 const encode = (one: unknown): Uint8Array => msgpackCodec.encode(one, 'value');
-const decode = (bytes: Uint8Array): Side => liveSide(msgpackCodec.decode(bytes), 'value');
+const decode = (bytes: Uint8Array): Side => new LiveSide(msgpackCodec.decode(bytes), 'value');
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** What JavaScript makes of the same: values that were not given as bytes are its own. */
@@ -193,8 +194,15 @@ describe.skipIf(found === undefined)('the native graph differ', () => {
       expect(native.diff(encode(1), one)).toBeUndefined();
     }
     for (const one of later) expect(native.apply(one, Uint8Array.of(0), LIMIT)).toBeUndefined();
+    const shared = makeDelta(new LiveSide({ a: {} }, 'base'), new LiveSide(sharedTwice(), 'target'));
+    expect(native.apply(encode({ a: {} }), shared, LIMIT)).toBeUndefined();
   });
 });
+
+function sharedTwice(): unknown {
+  const one = { n: 1 };
+  return { a: one, b: one };
+}
 
 /** `crates/graph/tests/vectors.rs` reads the same. */
 const vectors = readFileSync(new URL('../vectors/graph.tsv', import.meta.url), 'utf8')

@@ -3,6 +3,7 @@
 // test/history/processes.mjs [--steps N] [--seed N] [--processes N] [--kill-every N] [--stop-every N]
 //   [--store URL]    an address of openStore (a MemoryStore in a process of its own, which the others reach by a
 // socket)
+//   [--serve-local]  uses go on where the store does not answer; those are counted as `here`
 //   [--openers N]    further processes that open and close the store all the time (none)
 //   [--plant NAME] [--every N]    a fault in every process's store, which shows in one call of N; one that cannot show
 // here is refused
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     'stop-every': number(700),
     every: number(200),
     plant: text,
+    'serve-local': { type: 'boolean', default: false },
     store: text,
     history: text,
     traces: { ...text, default: fileURLToPath(new URL('../../../shared/traces', import.meta.url)) },
@@ -152,6 +154,7 @@ class Worker {
       seed: seed * 1_000_003 + this.#name * 1009 + this.#starts,
       plant: values.plant,
       every,
+      local: values['serve-local'],
     };
     const child = start('worker.mjs', JSON.stringify(setup));
     this.#child = child;
@@ -189,6 +192,7 @@ class Crew {
   used = 0;
   killed = 0;
   stopped = 0;
+  here = 0;
   #draw = drawsOf(seed);
   #workers;
   #killing = new Set();
@@ -197,13 +201,17 @@ class Crew {
   /** Resolves when there were enough uses and every worker has ended. */
   async work(url) {
     const enough = new Promise((resolve) => (this.#enough = resolve));
-    this.#workers = Array.from({ length: processes }, (_, index) => new Worker(index + 1, url, () => this.#onUse()));
+    this.#workers = Array.from(
+      { length: processes },
+      (_, index) => new Worker(index + 1, url, (message) => this.#onUse(message)),
+    );
     await enough;
     await Promise.all(this.#killing);
     await Promise.all(this.#workers.map((worker) => worker.stop()));
   }
 
-  #onUse() {
+  #onUse(message) {
+    if (message === 'here') return void (this.here += 1);
     this.used += 1;
     if (this.used >= steps) return this.#enough();
     if (this.used % killEvery === 0) this.#kill(this.#any());
@@ -233,13 +241,14 @@ const opened = await Promise.all(opening.map(stopOpener));
 const judging = start('judge.mjs', JSON.stringify({ url, folder, traces: values.traces }));
 const report = await lastWord(judging, 'the judge');
 const seconds = Math.round((performance.now() - begun) / 100) / 10;
-const { used, killed, stopped } = crew;
+const { used, killed, stopped, here } = crew;
 console.log(
   JSON.stringify({
     steps: used,
     seed,
     killed,
     stopped,
+    ...(values['serve-local'] && { here }),
     seconds,
     ...report,
     ...(openers > 0 && { opened }),

@@ -8,6 +8,8 @@ export interface Report {
   readonly code: number;
   readonly killed: number;
   readonly stopped: number;
+  /** Uses that went on without the store. */
+  readonly here?: number;
   readonly acknowledged: number;
   readonly found: Readonly<Record<string, number>>;
   readonly wrong: readonly string[];

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../ts/clock.ts';
 import type { Hold } from '../../ts/lock/hold.ts';
 import { MemberLocks } from '../../ts/lock/member-locks.ts';
-import type { LockOptions } from '../../ts/lock/member-lock.ts';
+import type { LockOptions } from '../../ts/lock/context.ts';
 import { Observers } from '../../ts/observe.ts';
 import { ORIGIN } from '../../ts/position.ts';
 import { MemoryStore } from '../../ts/store/memory.ts';

@@ -4,7 +4,8 @@ import { encodeAliasBody, encodeDeltaBody, encodeSnapshotBody } from '../../ts/l
 import { Image } from '../../ts/log/image.ts';
 import { NO_PARENT, encodeRecord } from '../../ts/log/record.ts';
 import type { LogRecord, RecordParent } from '../../ts/log/record.ts';
-import { NOTHING, compare } from '../../ts/sync/compare.ts';
+import { NOTHING } from '../../ts/sync/compare.ts';
+import { compare } from '../sync/compared.ts';
 import type { Differencing } from '../../ts/sync/differencing.ts';
 import type { Line } from '../../ts/sync/line.ts';
 

@@ -161,7 +161,7 @@ describe('closing', () => {
     await sessions.scope('a', (state) => void (state.n = 2));
     const closing = sessions.close({ timeoutMs: 100 });
     expect(await took(clock, closing)).toBeLessThan(200);
-    expect(await closing).toEqual({ unsettled: [], open: [], unfed: ['a'] });
+    expect(await closing).toEqual({ unsettled: [], open: [], unstored: [], unfed: ['a'] });
   });
 
   it('is for good: nothing is read, restored or fed from then on', async () => {

@@ -55,7 +55,7 @@ describe('closing a repository', () => {
     });
     while (!begun) await pause(1);
     const waiting = sessions.scope('s', () => undefined).catch((error: { code: string }) => error.code);
-    expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [], unfed: [] });
+    expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [], unstored: [], unfed: [] });
     await use;
     expect(await waiting).toBe('ERR_CLOSED');
     expect(await sessions.scope('s', () => undefined).catch((error: { code: string }) => error.code)).toBe(
@@ -78,7 +78,7 @@ describe('closing a repository', () => {
       );
     const [first, second] = [use(), use()];
     await first;
-    expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [], unfed: [] });
+    expect(await sessions.close({ timeoutMs: 5000 })).toEqual({ unsettled: [], open: [], unstored: [], unfed: [] });
     await store.close();
     await second; // saved before the store was closed
   });
@@ -87,7 +87,7 @@ describe('closing a repository', () => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition, lock: { leaseMs: 60_000 } });
     const session = await sessions.create({ n: 1 }, { id: 'slow' });
-    expect(await sessions.close({ timeoutMs: 20 })).toEqual({ unsettled: [], open: ['slow'], unfed: [] });
+    expect(await sessions.close({ timeoutMs: 20 })).toEqual({ unsettled: [], open: ['slow'], unstored: [], unfed: [] });
     session.state.n = 2;
     await session.saveAndClose();
     expect(
@@ -106,7 +106,7 @@ describe('closing a repository', () => {
     const saved = (await Promise.allSettled(saves)).flatMap(({ status }, i) =>
       status === 'fulfilled' ? [`s${i}`] : [],
     );
-    expect(report).toEqual({ unsettled: [], open: [], unfed: [] });
+    expect(report).toEqual({ unsettled: [], open: [], unstored: [], unfed: [] });
     const read = new SessionRepository({ store: backup, definition });
     for (const id of saved) expect(await read.read(id), id).toBeDefined();
   });
@@ -117,7 +117,7 @@ describe('closing a repository', () => {
       code: 'ERR_INVALID',
     });
     await expect(sessions.close({ timeout: 5 } as object)).rejects.toMatchObject({ code: 'ERR_INVALID' });
-    expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: [] });
+    expect(await sessions.close()).toEqual({ unsettled: [], open: [], unstored: [], unfed: [] });
   });
 });
 

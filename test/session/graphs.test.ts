@@ -182,45 +182,101 @@ const money = valueType('Money', Money, {
 });
 
 describe('what is merged without a lock', () => {
-  const merged = defineSession({
-    fails: mutable<Part>(() => ({})),
-    mine: mutable<Part>(() => ({}), { merge: 'mine' }),
-  });
-  const edit = async (name: 'fails' | 'mine'): Promise<[unknown, Loose]> => {
+  const merged = defineSession({ part: mutable<Part>(() => ({})) });
+  const edit = async (mine: (part: Part) => void, theirs: (part: Part) => void): Promise<[unknown, Loose]> => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition: merged });
     const one: Loose = { n: 1 };
     one.self = one;
-    await sessions.scope('s', (state) => void (state[name] = { x: one, y: one, z: 1 }), { create: {} });
+    await sessions.scope('s', (state) => void (state.part = { x: one, y: one, z: 1 }), { create: {} });
     const saving = sessions.scope(
       's',
       async (state) => {
-        state[name].x.mine = 1;
-        await sessions.scope('s', (other) => void (other[name].y.theirs = 1), { mode: 'optimistic' });
+        mine(state.part);
+        await sessions.scope('s', (other) => void theirs(other.part), { mode: 'optimistic' });
       },
       { mode: 'optimistic' },
     );
     const error: unknown = await saving.catch((thrown: unknown) => thrown);
-    return [error, ((await new SessionRepository({ store, definition: merged }).read('s')) as Loose)[name]];
+    return [error, ((await new SessionRepository({ store, definition: merged }).read('s')) as Loose).part];
   };
+  const isOne = ({ x, y }: Loose): boolean => x === y && x.self === x;
 
-  it('is one part where something is in several places of it', async () => {
-    const [refused, theirs] = await edit('fails');
-    expect(refused).toMatchObject({ code: 'ERR_CONFLICT', conflicts: [{ path: ['fails'] }] });
-    expect([theirs.x === theirs.y, theirs.x.self === theirs.x, theirs.x.theirs, theirs.x.mine]).toEqual([
-      true,
-      true,
-      1,
-      undefined,
-    ]);
-    const [done, mine] = await edit('mine');
-    expect([done, mine.x === mine.y, mine.x.self === mine.x, mine.x.mine, mine.x.theirs]).toEqual([
+  it('has the edits of both in what is in several places, and the references of both', async () => {
+    const [done, part] = await edit(
+      ({ x, z }) => Object.assign(x, { mine: z }),
+      (state) => Object.assign(state, { again: [Object.assign(state['y'] as Loose, { theirs: 2 })] }),
+    );
+    expect([done, isOne(part), part.again[0] === part.x, part.x.mine, part.x.theirs]).toEqual([
       undefined,
       true,
       true,
       1,
-      undefined,
+      2,
     ]);
+  });
+
+  it('is refused with the place that both have changed, through whichever', async () => {
+    const [refused, part] = await edit(
+      ({ x }) => void (x.n = 2),
+      ({ y }) => void (y.self.n = 3),
+    );
+    const conflicts = [{ path: ['part', 'x', 'n'], base: 1, mine: 2, theirs: 3 }];
+    expect(refused).toMatchObject({ code: 'ERR_CONFLICT', conflicts });
+    expect([isOne(part), part.x.n]).toEqual([true, 3]);
+  });
+
+  it('is refused as one part where a reference is left without what it refers to', async () => {
+    const [refused, part] = await edit(
+      (state) => Object.assign(state, { x: null, y: null }),
+      (state) => Object.assign(state, { again: state['y'] }),
+    );
+    expect(refused).toMatchObject({ code: 'ERR_CONFLICT', conflicts: [{ path: ['part'] }] });
+    expect([isOne(part), part.again === part.x]).toEqual([true, true]);
+  });
+});
+
+describe('what is told and sent of what is in several places', () => {
+  const text = 'a text of some length, so that it shows where it is sent '.repeat(4);
+  const told = defineSession({
+    a: mutable<Part>(() => ({}), { differencing: 'graph' }),
+    b: mutable<Part>(() => ({})),
+  });
+
+  it('is its parts, in both ways of differencing, and comes back from the log', async () => {
+    const store = new MemoryStore();
+    const sessions = new SessionRepository({ store, definition: told });
+    const items = (): Loose => Array.from({ length: 30 }, (_, id) => ({ id, text: `${id} ${text}` }));
+    await sessions.scope('s', (state) => void Object.assign(state, { a: { items: items() }, b: { items: items() } }), {
+      create: {},
+    });
+    const session = await sessions.open('s');
+    for (const name of ['a', 'b'] as const) session.state[name]['chosen'] = session.state[name]['items'][7];
+    const saved = await session.save();
+    expect(saved.changes()).toEqual(
+      ['a', 'b'].flatMap((name) => [
+        { op: 'set', path: [name, 'chosen'], value: items()[7] },
+        { op: 'reference', path: [name, 'chosen'], to: [name, 'items', 7] },
+      ]),
+    );
+    for (const name of ['a', 'b'] as const) session.state[name]['chosen'].mark = 1;
+    session.state.a['items'].push(session.state.a['items'].shift());
+    const { attributes } = await session.explain();
+    expect(attributes.find(({ name }) => name === 'a')).toMatchObject({
+      op: 'graph',
+      why: 'a delta between its parts',
+    });
+    const second = await session.saveAndClose();
+    expect(second.changes().map(({ op, path }) => [op, path.join('.')])).toEqual([
+      ['move', 'a.items'],
+      ['set', 'a.items.6.mark'],
+      ['set', 'b.items.7.mark'],
+    ]);
+    expect(second.bytes).toBeLessThan(100);
+    for (const part of Object.values(
+      (await new SessionRepository({ store, definition: told }).read('s')) as Loose,
+    ) as Loose[])
+      expect([part.chosen.mark, part.items.includes(part.chosen), part.items.length]).toEqual([1, true, 30]);
   });
 });
 

@@ -179,7 +179,8 @@ it('shows what others have saved also where bytes of its own are out and objects
   delete session.state.graph['a'];
   await sessions.scope('s', (state) => void (state.graph['e'] = { of: 3 }));
   await session.save();
-  expect(plain(session.state)).toEqual({ graph: { ...graph, e: { of: 3 } } });
+  const { a: _gone, ...left } = graph;
+  expect(plain(session.state)).toEqual({ graph: { ...left, e: { of: 3 } } });
   await session.close();
 });
 

@@ -308,7 +308,7 @@ describe('a repository that closes', () => {
     while (!begun) await pause(1);
     const closing = one.close({ timeoutMs: 5000 });
     expect((await failed(one.scope('s', () => undefined, OPTIMISTIC))).code).toBe('ERR_CLOSED');
-    expect(await closing).toEqual({ unsettled: [], open: [], unfed: [] });
+    expect(await closing).toEqual({ unsettled: [], open: [], unstored: [], unfed: [] });
     await use;
     expect(await two.scope('s', (state) => state.sum, { timeoutMs: 1000 })).toBe(1);
   });

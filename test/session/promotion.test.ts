@@ -374,7 +374,7 @@ describe('a backup', () => {
     });
     for (let i = 0; i < 5; i += 1) await add(sessions);
     expect([...sessions.backups.behind(1).keys()]).toEqual(['s']);
-    expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: ['s'] });
+    expect(await sessions.close()).toEqual({ unsettled: [], open: [], unstored: [], unfed: ['s'] });
   });
 });
 

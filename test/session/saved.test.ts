@@ -52,7 +52,7 @@ it('tells part by part what it has changed, under the names of the attributes', 
   const values = last.changes()[1] as unknown as { values: Line[] };
   values.values[0]!.sku = 'mine'; // nobody else's
   expect(last.changes()[1]).toMatchObject({ values: [{ sku: 'jam' }] });
-  expect(last).toEqual({ revision: 3, changed: ['cart', 'theme'], bytes: last.bytes, kind: 'delta' });
+  expect(last).toEqual({ revision: 3, changed: ['cart', 'theme'], bytes: last.bytes, kind: 'delta', stored: true });
   const nothing = await (await open[0]!.open(session.id)).saveAndClose();
   expect([nothing.kind, nothing.changes()]).toEqual(['nothing', []]);
 });

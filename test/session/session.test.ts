@@ -88,7 +88,7 @@ describe('a session', () => {
     expect(session.state.cart.length).toBe(0);
     session.state.visits = 1;
     expect(session.tracked()).toEqual(['visits']);
-    expect(await session.save()).toEqual({ revision: 1, changed: [], bytes: 0, kind: 'nothing' });
+    expect(await session.save()).toEqual({ revision: 1, changed: [], bytes: 0, kind: 'nothing', stored: true });
     await session.close();
     expect(await logOf(store, 's')).toEqual(before);
   });
@@ -554,7 +554,7 @@ describe('an append of unknown outcome', () => {
     silent = false;
     expect(await sessions.scope('s', (state) => state.visits, { create: true })).toBe(2); // it was stored after all
     expect(events).toEqual(['unsettled', 'settled']);
-    expect(await sessions.close()).toEqual({ unsettled: [], open: [], unfed: [] });
+    expect(await sessions.close()).toEqual({ unsettled: [], open: [], unstored: [], unfed: [] });
   });
 
   it('is known to be void when the lock went to another meanwhile', async () => {
@@ -585,7 +585,7 @@ describe('an append of unknown outcome', () => {
     expect(await codeOf(sessions.scope('s', (state) => void (state.visits += 1), { create: true }))).toBe(
       'ERR_UNAVAILABLE',
     );
-    expect(await sessions.close()).toEqual({ unsettled: ['s'], open: [], unfed: [] });
+    expect(await sessions.close()).toEqual({ unsettled: ['s'], open: [], unstored: [], unfed: [] });
     const offers = link.offered.length;
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(link.offered.length).toBe(offers); // nothing goes on behind one's back
@@ -648,7 +648,7 @@ describe('an append of unknown outcome', () => {
     session.state.visits = 1;
     silent = true;
     expect(await codeOf(session.save())).toBe('ERR_UNAVAILABLE');
-    expect(await sessions.close()).toEqual({ unsettled: ['s'], open: ['s'], unfed: [] });
+    expect(await sessions.close()).toEqual({ unsettled: ['s'], open: ['s'], unstored: [], unfed: [] });
     const offers = link.offered.length;
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(link.offered.length).toBe(offers);

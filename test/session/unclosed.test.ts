@@ -107,6 +107,6 @@ it('one without a lock is told of as well, but for one that can only be read', a
   expect(lost).toEqual(['unclosed']);
   const told = warn.mock.calls.map(([message]) => String(message)).filter((message) => message.includes("'loose'"));
   expect(told).toEqual([expect.not.stringContaining('lock')]); // others of this file may be collected late
-  expect(await sessions.close({ timeoutMs: 1000 })).toEqual({ unsettled: [], open: [], unfed: [] });
+  expect(await sessions.close({ timeoutMs: 1000 })).toEqual({ unsettled: [], open: [], unstored: [], unfed: [] });
   warn.mockRestore();
 });

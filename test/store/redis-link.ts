@@ -19,6 +19,10 @@ export class RedisLinkage {
   readonly #sockets = new Set<Socket>();
   /** Whereto new connections lead; undefined: nowhere. */
   target: number | undefined;
+  /** Nothing arrives any more. */
+  isHeld = false;
+  /** What is answered here to a command that begins a packet, which does not go on then. */
+  readonly answers: Map<string, string> = new Map();
 
   private constructor(target: number, delayMs: number) {
     this.target = target;
@@ -63,8 +67,14 @@ export class RedisLinkage {
         other.destroy();
       });
     }
-    near.on('data', (bytes) => far.write(bytes));
+    near.on('data', (bytes) => {
+      const [, name = ''] = /^\*\d+\r\n\$\d+\r\n(\w+)\r\n/.exec(bytes.toString('latin1', 0, 64)) ?? [];
+      const answer = this.answers.get(name.toUpperCase());
+      if (answer === undefined) far.write(bytes);
+      else near.write(answer);
+    });
     far.on('data', (bytes) => {
+      if (this.isHeld) return;
       if (this.#delayMs === 0) near.write(bytes);
       else setTimeout(() => !near.destroyed && near.write(bytes), this.#delayMs);
     });

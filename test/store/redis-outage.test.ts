@@ -68,6 +68,7 @@ describe.skipIf(NO_REDIS !== undefined).each(CLIENTS)(
     it('ends with a call under way: its outcome is unknown, and the process goes on', async () => {
       const server = await RedisServer.start();
       const store = await open(server, name, { outage: { failMs: 100 } });
+      await answered(store);
       await store.append('s', record(1));
       server.signal('SIGSTOP');
       const writing = expect(store.append('s', record(2), AMPLE)).rejects.toMatchObject({

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
+import { createClient, createCluster, createSentinel } from 'redis';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../ts/errors.ts';
 import { ORIGIN } from '../../ts/position.ts';
@@ -144,16 +145,17 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
     await Promise.all([store.close(), other.close()]);
   });
 
-  it('is reached by a client of a single server alone', () => {
+  it('is reached by a client of one of two packages', () => {
     const base = { on: () => 0, off: () => 0, duplicate: () => 0 };
     for (const [wrong, what] of [
-      [{ ...base, nodes: () => [] }, /Cluster/],
-      [{ ...base, masters: [] }, /Cluster/],
-      [{ ...base, getSentinelNode: () => 0 }, /Sentinels/],
       [{ ...base }, /package `redis`/],
       [{}, /methods on, off, duplicate/],
       [undefined, /client/],
       [new Redis({ lazyConnect: true, keyPrefix: 'x:' }), /keyPrefix/],
+      [new Cluster([], { lazyConnect: true, keyPrefix: 'x:' }), /keyPrefix/],
+      [createCluster({ rootNodes: [], keyPrefix: 'x:' }), /keyPrefix/],
+      [createClient({ keyPrefix: 'x:' }), /keyPrefix/],
+      [createSentinel({ name: 's', sentinelRootNodes: [], keyPrefix: 'x:' }), /keyPrefix/],
     ] as const)
       expect(() => new RedisStore({ client: wrong as never })).toThrow(
         expect.objectContaining({ code: 'ERR_INVALID', message: expect.stringMatching(what) as string }),
@@ -269,29 +271,34 @@ describe.skipIf(NO_REDIS !== undefined)(`what lies on a Redis server (${NO_REDIS
     await store.close();
   });
 
-  it('backs up a folder, and is backed up by one', async () => {
-    const redis = place();
-    const folder = await openStore(newFolder());
+  it('backs up folders and other servers, and is backed up by them, in any mix', async () => {
+    const stores = [place(), place(), await openStore(newFolder())];
     const definition = defineSession({ list: mutable<number[]>(() => []) });
-    for (const [primary, backup] of [
-      [redis, folder],
-      [folder, redis],
-    ] as const) {
+    for (const [number, primary] of stores.entries()) {
+      const backups = stores.filter((store) => store !== primary);
       const sessions = new SessionRepository({
         store: primary,
         definition,
-        backups: [{ store: backup }],
+        backups: backups.map((store) => ({ store })),
         ttlMs: DAY_MS,
       });
-      const id = `of ${primary.address?.slice(0, 5)}`;
+      const id = `of ${number}`;
       for (let i = 0; i < 40; i += 1) await sessions.scope(id, (state) => void state.list.push(i), { create: {} });
-      await sessions.close();
-      const [kept, copied] = await Promise.all([primary, backup].map((store) => store.read(id, { since: ORIGIN })));
+      expect(await sessions.verifyBackups(id)).toEqual(['equal', 'equal']);
+      const [kept, ...copies] = await Promise.all(
+        [primary, ...backups].map((store) => store.read(id, { since: ORIGIN })),
+      );
       const bytes = (tail: Tail | undefined): Buffer[] | undefined => tail?.records.map((one) => Buffer.from(one));
-      expect(bytes(copied)).toEqual(bytes(kept));
-      expect(copied?.head?.position).toEqual({ revision: 40, nonce: kept?.head?.position.nonce });
+      for (const copy of copies) {
+        expect(bytes(copy)).toEqual(bytes(kept));
+        expect(copy.head?.position).toEqual({ revision: 40, nonce: kept?.head?.position.nonce });
+      }
+      for (const backup of [0, 1]) expect(await sessions.backups.restore(id, backup)).toBe(true);
+      expect(await sessions.scope(id, ({ list }) => list.push(40))).toBe(41);
+      expect(await sessions.verifyBackups(id)).toEqual(['equal', 'equal']);
+      await sessions.close();
     }
-    await Promise.all([redis.close(), folder.close()]);
+    await Promise.all(stores.map((store) => store.close()));
   });
 
   it('is listened to by whoever joins while the connection for that is being made', async () => {

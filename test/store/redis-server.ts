@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer, createConnection } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll } from 'vitest';
@@ -30,7 +32,7 @@ export class RedisServer {
     this.#folder = newFolder();
   }
 
-  /** `settings`: as on its command line. It is stopped when the tests of the file have ended. */
+  /** `settings`: as on its command line; behind `--sentinel` lines of its file. It is stopped when the tests of the file have ended. */
   static async start(...settings: readonly string[]): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), settings);
     servers.push(server);
@@ -46,9 +48,18 @@ export class RedisServer {
     return this.#child?.pid as number;
   }
 
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   async start(): Promise<void> {
     const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
-    this.#child = spawn('redis-server', [...own, ...this.#settings], { stdio: 'ignore' });
+    const [first, ...others] = this.#settings;
+    const isSentinel = first === '--sentinel';
+    const file = join(this.#folder, 'sentinel.conf');
+    if (isSentinel) writeFileSync(file, others.join('\n'), { flag: 'a' });
+    const settings = isSentinel ? [file, ...own, first] : [...own, ...this.#settings];
+    this.#child = spawn('redis-server', settings, { stdio: 'ignore' });
     for (const end = Date.now() + READY_MS; !(await answers(this.port));) {
       if (Date.now() > end || this.#child.exitCode !== null) throw new Error('redis-server does not start');
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -60,7 +71,7 @@ export class RedisServer {
   }
 
   async kill(): Promise<void> {
-    if (this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#child === undefined || !this.isRunning) return;
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await ended;
@@ -72,13 +83,15 @@ process.once('exit', () => {
   for (const server of servers) server.signal('SIGKILL'); // the tests were broken off
 });
 const clients: (() => unknown)[] = [];
+/** Ends a client with the tests of the file. */
+export const ended = (end: () => unknown): void => void clients.push(end);
 
 afterAll(async () => {
   for (const end of clients.splice(0)) end();
   for (const server of servers.splice(0)) await server.kill();
 });
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -115,6 +128,7 @@ export async function newClient(
     const client: IoredisClient = new Redis(port, '127.0.0.1', { retryStrategy: () => QUICK_MS, ...login });
     client.on('error', () => undefined);
     clients.push(() => client.disconnect());
+    await new Promise((resolve) => client.on('ready', resolve)); // as the other package's `connect` does
     return client;
   }
   const client = createClient({ socket: { port, host: '127.0.0.1', reconnectStrategy: QUICK_MS }, ...login });
@@ -127,7 +141,7 @@ export async function newClient(
 
 /** A command of the test's own. */
 export const command = (client: RedisClient, name: string, ...args: readonly string[]): Promise<unknown> =>
-  'callBuffer' in client ? client.callBuffer(name, ...args) : client.sendCommand([name, ...args]);
+  'callBuffer' in client ? client.callBuffer(name, ...args) : (client as NodeRedisClient).sendCommand([name, ...args]);
 
 let prefixes = 0;
 /** Of a place that nobody has used. */

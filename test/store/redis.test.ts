@@ -7,9 +7,7 @@ import { differ } from './differential.ts';
 import { record } from './redis-records.ts';
 import { NO_REDIS, RedisServer, newClient, newPrefix } from './redis-server.ts';
 import type { ClientName } from './redis-server.ts';
-
-const NO_WATCH = 'hints of changes would be sent with each append, which nobody needs yet';
-const ONE_CLOCK = 'scripts have one clock, the wall clock of their server';
+import { REDIS_SKIPS } from './redis-skips.ts';
 
 const HOUR_MS = 3_600_000;
 const SEEDS = Number(process.env['HOLDFAST_SEEDS'] ?? 2);
@@ -49,15 +47,7 @@ describe.skipIf(NO_REDIS !== undefined)(`a Redis server (${NO_REDIS ?? 'of its o
             cleanUp: async () => void (await Promise.all([one.close(), two.close()])),
           };
         },
-        skips: {
-          'those who watch hear of appends and replacements': NO_WATCH,
-          'a watch takes the place of the one before': NO_WATCH,
-          'nothing is heard of what changed nothing': NO_WATCH,
-          'a wall clock that jumps expires nothing, nor costs more than a lease': ONE_CLOCK,
-          'a session expires by the monotonic clock while the wall clock is wrong': ONE_CLOCK,
-          'a use while the wall clock is wrong is not taken for an old one': ONE_CLOCK,
-          'a use voids the look of a clock that was wrong': ONE_CLOCK,
-        },
+        skips: REDIS_SKIPS,
       },
     );
   }

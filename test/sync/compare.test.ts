@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { msgpackCodec } from '../../ts/codec/msgpack.ts';
 import { jsDiffer } from '../../ts/diff/js.ts';
 import { Image, encodeDirectory } from '../../ts/log/image.ts';
-import { compare } from '../../ts/sync/compare.ts';
+import { compare } from './compared.ts';
 import type { Line } from '../../ts/sync/line.ts';
 
 const NAMES = Array.from({ length: 100 }, (_, i) => `a${i}`);

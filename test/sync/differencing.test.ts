@@ -8,7 +8,7 @@ import { decodeDeltaBody, encodeDeltaBody } from '../../ts/log/body.ts';
 import type { AttributeChange } from '../../ts/log/body.ts';
 import { Image } from '../../ts/log/image.ts';
 import type { LogRecord } from '../../ts/log/record.ts';
-import { compare } from '../../ts/sync/compare.ts';
+import { compare } from './compared.ts';
 import { DIFFERENCING, isRearranged } from '../../ts/sync/differencing.ts';
 import type { Differencing } from '../../ts/sync/differencing.ts';
 import { Replay } from '../../ts/sync/replay.ts';

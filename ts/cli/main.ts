@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { loadDiffer } from '../diff/engine.ts';
 import { HoldfastError } from '../errors.ts';
 import { explainedText } from './explained.ts';
+import { inspect } from './inspect.ts';
 import { USAGE, UsageError, parseCommand } from './options.ts';
 import type { Command, ReplayOptions } from './options.ts';
 import { Progress } from './progress.ts';
@@ -19,6 +20,7 @@ async function main(command: Command): Promise<number> {
   if (command.verb === 'check') return check(command.options);
   if (command.verb === 'compact') return compact(command.options);
   if (command.verb === 'copy') return copy(command.options);
+  if (command.verb === 'inspect') return inspect(command.options);
   console.log(command.verb === 'help' ? USAGE : version());
   return 0;
 }

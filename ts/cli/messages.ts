@@ -1,13 +1,17 @@
 import type { SessionImage } from '../store/store.ts';
 import type { Engine } from '../diff/differ.ts';
+import type { KeptBase } from '../sync/base.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 import type { Explained } from './explained.ts';
 import type { TraceHeader } from './trace.ts';
 
-/** Where the sessions of one trace live: folders of the embedded store, or the memory of the only worker. */
+/**
+ * Where the sessions of one trace live: folders of the embedded store, the memory of the only worker, or addresses on a
+ * Redis server.
+ */
 export interface Places {
-  readonly store: 'memory' | 'sqlite';
+  readonly store: 'memory' | 'sqlite' | 'redis';
   /** The primary's, then the backups'. */
   readonly dirs: readonly string[];
 }
@@ -17,6 +21,7 @@ export interface WorkerSetup {
   readonly header: TraceHeader;
   readonly lock: 'lazy' | 'access';
   readonly differ: Differencing;
+  readonly base: KeptBase;
   readonly saveMode: SaveMode;
   /** Turns are explained, but for those that begin a session. */
   readonly explain: boolean;

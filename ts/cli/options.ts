@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Engine } from '../diff/differ.ts';
 import { parseAddress } from '../store/open.ts';
+import { redisPlaceOf } from '../store/redis-url.ts';
+import { KEPT_BASES } from '../sync/base.ts';
+import type { KeptBase } from '../sync/base.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { SaveMode } from '../tracking/classes.ts';
 
 export const USAGE = `holdfast replay FILE…   drives recorded histories (.jsonl, .jsonl.br) through sessions, a primary and backups
-  --store sqlite|memory where the sessions live (sqlite)
+  --store sqlite|memory|redis://HOST  where the sessions live (sqlite); on a Redis server under prefixes of their own, removed afterwards
   --record on|off       have each process write down its calls, and judge them (on where there are several)
   --history DIR         keep what was written down in new folders under DIR
   --dir DIR             keep the stores in new folders under DIR (a temporary directory, removed afterwards)
@@ -17,6 +20,7 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
   --backups N           backups fed by every save (0)
   --lock lazy|access    when a lock is given back: when another wants it, or after each use (lazy)
   --differ auto|binary|graph|off  how changed attributes travel: as deltas between bytes or between parts, or whole (auto)
+  --base bytes|signature|store  what is kept of an attribute between saves: its bytes, the hashes of its chunks, or nothing (bytes)
   --save-mode MODE      what a save compares: write, mutable-access, access or all, as the option saveMode (write)
   --explain             tell of the ten largest steps what was sent and why; takes longer
   --engine native|js    implementation of the differ (native where it is built)
@@ -26,12 +30,15 @@ export const USAGE = `holdfast replay FILE…   drives recorded histories (.json
 holdfast check DIR      looks through the embedded store in DIR (or at sqlite:DIR, file:///DIR) while others use it; exit code 1 when something is damaged or missing, 2 when it could not look
 holdfast copy DIR TO    makes a store of its own in the new folder TO, as of one moment, while others use DIR
 holdfast compact DIR    gives unused room of the embedded store in DIR back to the disk; others wait meanwhile
-  --json                one JSON object (check, copy, compact); of what fails {"ok":false,"code","error"}
+holdfast inspect STORE [ID]  shows the sessions of a store (a folder, redis://HOST) by size and age; of one its lock, records and what they changed, without values
+  --json                one JSON object (inspect, check, copy, compact); of what fails {"ok":false,"code","error"}
 holdfast --help | --version`;
 
 export interface ReplayOptions {
   readonly files: readonly string[];
-  readonly store: 'memory' | 'sqlite';
+  readonly store: 'memory' | 'sqlite' | 'redis';
+  /** The address of the Redis server. */
+  readonly server: string | undefined;
   readonly dir: string | undefined;
   /** Whether the workers write down their calls, to be judged. */
   readonly record: boolean;
@@ -41,6 +48,7 @@ export interface ReplayOptions {
   readonly backups: number;
   readonly lock: 'lazy' | 'access';
   readonly differ: Differencing;
+  readonly base: KeptBase;
   readonly saveMode: SaveMode;
   readonly explain: boolean;
   readonly engine: Engine | undefined;
@@ -53,6 +61,13 @@ export interface CopyOptions extends StoreOptions {
   readonly to: string;
 }
 
+export interface InspectOptions {
+  /** As `openStore` takes it. */
+  readonly address: string;
+  readonly id: string | undefined;
+  readonly json: boolean;
+}
+
 export interface StoreOptions {
   readonly dir: string;
   readonly json: boolean;
@@ -61,6 +76,7 @@ export interface StoreOptions {
 export type Command =
   | { readonly verb: 'replay'; readonly options: ReplayOptions }
   | { readonly verb: 'check' | 'compact'; readonly options: StoreOptions }
+  | { readonly verb: 'inspect'; readonly options: InspectOptions }
   | { readonly verb: 'copy'; readonly options: CopyOptions }
   | { readonly verb: 'help' }
   | { readonly verb: 'version' };
@@ -77,13 +93,14 @@ export function parseCommand(args: readonly string[]): Command {
   if (verb === 'check' || verb === 'compact')
     return { verb, options: { dir: folderOf(verb, files), json: values.json === true } };
   if (verb === 'copy') return { verb, options: { ...copyOf(files), json: values.json === true } };
+  if (verb === 'inspect') return { verb, options: { ...inspectOf(files), json: values.json === true } };
   if (verb !== 'replay') throw new UsageError(verb === undefined ? 'no command is given' : `'${verb}' is no command`);
   if (files.length === 0) throw new UsageError('replay needs at least one file');
   for (const file of files) if (entryAt(file)?.isFile() !== true) throw new UsageError(`'${file}' is not a file`);
   const processes = count('processes', values.processes, 1, 64) ?? 1;
   const options: ReplayOptions = {
     files,
-    store: oneOf('store', values.store, ['sqlite', 'memory']) ?? 'sqlite',
+    ...storeOf(values.store),
     dir: values.dir,
     record:
       (oneOf('record', values.record, ['on', 'off']) ??
@@ -93,6 +110,7 @@ export function parseCommand(args: readonly string[]): Command {
     backups: count('backups', values.backups, 0, 16) ?? 0,
     lock: oneOf('lock', values.lock, ['lazy', 'access']) ?? 'lazy',
     differ: oneOf('differ', values.differ, DIFFERENCING) ?? 'auto',
+    base: oneOf('base', values.base, KEPT_BASES) ?? 'bytes',
     saveMode: oneOf('save-mode', values['save-mode'], ['write', 'mutable-access', 'access', 'all']) ?? 'write',
     explain: values.explain === true,
     engine: oneOf('engine', values.engine, ['native', 'js']),
@@ -102,11 +120,29 @@ export function parseCommand(args: readonly string[]): Command {
   };
   if (options.store === 'memory' && options.processes > 1)
     throw new UsageError('--store memory is the memory of one process: --processes must be 1');
-  if (options.store === 'memory' && options.dir !== undefined)
-    throw new UsageError('--store memory has no use for --dir');
+  if (options.store !== 'sqlite' && options.dir !== undefined)
+    throw new UsageError(`--store ${options.store} has no use for --dir`);
   if (options.history !== undefined && !options.record)
     throw new UsageError('--history keeps what is recorded: --record must be on');
   return { verb: 'replay', options };
+}
+
+function storeOf(value: string | undefined): Pick<ReplayOptions, 'store' | 'server'> {
+  if (value === undefined || !/^rediss?:/i.test(value))
+    return {
+      store: oneOf('store', value, ['sqlite', 'memory', 'redis://HOST']) === 'memory' ? 'memory' : 'sqlite',
+      server: undefined,
+    };
+  const { url, prefix } = asUsage(() => redisPlaceOf(value));
+  if (prefix !== undefined) throw new UsageError('--store: each replay has a prefix of its own: leave it out');
+  return { store: 'redis', server: url };
+}
+
+function inspectOf([address, id, ...others]: readonly string[]): Omit<InspectOptions, 'json'> {
+  if (address === undefined || others.length > 0)
+    throw new UsageError('inspect needs a store, and the id of a session at most');
+  const isServer = asUsage(() => parseAddress(address)).kind === 'redis';
+  return { address: isServer ? address : folderOf('inspect', [address]), id };
 }
 
 function copyOf([dir, to, ...others]: readonly string[]): Omit<CopyOptions, 'json'> {
@@ -156,7 +192,7 @@ function asUsage<T>(run: () => T): T {
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const known = {
-  store: text, dir: text, record: text, history: text, processes: text, backups: text, lock: text, differ: text, engine: text, group: text,
+  store: text, dir: text, record: text, history: text, processes: text, backups: text, lock: text, differ: text, base: text, engine: text, group: text,
   'max-steps': text, 'save-mode': text, explain: flag, json: flag, help: { ...flag, short: 'h' }, version: flag,
 } as const; // prettier-ignore
 

@@ -9,7 +9,8 @@ import type { State, TraceHeader } from './trace.ts';
 
 /** The primary, then the backups. */
 export function openStores({ store, dirs }: Places): Promise<Store[]> {
-  return Promise.all(dirs.map((dir) => openStore(store === 'memory' ? 'memory:' : resolve(dir))));
+  const addressOf = { memory: () => 'memory:', sqlite: (dir: string) => resolve(dir), redis: (url: string) => url };
+  return Promise.all(dirs.map((dir) => openStore(addressOf[store](dir))));
 }
 
 /** `primary`, `backup 1`, … */

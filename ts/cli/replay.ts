@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { eraseRedis } from '../store/redis-erase.ts';
 import { Crew } from './crew.ts';
 import type { ExpectedSession, Places } from './messages.ts';
 import type { ReplayOptions } from './options.ts';
@@ -69,12 +70,14 @@ export async function replay(
     };
   } finally {
     run.crew.kill();
+    if (options.server !== undefined) await Promise.all(places.dirs.map(eraseRedis));
   }
 }
 
-function placesIn(folder: string, { store, backups }: ReplayOptions): Places {
+function placesIn(folder: string, { store, server, backups }: ReplayOptions): Places {
   const names = Array.from({ length: 1 + backups }, (_, place) => nameOfPlace(place).replace(' ', '-'));
-  return { store, dirs: names.map((name) => join(folder, name)) };
+  if (server === undefined) return { store, dirs: names.map((name) => join(folder, name)) };
+  return { store, dirs: names.map((name) => `${server}?prefix=${basename(folder)}-${name}`) };
 }
 
 function historyFolder(folder: string, { record, history }: ReplayOptions): string | undefined {
@@ -122,9 +125,9 @@ class Run {
   }
 
   begin(places: Places, histories: string | undefined): Promise<string> {
-    const { lock, differ, saveMode, explain, engine, processes } = this.#options;
+    const { lock, differ, base, saveMode, explain, engine, processes } = this.#options;
     const reportEvery = processes === 1 ? REPORT_EVERY : 1;
-    const setup = { places, header: this.#header, lock, differ, saveMode, explain, engine, reportEvery };
+    const setup = { places, header: this.#header, lock, differ, base, saveMode, explain, engine, reportEvery };
     return this.crew.begin(setup, histories);
   }
 
@@ -137,7 +140,7 @@ class Run {
     for (const sid of [...this.#pending.keys()]) await this.#send(sid);
     await this.crew.drain();
     // Without other readers of the memory the worker has to stay for the verification.
-    if (this.#options.store === 'sqlite') await this.finish();
+    if (this.#options.store !== 'memory') await this.finish();
     return [...this.#reference.fingerprints()].map(([sid, sha256]) => ({ sid, id: this.#id(sid), sha256 }));
   }
 

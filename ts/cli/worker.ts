@@ -51,6 +51,7 @@ class Worker {
       backups: backups.map((backup) => ({ store: backup })),
       definition: definitionOf(setup.header, setup.saveMode),
       differencing: setup.differ,
+      base: setup.base,
       saveMode: setup.saveMode,
       lock: { release: setup.lock },
       ...(setup.engine && { engine: setup.engine }),

@@ -19,7 +19,7 @@ import { Reader } from './reader.ts';
 import type { ValueTypes } from './value-types.ts';
 
 /** Stands for an instance whose data is still being read. */
-const UNFINISHED: object = {};
+export const UNFINISHED: object = {};
 
 /**
  * Reads values as `format.ts` draws them, in one pass that also checks: `ERR_CORRUPT` unless the bytes are one whole
@@ -33,11 +33,11 @@ export class Decoder extends Reader {
   /** Before the keys of objects that are found at this place: see `KnownKey.inside`. */
   private known: KnownKey = this.keys.first;
   /** Containers that have an id; undefined: none was met. */
-  private defined: Map<number, object> | undefined;
+  protected defined: Map<number, object> | undefined;
   /** Ids to which no reference has come yet. */
-  private readonly unused = new Set<number>();
+  protected readonly unused: Set<number> = new Set();
   /** The id of the container that begins next; -1: it has none. */
-  private id = -1;
+  protected id: number = -1;
 
   /** `named` is told what is in several places. */
   decode(bytes: Buffer, types: ValueTypes, named: Named | undefined): unknown {
@@ -63,7 +63,7 @@ export class Decoder extends Reader {
     this.id = -1;
   }
 
-  private value(depth: number): unknown {
+  protected value(depth: number): unknown {
     const { bytes } = this;
     if (this.at >= bytes.length) this.corrupt('bytes are missing');
     const token = bytes[this.at++]!;
@@ -151,7 +151,7 @@ export class Decoder extends Reader {
     return container;
   }
 
-  private define(container: object): void {
+  protected define(container: object): void {
     this.defined!.set(this.id, container);
     this.id = -1;
   }
@@ -239,7 +239,7 @@ export class Decoder extends Reader {
     return type === EXT_DEFINITION ? this.definition(id, depth) : this.reference(id);
   }
 
-  private definition(id: number, depth: number): unknown {
+  protected definition(id: number, depth: number): unknown {
     this.defined ??= new Map();
     if (this.defined.has(id)) this.corrupt(`the id ${id} is there twice`);
     if (this.id >= 0) this.corrupt('an object has two ids');
@@ -249,7 +249,7 @@ export class Decoder extends Reader {
     return this.id < 0 ? value : this.corrupt('what has an id is no container');
   }
 
-  private reference(id: number): object {
+  protected reference(id: number): object {
     const container = this.defined?.get(id);
     if (container === undefined || this.id >= 0) return this.corrupt(`a reference leads to nothing, id ${id}`);
     if (container === UNFINISHED) return this.corrupt(`a reference leads to an instance in its own data, id ${id}`);
@@ -337,7 +337,7 @@ export class Decoder extends Reader {
   }
 
   /** Complete only once its data is: no reference inside may lead to it. */
-  private instance(depth: number): object {
+  protected instance(depth: number): object {
     const { id } = this;
     if (this.bytes[this.at] !== 0x92) this.corrupt('an instance has other parts than a name and its data');
     if (depth >= DEPTH_LIMIT) this.corrupt(`nested deeper than ${DEPTH_LIMIT}`);

@@ -156,7 +156,7 @@ export class Encoder extends Writer {
     }
   }
 
-  private object(value: object, depth: number): void {
+  protected object(value: object, depth: number): void {
     this.seen.add(value);
     if (this.seen.size !== ++this.objects) {
       this.objects -= 1;

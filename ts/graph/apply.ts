@@ -4,6 +4,7 @@ import { kindNumber } from './classes.ts';
 import { binaryDiffer } from './engine.ts';
 import {
   OTHER_END,
+  OTHER_NAMED,
   OTHER_ORDER,
   OTHER_TAKEN,
   PLACE_AS_IS,
@@ -27,6 +28,8 @@ import { Built } from './built.ts';
 import { takeOrder } from './order.ts';
 import type { Reader } from './reader.ts';
 import { Seen } from './seal.ts';
+import { instanceBytes, isInstance, markOf, setMark, valueCodec } from './values.ts';
+import { Token } from '../codec/spanning.ts';
 
 /** What a copied container counts, about its room in memory, and what any other part does at least. */
 const CONTAINER_BYTES = 32;
@@ -42,8 +45,11 @@ export class EditReader {
   /** Bytes that texts, binary parts and copies may take: a short delta of them can say much. */
   private readonly limitBytes: number;
   taken = 0;
+  /** Whether it is about spanning trees. */
+  readonly isShared: boolean;
 
-  constructor(reader: Reader, values: readonly unknown[], limitBytes: number) {
+  constructor(reader: Reader, values: readonly unknown[], limitBytes: number, isShared = false) {
+    this.isShared = isShared;
     this.reader = reader;
     this.values = values;
     this.limitBytes = limitBytes;
@@ -89,13 +95,25 @@ export class EditReader {
     for (let place = 0; place < built.size; place += 1) {
       built.insert(this.copy(built.keyAt(place), depth + 1), this.copy(built.valueAt(place), depth + 1));
     }
-    return built.finish();
+    const made = built.finish()!;
+    setMark(made, markOf(value));
+    return made;
   }
 
   private copyLeaf(value: object): unknown {
     if (value instanceof Date) return new Date(value);
+    if (isInstance(value)) return this.copyInstance(value);
     this.take(bytesOf(value).length);
     return bytesLike(value, Uint8Array.from(bytesOf(value)).buffer) ?? value;
+  }
+
+  private copyInstance(value: object): object {
+    const bytes = instanceBytes(value);
+    this.take(bytes.length);
+    if (!(value instanceof Token)) return valueCodec().decode(bytes) as object;
+    const made = new Token(value.bytes, value.id, value.ids);
+    setMark(made, markOf(value));
+    return made;
   }
 
   /** What the binary differ makes; its errors name the delta inside ours. */
@@ -141,7 +159,10 @@ export class EditReader {
     const size = sizeOf(kind, base, keys);
     this.seen.number(kindNumber(kind));
     this.seen.number(size);
-    return new Steps(this, new Built(kind, base, keys, size), depth).run();
+    const steps = new Steps(this, new Built(kind, base, keys, size), depth, markOf(base));
+    const made = steps.run();
+    setMark(made, steps.id);
+    return made;
   }
 }
 
@@ -165,8 +186,12 @@ class Steps {
   /** Places that are taken out, in order; each is to be placed once. */
   private taken: readonly number[] = [];
   private isTaken: Set<number> = new Set();
+  /** What it is called; undefined: it is in one place. */
+  id: number | undefined;
+  private isNamed = false;
 
-  constructor(from: EditReader, built: Built, depth: number) {
+  constructor(from: EditReader, built: Built, depth: number, id: number | undefined) {
+    this.id = id;
     this.from = from;
     this.reader = from.reader;
     this.built = built;
@@ -184,6 +209,7 @@ class Steps {
         this.step(type);
       } else if (gap === OTHER_TAKEN) this.takeOut();
       else if (gap === OTHER_ORDER) return this.finish(true);
+      else if (gap === OTHER_NAMED) this.name();
       else this.reader.corrupt('a step is unknown');
     }
     return this.finish(false);
@@ -281,6 +307,15 @@ class Steps {
       const key = built.hasKeys ? from.value() : undefined;
       built.insert(key, built.hasValues ? from.value() : undefined);
     }
+  }
+
+  private name(): void {
+    const { reader, built } = this;
+    if (!this.from.isShared || this.isNamed || this.flags !== undefined || built.isOpen || this.cursor > 0)
+      reader.corrupt('a sequence is numbered where it cannot be');
+    const number = reader.number();
+    this.id = number === 0 ? undefined : number - 1;
+    this.isNamed = true;
   }
 
   private takeOut(): void {

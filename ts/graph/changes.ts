@@ -32,7 +32,9 @@ export type Change =
   /** The Map or Set at `path` has it no longer. */
   | { readonly op: 'delete'; readonly path: Path; readonly key: unknown }
   /** The places at `path` are in another order: the `n`th is what was the `order[n]`th. */
-  | { readonly op: 'reorder'; readonly path: Path; readonly order: readonly number[] };
+  | { readonly op: 'reorder'; readonly path: Path; readonly order: readonly number[] }
+  /** What is at `path` is the very object at `to`; of what else has just been told to be new, too. These come last. */
+  | { readonly op: 'reference'; readonly path: Path; readonly to: Path };
 
 /** Moves in one list times its length: what is told in more work than that is told as its new order. */
 const MOST_WORK = 5_000_000;

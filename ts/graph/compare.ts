@@ -6,6 +6,7 @@ import type { Edit, SequenceEdit, SetEdit, TextEdit } from './edit.ts';
 import { binaryDiffer } from './engine.ts';
 import { bytesOf, checkDepth, isSequence, keysOf, objectKind, valueAt, type SequenceKind } from './kinds.ts';
 import { same } from './same.ts';
+import { isRenamed } from './values.ts';
 
 /** A text edit that inserts fewer characters is not worth the binary differ. */
 const LEAST_FOR_DIFFER = 48;
@@ -49,20 +50,23 @@ function compareProperties(base: Properties, target: Properties, depth: number):
   const others = Object.keys(target);
   const { length } = keys;
   if (others.length !== length) return compareKeyed('object', base, target, keys, others, depth);
+  for (let i = 0; i < length; i += 1)
+    if (keys[i] !== others[i]) return compareKeyed('object', base, target, keys, others, depth);
+  // Read by its key, each takes twice as long where objects of many shapes are compared.
+  const baseValues: readonly unknown[] = Object.values(base);
+  const targetValues: readonly unknown[] = Object.values(target);
   let edits: Map<number, Edit> | undefined;
   for (let i = 0; i < length; i += 1) {
-    const key = keys[i]!;
-    if (key !== others[i]) return compareKeyed('object', base, target, keys, others, depth);
-    const one = base[key];
-    const other = target[key];
+    const one = baseValues[i];
+    const other = targetValues[i];
     if (one === other && one !== 0) continue;
     const edit = compare(one, other, depth + 1);
     if (edit === undefined) continue;
     if (edits === undefined) edits = new Map();
     edits.set(i, edit);
   }
-  if (edits === undefined) return undefined;
-  return sequence('object', base, target, keys, others, undefined, undefined, edits);
+  if (edits === undefined && !isRenamed(base, target)) return undefined;
+  return sequence('object', base, target, keys, others, undefined, undefined, edits ?? new Map<number, Edit>());
 }
 
 function compareBytes(base: object, target: object): Edit {
@@ -180,7 +184,7 @@ function sequence(
   stays: Uint8Array | undefined,
   edits: ReadonlyMap<number, Edit>,
 ): SequenceEdit | undefined {
-  if (source === undefined && edits.size === 0) return undefined;
+  if (source === undefined && edits.size === 0 && !isRenamed(base, target)) return undefined;
   return { kind: 'sequence', of, base, target, baseKeys, targetKeys, source, stays, edits };
 }
 

@@ -23,6 +23,7 @@ export interface BytesEdit {
   readonly delta: Uint8Array;
 }
 
+/** Nothing of it but what it is called may have changed. */
 export interface SequenceEdit {
   readonly kind: 'sequence';
   readonly of: SequenceKind;

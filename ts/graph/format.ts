@@ -3,6 +3,8 @@ export const GRAPH_SAME = 0;
 export const GRAPH_EDITS = 1;
 export const GRAPH_BINARY = 2;
 export const GRAPH_WHOLE = 3;
+/** A byte of its own before edits of what has something in several places. */
+export const GRAPH_SHARED = 4;
 
 /** The length of edits above the kind, up to this; from it on a number follows. */
 export const GRAPH_LONG = 63;
@@ -15,11 +17,15 @@ export const STEP_DELETE_RUN = 3;
 export const STEP_INSERT = 4;
 export const STEP_INSERT_RUN = 5;
 export const STEP_PLACE = 6;
-/** Its places count otherwise: the end; places that are taken out follow; the end, and an order follows. */
+/**
+ * Its places count otherwise: the end; places that are taken out follow; the end, and an order follows; what the sequence
+ * is called follows.
+ */
 export const STEP_OTHER = 7;
 export const OTHER_END = 0;
 export const OTHER_TAKEN = 1;
 export const OTHER_ORDER = 2;
+export const OTHER_NAMED = 3;
 export const STEP_BITS = 3;
 
 /** What happens to what is placed, beside its ordinal. */

@@ -8,6 +8,7 @@ import type { Edit, SequenceEdit } from './edit.ts';
 import { valueAt } from './kinds.ts';
 import { same } from './same.ts';
 import { unionEdits, type KeyOf } from './union.ts';
+import { withMarks } from './values.ts';
 
 /**
  * What becomes of a part that both sides have changed: a conflict (`fail`), one side's, or of numbers both differences
@@ -46,18 +47,50 @@ interface Side {
   readonly inserted: readonly number[];
 }
 
-/** Merges three values; what it cannot is in `conflicts`. */
+/** Where spanning trees are merged: what stands between these and the values, which is all that is seen outside. */
+export interface Translation {
+  value(part: unknown): unknown;
+  part(value: unknown): unknown;
+  /** What was one is merged. */
+  unite(merged: object, parts: readonly object[]): void;
+}
+
+/** Merges three values, or trees that span them; what it cannot is in `conflicts`. */
 export class Merge {
   readonly conflicts: Conflict[] = [];
   private readonly policy: MergePolicy;
   private readonly root: Path;
   private readonly union: KeyOf | undefined;
+  private readonly translation: Translation | undefined;
 
-  /** `root`: what messages call that which is merged, in front of a path; absent: the path itself says. */
-  constructor(policy: MergePolicy, root: Path = []) {
+  /** `root`: what messages call that which is merged, in front of a path. */
+  constructor(policy: MergePolicy, root: Path, translation?: Translation) {
     this.policy = policy;
     this.root = root;
-    this.union = typeof policy === 'object' ? policy.union : undefined;
+    this.translation = translation;
+    const union = typeof policy === 'object' ? policy.union : undefined;
+    this.union = union && ((item) => this.outside(() => union(this.told(item))));
+  }
+
+  /** What the user's functions call is about values. */
+  private outside<T>(call: () => T): T {
+    return this.translation === undefined ? call() : withMarks(undefined, call);
+  }
+
+  private told(part: unknown): unknown {
+    return part === ABSENT || this.translation === undefined ? part : this.translation.value(part);
+  }
+
+  private conflict({ path, base, mine, theirs }: Conflict): Conflict {
+    return { path, base: this.told(base), mine: this.told(mine), theirs: this.told(theirs) };
+  }
+
+  private decide(policy: (conflict: Conflict) => unknown, part: Conflict): unknown {
+    const conflict = this.conflict(part);
+    const made = this.outside(() => decided(policy(conflict), conflict.path, this.root));
+    if (made === ABSENT || this.translation === undefined) return made;
+    for (const name of ['mine', 'theirs', 'base'] as const) if (made === conflict[name]) return part[name];
+    return this.translation.part(made);
   }
 
   /** The part that is merged, which both sides have changed; any of the three may be `ABSENT`. */
@@ -82,10 +115,10 @@ export class Merge {
     const { base, mine, theirs } = conflict;
     if (policy === 'mine') return mine;
     if (policy === 'theirs') return theirs;
-    if (typeof policy === 'function') return decided(policy(conflict), conflict.path, this.root);
+    if (typeof policy === 'function') return this.decide(policy, conflict);
     const sum = policy === 'sum' ? sumOf(base, mine, theirs) : undefined;
     if (sum !== undefined) return sum;
-    this.conflicts.push(conflict);
+    this.conflicts.push(this.conflict(conflict));
     return base;
   }
 
@@ -107,7 +140,9 @@ export class Merge {
     );
     const keys = all.map(({ key }) => key);
     const values = all.map(({ value }) => value);
-    return makeSequence(mine.of, mine.base, keys, values) ?? refuseTwice(path);
+    const made = makeSequence(mine.of, mine.base, keys, values) ?? refuseTwice(path);
+    this.translation?.unite(made, [mine.base, mine.target, theirs.target]);
+    return made;
   }
 
   /** What becomes of a place of the base; undefined: it is gone. */
@@ -144,7 +179,8 @@ export class Merge {
     const key = baseKeys?.[place];
     const value = of === 'set' ? key : valueAt(of, base, baseKeys, place);
     const at = [...path, stepOf(m.edit, key, place)];
-    this.conflicts.push({ path: at, base: value, mine: valueOr(m, place, value), theirs: valueOr(t, place, value) });
+    const part = { path: at, base: value, mine: valueOr(m, place, value), theirs: valueOr(t, place, value) };
+    this.conflicts.push(this.conflict(part));
     return t;
   }
 

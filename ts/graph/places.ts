@@ -1,41 +1,29 @@
 import type { Named } from '../codec/ids.ts';
 import { HoldfastError } from '../errors.ts';
 import { findSteps, showPath, type Path } from '../path.ts';
+import type { Side } from './side.ts';
 import { valueCodec } from './values.ts';
 
-/** The bytes of a tree; `value` is it, or a list of parts of it. Overwritten by the next call. */
-export function treeBytes(value: unknown, name: string, tree: unknown = value): Uint8Array {
+/** Throws where bytes have something in several places: JSON tells of trees alone. */
+export function checkTree(side: Side, name: string): void {
+  if (side.given === undefined || !side.isShared()) return;
   const named: Named = { ids: undefined };
-  const bytes = valueCodec().look(value, name, named);
-  checkTree(tree, named, name);
-  return bytes;
+  valueCodec().look(side.value, name, named);
+  const remedy = 'a JSON Patch tells of trees: take a delta (graph.diff), or put a copy in each place';
+  throw refusal(side.value, name, named, remedy);
 }
 
-/** The tree whose bytes they are. */
-export function treeOf(bytes: Uint8Array, name: string): unknown {
+/** Of `values`, parts of a target that was said to be a tree. Overwritten by the next call. */
+export function treeBytes(values: readonly unknown[], target: unknown): Uint8Array {
   const named: Named = { ids: undefined };
-  const tree = decoded(bytes, name, named);
-  checkTree(tree, named, name);
-  return tree;
+  const bytes = valueCodec().look(values, 'target', named);
+  if (named.ids === undefined) return bytes;
+  throw refusal(target, 'target', named, 'the option `trees` says that there is no such object: leave it out');
 }
 
-function decoded(bytes: Uint8Array, name: string, named: Named): unknown {
-  try {
-    return valueCodec().decode(bytes, name, named);
-  } catch (cause) {
-    if (!(cause instanceof HoldfastError) || cause.code !== 'ERR_CORRUPT') throw cause;
-    throw new HoldfastError('ERR_CORRUPT', `${name} cannot be read: ${cause.message}`, { cause });
-  }
-}
-
-/** Throws where something is in several places: parts are compared, and made, as those of a tree. */
-function checkTree(root: unknown, { ids }: Named, name: string): void {
-  if (ids === undefined) return;
-  const [shared] = ids.keys();
+function refusal(root: unknown, name: string, { ids }: Named, remedy: string): HoldfastError {
+  const [shared] = ids!.keys();
   const path: Path = [name, ...(findSteps(root, shared!) ?? [])];
-  throw new HoldfastError(
-    'ERR_INVALID',
-    `${showPath(path)} is in several places of the value, and the graph differ takes values as trees: take a delta of the bytes (holdfast/delta), or put a copy in each place`,
-    { paths: [path] },
-  );
+  const message = `${showPath(path)} is in several places of the value, and ${remedy}`;
+  return new HoldfastError('ERR_INVALID', message, { paths: [path] });
 }

@@ -1,3 +1,4 @@
+import { Token } from '../codec/spanning.ts';
 import { xxh3 } from '../xxh3.ts';
 import { mix, mixLeaf, mixText } from './classes.ts';
 
@@ -19,7 +20,7 @@ export class Seen {
   /** Of a place that is changed; `key` undefined: it has none. */
   place(key: unknown, value: unknown): void {
     if (typeof key === 'string') this.hash = mixText(this.hash, key);
-    if (typeof value !== 'object' || value === null) this.hash = mixLeaf(this.hash, value);
+    if (typeof value !== 'object' || value === null || value instanceof Token) this.hash = mixLeaf(this.hash, value);
   }
 
   text(text: string, start: number, end: number): void {

@@ -1,6 +1,7 @@
 import { compare } from './compare.ts';
 import type { Edit, SequenceEdit, TextEdit } from './edit.ts';
 import {
+  OTHER_NAMED,
   OTHER_ORDER,
   OTHER_TAKEN,
   PLACE_AS_IS,
@@ -24,6 +25,7 @@ import { bytesOf, checkDepth, isSequence, keysOf, kindOf, sizeOf, valueAt } from
 import { kindNumber } from './classes.ts';
 import { WrittenOrder } from './order.ts';
 import { Seen } from './seal.ts';
+import { isRenamed, markOf } from './values.ts';
 import { Writer } from './writer.ts';
 
 /** Below so many moved places, moves are written one by one. */
@@ -65,6 +67,10 @@ export class EditWriter {
     const size = sizeOf(edit.of, edit.base, edit.baseKeys);
     this.seen.number(kindNumber(kindOf(edit.base)));
     this.seen.number(size);
+    if (isRenamed(edit.base, edit.target)) {
+      this.step(OTHER_NAMED, STEP_OTHER);
+      this.bytes.number(1 + (markOf(edit.target) ?? -1));
+    }
     new Steps(this, edit, size).write();
   }
 

@@ -126,6 +126,10 @@ class RecordedStore implements Store {
     return this.#inner.address;
   }
 
+  get outage(): Store['outage'] {
+    return this.#inner.outage;
+  }
+
   get can(): Store['can'] {
     return this.#inner.can;
   }

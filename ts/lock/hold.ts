@@ -1,5 +1,6 @@
 import type { Position } from '../position.ts';
 import type { Tail } from '../store/store.ts';
+import type { OutageTerms } from '../store/outage-terms.ts';
 import type { Token } from '../token.ts';
 
 /** What the store told when it gave the lock. */
@@ -11,6 +12,17 @@ export interface Granted {
 
 /** `released`: the store has the lock back already. `lost`: another has it. */
 export type EndOfHold = 'keep' | 'released' | 'lost';
+
+/** Keeps the lock here, whoever wants it and also when its lease has ended: what was done under it waits for the store. */
+export interface Keeper {
+  /**
+   * The store has given the lock to another: asks for it anew, before all uses of this process, which wait from now on.
+   * Gives the token once this member has it; rejects as a call does. `since`: as of a `Waiter`.
+   */
+  readonly again: (since: () => Position) => Promise<Token>;
+  /** Nothing waits any more. */
+  readonly end: () => void;
+}
 
 /** One use of the lock, from its grant to `end`. */
 export interface Hold {
@@ -25,6 +37,7 @@ export interface Hold {
   readonly leave: () => void;
   /** The store says that others want the lock: as if a recall had come. */
   readonly wanted: () => void;
+  readonly keep: () => Keeper;
   /** Ends the use; further calls do nothing. Undefined: at once, for nothing had to be told to the store. */
   readonly end: (how: EndOfHold) => Promise<void> | undefined;
 }
@@ -48,6 +61,8 @@ export interface Waiter {
   readonly holdMs: number | undefined;
   /** Only a living session: else it is failed with an `Absence`, from the log's beginning on. */
   readonly existing: boolean;
+  /** How it meets a store that does not answer; undefined: nobody has said. */
+  readonly terms: OutageTerms | undefined;
   /** Of a use that has begun, and needs the lock to save: not failed when no other may begin. */
   readonly underWay: boolean;
 }

@@ -1,69 +1,13 @@
-import type { Clock } from '../clock.ts';
-import type { Observers } from '../observe.ts';
+import { isSilence } from '../errors.ts';
 import type { Grant, LockOwner } from '../store/lock.ts';
-import type { CallOptions, Membership, Store } from '../store/store.ts';
+import type { OutageTerms } from '../store/outage-terms.ts';
+import type { CallOptions } from '../store/store.ts';
 import type { Token } from '../token.ts';
+import type { Held, LockContext } from './context.ts';
 import { Absence } from './hold.ts';
-import type { EndOfHold, Granted, Hold, Waiter } from './hold.ts';
+import type { EndOfHold, Granted, Hold, Keeper, Waiter } from './hold.ts';
+import { Keeping } from './keeping.ts';
 import { RENEWED_AFTER } from './renewals.ts';
-import type { Renewals } from './renewals.ts';
-
-export interface LockOptions {
-  /** When to give the lock back: `lazy`, when another asks for it; `access`, after each use. Default `lazy`. */
-  readonly release?: 'lazy' | 'access' | undefined;
-  /** A holder that shows no life for this long may be replaced. At least 1; default 2000. */
-  readonly leaseMs?: number | undefined;
-  /**
-   * After a grant, requests in the same process go first for this long even if others wait. At most `maxHoldMs`.
-   * Default 5.
-   */
-  readonly minHoldMs?: number | undefined;
-  /**
-   * One use may keep others waiting this long, unless it asks for another time (`holdMs`); then its lease is left to
-   * lapse and its save is fenced off. Default 30000.
-   */
-  readonly maxHoldMs?: number | undefined;
-}
-
-/** What the locks of one member share. */
-export interface LockContext {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly options: Required<LockOptions>;
-  readonly call: CallOptions;
-  membership(): Promise<Membership>;
-  /** A number that no request of this member has had. */
-  ticket(): number;
-  closed(): boolean;
-  /** Nothing is held, asked for or waited for any more. */
-  forget(lock: MemberLock): void;
-  readonly observers: Observers;
-  /** Those in use. */
-  readonly renewals: Renewals<MemberLock>;
-  timedOut(id: string): Error;
-  /** The store has noted that the session is in use. */
-  onRenewed(id: string, token: Token): void;
-  /** Rejects when the store gave a lock of a later epoch than it has itself: it is no primary any more. */
-  checkWorld(token: Token): Promise<void>;
-}
-
-/** A lock that this member has, as far as it knows. */
-interface Held {
-  readonly token: Token;
-  readonly since: number;
-  /** Monotonic ms, counted from before the request was sent. From then on the store must be asked whose the lock is. */
-  leaseUntil: number;
-  /** When a renewal was last sent, whatever became of it. */
-  renewedAt: number;
-  /** Since when another wants it. */
-  wantedSince: number | undefined;
-  /** How long the use that goes on may keep others waiting. */
-  holdMs: number;
-  /** The store has given it to another. */
-  lost: boolean;
-  /** A call that gives it back is under way: what the store says of it meanwhile means nothing. */
-  leaving: boolean;
-}
 
 /**
  * `asking`: a request is at the store, or waits in its queue. `kept`: ours, and nobody uses it. `used`: a use is going
@@ -102,6 +46,7 @@ export class MemberLock {
   #recalled: Token = -1;
   /** Of the grant before. */
   #latest: Token | undefined;
+  #keeping: Keeping | undefined;
 
   constructor(id: string, context: LockContext) {
     this.id = id;
@@ -109,18 +54,24 @@ export class MemberLock {
   }
 
   /** The lock, if it is here and nobody uses it or waits for it. */
-  take(holdMs: number | undefined): Hold | undefined {
+  take(holdMs: number | undefined, terms: OutageTerms | undefined): Hold | undefined {
     if (this.#state.is !== 'kept' || this.#waiters.length > 0) return undefined;
     const { held } = this.#state;
     const now = this.#now();
-    if (this.#mustHandOver(held) || now >= held.leaseUntil) return undefined;
+    if (this.#mustHandOver(held) || !this.#isOurs(held, terms, now)) return undefined;
     return this.#use(held, holdMs, undefined, now);
+  }
+
+  /** As far as this member knows, or as it last knew where nobody can tell. */
+  #isOurs(held: Held, terms: OutageTerms | undefined, now: number = this.#now()): boolean {
+    if (now < held.leaseUntil) return true;
+    return !held.lost && (this.#keeping !== undefined || (goesOn(terms) && this.#context.outage.isOut));
   }
 
   /** Adds a waiter; returns a function that takes it out of the queue. */
   wait(waiter: Waiter): () => void {
     this.#waiters.push(waiter);
-    const busy = this.#state.is !== 'free' && this.#state.is !== 'kept';
+    const busy = this.#state.is === 'free' ? this.#keeping !== undefined : this.#state.is !== 'kept';
     if (waiter.tryOnly && busy) waiter.fail(this.#context.timedOut(this.id));
     else this.#next();
     return () => {
@@ -136,7 +87,8 @@ export class MemberLock {
 
   /** Gives the lock back if nobody here uses it or waits for it; resolves true when this member does not have it. */
   async giveUp(): Promise<boolean> {
-    if (this.#state.is === 'kept' && this.#waiters.length === 0) await this.#release(this.#state.held);
+    const isIdle = this.#waiters.length === 0 && this.#keeping === undefined;
+    if (this.#state.is === 'kept' && isIdle) await this.#release(this.#state.held);
     else this.#next();
     return this.#state.is === 'free';
   }
@@ -172,53 +124,63 @@ export class MemberLock {
   /** Goes on with what has come up, unless something is under way whose end calls this again. */
   #next(): void {
     const state = this.#state;
-    const first = this.#waiters[0];
+    const first = this.#first;
     if (state.is === 'free') {
-      if (first !== undefined) void this.#ask();
+      if (this.#keeping !== undefined && this.#keeping.waiter === undefined) return; // it will ask
+      if (first !== undefined) void this.#ask(undefined);
       else this.#context.forget(this);
     }
     if (state.is !== 'kept') return;
     if (this.#mustHandOver(state.held)) void this.#release(state.held);
     else if (first === undefined) return;
-    else if (this.#now() < state.held.leaseUntil) first.grant(this.#use(state.held, first.holdMs, undefined));
-    else void this.#ask(); // it may be another's by now: the store knows
+    else if (this.#isOurs(state.held, first.terms)) first.grant(this.#use(state.held, first.holdMs, undefined));
+    else void this.#ask(state.held); // it may be another's by now: the store knows
   }
 
-  /** A use, or whoever waits, has the lock until the store has granted it, or nobody here wants it any more. */
-  async #ask(): Promise<void> {
+  /**
+   * A use, or whoever waits, has the lock until the store has granted it, or nobody here wants it any more. `before`:
+   * as it was held.
+   */
+  async #ask(before: Held | undefined): Promise<void> {
     const ticket = this.#context.ticket();
     this.#state = { is: 'asking', wake: () => undefined };
     let found: { held: Held; granted: Granted } | undefined;
     try {
-      found = await this.#askAs(ticket);
+      found = await this.#askAs(ticket, before !== undefined);
     } catch (error) {
       void this.#leave(ticket); // the request may be granted yet
-      this.#waiters[0]?.fail(error);
+      const first = this.#first;
+      if (isSilence(error) && first?.terms !== undefined) this.#context.outage.begin();
+      if (isSilence(error) && before?.lost === false && goesOn(first?.terms)) {
+        this.#state = { is: 'kept', held: before };
+        return this.#next();
+      }
+      first?.fail(error);
     }
     if (found === undefined) this.#state = FREE;
     else {
       this.#state = { is: 'kept', held: found.held };
-      const first = this.#waiters[0];
+      const first = this.#first;
       if (first !== undefined) return first.grant(this.#use(found.held, first.holdMs, found.granted));
       return this.#release(found.held); // it finds nobody any more, and what it brought would be lost
     }
     this.#next();
   }
 
-  async #askAs(ticket: number): Promise<{ held: Held; granted: Granted } | undefined> {
-    const { store, options, call } = this.#context;
+  async #askAs(ticket: number, wasHeld: boolean): Promise<{ held: Held; granted: Granted } | undefined> {
+    const { store, options } = this.#context;
     const { member } = await this.#context.membership();
     const startedAt = this.#now();
     let told = false;
     let queued = false;
-    for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
+    for (let first = this.#first; first !== undefined; first = this.#first) {
       const sentAt = this.#now();
       const woken = this.#nextWake();
       const since = first.since();
       const reply = await store.lock(
         this.id,
         { member, ticket, leaseMs: options.leaseMs, wait: !first.tryOnly, existing: first.existing, since },
-        call,
+        this.#callFor(first, wasHeld),
       );
       if (reply.granted) {
         await this.#context.checkWorld(reply.token);
@@ -244,6 +206,15 @@ export class MemberLock {
     }
     if (queued) await this.#leave(ticket);
     return undefined;
+  }
+
+  /** Who can go on without an answer waits for none longer. */
+  #callFor({ terms }: Waiter, wasHeld: boolean): CallOptions {
+    const { call } = this.#context;
+    if (terms === undefined) return call;
+    const { failMs } = terms;
+    const timeoutMs = wasHeld && goesOn(terms) ? Math.min(failMs, call.timeoutMs ?? Infinity) : call.timeoutMs;
+    return { ...call, timeoutMs, failMs };
   }
 
   #noteGrant(token: Token, exists: boolean, startedAt: number): void {
@@ -273,7 +244,7 @@ export class MemberLock {
     held.holdMs = holdMs ?? this.#context.options.maxHoldMs;
     this.#state = { is: 'used', held };
     this.#context.renewals.add(this, now);
-    if (this.#leftOf(held, now) < FRESH) void this.#renew(held);
+    if (this.#leftOf(held, now) < FRESH && !this.#context.outage.isOut) void this.#renew(held);
     let ended = false;
     return {
       token: held.token,
@@ -282,6 +253,7 @@ export class MemberLock {
       wanted: () => this.#noteWanted(held),
       releaseNow: () => this.#held() === held && this.#mustHandOver(held),
       leave: () => void (held.leaving = true),
+      keep: () => this.#keep(),
       end: (how) => {
         if (ended) return undefined;
         ended = true;
@@ -301,7 +273,31 @@ export class MemberLock {
     return undefined;
   }
 
+  #keep(): Keeper {
+    const keeping = new Keeping({
+      lose: () => {
+        const held = this.#held();
+        if (held !== undefined) this.#lose(held);
+        if (this.#state.is === 'kept') this.#state = FREE;
+      },
+      letGo: () => {
+        if (this.#keeping === keeping) this.#keeping = undefined;
+      },
+      next: () => {
+        if (this.#state.is === 'asking') this.#state.wake();
+        else this.#next();
+      },
+    });
+    return (this.#keeping = keeping);
+  }
+
+  /** What the lock is kept for goes before all others. */
+  get #first(): Waiter | undefined {
+    return this.#keeping?.waiter ?? this.#waiters[0];
+  }
+
   #mustHandOver(held: Held): boolean {
+    if (this.#keeping !== undefined) return false;
     if (this.#context.closed() || this.#context.options.release === 'access') return true;
     if (held.wantedSince === undefined) return false;
     return this.#waiters.length === 0 || this.#now() - held.since >= this.#context.options.minHoldMs;
@@ -367,6 +363,10 @@ export class MemberLock {
     this.#context.observers.emit('lock-lost', () => ({ id: this.id }));
   }
 
+  get isHeld(): boolean {
+    return this.#held()?.lost === false;
+  }
+
   #held(): Held | undefined {
     return this.#state.is === 'kept' || this.#state.is === 'used' ? this.#state.held : undefined;
   }
@@ -390,3 +390,5 @@ export class MemberLock {
     stop();
   }
 }
+
+const goesOn = (terms: OutageTerms | undefined): boolean => terms?.policy === 'serve-local';

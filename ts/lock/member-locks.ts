@@ -2,12 +2,13 @@ import type { Clock } from '../clock.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { Observers } from '../observe.ts';
 import type { Position } from '../position.ts';
+import type { OutageTerms } from '../store/outage-terms.ts';
 import type { CallOptions, Hint, Membership, Store } from '../store/store.ts';
 import { epochOf } from '../token.ts';
 import type { Token } from '../token.ts';
 import type { Hold, Waiter } from './hold.ts';
 import { MemberLock } from './member-lock.ts';
-import type { LockContext, LockOptions } from './member-lock.ts';
+import type { Answering, LockContext, LockOptions } from './context.ts';
 import { Renewals } from './renewals.ts';
 
 export interface AcquireOptions {
@@ -44,6 +45,7 @@ export class MemberLocks {
     call: CallOptions,
     observers: Observers,
     onRenewed: (id: string, token: Token) => void = () => undefined,
+    outage: Answering = { isOut: false, begin: () => undefined },
   ) {
     const { release = 'lazy', leaseMs = DEFAULT_LEASE_MS, maxHoldMs = DEFAULT_MAX_HOLD_MS } = options;
     const { minHoldMs = Math.min(5, maxHoldMs) } = options;
@@ -60,13 +62,19 @@ export class MemberLocks {
       renewals: new Renewals(clock, leaseMs, (lock) => lock.renewDue()),
       timedOut: (id) => lockTimeout(id, 0),
       onRenewed,
+      outage,
       checkWorld: (token) => this.#checkWorld(token),
     };
   }
 
   /** The lock, where it is still here and nobody uses it or waits for it; else `acquire` it. */
-  take(id: string, { holdMs, signal }: AcquireOptions): Hold | undefined {
-    return this.#closed || signal?.aborted === true ? undefined : this.#locks.get(id)?.take(holdMs);
+  take(id: string, { holdMs, signal }: AcquireOptions, terms?: OutageTerms): Hold | undefined {
+    return this.#closed || signal?.aborted === true ? undefined : this.#locks.get(id)?.take(holdMs, terms);
+  }
+
+  /** Whether this member has the lock, as far as it knows or last knew. */
+  has(id: string): boolean {
+    return this.#locks.get(id)?.isHeld === true;
   }
 
   /**
@@ -80,6 +88,7 @@ export class MemberLocks {
     options: AcquireOptions = {},
     existing: boolean = false,
     underWay: boolean = false,
+    terms?: OutageTerms,
   ): Promise<Hold> {
     if (this.#closed && !underWay) return Promise.reject(repositoryClosed());
     const { timeoutMs = 10_000, signal } = options;
@@ -100,6 +109,7 @@ export class MemberLocks {
         holdMs: options.holdMs,
         existing,
         underWay,
+        terms,
         grant: (hold) => (settle(), resolve(hold)),
         fail: (error) => (settle(), reject(error as Error)),
       };

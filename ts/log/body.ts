@@ -74,7 +74,7 @@ export function attributeOp(value: number, fail: (what: string) => never): keyof
   return OPS[value] ?? fail(`unknown operation ${value}`);
 }
 
-/** The whole of what `image` will be: directory, then the values in its order. */
+/** The whole of what `image` will be, all of which must be there as bytes: directory, then the values in its order. */
 export function encodeSnapshotBody(image: Image, staged: Staged): Uint8Array {
   const directory = staged.directory ?? image.directory;
   const values = directory.names.map((name) => (staged.values.get(name) ?? image.value(name))?.bytes as Uint8Array);

@@ -13,6 +13,17 @@ export interface Value {
   readonly high: number;
 }
 
+/** What is left of a value whose bytes an image has let go: what they are told by. */
+export interface Known {
+  readonly bytes: undefined;
+  /** Of the bytes. */
+  readonly length: number;
+  readonly low: number;
+  readonly high: number;
+  /** Undefined: none was made. */
+  readonly signature: Uint8Array | undefined;
+}
+
 /** What an image will be once the record that leads to it is in the primary. */
 export interface Staged {
   /** Undefined: names and order stay. */
@@ -37,7 +48,8 @@ const NO_NAMES: Directory = { names: [], versions: NO_VERSIONS, bytes: new Uint8
 const NO_ATTRIBUTES: Digest = { low: lane(0, 1), high: lane(0, 2) };
 
 /**
- * A session's state as bytes at one position of its log: the base that the next save is compared with.
+ * A session's state as bytes at one position of its log: the base that the next save is compared with. Of a value whose
+ * bytes it has let go it still knows what they add to the digest.
  *
  * The digest sums up mixed 32-bit lanes of each value's XXH3-64 and its name's CRC-32, and of the directory's CRC-32: a
  * save updates it from the changed attributes alone. It finds damage and mistakes, not forgers.
@@ -45,7 +57,8 @@ const NO_ATTRIBUTES: Digest = { low: lane(0, 1), high: lane(0, 2) };
 export class Image {
   #position: Position = ORIGIN;
   #directory = NO_NAMES;
-  #values = new Map<string, Value>();
+  #values = new Map<string, Value | Known>();
+  #isWhole = true;
   /** Another image has this very map. */
   #isShared = false;
   #forks = 0;
@@ -74,8 +87,41 @@ export class Image {
     return this.#forks;
   }
 
-  value(name: string): Value | undefined {
+  /** The bytes of all values are here. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  value(name: string): Value | Known | undefined {
     return this.#values.get(name);
+  }
+
+  /** Whether all that it will be is here as bytes. */
+  isWholeWith({ directory, values }: Pick<Staged, 'directory' | 'values'>): boolean {
+    if (this.#isWhole) return true;
+    const { names } = directory ?? this.#directory;
+    return names.every((name) => values.has(name) || this.#values.get(name)?.bytes !== undefined);
+  }
+
+  /** Keeps of a value no more than `signature` and what it is told by. */
+  letGo(name: string, signature: Uint8Array | undefined): void {
+    const { bytes, low, high } = this.#values.get(name) as Value;
+    this.#own();
+    this.#values.set(name, { bytes: undefined, length: bytes.length, low, high, signature });
+    this.#isWhole = false;
+  }
+
+  /** Has the bytes again that it has let go: those of `whole`, an image of the same state. */
+  regain(whole: Image): void {
+    this.#own();
+    for (const [name, value] of this.#values)
+      if (value.bytes === undefined) this.#values.set(name, whole.#values.get(name) as Value);
+    this.#isWhole = true;
+  }
+
+  #own(): void {
+    if (this.#isShared) this.#values = new Map(this.#values);
+    this.#isShared = false;
   }
 
   /** The same state, on its own from now on; bytes are shared, and so is the map of them until one of the two changes. */
@@ -84,6 +130,7 @@ export class Image {
     image.#position = this.#position;
     image.#directory = this.#directory;
     image.#values = this.#values;
+    image.#isWhole = this.#isWhole;
     image.#digest = this.#digest;
     image.#byteLength = this.#byteLength;
     image.#isShared = this.#isShared = true;
@@ -111,9 +158,10 @@ export class Image {
     return { directory, values, digest: { low: sum.low, high: sum.high }, byteLength: sum.byteLength };
   }
 
-  accept({ directory, values, byteLength, digest }: Staged, position: Position): void {
-    if (this.#isShared) this.#values = new Map(this.#values);
-    this.#isShared = false;
+  accept(staged: Staged, position: Position): void {
+    const { directory, values, byteLength, digest } = staged;
+    this.#isWhole = this.isWholeWith(staged);
+    this.#own();
     if (directory !== undefined) {
       for (const name of this.#without(directory, values)) this.#values.delete(name);
       this.#directory = directory;
@@ -148,10 +196,10 @@ function countNames(sum: Sum, { bytes }: Directory, sign: 1 | -1): void {
   sum.byteLength += sign * bytes.length;
 }
 
-function count(sum: Sum, { bytes, low, high }: Value, seed: number, sign: 1 | -1): void {
-  sum.low = (sum.low + sign * lane(low, seed)) >>> 0;
-  sum.high = (sum.high + sign * lane(high, seed)) >>> 0;
-  sum.byteLength += sign * bytes.length;
+function count(sum: Sum, value: Value | Known, seed: number, sign: 1 | -1): void {
+  sum.low = (sum.low + sign * lane(value.low, seed)) >>> 0;
+  sum.high = (sum.high + sign * lane(value.high, seed)) >>> 0;
+  sum.byteLength += sign * (value.bytes ?? value).length;
 }
 
 /** The 32-bit finaliser of MurmurHash3 (A. Appleby, public domain) over a half hash and a seed. */

@@ -1,5 +1,5 @@
 /** Values below this share memory. */
-const SMALL_BYTES = 1024;
+export const SMALL_BYTES = 1024;
 /** A value that is kept for long keeps at most so much memory of its neighbours'. */
 const SHARED_BYTES = 16 * 1024;
 

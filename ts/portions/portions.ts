@@ -23,6 +23,9 @@ export interface PortionLimits {
 
 const LIMITS: PortionLimits = { wholeBytes: 512, bytesAMark: BYTES_A_MARK, keptBytes: 512 };
 
+/** Of an attribute whose base is not kept: nor is where its entries lie. */
+export const UNKEPT: PortionLimits = { ...LIMITS, keptBytes: Infinity };
+
 let layouts = 0;
 
 /**

@@ -1,29 +1,29 @@
 import { HoldfastError, shortId } from '../errors.ts';
 import { Absence } from '../lock/hold.ts';
 import type { EndOfHold, Hold } from '../lock/hold.ts';
-import type { LockOptions } from '../lock/member-lock.ts';
+import type { LockOptions } from '../lock/context.ts';
 import { DEFAULT_LEASE_MS, MemberLocks, repositoryClosed } from '../lock/member-locks.ts';
-import type { AcquireOptions } from '../lock/member-locks.ts';
-import { ORIGIN, samePosition } from '../position.ts';
+import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
 import { checkId } from '../store/arguments.ts';
+import { termsOf } from '../store/outage-terms.ts';
+import type { OutageTerms } from '../store/outage-terms.ts';
 import type { Head, Store, Tail } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
-import { pull, take } from '../sync/pull.ts';
+import { take } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import type { Token } from '../token.ts';
 import type { Claimed, Terms } from './claimed.ts';
 import { heldHere } from './endings.ts';
-import { KeptSessions } from './kept.ts';
+import { Freshness } from './freshness.ts';
+import { KeptSessions, isHere } from './kept.ts';
 import type { Kept } from './kept.ts';
 import { isPossible } from './ids.ts';
 import { Looks, MOST_ALIASES, unlocked } from './looks.ts';
 import type { Looked } from './looks.ts';
 import { checkNesting } from './nesting.ts';
+import type { Opening } from './options.ts';
 import type { Slots } from './slots.ts';
-
-/** Of a lease: a use that lasts renews it within a third, and with it the session's idle time; and the call takes time. */
-const UNTIL_RENEWED = 0.4;
 
 /** The sessions that a repository has in use or keeps: locked and brought up to date for a use, let go after it. */
 export class Claims {
@@ -32,7 +32,7 @@ export class Claims {
   readonly #place: Store;
   readonly #locks: MemberLocks;
   readonly #kept: KeptSessions;
-  readonly #untilRenewedMs: number;
+  readonly #fresh: Freshness;
   /** Uses of this process: the next one of a session has begun before the one before is struck off. */
   readonly #inUse = new Set<Claimed>();
   readonly #looks: Looks;
@@ -45,12 +45,17 @@ export class Claims {
     this.#line = line;
     this.#place = place;
     this.#onInTheWay = onInTheWay;
-    this.#locks = new MemberLocks(line.store, line.clock, lock, line.call, line.observers, (id, token) =>
-      this.#passOnRenewal(id, token),
-    );
-    this.#untilRenewedMs = UNTIL_RENEWED * (lock.leaseMs ?? DEFAULT_LEASE_MS);
+    const { store, clock, call, observers, outage } = line;
+    const onRenewed = (id: string, token: Token): void => this.#fresh.passOnRenewal(this.#kept.replicaOf(id), token);
+    this.#locks = new MemberLocks(store, clock, lock, call, observers, onRenewed, outage);
+    const { leaseMs = DEFAULT_LEASE_MS } = lock;
+    this.#fresh = new Freshness(line, leaseMs);
     this.#kept = new KeptSessions(cacheBytes, (id) => void this.#locks.giveUp(id));
-    this.#looks = new Looks(line, this.#kept, lock.leaseMs ?? DEFAULT_LEASE_MS, (replica) => this.#mustTouch(replica));
+    this.#looks = new Looks(line, this.#kept, leaseMs, this.#fresh, (id) => this.#locks.has(id));
+  }
+
+  #termsOf({ outage }: Opening): OutageTerms | undefined {
+    return termsOf(this.#line.outage.terms, outage);
   }
 
   get closed(): boolean {
@@ -109,7 +114,7 @@ export class Claims {
    */
   claim(
     id: string,
-    options: AcquireOptions,
+    options: Opening,
     existing: boolean,
     place: string | undefined,
     underWay: boolean = false,
@@ -118,12 +123,12 @@ export class Claims {
   }
 
   /** As `claim`, to end the session: also one that cannot be read, as it is damaged or over the limit. */
-  async claimHead(id: string, options: AcquireOptions, place: string | undefined): Promise<Claimed> {
+  async claimHead(id: string, options: Opening, place: string | undefined): Promise<Claimed> {
     if (this.closed) throw repositoryClosed();
     return this.#claim(id, options, { existing: true, underWay: false, headAlone: true }, place);
   }
 
-  async #claim(id: string, options: AcquireOptions, terms: Terms, place: string | undefined): Promise<Claimed> {
+  async #claim(id: string, options: Opening, terms: Terms, place: string | undefined): Promise<Claimed> {
     if (terms.existing && !isPossible(id)) return this.#nowhere(id);
     for (let hops = 0, at = id; ; hops += 1) {
       const claimed = await this.#claimOne(at, options, terms, place);
@@ -145,17 +150,13 @@ export class Claims {
    * As `claim`, without a lock, for a use that may save, or only reads. No use is told of one that only reads: it can be
    * dropped.
    */
-  async look(
-    id: string,
-    { signal }: AcquireOptions,
-    mode: 'optimistic' | 'read',
-    place: string | undefined,
-  ): Promise<Looked> {
+  async look(id: string, options: Opening, mode: 'optimistic' | 'read', place: string | undefined): Promise<Looked> {
     if (!isPossible(id)) return this.#nowhere(id);
     if (mode === 'optimistic') checkNesting(this.#place, id);
-    signal?.throwIfAborted();
-    const replica = await this.newest(id, true);
-    if (replica.exists) await this.#looks.use(replica);
+    options.signal?.throwIfAborted();
+    const terms = this.#termsOf(options);
+    const replica = await this.newest(id, true, terms);
+    if (replica.exists) await this.#looks.use(replica, terms);
     if (replica.state === 'expired') this.#line.observers.emit('expired', () => ({ id }));
     if (this.closed) throw repositoryClosed();
     const looked = unlocked(replica, place);
@@ -166,10 +167,10 @@ export class Claims {
   }
 
   /** The session as the primary has it now, as a copy that nothing else uses; see `Looks.newest`. */
-  async newest(id: string, isUse: boolean = false): Promise<Replica> {
+  async newest(id: string, isUse: boolean = false, terms?: OutageTerms): Promise<Replica> {
     if (this.closed) throw repositoryClosed();
     try {
-      return await this.#looks.newest(id, isUse);
+      return await this.#looks.newest(id, isUse, terms);
     } catch (error) {
       this.#noteDamage(id, error);
       throw error;
@@ -182,12 +183,12 @@ export class Claims {
   }
 
   /** As `claim`, of a living session that is here: its lock too, and nothing has to be asked of the store. */
-  take(id: string, options: AcquireOptions, place: string | undefined): Claimed | undefined {
+  take(id: string, options: Opening, place: string | undefined): Claimed | undefined {
     const replica = this.#kept.replicaOf(id);
-    if (replica?.exists !== true || replica.stale || this.#isOver(replica) || this.#mustTouch(replica))
-      return undefined;
+    const terms = this.#termsOf(options);
+    if (replica === undefined || !this.#fresh.isHere(replica, terms)) return undefined;
     checkNesting(this.#place, id);
-    const hold = this.#locks.take(id, options);
+    const hold = this.#locks.take(id, options, terms);
     if (hold === undefined) return undefined;
     return this.#claimed(this.#kept.pin(id), hold, options, place);
   }
@@ -195,7 +196,7 @@ export class Claims {
   #claimed(
     kept: Kept,
     hold: Hold,
-    { holdMs }: AcquireOptions,
+    { holdMs }: Opening,
     place: string | undefined,
     replica: Replica = kept.replica,
   ): Claimed {
@@ -219,19 +220,22 @@ export class Claims {
 
   async #claimOne(
     id: string,
-    options: AcquireOptions,
+    options: Opening,
     { existing, underWay, headAlone }: Terms,
     place: string | undefined,
   ): Promise<Claimed> {
     checkId(id);
     checkNesting(this.#place, id);
     const kept = this.#kept.pin(id);
+    const terms = this.#termsOf(options);
     let hold: Hold;
     try {
+      await this.#fresh.drained(kept.replica, terms);
       const head = headAlone ? await this.#headOf(id) : undefined;
-      const here = (): Position => (existing && !kept.replica.exists ? ORIGIN : kept.replica.head);
+      const isNew = (): boolean => (existing && !kept.replica.exists) || !isHere(kept);
+      const here = (): Position => (isNew() ? ORIGIN : kept.replica.head);
       const since = (): Position => (head?.state === 'live' ? head.position : here());
-      hold = await this.#locks.acquire(id, since, options, existing, underWay);
+      hold = await this.#locks.acquire(id, since, options, existing, underWay, terms);
     } catch (error) {
       this.#kept.unpin(kept);
       if (error instanceof Absence) return this.#absent(id, error.tail);
@@ -240,9 +244,9 @@ export class Claims {
     }
     const claimed = this.#claimed(kept, hold, options, place, headAlone ? new Replica(id) : undefined);
     try {
+      await this.#fresh.drained(kept.replica, terms); // by now
       if (headAlone) claimed.replica.stand(hold.granted?.tail.head ?? (await this.#headOf(id)));
-      else if (this.#mustPull(kept, hold)) await this.#pull(kept, hold);
-      if (!headAlone && this.#mustTouch(kept.replica)) await this.#touch(kept, hold);
+      else await this.#fresh.bring(kept, hold, terms);
     } catch (error) {
       this.#noteDamage(id, error);
       await claimed.end('keep', undefined);
@@ -281,63 +285,8 @@ export class Claims {
     this.#line.observers.emit('damage', () => ({ id: session, place: 'primary' as const, revision, message }));
   }
 
-  /** Whether what is here may not be what the primary has. */
-  #mustPull({ replica }: Kept, { granted }: Hold): boolean {
-    return granted !== undefined || replica.stale || this.#isOver(replica);
-  }
-
-  /** As far as this process knows. */
-  #isOver({ expiresAt }: Replica): boolean {
-    return this.#line.clock.monotonic() >= expiresAt;
-  }
-
-  async #pull(kept: Kept, { granted }: Hold): Promise<void> {
-    const { replica } = kept;
-    // The request may have gone out for another waiter, whose copy was at another revision.
-    const fits = granted !== undefined && samePosition(granted.since, replica.head);
-    const pulled = await pull(this.#line, replica, fits ? granted.tail : undefined);
-    if (pulled === 'all' || pulled.size > 0) kept.slots = undefined;
-  }
-
-  /** A use counts as one for the expiry once less than half of its time is left, or too little for a use that lasts. */
-  #mustTouch(replica: Replica): boolean {
-    const { idleMs } = this.#line.expiry ?? replica.expiry;
-    if (idleMs === undefined || !replica.exists) return false;
-    const enoughMs = Math.max(idleMs / 2, this.#untilRenewedMs);
-    return replica.expiresAt - this.#line.clock.monotonic() <= enoughMs;
-  }
-
-  async #touch(kept: Kept, hold: Hold): Promise<void> {
-    const { replica } = kept;
-    const { store, clock, call, expiry } = this.#line;
-    const touch = { token: hold.token, expiry };
-    const sentAt = clock.monotonic();
-    const touched = await store.touch(replica.id, touch, call);
-    if (touched.touched) {
-      replica.used(sentAt, this.#line.time.now(), expiry);
-      void this.#line.backups.touch(replica.id, touch).catch(() => undefined); // it has been told as an event
-    } else if (touched.why === 'gone') {
-      await pull(this.#line, replica); // it expired a moment ago
-      kept.slots = undefined;
-    }
-  }
-
-  /**
-   * A use that lasts renews its lease, and with it the idle time in the primary: backups hear of that once in half of
-   * it.
-   */
-  #passOnRenewal(id: string, token: Token): void {
-    const replica = this.#kept.replicaOf(id);
-    const now = this.#line.clock.monotonic();
-    const { idleMs } = replica?.expiry ?? {};
-    if (replica === undefined || !replica.exists || idleMs === undefined || replica.expiresAt - now > idleMs / 2)
-      return;
-    replica.used(now, this.#line.time.now(), undefined);
-    void this.#line.backups.touch(id, { token }).catch(() => undefined); // it has been told as an event
-  }
-
   /** Looks before it locks: two that change ids crosswise would wait for each other. */
-  async claimNew(id: string, options: AcquireOptions, place: string | undefined): Promise<Claimed> {
+  async claimNew(id: string, options: Opening, place: string | undefined): Promise<Claimed> {
     const head = await this.#headOf(id);
     if (head === undefined || head.state === 'expired') {
       const terms = { existing: false, underWay: false, headAlone: false };
@@ -359,9 +308,12 @@ export class Claims {
   #endUse(kept: Kept, claimed: Claimed, how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined {
     const { replica } = claimed;
     const { unsettled } = replica;
-    if (unsettled !== undefined) {
+    if (unsettled?.keeper !== undefined) {
+      this.#kept.pin(replica.id);
+      void unsettled.done.then(() => this.#kept.unpin(kept));
+    } else if (unsettled !== undefined) {
       this.#noteEnd(claimed);
-      const appended = unsettled.append.lock === 'release' ? 'released' : 'keep';
+      const appended = unsettled.appends[0]?.lock === 'release' ? 'released' : 'keep';
       void unsettled.done.then((settled) =>
         this.#endUse(
           kept,

@@ -1,4 +1,5 @@
 import type { AcquireOptions } from '../lock/member-locks.ts';
+import type { KeptBase } from '../sync/base.ts';
 import type { Line } from '../sync/line.ts';
 import type { AttributeClass, SaveMode } from '../tracking/classes.ts';
 import type { FrozenPath } from '../tracking/frozen.ts';
@@ -25,6 +26,8 @@ export interface SessionContext {
   readonly line: Line;
   readonly definition: SessionDefinition<object, object>;
   readonly saveMode: SaveMode;
+  /** What is kept of an attribute's base between saves; undefined: of all of them the bytes. */
+  readonly keptBase: ((name: string) => KeptBase) | undefined;
   readonly tombstoneTtlMs: number;
   /** Takes another id that nothing is under yet, for `changeId`. */
   readonly claimNew: (id: string, options: AcquireOptions, place: string | undefined) => Promise<Claimed>;

@@ -7,6 +7,8 @@ import type { MergePolicy } from '../graph/merge.ts';
 import { checkOptions, count, describe, flag, func, listOf, oneOf, text, withMethods } from '../options.ts';
 import type { Rules } from '../options.ts';
 import { checkName } from '../path.ts';
+import { KEPT_BASES } from '../sync/base.ts';
+import type { KeptBase } from '../sync/base.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { AttributeClass } from '../tracking/classes.ts';
@@ -34,6 +36,7 @@ export interface AttributeSpec<T, C extends AttributeClass, P extends Presence> 
   readonly version: number;
   readonly migrate: Migrate<T> | undefined;
   readonly differencing: Differencing | undefined;
+  readonly base: KeptBase | undefined;
   /** Undefined: none. */
   readonly frozen: readonly FrozenPath[] | undefined;
   /** Of what both an optimistic use and others have changed. */
@@ -62,6 +65,8 @@ export interface AttributeOptions<T> {
   readonly required?: boolean | undefined;
   /** How changes of it travel. Default: as the repository's option of this name says. */
   readonly differencing?: Differencing | undefined;
+  /** What is kept of its bytes between saves. Default: as the repository's option of this name says. */
+  readonly base?: KeptBase | undefined;
   /**
    * Portions of it that keep their first value: the names that lead to them, as text (`'plan.limits'`) or one by one,
    * through plain objects; lists and Maps only as a whole. What is absent may still be given. A write to one is
@@ -103,6 +108,7 @@ const RULES: Rules = {
   migrate: func,
   required: flag,
   differencing: oneOf(...DIFFERENCING),
+  base: oneOf(...KEPT_BASES),
   frozen: NO_FROZEN,
 };
 
@@ -120,7 +126,7 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
       options,
       attributeClass === 'immutable' ? RULES : { ...RULES, merge: mergePolicy, frozen: listOf(namesTo) },
     );
-    const { version = 0, migrate, required = false, merge = 'fail', differencing } = options;
+    const { version = 0, migrate, required = false, merge = 'fail', differencing, base } = options;
     const frozen = options.frozen && frozenPaths(options.frozen);
     if (required && initial !== undefined)
       throw new HoldfastError(
@@ -137,6 +143,7 @@ function builder<C extends AttributeClass>(attributeClass: C): Builder<C> {
       migrate,
       merge: merge as MergePolicy,
       differencing,
+      base,
       frozen,
     };
   };
@@ -336,4 +343,14 @@ export function specOf(
 ): AnySpec | undefined {
   if (Object.hasOwn(attributes, name)) return attributes[name];
   return drop.has(name) ? undefined : undeclared;
+}
+
+/** By attribute what is kept of its base; undefined: of all the bytes. */
+export function keptBaseOf(
+  definition: SessionDefinition<object, object>,
+  base: KeptBase = 'bytes',
+): ((name: string) => KeptBase) | undefined {
+  const specs = [...Object.values(definition.attributes), definition.undeclared];
+  if (specs.every((spec) => (spec?.base ?? base) === 'bytes')) return undefined;
+  return (name) => specOf(definition, name)?.base ?? base;
 }

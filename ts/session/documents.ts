@@ -8,7 +8,7 @@ import type { Replica } from '../sync/replica.ts';
 import type { Unsettled } from '../sync/unsettled.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
-import { lockToSave, mergedInto, saveLate } from './late-lock.ts';
+import { lockToSave, lockWhole, mergedInto, saveLate } from './late-lock.ts';
 
 /** Canonical bytes of each attribute, in order. */
 export type Encoded = ReadonlyMap<string, Uint8Array>;
@@ -79,7 +79,7 @@ export class Documents {
     states: readonly Replica['state'][],
   ): Promise<Document | undefined> {
     return unlessOvertaken(async () => {
-      const claimed = await this.#context.lock(id, {}, false, undefined);
+      const claimed = await lockWhole(this.#context, id, { access: {}, existing: false, place: undefined });
       const { replica } = claimed;
       if (!states.includes(replica.state)) return void (await claimed.end('keep', undefined));
       const from = { replica, values: encodedOf(replica.image) };
@@ -99,6 +99,7 @@ export class Documents {
         last: true,
         create: true,
         tells: context.onSaved !== undefined,
+        outage: undefined, // whoever handed it in takes it for stored
         life: { expiry: life(createdAt), ...(begins && { createdAt }) },
       },
       failed: () => {
@@ -169,8 +170,9 @@ interface Save {
 const NO_VERSIONS: ReadonlyMap<string, number> = new Map();
 const AS_IT_WAS: Edited = { changes: new Map(), names: undefined, versions: undefined };
 
+/** Of an image that is whole. */
 function encodedOf(image: Image): Encoded {
-  return new Map(image.directory.names.map((name) => [name, image.value(name)!.bytes]));
+  return new Map(image.directory.names.map((name) => [name, image.value(name)!.bytes!]));
 }
 
 /** Undefined: all is as it was. */

@@ -1,6 +1,11 @@
 import type { Path } from '../path.ts';
+import type { Tracked } from '../sync/compare.ts';
+import { explainPush } from '../sync/explain.ts';
 import type { AttributePush, PushExplanation } from '../sync/explain.ts';
+import type { Line } from '../sync/line.ts';
+import type { Replica } from '../sync/replica.ts';
 import type { Outlook } from '../tracking/outlook.ts';
+import type { Tracker } from '../tracking/tracker.ts';
 
 /** What the next save would send, and why it is as much. */
 export interface Explanation extends Omit<PushExplanation, 'attributes'> {
@@ -30,11 +35,31 @@ export interface AttributeExplanation extends AttributePush {
 
 const UNSEEN: Outlook = { written: false, paths: [], places: 0, way: 'whole', why: 'the save mode says so' };
 
-export function explanationOf(push: PushExplanation, outlook: (name: string) => Outlook | undefined): Explanation {
+const LET_GO = 'its bytes were not kept when it was saved (option `base`)';
+
+/** What the next save of a session would send. `create`: also where it has no attributes. */
+export async function explanationOf(
+  line: Line,
+  replica: Replica,
+  tracker: Tracker,
+  tracked: Tracked,
+  create: boolean,
+): Promise<Explanation> {
+  const outlooks = new Map(tracked.touched.map((name) => [name, outlookOn(tracker, replica, name)]));
+  // Bytes that are read again to be compared are not to stay.
+  const from = replica.image.isWhole ? replica : replica.fork();
+  const push = await explainPush(line, from, tracked, create);
   const attributes = [...push.attributes].map(([name, attribute]): AttributeExplanation => {
-    const { written, paths, places, way, why: whyWhole } = outlook(name) ?? UNSEEN;
+    const { written, paths, places, way, why: whyWhole } = outlooks.get(name) ?? UNSEEN;
     return { name, written, paths, places, way, whyWhole, ...attribute };
   });
   const { kind, bytes, why } = push;
   return { kind, bytes, why, attributes: attributes.sort((a, b) => b.bytes - a.bytes) };
+}
+
+function outlookOn(tracker: Tracker, { image }: Replica, name: string): Outlook | undefined {
+  const saved = image.value(name);
+  const outlook = tracker.outlook(name, saved?.bytes);
+  const isLetGo = saved !== undefined && saved.bytes === undefined;
+  return outlook !== undefined && isLetGo ? { ...outlook, way: 'whole', why: LET_GO } : outlook;
 }

@@ -14,6 +14,9 @@ export interface Kept {
   bytes: number;
 }
 
+/** Of each attribute the value or its bytes. */
+export const isHere = ({ slots, replica }: Kept): boolean => slots !== undefined || replica.image.isWhole;
+
 /** Bytes that a kept session takes beside its image, about. */
 const KEPT_OVERHEAD = 500;
 

@@ -3,6 +3,7 @@ import type { Conflict } from '../conflict.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { showPath } from '../path.ts';
+import { makeWhole } from '../sync/base.ts';
 import type { Tracked } from '../sync/compare.ts';
 import { merge } from '../sync/merge.ts';
 import type { Base, Edited, MergeRules } from '../sync/merge.ts';
@@ -26,14 +27,21 @@ export interface LateLock {
 }
 
 /** The lock, for a save of what began with `before` and without one. `ERR_NOT_FOUND` where that life has ended. */
-export async function lockToSave(
+export function lockToSave(context: SessionContext, before: Replica, terms: LateLock): Promise<Claimed> {
+  return lockWhole(context, before.id, terms, (now) => checkLife(before, now, terms.existing));
+}
+
+/** The lock, with all bytes of what is there, which to merge takes; given back where `check` throws. */
+export async function lockWhole(
   context: SessionContext,
-  before: Replica,
+  id: string,
   { access, existing, place }: LateLock,
+  check?: (now: Replica) => void,
 ): Promise<Claimed> {
-  const claimed = await context.lock(before.id, access, existing, place);
+  const claimed = await context.lock(id, access, existing, place);
   try {
-    checkLife(before, claimed.replica, existing);
+    await makeWhole(context.line, claimed.replica);
+    check?.(claimed.replica);
     return claimed;
   } catch (error) {
     await claimed.end('keep', undefined);
@@ -88,12 +96,13 @@ export async function saveLate(
 
 /** `isSound`: this process's copy is what the primary has. */
 export async function giveBack(
-  { line, definition }: SessionContext,
+  { line, definition, keptBase }: SessionContext,
   claimed: Claimed,
   how: EndOfHold,
   isSound: boolean,
 ): Promise<void> {
-  await claimed.end(how, isSound ? new Slots(claimed.replica.image, line.codec, definition) : undefined);
+  const slots = isSound ? new Slots(claimed.replica.image, line.codec, definition, { keptBase }) : undefined;
+  await claimed.end(how, slots);
 }
 
 /** What a use has made of what it began from. */

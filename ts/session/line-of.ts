@@ -4,9 +4,11 @@ import { loadDiffer } from '../diff/engine.ts';
 import { Draws, systemEntropy } from '../entropy.ts';
 import { Observers } from '../observe.ts';
 import { bounded } from '../store/bounded.ts';
+import { termsOf } from '../store/outage-terms.ts';
 import type { Expiry } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
 import { logReader } from '../sync/log-reader.ts';
+import { Outage } from '../sync/outage.ts';
 import type { RepositoryOptions } from './options.ts';
 
 /** What a repository's sessions pass through. `onRestored`: the primary has got another state of the session. */
@@ -36,6 +38,7 @@ export function lineOf<S extends object, V extends object>(
     draws: new Draws(options.entropy ?? systemEntropy),
     observers,
     unsettled: new Set(),
+    outage: new Outage(store, clock, call, termsOf(undefined, store.outage)),
     call,
   };
 }

@@ -1,10 +1,14 @@
 import type { Hold } from '../lock/hold.ts';
 import { Renewals } from '../lock/renewals.ts';
 import { NO_PARENT } from '../log/record.ts';
+import type { OutageTerms } from '../store/outage-terms.ts';
 import type { Line } from '../sync/line.ts';
 import { pull } from '../sync/pull.ts';
+import type { PullLine } from '../sync/pull.ts';
 import { Replica } from '../sync/replica.ts';
 import type { Claimed } from './claimed.ts';
+import { isLocal } from './freshness.ts';
+import type { Freshness } from './freshness.ts';
 import type { KeptSessions } from './kept.ts';
 
 /** Aliases of aliases are followed so far. */
@@ -22,6 +26,7 @@ const NO_HOLD: Hold = {
   overdue: () => false,
   wanted: () => undefined,
   releaseNow: () => false,
+  keep: () => ({ again: () => Promise.resolve(0), end: () => undefined }),
   leave: () => undefined,
   end: () => undefined,
 };
@@ -35,15 +40,17 @@ export function unlocked(replica: Replica, place: string | undefined): Looked {
 export class Looks {
   readonly #line: Line;
   readonly #kept: KeptSessions;
-  readonly #mustTouch: (replica: Replica) => boolean;
+  readonly #fresh: Freshness;
+  readonly #isLocked: (id: string) => boolean;
   readonly #renewals: Renewals<Looked>;
   readonly #touching = new Set<Looked>();
 
-  /** `mustTouch`: it counts as a use. */
-  constructor(line: Line, kept: KeptSessions, leaseMs: number, mustTouch: (replica: Replica) => boolean) {
+  /** `isLocked`: this process has its lock, as far as it knows or last knew. */
+  constructor(line: Line, kept: KeptSessions, leaseMs: number, fresh: Freshness, isLocked: (id: string) => boolean) {
     this.#line = line;
     this.#kept = kept;
-    this.#mustTouch = mustTouch;
+    this.#fresh = fresh;
+    this.#isLocked = isLocked;
     this.#renewals = new Renewals(line.clock, leaseMs, (looked) => void this.#renew(looked));
   }
 
@@ -52,21 +59,27 @@ export class Looks {
    * still told, the one that it became. It is the caller's own: what this process keeps may go on without it. `isUse`:
    * kept for the next.
    */
-  async newest(id: string, isUse: boolean): Promise<Replica> {
-    let replica = await this.#newest(id, isUse);
+  async newest(id: string, isUse: boolean, terms: OutageTerms | undefined): Promise<Replica> {
+    let replica = await this.#newest(id, isUse, terms);
     for (let hops = 0, at = this.livesOnAs(replica); at !== undefined && hops < MOST_ALIASES; hops += 1) {
-      replica = await this.#newest(at, isUse);
+      replica = await this.#newest(at, isUse, terms);
       at = this.livesOnAs(replica);
     }
     return replica;
   }
 
-  /** One read of what came since this process last knew of it. */
-  async #newest(id: string, isUse: boolean): Promise<Replica> {
+  #newest(id: string, isUse: boolean, terms: OutageTerms | undefined): Promise<Replica> {
     const kept = this.#kept.replicaOf(id);
+    if (kept === undefined || !isLocal(terms) || !this.#isLocked(id)) return this.#read(this.#line, id, kept, isUse);
+    const read = (line: PullLine): Promise<Replica> => this.#read(line, id, kept, isUse);
+    return this.#fresh.orFrom(read, kept, terms, () => kept.fork());
+  }
+
+  /** One read of what came since this process last knew of it. */
+  async #read(line: PullLine, id: string, kept: Replica | undefined, isUse: boolean): Promise<Replica> {
     const since = kept?.head ?? NO_PARENT;
     const replica = kept?.fork() ?? new Replica(id);
-    await pull(this.#line, replica);
+    await pull(line, replica);
     this.#kept.offer(replica, since, isUse);
     return replica;
   }
@@ -80,8 +93,15 @@ export class Looks {
   }
 
   /** Tells the primary of a use that begins, where that is due. */
-  async use(replica: Replica): Promise<void> {
-    if (this.#mustTouch(replica) && !(await this.#touch(replica))) await pull(this.#line, replica); // it expired a moment ago
+  async use(replica: Replica, terms: OutageTerms | undefined): Promise<void> {
+    if (!this.#fresh.mustTouch(replica)) return;
+    const isThere = await this.#fresh.orFrom(
+      () => this.#touch(replica),
+      replica,
+      terms,
+      () => true,
+    );
+    if (!isThere) await pull(this.#line, replica); // it expired a moment ago
   }
 
   /** Until it is let go, the session does not expire for want of use. */
@@ -94,7 +114,7 @@ export class Looks {
   }
 
   async #renew(looked: Looked): Promise<void> {
-    if (this.#touching.has(looked) || !this.#mustTouch(looked.replica)) return;
+    if (this.#touching.has(looked) || !this.#fresh.mustTouch(looked.replica)) return;
     this.#touching.add(looked);
     await this.#touch(looked.replica).catch(() => undefined); // unreachable: the save at the end will tell
     this.#touching.delete(looked);

@@ -2,9 +2,10 @@ import type { BackupOptions } from '../backup/backup.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../diff/differ.ts';
 import type { Entropy } from '../entropy.ts';
-import type { LockOptions } from '../lock/member-lock.ts';
+import type { LockOptions } from '../lock/context.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
-import type { Store } from '../store/store.ts';
+import type { OutageOptions, Store } from '../store/store.ts';
+import type { KeptBase } from '../sync/base.ts';
 import type { Differencing } from '../sync/differencing.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import type { SaveMode } from '../tracking/classes.ts';
@@ -35,6 +36,12 @@ export interface RepositoryOptions<S extends object, V extends object> {
    * whole. Default `auto`.
    */
   readonly differencing?: Differencing | undefined;
+  /**
+   * What is kept of an attribute's bytes between saves beside its decoded value, where it does not say so itself.
+   * `bytes`: all of them; `signature`: the hashes of their chunks, 2.4 %; `store`: nothing, they are read again where a
+   * save needs them. Default `bytes`.
+   */
+  readonly base?: KeptBase | undefined;
   /** Forces the differ's implementation; default: native where it is built, else JavaScript. */
   readonly engine?: Engine | undefined;
   /**
@@ -70,8 +77,18 @@ export interface ClosedReport {
   readonly unsettled: readonly string[];
   /** Sessions whose uses had not ended: what they save from now on is saved, and their locks go back when they end. */
   readonly open: readonly string[];
+  /** Saves that had resolved with `stored: false`, and that the primary has not said it has: in all likelihood lost. */
+  readonly unstored: readonly Unstored[];
   /** Sessions of which a backup lacks something, as far as this process knows. */
   readonly unfed: readonly string[];
+}
+
+/** Of one session. */
+export interface Unstored {
+  readonly id: string;
+  readonly saves: number;
+  /** Of their records. */
+  readonly bytes: number;
 }
 
 export interface CloseOptions {
@@ -87,8 +104,19 @@ export interface CloseOptions {
  */
 export type AccessMode = 'exclusive' | 'optimistic' | 'read';
 
+/** How a save, or all of a session, meets a primary that does not answer. */
+export interface SaveOptions {
+  /** What it leaves open is as the session was opened with, and else as the store says. */
+  readonly outage?: OutageOptions | undefined;
+  /** Saves resolve when the primary has them, and wait for it up to `storeTimeoutMs`. Default false. */
+  readonly durable?: boolean | undefined;
+}
+
+/** What is asked for with a session. */
+export type Opening = AcquireOptions & SaveOptions;
+
 /** How a session is opened. `timeoutMs` and `signal` are for each wait for the lock: under `optimistic`, of each save. */
-export interface Access extends AcquireOptions {
+export interface Access extends AcquireOptions, SaveOptions {
   /** Default `exclusive`. */
   readonly mode?: AccessMode | undefined;
 }
@@ -132,7 +160,7 @@ export interface AnyUse<V extends object> extends Access, Pick<UseOptions<V>, 'c
   readonly retry?: number | undefined;
 }
 
-export interface CreateOptions extends AcquireOptions {
+export interface CreateOptions extends AcquireOptions, SaveOptions {
   readonly id?: string | undefined;
 }
 

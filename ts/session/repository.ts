@@ -10,13 +10,14 @@ import { checkOptions, timeout } from '../options.ts';
 import type { Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
 import { Replica } from '../sync/replica.ts';
+import type { Unsettled } from '../sync/unsettled.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import { autosave } from './autosave.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import { Claims } from './claims.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
-import { classOf, specOf } from './definition.ts';
+import { classOf, keptBaseOf, specOf } from './definition.ts';
 import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.ts';
 import { destroy } from './destroy.ts';
 import { Documents } from './documents.ts';
@@ -32,15 +33,18 @@ import type {
   CloseOptions,
   ClosedReport,
   CreateArguments,
+  Opening,
   ReadOptions,
   RepositoryOptions,
   ScopeOptions,
+  Unstored,
   UseOptions,
 } from './options.ts';
 import {
   ACQUIRE_RULES,
   CHANGE_ID_RULES,
   CREATE_RULES,
+  FIND_RULES,
   SCOPE_RULES,
   USE_RULES,
   checkMode,
@@ -101,6 +105,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
       frozenIn: (name) => specOf(this.definition, name)?.frozen,
       onSaved: options.onSaved && guarded(options.onSaved),
       saveMode: options.saveMode ?? 'write',
+      keptBase: keptBaseOf(this.definition, options.base),
       tombstoneTtlMs: options.tombstoneTtlMs ?? 24 * 3_600_000,
       leaseMs: options.lock?.leaseMs ?? DEFAULT_LEASE_MS,
       claimNew: (id, given, place) => this.#claims.claimNew(id, given, place),
@@ -239,9 +244,9 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   }
 
   /** As `open`, but undefined when there is no such session, or when it was destroyed. */
-  async find(id: string, options: AcquireOptions = {}): Promise<Session<S, V> | undefined> {
+  async find(id: string, options: Opening = {}): Promise<Session<S, V> | undefined> {
     const place = this.#unclosed.place(this.find);
-    checkOptions('find', options, ACQUIRE_RULES);
+    checkOptions('find', options, FIND_RULES);
     const claimed = this.#claims.take(id, options, place) ?? (await this.#claims.claim(id, options, true, place));
     if (claimed.replica.exists) return this.#saved(this.#session(claimed, false, options));
     await claimed.end('keep', undefined);
@@ -352,7 +357,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async close(options: CloseOptions = {}): Promise<ClosedReport> {
     checkOptions('close', options, { timeoutMs: timeout });
-    const { clock, call, unsettled } = this.#line;
+    const { clock, call, unsettled, outage } = this.#line;
     const until = clock.monotonic() + (options.timeoutMs ?? call.timeoutMs);
     const inTime = (work: Promise<unknown>): Promise<unknown> =>
       within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', () => work).catch(() => undefined);
@@ -361,11 +366,14 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     await inTime(this.#claims.idle());
     await inTime(Promise.all([...unsettled].map(({ done }) => done)));
     const left = [...unsettled];
+    const unstored = left.filter(({ keeper }) => keeper !== undefined).map(unstoredOf);
     for (const one of left) one.stop();
+    outage.stop();
     await inTime(Promise.all([this.#claims.leave(), this.backups.drain()]));
     const { open } = this.#claims;
     if (open.length === 0) this.#claims.clear();
-    return { unsettled: left.map(({ id }) => id), open, unfed: this.backups.unfed() };
+    const inDoubt = left.filter(({ keeper }) => keeper === undefined);
+    return { unsettled: inDoubt.map(({ id }) => id), open, unstored, unfed: this.backups.unfed() };
   }
 
   #checkOpen(): void {
@@ -381,10 +389,14 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
   #session(claimed: Claimed, create: boolean, access: Access): Session<S, V> {
     const kept = create || !claimed.locked ? undefined : this.#claims.takeSlots(claimed.replica);
     const fixed = access.mode === 'read' ? READ_ONLY : undefined;
-    const slots =
-      kept ?? new Slots(claimed.replica.image, this.#line.codec, this.definition, { begins: create, fixed });
+    const terms = { begins: create, fixed, keptBase: claimed.locked ? this.#context.keptBase : undefined };
+    const slots = kept ?? new Slots(claimed.replica.image, this.#line.codec, this.definition, terms);
     return new Session<S, V>(this.#context, { claimed, slots, create, access });
   }
+}
+
+function unstoredOf({ id, appends }: Unsettled): Unstored {
+  return { id, saves: appends.length, bytes: appends.reduce((sum, { bytes }) => sum + bytes.length, 0) };
 }
 
 /** Names the state of no session, in messages. */

@@ -7,6 +7,7 @@ import {
   checkOptions,
   clock,
   count,
+  flag,
   func,
   listOf,
   nested,
@@ -19,18 +20,22 @@ import {
   withMethods,
 } from '../options.ts';
 import type { Rule, Rules } from '../options.ts';
+import { outageRule } from '../store/outage-terms.ts';
 import { samePlace } from '../store/place.ts';
 import type { Store } from '../store/store.ts';
+import { KEPT_BASES } from '../sync/base.ts';
 import { DIFFERENCING } from '../sync/differencing.ts';
 import type { AnyUse, RepositoryOptions } from './options.ts';
 
 const LONGEST_GRACE_MS = 60_000;
 
 export const ACQUIRE_RULES: Rules = { timeoutMs: timeout, holdMs: positive, signal };
-const ACCESS_RULES: Rules = { ...ACQUIRE_RULES, mode: oneOf('exclusive', 'optimistic', 'read') };
+export const SAVE_RULES: Rules = { outage: outageRule, durable: flag };
+export const FIND_RULES: Rules = { ...ACQUIRE_RULES, ...SAVE_RULES };
+const ACCESS_RULES: Rules = { ...FIND_RULES, mode: oneOf('exclusive', 'optimistic', 'read') };
 export const USE_RULES: Rules = { ...ACCESS_RULES, create: undefined };
 export const SCOPE_RULES: Rules = { ...USE_RULES, retry: count(0) };
-export const CREATE_RULES: Rules = { ...ACQUIRE_RULES, id: text };
+export const CREATE_RULES: Rules = { ...FIND_RULES, id: text };
 export const CHANGE_ID_RULES: Rules = { ...ACQUIRE_RULES, graceMs: atMost(LONGEST_GRACE_MS) };
 
 const IS_STORE: Rule = withMethods(
@@ -82,6 +87,7 @@ export const REPOSITORY_RULES: Rules = {
   saveMode: oneOf('write', 'mutable-access', 'access', 'all'),
   onSaved: func,
   differencing: oneOf(...DIFFERENCING),
+  base: oneOf(...KEPT_BASES),
   engine: oneOf('native', 'js'),
   compress: oneOf('auto', 'off'),
   ttlMs: positive,

@@ -3,7 +3,7 @@ import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
 import { checkId } from '../store/arguments.ts';
-import { explainPush } from '../sync/explain.ts';
+import type { OutageTerms } from '../store/outage-terms.ts';
 import { pushCopy, pushEnd } from '../sync/push.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Pushed } from '../sync/push.ts';
@@ -14,14 +14,15 @@ import type { Claimed } from './claimed.ts';
 import type { SessionContext, SessionParts } from './context.ts';
 import { destroy } from './destroy.ts';
 import { NOBODY_KNOWS, closedError, endAfter, endedBy, explained, isOver, noteRefusal, untouched } from './endings.ts';
-import { explanationOf, type Explanation } from './explanation.ts';
+import { explanationOf } from './explanation.ts';
+import type { Explanation } from './explanation.ts';
 import { giveBack } from './late-lock.ts';
-import type { ChangeIdOptions } from './options.ts';
+import type { Access, ChangeIdOptions, SaveOptions } from './options.ts';
 import { replaceAll } from './replacing.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
-import { Saved } from './saved.ts';
-import { saveUnder } from './saving.ts';
-import type { Saving } from './saving.ts';
+import { Saved, savedBy } from './saved.ts';
+import { isReleased, outageOf, saveUnder } from './saving.ts';
+import type { Saving, SaveTerms } from './saving.ts';
 import type { Slots } from './slots.ts';
 import { Turns } from './turns.ts';
 import type { Opened } from './unclosed.ts';
@@ -45,6 +46,9 @@ export class Session<S extends object, V extends object = Partial<S>> {
   readonly #slots: Slots;
   readonly #create: boolean;
   readonly #tracker: Tracker;
+  readonly #access: Access;
+  /** Of saves that say nothing else. */
+  readonly #outage: OutageTerms | undefined;
   /** False when the state was never saved before this session was opened. */
   readonly isNew: boolean;
   readonly #opened: Opened;
@@ -71,6 +75,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
     this.isNew = !claimed.replica.exists;
     this.#tracker = new Tracker(slots, context);
     const { mode = 'exclusive' } = access;
+    this.#access = access;
+    this.#outage = outageOf(context.line, access);
     this.#unlocked = mode === 'exclusive' ? undefined : new Unlocked(context, claimed, slots, this.#tracker, access);
     if (mode !== 'read') context.unclosed.watch(this.#tracker, this.#opened);
   }
@@ -136,8 +142,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
    * again waits until it is known) and `superseded`. After `ERR_FENCED`, `ERR_CONFLICT` or `ERR_NOT_FOUND` (destroyed
    * meanwhile) the session has ended.
    */
-  save(): Promise<Saved> {
-    return this.#alone(() => this.#push(false, true));
+  save(options?: SaveOptions): Promise<Saved> {
+    return this.#alone(() => this.#push(false, true, options));
   }
 
   /**
@@ -150,16 +156,14 @@ export class Session<S extends object, V extends object = Partial<S>> {
       await this.#settled();
       const tracked = this.#slots.tracked(this.#tracker.tracked(), undefined);
       const sent = this.#unlocked?.outlook(tracked) ?? tracked;
-      const push = explainPush(this.#context.line, this.#replica, sent, this.#create);
-      const { image } = this.#replica;
-      return explanationOf(push, (name) => this.#tracker.outlook(name, image.value(name)?.bytes));
+      return explanationOf(this.#context.line, this.#replica, this.#tracker, sent, this.#create);
     });
   }
 
   /** Saves, and ends the session: one call to the store does both when the lock is to be handed over. */
-  async saveAndClose(): Promise<Saved> {
+  async saveAndClose(options?: SaveOptions): Promise<Saved> {
     try {
-      return await this.#alone(() => this.#push(true, true));
+      return await this.#alone(() => this.#push(true, true, options));
     } finally {
       if (!this.#ended) await this.close();
     }
@@ -294,7 +298,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   /** The differ runs at once; what is written while the append is under way is left for the next save. */
-  async #push(last: boolean, isShown: boolean): Promise<Saved> {
+  async #push(last: boolean, isShown: boolean, options?: SaveOptions): Promise<Saved> {
     const { onSaved } = this.#context;
     const tells = isShown || onSaved !== undefined;
     const settled = this.#settled();
@@ -305,7 +309,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
     const capture = this.#tracker.capture();
     const { touched } = capture;
     const tracked = slots.tracked(touched, (name, base) => this.#tracker.splice(name, base, last));
-    const { pushing, release } = this.#begin(tracked, last, tells);
+    const outage = options === undefined ? this.#outage : outageOf(this.#context.line, this.#access, options);
+    const { pushing, release } = this.#begin(tracked, { last, create: this.#create, tells, outage });
     slots.settle(touched);
     const sound = !last || this.#shut();
     let pushed: Pushed | undefined;
@@ -325,29 +330,28 @@ export class Session<S extends object, V extends object = Partial<S>> {
     if (unlocked !== undefined) unlocked.follow(last);
     else if (tells) slots.lent(touched);
     else slots.accepted(touched);
+    if (!last) slots.rest(this.#context.line.differ);
     if (pushed?.wanted === true) hold.wanted();
-    const how = release && pushed !== undefined ? 'released' : 'keep';
+    const how = isReleased(release, pushed) ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;
-    const saved = tells ? new Saved(pushed, this.revision) : UNSEEN;
-    if (pushed !== undefined) onSaved?.(saved, this.id);
+    const saved = tells ? savedBy(pushed, this.#replica, onSaved) : UNSEEN;
     if (ending !== undefined) await ending;
     return saved;
   }
 
-  #begin(tracked: Tracked, last: boolean, tells: boolean): Saving {
-    const create = this.#create;
-    if (this.#unlocked !== undefined) return { pushing: this.#unlocked.push(tracked, create, tells), release: false };
-    return saveUnder(this.#context.line, this.#claimed, tracked, { last, create, tells });
+  #begin(tracked: Tracked, terms: SaveTerms): Saving {
+    if (this.#unlocked !== undefined) return { pushing: this.#unlocked.push(tracked, terms), release: false };
+    return saveUnder(this.#context.line, this.#claimed, tracked, terms);
   }
 
   /**
    * Waits until the outcome of an earlier save is known: it stands, or what it was to save is still to be saved. Where
    * that will never be known, the session ends: what it holds may be stored already, so that no later refusal could say
-   * that it is not. Undefined: there is none to be waited for.
+   * that it is not. Undefined: there is none to be waited for; what is saved here alone is none.
    */
   #settled(): Promise<void> | undefined {
     const unsettled = this.#doubt ?? this.#replica.unsettled;
-    return unsettled && this.#outcomeOf(unsettled);
+    return unsettled?.keeper === undefined ? unsettled && this.#outcomeOf(unsettled) : undefined;
   }
 
   async #outcomeOf(unsettled: Unsettled): Promise<void> {
@@ -387,7 +391,8 @@ export class Session<S extends object, V extends object = Partial<S>> {
     if (this.#ended) return this.#ending;
     this.#ended = true;
     this.#context.unclosed.unwatch(this.#tracker);
-    return (this.#ending = this.#claimed.end(how, this.#shut() ? slots : undefined));
+    const isSound = this.#shut() && slots?.rest(this.#context.line.differ) === true;
+    return (this.#ending = this.#claimed.end(how, isSound ? slots : undefined));
   }
 }
 

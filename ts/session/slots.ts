@@ -1,9 +1,12 @@
 import type { Codec } from '../codec/codec.ts';
+import type { Differ } from '../diff/differ.ts';
 import type { Image } from '../log/image.ts';
-import { Portions } from '../portions/portions.ts';
+import { Portions, UNKEPT } from '../portions/portions.ts';
+import { letGo } from '../sync/base.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Owner } from '../tracking/attribute-terms.ts';
 import type { AttributeSlots } from '../tracking/tracker.ts';
+import type { SessionContext } from './context.ts';
 import { decoded, defaultOf, isNewer } from './decoded.ts';
 import { specOf } from './definition.ts';
 import type { SessionDefinition } from './definition.ts';
@@ -16,6 +19,12 @@ interface Slot {
   provisional: boolean;
 }
 
+export interface SlotsOptions {
+  readonly begins?: boolean;
+  readonly fixed?: string | undefined;
+  readonly keptBase?: SessionContext['keptBase'];
+}
+
 /** A session's attributes as raw values: decoded from the image when first read, defaults made when first asked for. */
 export class Slots implements AttributeSlots {
   #image: Image;
@@ -26,6 +35,7 @@ export class Slots implements AttributeSlots {
   /** Names of attributes that were deleted in this use. */
   readonly #deleted = new Set<string>();
   readonly #fixed: string | undefined;
+  readonly #keptBase: SessionContext['keptBase'];
   /** Of the image, when it was last seen that its bytes are no other's. */
   #forks: number;
   /** The names may no longer be those of the image. */
@@ -33,14 +43,15 @@ export class Slots implements AttributeSlots {
 
   /**
    * `begins`: of a session that is just created; its immutable attributes are absent until they are given. `fixed`: why
-   * none can be changed.
+   * none can be changed. `keptBase`: see `SessionContext`; undefined also where the bytes are needed to merge.
    */
   constructor(
     image: Image,
     codec: Codec,
     definition: SessionDefinition<object, object>,
-    { begins = false, fixed }: { readonly begins?: boolean; readonly fixed?: string | undefined } = {},
+    { begins = false, fixed, keptBase }: SlotsOptions = {},
   ) {
+    this.#keptBase = keptBase;
     this.#image = image;
     this.#forks = image.forks;
     this.#fixed = fixed;
@@ -63,11 +74,11 @@ export class Slots implements AttributeSlots {
     const slot = this.#slots.get(name);
     if (slot === undefined) return undefined;
     if (!slot.loaded) {
-      const bytes = this.#image.value(name)?.bytes;
+      const saved = slot.provisional ? undefined : this.#image.value(name);
+      if (saved !== undefined && saved.bytes === undefined)
+        throw new Error(`attribute '${name}': neither its value nor its bytes are here`);
       slot.value =
-        slot.provisional || bytes === undefined
-          ? defaultOf(this.#codec, this.#definition, name)
-          : this.#decoded(name, bytes);
+        saved === undefined ? defaultOf(this.#codec, this.#definition, name) : this.#decoded(name, saved.bytes);
       slot.loaded = true;
     }
     return slot.value;
@@ -112,7 +123,9 @@ export class Slots implements AttributeSlots {
 
   owner(name: string): Portions {
     let portions = this.#portions.get(name);
-    if (portions === undefined) this.#portions.set(name, (portions = new Portions(this.#codec.types)));
+    if (portions !== undefined) return portions;
+    const isKept = this.#keptBase === undefined || this.#keptBase(name) === 'bytes';
+    this.#portions.set(name, (portions = new Portions(this.#codec.types, isKept ? undefined : UNKEPT)));
     return portions;
   }
 
@@ -144,6 +157,23 @@ export class Slots implements AttributeSlots {
       slot.value = undefined;
       this.owner(name).release();
     }
+  }
+
+  /**
+   * After a save or a use: lets go of the bytes that are not to be kept, of values that are decoded here. False: of
+   * some attribute neither is here any more.
+   */
+  rest(differ: Differ): boolean {
+    const keptBase = this.#keptBase;
+    if (keptBase === undefined) return true;
+    let isThere = true;
+    for (const [name, slot] of this.#slots) {
+      const saved = this.#image.value(name);
+      if (saved === undefined) continue;
+      if (!slot.loaded) isThere &&= saved.bytes !== undefined;
+      else if (letGo(this.#image, name, keptBase(name), differ)) this.#portions.get(name)?.forget();
+    }
+    return isThere;
   }
 
   /** A default takes the place of what is deleted, so that reading its attribute gives the declared type again. */

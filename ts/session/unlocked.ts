@@ -1,4 +1,5 @@
 import { HoldfastError, shortId } from '../errors.ts';
+import type { Value } from '../log/image.ts';
 import { changedOf } from '../sync/compare.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Differencing } from '../sync/differencing.ts';
@@ -14,6 +15,7 @@ import { specOf } from './definition.ts';
 import type { Looked } from './looks.ts';
 import type { Access } from './options.ts';
 import { conflictOf, giveBack, lockToSave, mergeRules, mergedInto, saveLate } from './late-lock.ts';
+import type { SaveTerms } from './saving.ts';
 import type { Slots } from './slots.ts';
 
 /** A save that went out, and the copy that is to have it. */
@@ -67,11 +69,13 @@ export class Unlocked {
    * As `push`, of what was touched until now. Undefined also where all of it was merged into what is there already.
    * `ERR_CONFLICT`: nothing was sent.
    */
-  async push(tracked: Tracked, create: boolean, tells: boolean): Promise<Pushed | undefined> {
+  async push(tracked: Tracked, terms: SaveTerms): Promise<Pushed | undefined> {
     if (this.#access.mode === 'read') return undefined;
     const mine = this.#edited(tracked);
-    const begins = create && !this.#looked.replica.exists;
-    return mine === undefined && !begins ? undefined : this.#send(mine ?? UNCHANGED, begins, tells);
+    const begins = terms.create && !this.#looked.replica.exists;
+    return mine === undefined && !begins
+      ? undefined
+      : this.#send(mine ?? UNCHANGED, { ...terms, last: true, create: begins });
   }
 
   get #base(): Base {
@@ -90,7 +94,11 @@ export class Unlocked {
     const present = names && new Set(names);
     const isThere = (name: string): boolean => present?.has(name) ?? base.bytes(name) !== undefined;
     const changes = new Map<string, Uint8Array | undefined>();
-    for (const { name, target } of changedOf(this.#context.line, tracked, touched.filter(isThere), base.bytes)) {
+    const baseOf = (name: string): Pick<Value, 'bytes'> | undefined => {
+      const bytes = base.bytes(name);
+      return bytes && { bytes };
+    };
+    for (const { name, target } of changedOf(this.#context.line, tracked, touched.filter(isThere), baseOf)) {
       changes.set(name, target);
       tracked.encoded?.(name, target);
     }
@@ -100,16 +108,16 @@ export class Unlocked {
     return changes.size === 0 && isSameOrder ? undefined : { changes, names, versions };
   }
 
-  async #send(mine: Edited, begins: boolean, tells: boolean): Promise<Pushed | undefined> {
+  async #send(mine: Edited, terms: SaveTerms): Promise<Pushed | undefined> {
     const context = this.#context;
     this.unsettled = this.#doubted = undefined;
-    const claimed = await this.#claim(!begins);
+    const claimed = await this.#claim(!terms.create);
     const { replica: now } = claimed;
     const differencing = (name: string): Differencing | undefined => specOf(context.definition, name)?.differencing;
     const made = { before: this.#looked.replica, base: this.#base, mine, remedy: REMEDY };
     const { pushed, replica } = await saveLate(context, claimed, {
       tracked: () => ({ ...mergedInto(context, made, now), differencing }),
-      terms: { last: true, create: begins, tells },
+      terms,
       failed: () => this.#doubt(mine, now),
     });
     this.#stored = { mine, replica };

@@ -49,6 +49,8 @@ export interface Knobs {
   readonly ends: number;
   /** Uses that hold no lock while they run. */
   readonly optimistic: number;
+  /** Uses that go on from their process's image where the primary does not answer. */
+  readonly local: number;
 }
 
 export function knobsOf(seed: number, given: Partial<Knobs> = {}): Knobs {
@@ -84,13 +86,25 @@ export function knobsOf(seed: number, given: Partial<Knobs> = {}): Knobs {
     lingers: of(0.1, 0.1, 0.4),
     ends: of(0, 0.04, 0.1),
     optimistic: of(0, 0.3, 0.6),
+    local: 0,
     ...given,
   };
 }
 
 const CALM: Partial<Knobs> = { late: 0, memberJumps: 0, storeJumps: 0, promotions: 0, restores: 0, expiry: 'none' };
 
-export type Climate = 'calm' | 'late' | 'slow' | 'hang' | 'expiry' | 'jumps' | 'promotion' | 'store' | 'everything';
+export type Climate =
+  | 'calm'
+  | 'outage'
+  | 'late'
+  | 'slow'
+  | 'hang'
+  | 'expiry'
+  | 'jumps'
+  | 'promotion'
+  | 'store'
+  | 'everything'
+  | 'outage';
 
 /** Kinds of weather. Each finds faults of its own: what is clean in one need not be in the next. */
 export const CLIMATES: Record<Climate, Partial<Knobs>> = {
@@ -107,4 +121,6 @@ export const CLIMATES: Record<Climate, Partial<Knobs>> = {
   /** The store's contract alone, without repositories. */
   store: { members: 0, clients: 3, backups: 0 },
   everything: {},
+  /** Most uses go on without the primary, which is often away. */
+  outage: { ...CALM, local: 0.6, cuts: 4, restarts: 2, ops: 16 },
 };

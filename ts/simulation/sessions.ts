@@ -1,5 +1,3 @@
-import { HoldfastError } from '../errors.ts';
-import type { Outcome } from '../history/mark.ts';
 import type { RecordedUse, Recorder, UseStart } from '../history/record.ts';
 import type { AcquireOptions } from '../lock/member-locks.ts';
 import type { HoldfastEvent } from '../observe.ts';
@@ -13,6 +11,7 @@ import { recorderOf } from './cluster.ts';
 import type { Application, Cluster, Configuration, Seen, Workload } from './cluster.ts';
 import { Names } from './names.ts';
 import type { Machine } from './network.ts';
+import { codeOf, isExpected, keysOf, outcomeOf } from './outcomes.ts';
 import { Actor } from './world.ts';
 
 /**
@@ -37,17 +36,6 @@ const DEFINITION: SessionDefinition<State, Partial<State>> = defineSession({
 
 type Sessions = SessionRepository<State, Partial<State>>;
 
-/** What users must be ready for. */
-const EXPECTED = new Set([
-  'ERR_UNAVAILABLE',
-  'ERR_LOCK_TIMEOUT',
-  'ERR_FENCED',
-  'ERR_CONFLICT',
-  'ERR_CLOSED',
-  'ERR_NOT_FOUND',
-  'thrown',
-  'aborted',
-]);
 const SAVE_MODES: readonly SaveMode[] = ['write', 'access', 'all', 'mutable-access'];
 
 /** A save that was acknowledged, in case the primary that has it is given up. */
@@ -95,6 +83,7 @@ export class SessionApplication implements Application {
     const draw = app();
     if (draw < ends / 2) await this.#delete(slot, id);
     else if (draw < ends) await this.#changeId(slot, id);
+    else if (draw < this.#cluster.knobs.local) await this.#local(id);
     else if (draw < 0.75) await this.#recorded(slot, id, {}, (use) => this.#scope(id, use));
     else if (draw < 0.85) await this.#recorded(slot, id, {}, (use) => this.#session(id, use));
     else if (draw < 0.94) await this.#recorded(slot, id, {}, (use) => this.#read(id, use));
@@ -182,11 +171,7 @@ export class SessionApplication implements Application {
     } catch (error) {
       const code = codeOf(error);
       use.done(outcomeOf(error), { code });
-      if (!EXPECTED.has(code))
-        this.#cluster.world.find(
-          'unexpected error',
-          `'${id}' by ${this.#actor.name}: ${String((error as Error).stack ?? error)}`,
-        );
+      this.#checkExpected(id, error);
       if (code === 'ERR_NOT_FOUND') this.#names.end(slot, id);
     }
   }
@@ -258,6 +243,47 @@ export class SessionApplication implements Application {
     }
   }
 
+  /** A use that goes on here where the primary does not answer. What it has seen is told once that is stored. */
+  async #local(id: string): Promise<void> {
+    const { app } = this.#cluster.world;
+    const use = this.#recorder.use({ store: this.configuration.primary.name, id });
+    const failed = (error: unknown): void => use.done(outcomeOf(error), { code: codeOf(error) });
+    try {
+      const outage = { policy: 'serve-local', failMs: 20 + app() * 80 } as const;
+      const session = await this.#repository.open(id, { ...this.#useOptions(), create: true, outage });
+      try {
+        this.#look(id, session.state);
+        const seen = keysOf(session.state);
+        const where = session.id === id ? {} : { id: session.id };
+        const key = this.#key();
+        use.put([key]);
+        this.#change(session.state, key);
+        const { length } = session.state.keys;
+        const { stored, settled, revision } = await session.saveAndClose();
+        const done = (): void => {
+          use.saw(seen, where);
+          this.#keep(use, id, revision, [key], length);
+          use.done('ok');
+        };
+        if (stored) done();
+        else void settled.then(done, failed);
+      } finally {
+        await session.close();
+      }
+    } catch (error) {
+      failed(error);
+      this.#checkExpected(id, error);
+    }
+  }
+
+  #checkExpected(id: string, error: unknown): void {
+    if (isExpected(error)) return;
+    this.#cluster.world.find(
+      'unexpected error',
+      `'${id}' by ${this.#actor.name}: ${String((error as Error).stack ?? error)}`,
+    );
+  }
+
   async #persist(save: () => Promise<unknown>, closed: () => boolean): Promise<void> {
     for (let tries = 3; ; tries -= 1) {
       try {
@@ -296,7 +322,7 @@ export class SessionApplication implements Application {
       if ((await this.#repository.verifyBackups(id)).includes('damaged'))
         world.find('backup damaged', `'${id}', seen by ${this.#actor.name}`);
     } catch (error) {
-      if (!EXPECTED.has(codeOf(error))) throw error;
+      if (!isExpected(error)) throw error;
     }
   }
 
@@ -343,23 +369,6 @@ export class SessionApplication implements Application {
     );
     return { timeoutMs: 20_000, signal: controller.signal };
   }
-}
-
-/** Every session that was saved has keys. */
-function keysOf(state: { readonly keys?: readonly string[] } | undefined): readonly string[] | undefined {
-  return state?.keys === undefined || state.keys.length === 0 ? undefined : [...state.keys];
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof HoldfastError) return error.code;
-  const { message, name } = error as Error;
-  return name === 'AbortError' ? 'aborted' : message;
-}
-
-function outcomeOf(error: unknown): Outcome {
-  if (!(error instanceof HoldfastError)) return 'failed';
-  if (error.outcome === 'superseded') return 'superseded';
-  return error.code === 'ERR_UNAVAILABLE' && error.outcome !== 'none' ? 'unknown' : 'failed';
 }
 
 /** Processes with a repository, on sessions that only they use. */

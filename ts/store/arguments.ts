@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors.ts';
-import { checkOptions, describe, flag, func, milliseconds, signal, text } from '../options.ts';
+import { checkOptions, describe, flag, func, milliseconds, positive, signal, text } from '../options.ts';
 import type { Rules } from '../options.ts';
 import type { Position } from '../position.ts';
 import { EPOCHS, isToken } from '../token.ts';
@@ -24,7 +24,7 @@ function checkChoice(what: string, choices: readonly string[], value: unknown): 
   invalid(`${what} must be one of ${allowed}, not ${typeof value === 'string' ? `'${value}'` : describe(value)}`);
 }
 
-const CALL_RULES: Rules = { timeoutMs: milliseconds, signal };
+const CALL_RULES: Rules = { timeoutMs: milliseconds, signal, failMs: positive };
 
 export const checkCall = (options: CallOptions): void => checkOptions('the call to the store', options, CALL_RULES);
 

@@ -16,6 +16,7 @@ export function bounded(store: Store, clock: Clock, timeoutMs: number, what: str
   return {
     address: store.address,
     can: store.can,
+    outage: store.outage,
     read: (id, request, given) => ask(given, (options) => store.read(id, request, options)),
     append: (id, append, given) => ask(given, (options) => store.append(id, append, options)),
     replace: (id, image, expected, given) => ask(given, (options) => store.replace(id, image, expected, options)),

@@ -8,11 +8,14 @@ export class Deadline {
   readonly #signal: AbortSignal | undefined;
   readonly #boundMs: number;
   readonly #end: number;
+  /** See `CallOptions`. */
+  readonly failMs: number | undefined;
 
   /** Throws where nothing is to be begun. */
-  constructor(clock: Clock, { timeoutMs, signal }: CallOptions, defaultMs: number) {
+  constructor(clock: Clock, { timeoutMs, signal, failMs }: CallOptions, defaultMs: number) {
     this.#clock = clock;
     this.#signal = signal;
+    this.failMs = failMs;
     this.#boundMs = timeoutMs ?? defaultMs;
     this.#end = this.#boundMs === Infinity ? Infinity : clock.monotonic() + this.#boundMs;
     if (this.#boundMs <= 0 || signal?.aborted === true) this.check();

@@ -16,7 +16,7 @@ export interface OpenOptions {
 }
 
 const KNOWN =
-  '`memory:` (a new one), `memory:name` (one for this process), the path of a folder, with or without `sqlite:` before it, or its `file://` URL, `redis://host:6379` or `rediss://` (a Redis server)';
+  '`memory:` (a new one), `memory:name` (one for this process), the path of a folder, with or without `sqlite:` before it, or its `file://` URL, `redis://host:6379` or `rediss://` (a Redis server; `?cluster=true`: one of a Cluster)';
 /** Two letters at least: `C:\sessions` is a folder. */
 const SCHEME = /^([a-z][a-z0-9+.-]+):/i;
 
@@ -24,7 +24,8 @@ const SCHEME = /^([a-z][a-z0-9+.-]+):/i;
  * The store of an address: `memory:` is a new one in the process's memory, `memory:name` the same one for all who open
  * it in this process until the last of them closes it; the path of a folder, also as `sqlite:folder` or `file://` URL,
  * is the embedded store there, made when missing. `redis://[user:password@]host[:port][/database][?prefix=hf]`, or
- * `rediss://` for TLS, is a Redis server, reached over the package `redis` or `ioredis`.
+ * `rediss://` for TLS, is a Redis server, or with `?cluster=true` a Cluster that it is one of, reached over the package
+ * `redis` or `ioredis`.
  *
  * The driver is imported when it is first needed. `close()` closes what was opened here. `ERR_INVALID`: an unknown
  * scheme, or a folder that holds something else. `ERR_CORRUPT`: a damaged store. `ERR_UNAVAILABLE`: driver, folder or

@@ -4,7 +4,7 @@ const DAMAGED = /HFCORRUPT (.*)/;
 const FOREIGN = /WRONGTYPE/;
 /** The server has not begun what it was asked for. */
 const NOT_BEGUN =
-  /^(?:LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM|BUSY|NOSCRIPT|CLUSTERDOWN|TRYAGAIN|MOVED|ASK) /;
+  /^(?:Too many Cluster redirections. Last error: ReplyError: )?(?:LOADING|READONLY|MASTERDOWN|OOM|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM|BUSY|NOSCRIPT|CLUSTERDOWN|TRYAGAIN|MOVED|ASK) /;
 
 /** As clients say that they have not sent it. */
 const NOT_SENT = /queue is full|client is (?:closed|offline)|enableOfflineQueue options is false/i;
@@ -12,7 +12,19 @@ const NOT_SENT = /queue is full|client is (?:closed|offline)|enableOfflineQueue 
 /** As a server answers a connection that it will not take a moment later either. */
 const REFUSED = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|DB index|invalid password|unknown command)) ?/i;
 
-export const isRefused = (error: unknown): boolean => error instanceof Error && REFUSED.test(error.message);
+/** As Node calls a certificate that it does not trust. */
+const UNTRUSTED = /CERT|UNABLE_TO_(?:VERIFY|GET)/;
+
+export const isRefused = (error: unknown): boolean =>
+  error instanceof Error &&
+  (REFUSED.test(error.message) || UNTRUSTED.test(String((error as NodeJS.ErrnoException).code)));
+
+/** While its keys move from one server of a Cluster to another, or a replica takes the place of its primary. */
+export const isMoving = (error: unknown): boolean =>
+  error instanceof Error && /\b(?:TRYAGAIN|CLUSTERDOWN) /.test(error.message);
+
+/** The server says so, with a code before it. */
+export const isReply = (error: unknown): boolean => error instanceof Error && /^[A-Z]{3,} /.test(error.message);
 
 export const isUnknownScript = (error: unknown): boolean =>
   error instanceof Error && error.message.startsWith('NOSCRIPT');
@@ -27,6 +39,12 @@ export function failureOf(error: unknown, outcome: 'none' | 'unknown', where: st
       'ERR_CORRUPT',
       `what lies under the key '${where}' is damaged or something else (${damage.trim()}): ${session === undefined ? 'give the store a prefix of its own' : 'restore the session from a backup'}`,
       { cause: error, session },
+    );
+  if (/^(?:MOVED|ASK) /.test(message))
+    return new HoldfastError(
+      'ERR_INVALID',
+      `Redis: ${message}: the server is one of a Cluster: give the store a client of a Cluster, or its address ?cluster=true`,
+      { cause: error },
     );
   const told = NOT_BEGUN.test(message) || NOT_SENT.test(message) ? 'none' : outcome;
   const then =
@@ -44,7 +62,7 @@ export const noConnection = (
 ): HoldfastError => {
   const why = cause instanceof Error && cause.message !== '' ? ` (${cause.message})` : '';
   const remedy = isRefused(cause)
-    ? 'see to user, password and database of the address, and that the server is Redis 6.2 or later'
+    ? 'see to user, password and database of the address, to certificates, and that the server is Redis 6.2 or later'
     : 'see that the server runs and that the client is connected, then call again';
   const then =
     outcome === 'none'

@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../errors.ts';
 import type { RedisLink, Subscriber } from './redis-client.ts';
+import { isReply } from './redis-error.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import { shortId } from './row.ts';
 import type { Hint, Membership } from './store.ts';
 
 const NAME_BYTES = 9;
+/** A connection that is lost while it begins to listen is there again soon. */
+const PERSIST_MS = 1000;
+const AGAIN_MS = 20;
 
 /**
  * Hints of all members of one store, over one connection that listens: each has a channel of its own. Nothing is
@@ -32,7 +37,7 @@ export class RedisInbox {
       subscriber.unsubscribe(channel).catch(() => undefined); // nobody hears what still comes
     };
     try {
-      await subscriber.subscribe(channel, (message) => this.#deliver(member, message));
+      await persist(() => subscriber.subscribe(channel, (message) => this.#deliver(member, message)));
     } catch (cause) {
       await leave();
       if (this.#listeners.size === 0) this.close(); // the next to join begins anew
@@ -60,6 +65,18 @@ export class RedisInbox {
         `revision ${hint.position.revision} of session '${shortId(hint.id)}' had been acknowledged, and is gone: ${this.#link.place} came back without it, and another wrote first`,
         'HoldfastWarning',
       );
+  }
+}
+
+/** What the server answers is no reason to ask again. */
+async function persist(subscribe: () => Promise<unknown>): Promise<void> {
+  for (const end = performance.now() + PERSIST_MS; ;) {
+    try {
+      return void (await subscribe());
+    } catch (error) {
+      if (isReply(error) || performance.now() >= end) throw error;
+      await delay(AGAIN_MS, undefined, { ref: false });
+    }
   }
 }
 

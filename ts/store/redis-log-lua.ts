@@ -1,9 +1,16 @@
 /** What reads and writes the log of a session in Redis: the transitions of `writes.ts` and `reads.ts`, in Lua. */
 
-/** Header of revision, nonce, parent's nonce, kind, lock, begins and token, then the record; options as JSON. */
+/**
+ * Header of what it does (kind, lock and begins), the lengths of revision and token, revision, nonce, parent's nonce and
+ * token, then the record; options as JSON.
+ */
 export const APPEND: string = String.raw`
 local key = KEYS[2]
-local revision, nonce, parent, kind, lock, begins, token, at = struct.unpack('>I6I6I6c1c1c1d', ARGV[1])
+local does, lengths = string.byte(ARGV[1], 1, 2)
+local function choose(of, unit) return string.sub(of, math.floor(does / unit) % 3 + 1, math.floor(does / unit) % 3 + 1) end
+local kind, lock, begins = choose('sde', 9), choose('nkr', 3), choose('-yn', 1)
+local form = '>I' .. math.floor(lengths / 8) .. 'I6I6I' .. lengths % 8
+local revision, nonce, parent, token, at = struct.unpack(form, ARGV[1], 3)
 local bytes = string.sub(ARGV[1], at)
 local more = ARGV[2] and cjson.decode(ARGV[2]) or {}
 

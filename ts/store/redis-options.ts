@@ -1,26 +1,24 @@
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
-import { clock as clockRule, count, nested, positive, withMethods } from '../options.ts';
+import { clock as clockRule, count, nested, withMethods } from '../options.ts';
 import type { Rule, Rules } from '../options.ts';
+import { outageRule } from './outage-terms.ts';
 import type { RedisClient } from './redis-client.ts';
+import type { Durability, OutageOptions } from './store.ts';
 import { SWEEP_RULES } from './sweeper.ts';
 import type { SweepOptions } from './sweeper.ts';
 
-export interface RedisOutage {
-  /** A lost connection that is not back within so many ms fails the calls that wait for it. Default 250. */
-  readonly failMs?: number | undefined;
-}
-
 export interface RedisStoreOptions extends SweepOptions {
-  /** Of the package `redis` or `ioredis`, for a single server. It stays its user's: the store does not close it. */
+  /** Of the package `redis` or `ioredis`: of one server, of Sentinels or of a Cluster. It stays its user's: the store does not close it. */
   readonly client: RedisClient;
   /** Begins all keys and channels, without `{`, `}` and `@`. Default `hf`. */
   readonly prefix?: string | undefined;
   /** How many parts the sessions of a prefix lie in, which stays as it was first chosen. Default 1024. */
   readonly buckets?: number | undefined;
-  readonly outage?: RedisOutage | undefined;
-  /** Of appends that name none: in the memory of the primary (the default), and of so many of its replicas, too. */
-  readonly durability?: 'primary' | { readonly replicas: number } | undefined;
+  /** How its users meet the loss of the connection, where they say nothing else. */
+  readonly outage?: OutageOptions | undefined;
+  /** Of appends that name none: the memory of the primary (the default) has it, or its disk, or so many replicas, too. */
+  readonly durability?: Durability | undefined;
   /** For tests: the time that the scripts go by, too. Default: the server's, and the system's for timers. */
   readonly clock?: Clock | undefined;
 }
@@ -33,9 +31,9 @@ const prefixRule: Rule = (name, value) => {
 };
 
 const durabilityRule: Rule = (name, value) => {
-  if (value === 'primary') return;
+  if (value === 'primary' || value === 'fsync') return;
   if (typeof value !== 'object' || value === null)
-    throw new HoldfastError('ERR_INVALID', `${name} must be 'primary' or { replicas: n }`);
+    throw new HoldfastError('ERR_INVALID', `${name} must be 'primary', 'fsync' or { replicas: n }`);
   nested({ replicas: count(1) })(name, value);
   count(1)(`${name}.replicas`, (value as { replicas?: unknown }).replicas);
 };
@@ -51,7 +49,7 @@ export const REDIS_RULES: Rules = {
   prefix: prefixRule,
   buckets: bucketsRule,
   durability: durabilityRule,
-  outage: nested({ failMs: positive }),
+  outage: outageRule,
   clock: clockRule,
   ...SWEEP_RULES,
 };

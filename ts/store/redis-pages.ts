@@ -1,7 +1,11 @@
 import { HoldfastError } from '../errors.ts';
+import type { RedisKeys } from './redis-keys.ts';
+import type { Reply } from './redis-wire.ts';
 
 /** Buckets whose ids are asked for at once. */
 const BATCH = 64;
+/** Rows that one script looks through: nobody else is served meanwhile. */
+const LOOKED_AT = 100;
 
 /** Ids of one bucket. */
 export interface Chunk {
@@ -9,7 +13,12 @@ export interface Chunk {
   readonly ids: readonly string[];
 }
 
-export interface IdPage {
+export interface PageQuery {
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+interface IdPage {
   readonly chunks: readonly Chunk[];
   readonly cursor?: string | undefined;
 }
@@ -27,9 +36,9 @@ function placeOf(cursor: string, buckets: number): { bucket: number; after: stri
  *
  * `fetch` gives the first ids of a bucket after one.
  */
-export async function idPage(
+async function idPage(
   buckets: number,
-  { cursor = '0:', limit }: { readonly cursor?: string | undefined; readonly limit: number },
+  { cursor = '0:', limit }: PageQuery,
   fetch: (bucket: number, after: string, limit: number) => Promise<readonly string[]>,
 ): Promise<IdPage> {
   let { bucket, after } = placeOf(cursor, buckets);
@@ -50,4 +59,27 @@ export async function idPage(
     after = '';
   }
   return { chunks };
+}
+
+/** All rows of a page, as many at once as a script may look at. `ask`: a command about a key. */
+export async function rowPage<T>(
+  keys: RedisKeys,
+  query: PageQuery,
+  ask: (key: string, args: readonly string[]) => Promise<Reply>,
+  look: (chunk: Chunk) => Promise<T>,
+): Promise<{ readonly results: readonly T[]; readonly cursor?: string | undefined }> {
+  const fetch = async (bucket: number, after: string, limit: number): Promise<string[]> => {
+    const key = keys.ids(bucket);
+    const from = after === '' ? '-' : `(${after}`;
+    const ids = await ask(key, ['ZRANGEBYLEX', key, from, '+', 'LIMIT', '0', String(limit)]);
+    return (ids as readonly Buffer[]).map(String);
+  };
+  const { chunks, cursor } = await idPage(keys.buckets, query, fetch);
+  const parts = chunks.flatMap(({ bucket, ids }) =>
+    Array.from({ length: Math.ceil(ids.length / LOOKED_AT) }, (_, index) => ({
+      bucket,
+      ids: ids.slice(index * LOOKED_AT, (index + 1) * LOOKED_AT),
+    })),
+  );
+  return { results: await Promise.all(parts.map(look)), cursor };
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LOCK } from './redis-lock-lua.ts';
 import { APPEND, READ, REPLACE } from './redis-log-lua.ts';
 import { SESSION } from './redis-session-lua.ts';
-import { INSPECT, LIVING, LOCK_CALL, OPEN, PROMOTE, RAISE, SWEEP, TOUCH, UNLOCK } from './redis-use-lua.ts';
+import { INSPECT, LIVING, LOCK_CALL, OPEN, PROMOTE, RAISE, SERVER, SWEEP, TOUCH, UNLOCK } from './redis-use-lua.ts';
 
 /** A call as one script: sent by its digest, whole where the server does not know it. */
 export interface Script {
@@ -32,6 +32,7 @@ export type ScriptName =
   | 'sweep'
   | 'raise'
   | 'open'
+  | 'server'
   | 'promote';
 
 const OF_SESSIONS: Readonly<Partial<Record<ScriptName, string>>> = {
@@ -45,7 +46,12 @@ const OF_SESSIONS: Readonly<Partial<Record<ScriptName, string>>> = {
   living: LIVING,
   sweep: SWEEP,
 };
-const OF_ALL: Readonly<Partial<Record<ScriptName, string>>> = { raise: RAISE, open: OPEN, promote: PROMOTE };
+const OF_ALL: Readonly<Partial<Record<ScriptName, string>>> = {
+  raise: RAISE,
+  open: OPEN,
+  server: SERVER,
+  promote: PROMOTE,
+};
 
 export type Scripts = Readonly<Record<ScriptName, Script>>;
 

@@ -4,8 +4,11 @@ import type { Position } from '../position.ts';
 import type { Token } from '../token.ts';
 import type { Append, Appended, Tail } from './store.ts';
 
-/** Replication that lags by more than this is not covered. */
-const KEPT_MS = 10_000;
+/**
+ * Replication that lags by more than this is not covered, nor a primary that goes on for longer after its replica was
+ * promoted: Sentinels end it when they have found it so for 8 s.
+ */
+export const KEPT_MS = 30_000;
 /** Of all records that are kept; those of the sessions that were saved longest ago go first. */
 const MOST_BYTES = 8 << 20;
 /** For so long another writer may bring what ours follow. */
@@ -99,19 +102,23 @@ export class RedisTails {
     return this.#waiting.get(id);
   }
 
+  ids(): Iterable<string> {
+    return this.#sessions.keys();
+  }
+
   /**
-   * Brings back what a server lacks: `isOther` than the one that has acknowledged it all, or one that could not be
-   * brought all of it so far. Resolves when all was looked at; see `waiting` for what goes on then.
+   * Brings back what a server lacks, of the sessions that are there: those for which another has acknowledged it all, or
+   * that could not be brought all of it so far. Resolves when all was looked at; see `waiting` for what goes on then.
    */
-  async rescue(isOther: boolean, rescue: Rescue): Promise<void> {
-    if (isOther) for (const id of this.#sessions.keys()) this.#due.add(id);
+  async rescue(isHere: (id: string) => boolean, isOther: (id: string) => boolean, rescue: Rescue): Promise<void> {
+    for (const id of this.#sessions.keys()) if (isOther(id)) this.#due.add(id);
     const until = this.#clock.monotonic() + WAIT_MS;
     const one = async (id: string): Promise<void> => {
       if (await this.#attempt(id, rescue, until)) return;
       const waiting = this.#repeat(id, rescue, until).finally(() => this.#waiting.delete(id));
       this.#waiting.set(id, waiting);
     };
-    await Promise.all([...this.#due].map(one));
+    await Promise.all([...this.#due].filter(isHere).map(one));
   }
 
   /** Nothing is brought back any more. */
@@ -172,9 +179,11 @@ async function bringBack(id: string, tail: readonly Append[], seen: number, { of
   if (tail.length === 0 || !whole) return { appends: [], mayCome: revision < seen };
   const later = tail.findIndex(({ position }) => position.revision > revision);
   const next = later < 0 ? tail.length : later;
-  // Of those that should be there the newest tells: what it follows is there with it.
-  let there = next;
-  while (there > 0 && (await look(id, (tail[there - 1] as Append).position)).whole) there -= 1;
+  const kept = tail.findIndex(({ position }) => position.revision >= (head?.first ?? 0));
+  const there = await endOf(kept < 0 ? next : Math.min(kept, next), next, async (index) => {
+    const { whole: isMissing } = await look(id, (tail[index] as Append).position);
+    return !isMissing;
+  });
   if (there < next) return { appends: tail.slice(there), mayCome: false };
   for (let index = next; index < tail.length; index += 1) {
     const append = tail[index] as Append;
@@ -186,4 +195,18 @@ async function bringBack(id: string, tail: readonly Append[], seen: number, { of
     return { appends: tail.slice(index), mayCome: answer.why === 'fenced' || found < append.parent.revision };
   }
   return { appends: [], mayCome: since.revision < seen };
+}
+
+/**
+ * The end of what is there, of `from` to `to`: one that is there has all before it there with it. 0 where nothing is:
+ * then that may also be so of what the log does not keep any more.
+ */
+async function endOf(from: number, to: number, isThere: (index: number) => Promise<boolean>): Promise<number> {
+  let [low, high] = [from, to];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (await isThere(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low > from || from === 0 ? low : 0;
 }

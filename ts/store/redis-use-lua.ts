@@ -131,3 +131,8 @@ if above + 1 >= tonumber(ARGV[2]) then return { 0, above } end
 redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', above + 1))
 return { above + 1, above }
 `;
+
+/** Which run of which server has the slot of KEYS[1]. */
+export const SERVER: string = String.raw`
+return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+`;

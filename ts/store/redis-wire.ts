@@ -51,19 +51,31 @@ class Packer {
 const ruleOf = ({ idleMs, ageMs }: Expiry): object => ({ i: idleMs, a: ageMs });
 const termsOf = (terms: readonly string[] | undefined): readonly string[] | undefined => terms && [...new Set(terms)];
 
-const LOCKS = { renew: 'n', leave: 'k', release: 'r' } as const;
+const KINDS = ['snapshot', 'delta', 'end'] as const;
+const LOCKS = ['renew', 'leave', 'release'] as const;
+const BEGINS = [undefined, true, false] as const;
+
+/** In as few bytes as it takes, one at least: a save's header is sent each time. */
+function trim(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  const first = bytes.findIndex((byte) => byte !== 0);
+  return bytes.subarray(first < 0 ? 7 : first);
+}
 
 export function packAppend(append: Append): Argument[] {
   const { position, parent, kind, under, expiry, first, terms, begins, createdAt } = append;
   const request = typeof under === 'object' ? under : undefined;
   const then = append.lock ?? (request === undefined ? 'renew' : 'release');
+  const revision = trim(Math.min(position.revision, LAST));
+  const token = trim(typeof under === 'number' ? under : 0);
+  const does = 9 * KINDS.indexOf(kind) + 3 * LOCKS.indexOf(then) + BEGINS.indexOf(begins);
   const header = new Packer()
-    .count(position.revision)
+    .bytes(Buffer.of(does, 8 * revision.length + token.length))
+    .bytes(revision)
     .count(position.nonce)
     .count(parent.nonce)
-    .text(kind.charAt(0) + LOCKS[then])
-    .flag(begins)
-    .double(typeof under === 'number' ? under : 0)
+    .bytes(token)
     .bytes(append.bytes)
     .done();
   const more = {

@@ -10,12 +10,13 @@ import { checkListener, checkLock, checkRead, checkSweep, checkTouch, checkUnloc
 import { Calls } from './calls.ts';
 import type { Deadline } from './deadline.ts';
 import type { LockOwner } from './lock.ts';
-import { linkOf } from './redis-client.ts';
 import type { RedisLink } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
 import type { Command } from './redis-connection.ts';
 import { isRefused } from './redis-error.ts';
+import { linkOf } from './redis-link.ts';
 import { RedisGround } from './redis-ground.ts';
+import { termsOf } from './outage-terms.ts';
 import { ownedAppend } from './owned.ts';
 import { RedisInbox } from './redis-inbox.ts';
 import { RedisTails } from './redis-tails.ts';
@@ -23,10 +24,11 @@ import type { Rescue } from './redis-tails.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { REDIS_RULES } from './redis-options.ts';
 import type { RedisStoreOptions } from './redis-options.ts';
-import { idPage } from './redis-pages.ts';
-import type { Chunk } from './redis-pages.ts';
+import { rowPage } from './redis-pages.ts';
+import type { Chunk, PageQuery } from './redis-pages.ts';
 import { newClient, redisPlaceOf } from './redis-url.ts';
 import { RedisReplicas, tooFew } from './redis-replicas.ts';
+import type { Beyond } from './redis-replicas.ts';
 import { scriptsOf } from './redis-scripts.ts';
 import type { ScriptName, Scripts } from './redis-scripts.ts';
 import { appendedOf, inspectedOf, lockReplyOf, packAppend, packLock, packRead, packReplace } from './redis-wire.ts';
@@ -44,6 +46,7 @@ import type {
   ListQuery,
   LockReply,
   LockRequest,
+  OutageOptions,
 } from './store.ts';
 import type {
   Membership,
@@ -57,17 +60,19 @@ import type {
   Touched,
 } from './store.ts';
 
-export type { IoredisClient, NodeRedisClient, RedisClient } from './redis-client.ts';
-export type { RedisOutage, RedisStoreOptions } from './redis-options.ts';
+export type { IoredisClient, IoredisCluster, RedisClient } from './redis-client.ts';
+export type { NodeRedisClient, NodeRedisCluster, NodeRedisSentinel } from './redis-client.ts';
+export type { RedisStoreOptions } from './redis-options.ts';
 
 /** The bound of a call that names none. */
 const BOUND_MS = 5000;
 /** Between two attempts to open. */
 const AGAIN_MS = 50;
+/** All that an append may ask for. */
+type Level = Capabilities['durability'][number];
+const LEVELS: readonly Level[] = ['primary', 'replicas', 'fsync'];
 /** They change nothing. */
 const READS: ReadonlySet<ScriptName> = new Set(['read', 'inspect', 'living']);
-/** Rows that one script looks through: nobody else is served meanwhile. */
-const LOOKED_AT = 100;
 
 /**
  * Sessions on a Redis server (6.2 or later): every process that reaches it shares them. Every call on a session is one
@@ -78,6 +83,7 @@ const LOOKED_AT = 100;
 export class RedisStore implements Store {
   readonly address: string;
   readonly can: Capabilities;
+  readonly outage: OutageOptions;
   readonly #durability: Durability;
   readonly #replicas: RedisReplicas;
   readonly #keys: RedisKeys;
@@ -103,29 +109,35 @@ export class RedisStore implements Store {
 
   constructor(options: RedisStoreOptions) {
     checkOptions('RedisStore', options, REDIS_RULES);
-    const { client, prefix = 'hf', buckets = 1024, clock, outage, durability = 'primary' } = options;
+    const { client, prefix = 'hf', buckets = 1024, clock, outage = {}, durability = 'primary' } = options;
+    this.outage = outage;
     const time = clock ?? systemClock;
-    const levels = durability === 'primary' ? (['primary', 'replicas'] as const) : (['replicas', 'primary'] as const);
-    this.can = { durability: levels, watch: false, find: true };
+    const levels = new Set<Level>([typeof durability === 'object' ? 'replicas' : durability, ...LEVELS]);
+    this.can = { durability: [...levels], watch: false, find: true };
     this.#durability = durability;
     this.#keys = new RedisKeys(prefix, buckets);
     this.#clock = clock;
     this.#link = linkOf(client);
-    this.#replicas = new RedisReplicas(this.#link);
+    this.#replicas = new RedisReplicas(this.#link, (command, deadline) => this.#connection.run(command, deadline));
     this.address = `redis://${this.#link.place}/${prefix}`;
     this.#calls = new Calls('Redis', time, BOUND_MS);
     this.#inbox = new RedisInbox(this.#link, this.#keys);
     this.#tails = new RedisTails(time, (id, position) => this.#inbox.tell({ kind: 'lost', id, position }));
     this.#scripts = scriptsOf(clock !== undefined);
     this.#ground = new RedisGround(
-      (command, deadline) => this.#connection.run({ ...command, opens: true }, deadline),
+      (command, deadline) => this.#connection.run(command, deadline),
+      this.#link,
+      time,
       this.#scripts,
       this.#keys,
-      this.#link.place,
-      { waiting: (id) => this.#tails.waiting(id), rescue: (isOther) => this.#tails.rescue(isOther, this.#rescue) },
+      {
+        ids: () => this.#tails.ids(),
+        waiting: (id) => this.#tails.waiting(id),
+        rescue: (isHere, isOther) => this.#tails.rescue(isHere, isOther, this.#rescue),
+      },
       () => this.#calls.within(),
     );
-    this.#connection = new RedisConnection(this.#link, time, outage?.failMs ?? 250, this.#ground);
+    this.#connection = new RedisConnection(this.#link, time, termsOf(undefined, outage)?.failMs ?? 250, this.#ground);
     this.#sweeper = new Sweeper(this, time, options);
   }
 
@@ -134,11 +146,11 @@ export class RedisStore implements Store {
    * which a server that is started again has come back; or the server refuses the connection (a wrong password, say).
    */
   static async open(address: string, options: Omit<RedisStoreOptions, 'client' | 'prefix'> = {}): Promise<RedisStore> {
-    const { url, prefix } = redisPlaceOf(address);
-    const client = newClient(url);
+    const place = redisPlaceOf(address);
+    const client = newClient(place);
     let store: RedisStore | undefined;
     try {
-      store = new RedisStore({ ...options, client, prefix });
+      store = new RedisStore({ ...options, client, prefix: place.prefix });
       await store.#answered();
       store.#ownsClient = true;
       return store;
@@ -172,19 +184,21 @@ export class RedisStore implements Store {
     const deadline = this.#calls.beginFor(id, options);
     checkAppend(id, append, this.can);
     const owned = ownedAppend(append);
-    const { losses } = this.#ground;
+    const { durability = this.#durability } = append;
+    const key = this.#marksOf(id);
+    if (durability === 'fsync') await this.#calls.track(this.#replicas.checkDisk(key, deadline));
     const appended = await this.#offer(id, owned, deadline);
     if (appended.appended) this.#tails.note(id, owned, appended.token);
     else if (appended.why !== 'locked') this.#seen(id, appended.tail);
-    if (appended.appended) await this.#calls.track(this.#replicated(owned, losses, deadline));
+    if (appended.appended && durability !== 'primary')
+      await this.#calls.track(this.#replicated(key, durability, deadline));
     return appended;
   }
 
-  /** `losses`: of the connection, before it was sent; behind a new one is perhaps another server, without it. */
-  async #replicated({ durability = this.#durability }: Append, losses: number, deadline: Deadline): Promise<void> {
-    if (typeof durability !== 'object') return;
-    await this.#replicas.have(durability.replicas, deadline);
-    if (losses !== this.#ground.losses) throw tooFew(durability.replicas);
+  async #replicated(key: string, level: Beyond, deadline: Deadline): Promise<void> {
+    const part = this.#ground.partOf(key);
+    await this.#replicas.have(key, level, deadline);
+    if (this.#ground.partOf(key) !== part) throw tooFew(level); // perhaps another server was asked, without it
   }
 
   async replace(
@@ -295,8 +309,8 @@ export class RedisStore implements Store {
 
   async ping(options?: CallOptions): Promise<{ readonly epoch: number }> {
     const deadline = this.#calls.begin(options);
-    const { epoch } = await this.#calls.track(this.#ground.look(deadline));
-    return { epoch };
+    if (this.#durability === 'fsync') await this.#calls.track(this.#replicas.checkDisk(this.#keys.whole, deadline));
+    return this.#calls.track(this.#ground.look(deadline));
   }
 
   async close(): Promise<void> {
@@ -313,6 +327,10 @@ export class RedisStore implements Store {
     this.#replicas.close();
     this.#connection.close();
     if (this.#ownsClient) this.#link.end();
+  }
+
+  #marksOf(id: string): string {
+    return this.#keys.marks(this.#keys.bucketOf(id));
   }
 
   #seen(id: string, tail: Tail): Tail {
@@ -336,9 +354,10 @@ export class RedisStore implements Store {
     mayBeNew = false,
     opens = false,
   ): Promise<Reply> {
-    const bucket = this.#keys.bucketOf(id);
-    const marks = this.#keys.marks(bucket);
-    const keys = mayBeNew ? [marks, marks + id, this.#keys.ids(bucket)] : [marks, marks + id];
+    const marks = this.#marksOf(id);
+    const keys: Command['keys'] = mayBeNew
+      ? [marks, marks + id, this.#keys.ids(this.#keys.bucketOf(id))]
+      : [marks, marks + id];
     const about = { where: marks + shortId(id), session: id, opens };
     return this.#calls.track(this.#run(name, keys, args, deadline, about));
   }
@@ -348,26 +367,10 @@ export class RedisStore implements Store {
     return this.#calls.track(deadline.bound(run(this.#calls.within(deadline.leftMs)), outcome));
   }
 
-  /** All rows of a page, as many at once as a script may look at. */
-  async #rows<T>(
-    query: { readonly cursor?: string | undefined; readonly limit: number },
-    part: Deadline,
-    look: (chunk: Chunk) => Promise<T>,
-  ): Promise<{ readonly results: readonly T[]; readonly cursor?: string | undefined }> {
-    const fetch = async (bucket: number, after: string, limit: number): Promise<string[]> => {
-      const key = this.#keys.ids(bucket);
-      const args = ['ZRANGEBYLEX', key, after === '' ? '-' : `(${after}`, '+', 'LIMIT', '0', String(limit)];
-      const ids = await this.#connection.run({ keys: [], args, outcome: 'none', where: key }, part);
-      return (ids as readonly Buffer[]).map(String);
-    };
-    const { chunks, cursor } = await idPage(this.#keys.buckets, query, fetch);
-    const parts = chunks.flatMap(({ bucket, ids }) =>
-      Array.from({ length: Math.ceil(ids.length / LOOKED_AT) }, (_, index) => ({
-        bucket,
-        ids: ids.slice(index * LOOKED_AT, (index + 1) * LOOKED_AT),
-      })),
-    );
-    return { results: await Promise.all(parts.map(look)), cursor };
+  #rows<T>(query: PageQuery, part: Deadline, look: (chunk: Chunk) => Promise<T>): ReturnType<typeof rowPage<T>> {
+    const ask = (key: string, args: readonly string[]): Promise<Reply> =>
+      this.#connection.run({ keys: [key], args, outcome: 'none', where: key }, part);
+    return rowPage(this.#keys, query, ask, look);
   }
 
   #bucket(name: ScriptName, { bucket, ids }: Chunk, args: readonly Argument[], deadline: Deadline): Promise<Reply> {
@@ -377,10 +380,10 @@ export class RedisStore implements Store {
 
   #run(
     name: ScriptName,
-    keys: readonly string[],
+    keys: Command['keys'],
     args: readonly Argument[],
     deadline: Deadline,
-    about: Pick<Command, 'where' | 'session' | 'opens'> = { where: keys[0] as string },
+    about: Pick<Command, 'where' | 'session' | 'opens'> = { where: keys[0] },
   ): Promise<Reply> {
     const time = this.#clock === undefined ? [] : [String(Math.floor(this.#clock.now()))];
     const outcome = READS.has(name) ? 'none' : 'unknown';

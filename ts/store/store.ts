@@ -33,6 +33,21 @@ export interface CallOptions {
   /** Milliseconds from the call on, above 0; absent: the store's own bound. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** A connection that is lost, and not back within so many ms, fails the call; absent: as the store does otherwise. */
+  readonly failMs?: number | undefined;
+}
+
+/** How uses and saves meet a store that does not answer. */
+export interface OutageOptions {
+  /** So many ms after its connection was lost a call fails; what goes on here waits for no answer longer. Default 250. */
+  readonly failMs?: number | undefined;
+  /**
+   * `fail`: `ERR_UNAVAILABLE`. `serve-local`: a process that has the session's lock, and its state, goes on from that;
+   * what it saves waits in its memory until the store has it (`stored: false`). Default `fail`.
+   */
+  readonly policy?: 'fail' | 'serve-local' | undefined;
+  /** Of all records of a repository that wait so: a save that would be above it fails. Default 8 MiB. */
+  readonly queueBytes?: number | undefined;
 }
 
 /** `expired`: as good as absent to users, but revision and token go on from here, and its records are withheld. */
@@ -295,6 +310,9 @@ export interface Store {
 
   /** What it can, so that callers ask instead of trying. */
   readonly can: Capabilities;
+
+  /** For those who use it and say nothing else. Absent: a save is offered again until its time is over. */
+  readonly outage?: OutageOptions | undefined;
 
   /** What `since` lacks, or the head alone; a missing, expired or ended session is no error. */
   read(id: string, request: ReadRequest, options?: CallOptions): Promise<Tail>;

@@ -2,7 +2,7 @@ import { BATCH_STRIDE } from '../diff/differ.ts';
 import type { Named } from '../codec/ids.ts';
 import type { AttributeChange } from '../log/body.ts';
 import { encodeDirectory } from '../log/image.ts';
-import type { Directory, Image, Value } from '../log/image.ts';
+import type { Directory, Image, Known, Value } from '../log/image.ts';
 import { ownedBytes } from '../log/owned.ts';
 import { checkName } from '../path.ts';
 import { VERIFY } from '../portions/portions.ts';
@@ -50,17 +50,20 @@ export const NOTHING: Difference = {
   values: new Map(),
 };
 
-/**
- * Encodes what was touched, and compares what differs from the image in one call of the differ, or none. Undefined:
- * nothing differs.
- */
-export function compare(line: Line, image: Image, tracked: Tracked): Difference | undefined {
+/** What was touched, as it is to be saved: what is written from now on is of no matter to this save. */
+export interface Captured {
+  /** Undefined: names and order stay. */
+  readonly directory: Directory | undefined;
+  /** What differs from the image. */
+  readonly changed: readonly Changed[];
+}
+
+/** Encodes what was touched. Undefined: nothing differs. */
+export function capture(line: Line, image: Image, tracked: Tracked): Captured | undefined {
   const directory =
     tracked.names && changedDirectory(image, tracked.names, tracked.versions ?? image.directory.versions);
-  const changed = changedOf(line, tracked, touchedNames(image, tracked), (name) => image.value(name)?.bytes);
-  const difference = changesOf(line, image, changed, directory);
-  if (difference !== undefined) for (const [name, { bytes }] of difference.values) tracked.encoded?.(name, bytes);
-  return difference;
+  const changed = changedOf(line, tracked, touchedNames(image, tracked), (name) => image.value(name));
+  return directory === undefined && changed.length === 0 ? undefined : { directory, changed };
 }
 
 /** Those of `names` whose bytes are no longer their base's. */
@@ -68,33 +71,52 @@ export function changedOf(
   line: Line,
   tracked: Tracked,
   names: readonly string[],
-  baseOf: (name: string) => Uint8Array | undefined,
+  baseOf: (name: string) => Pick<Value, 'bytes'> | Known | undefined,
 ): Changed[] {
   const changed: Changed[] = [];
   for (const name of names) {
-    const base = baseOf(name);
+    const old = baseOf(name);
+    const base = old?.bytes;
     const target = encodedFrom(line, tracked, name, base);
     if (target === base) tracked.encoded?.(name, target);
-    else {
+    else if (old === undefined || old.bytes !== undefined || !isKnownAs(line, old, target)) {
       const differencing = tracked.differencing?.(name) ?? line.differencing;
-      changed.push({ name, base: differencing === 'off' ? undefined : base, target, differencing });
+      const isWhole = differencing === 'off';
+      const known = old?.bytes === undefined && !isWhole ? old : undefined;
+      changed.push({ name, base: isWhole ? undefined : base, known, target, differencing });
     }
   }
   return changed;
 }
 
-function changesOf(
-  line: Line,
-  image: Image,
-  changed: readonly Changed[],
-  directory: Directory | undefined,
-): Difference | undefined {
+const hash = new Uint32Array(BATCH_STRIDE);
+
+/** Whether these bytes are, by their length and hash, those that were let go. */
+function isKnownAs({ differ }: Line, { length, low, high }: Known, bytes: Uint8Array): boolean {
+  if (bytes.length !== length) return false;
+  differ.hashBatch([bytes], hash);
+  return hash[1] === low && hash[2] === high;
+}
+
+/** Whether a base has to be read from the store before these can be compared. */
+export const lacksBase = ({ changed }: Captured): boolean =>
+  changed.some(({ known }) => known !== undefined && known.signature === undefined);
+
+/** The same, with the bases that the image has by now. */
+export function withBases({ directory, changed }: Captured, image: Image): Captured {
+  return {
+    directory,
+    changed: changed.map((one) =>
+      one.known === undefined ? one : { ...one, base: image.value(one.name)?.bytes, known: undefined },
+    ),
+  };
+}
+
+/** Compares what differs from the image in one call of the differ, or none. */
+export function differenceOf(line: Line, image: Image, { directory, changed }: Captured): Difference {
   const [first] = changed;
-  if (directory === undefined) {
-    if (first === undefined) return undefined;
-    if (changed.length === 1 && first.target.length <= TINY_BYTES) return wholeOf(first);
-  }
-  return differenceOf(line, image, changed, directory);
+  if (directory === undefined && changed.length === 1 && first!.target.length <= TINY_BYTES) return wholeOf(first!);
+  return compared(line, image, changed, directory);
 }
 
 /** The attribute's bytes; `base` itself where they are the same. */
@@ -138,12 +160,7 @@ function wholeOf({ name, target }: Changed): Difference {
   };
 }
 
-function differenceOf(
-  line: Line,
-  image: Image,
-  changed: readonly Changed[],
-  directory: Directory | undefined,
-): Difference {
+function compared(line: Line, image: Image, changed: readonly Changed[], directory: Directory | undefined): Difference {
   const bases = changed.map(({ base }) => base);
   const targets = changed.map(({ target }) => target);
   if (directory !== undefined) {

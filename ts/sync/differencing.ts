@@ -2,12 +2,14 @@ import { Fault } from '../codec/fault.ts';
 import { msgpackCodec } from '../codec/msgpack.ts';
 import type { Differ } from '../diff/differ.ts';
 import { HoldfastError } from '../errors.ts';
-import { EncodedSide, applyDelta, checkSize, makeDelta } from '../graph/delta.ts';
-import type { Side } from '../graph/delta.ts';
+import { applyDelta, checkSize, makeDelta } from '../graph/delta.ts';
 import { withDiffer } from '../graph/engine.ts';
 import { GRAPH_BINARY } from '../graph/format.ts';
+import { EncodedSide } from '../graph/side.ts';
+import type { Side } from '../graph/side.ts';
 import { withCodec } from '../graph/values.ts';
 import type { AttributeChange } from '../log/body.ts';
+import type { Known } from '../log/image.ts';
 
 /**
  * How a changed attribute travels. `binary`: as a delta between its bytes. `graph`: as one between its parts. `auto`: as
@@ -20,20 +22,23 @@ export const DIFFERENCING = ['auto', 'binary', 'graph', 'off'] as const;
 /** An attribute whose bytes have changed. */
 export interface Changed {
   readonly name: string;
-  /** Undefined: it is new, or is to travel whole. */
+  /** Undefined: it is new, is to travel whole, or is not here. */
   readonly base: Uint8Array | undefined;
+  /** What is known of a base that is not here. */
+  readonly known?: Known | undefined;
   readonly target: Uint8Array;
   readonly differencing: Differencing;
 }
 
 /** As what it travels; `binary` is the delta between its bytes. */
 export function changeOf(
-  { name, base, target, differencing }: Changed,
+  { name, base, known, target, differencing }: Changed,
   binary: Uint8Array,
   differ: Differ,
   limitBytes: number,
 ): AttributeChange {
-  if (base === undefined) return { name, op: 'put', bytes: target };
+  if (base === undefined)
+    return shorter(name, known?.signature && differ.diffSignature(known.signature, target), target);
   const isAsked = differencing === 'graph' || (differencing === 'auto' && isRearranged(base, target, binary));
   const graph = isAsked ? structuralDelta(base, target, differ, limitBytes) : undefined;
   if (
@@ -42,8 +47,14 @@ export function changeOf(
     (differencing === 'graph' || graph.length < binary.length)
   )
     return { name, op: 'graph', bytes: graph };
-  return binary.length > target.length ? { name, op: 'put', bytes: target } : { name, op: 'binary', bytes: binary };
+  return shorter(name, binary, target);
 }
+
+/** A delta gives way to the whole where that is shorter. */
+const shorter = (name: string, delta: Uint8Array | undefined, target: Uint8Array): AttributeChange =>
+  delta === undefined || delta.length > target.length
+    ? { name, op: 'put', bytes: target }
+    : { name, op: 'binary', bytes: delta };
 
 /** Shorter deltas have too little to win: to find another takes both values decoded and compared. */
 const LEAST_BYTES = 64;

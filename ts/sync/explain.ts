@@ -4,8 +4,8 @@ import { encodeRecord } from '../log/record.ts';
 import type { Path } from '../path.ts';
 import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
-import { prepare } from './push.ts';
-import type { Prepared } from './push.ts';
+import { prepare } from './prepared.ts';
+import type { Prepared } from './prepared.ts';
 import type { Replica } from './replica.ts';
 import { Told } from './told.ts';
 
@@ -44,8 +44,13 @@ export interface LargeChange {
 const MOST_LARGE = 5;
 
 /** Changes nothing: `tracked` has no `splice` and no `encoded`. */
-export function explainPush(line: Line, replica: Replica, tracked: Tracked, create: boolean): PushExplanation {
-  const prepared = prepare(line, replica, tracked, create);
+export async function explainPush(
+  line: Line,
+  replica: Replica,
+  tracked: Tracked,
+  create: boolean,
+): Promise<PushExplanation> {
+  const prepared = await prepare(line, replica, tracked, create);
   const changes = changesIn(line, replica, prepared);
   const attributes = new Map<string, AttributePush>();
   for (const name of tracked.touched) attributes.set(name, pushOf(line, replica, tracked, changes.get(name), name));
@@ -86,7 +91,7 @@ interface ChangeIn {
 /** By attribute that has changed. */
 function changesIn(line: Line, { image }: Replica, prepared: Prepared | undefined): Map<string, ChangeIn> {
   const found = new Map<string, ChangeIn>();
-  if (prepared?.difference === undefined) return found;
+  if (prepared === undefined) return found;
   const { staged, difference } = prepared;
   for (const { name, op, bytes } of difference.changes) {
     const valueBytes = staged.values.get(name)?.bytes.length ?? 0;
@@ -104,10 +109,10 @@ function pushOf(
   change: ChangeIn | undefined,
   name: string,
 ): AttributePush {
-  const base = image.value(name)?.bytes;
+  const base = image.value(name);
   if (change === undefined) {
     const isGone = base !== undefined && tracked.names?.includes(name) === false;
-    const valueBytes = isGone ? 0 : (base?.length ?? 0);
+    const valueBytes = isGone ? 0 : ((base?.bytes ?? base)?.length ?? 0);
     return isGone
       ? { op: 'delete', bytes: 0, valueBytes, why: 'it is deleted', largest: [] }
       : { op: 'nothing', bytes: 0, valueBytes, why: 'it is equal to what was saved', largest: [] };
@@ -116,7 +121,7 @@ function pushOf(
   const isOff = (tracked.differencing?.(name) ?? line.differencing) === 'off';
   const put = isOff ? 'differencing is off' : 'no delta is shorter';
   const why = {
-    binary: 'a delta between its bytes',
+    binary: base?.bytes === undefined ? 'a delta from the hashes of its chunks' : 'a delta between its bytes',
     graph: 'a delta between its parts',
     put: base === undefined ? 'it is new, and travels whole' : `it travels whole: ${put}`,
   }[op];

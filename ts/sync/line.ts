@@ -6,6 +6,7 @@ import type { Draws } from '../entropy.ts';
 import type { Observers } from '../observe.ts';
 import type { CallOptions, Expiry, Store } from '../store/store.ts';
 import type { Differencing } from './differencing.ts';
+import type { Outage } from './outage.ts';
 import type { Unsettled } from './unsettled.ts';
 
 /** What a session's state passes through between the application and the primary. */
@@ -27,6 +28,7 @@ export interface Line {
   readonly observers: Observers;
   /** Records of which nobody knows yet whether the primary has them. */
   readonly unsettled: Set<Unsettled>;
+  readonly outage: Outage;
   /** Bounds each call to the primary. */
   readonly call: CallOptions & { readonly timeoutMs: number };
 }

@@ -2,13 +2,14 @@ import type { Named } from '../codec/ids.ts';
 import { ABSENT } from '../conflict.ts';
 import type { Conflict } from '../conflict.ts';
 import { HoldfastError, nameOf } from '../errors.ts';
-import { Merge } from '../graph/merge.ts';
+import { mergeSides } from '../graph/merge-sides.ts';
 import type { MergePolicy } from '../graph/merge.ts';
+import { LiveSide } from '../graph/side.ts';
 import { withCodec } from '../graph/values.ts';
 import type { Image } from '../log/image.ts';
 import { showPath } from '../path.ts';
 import type { Path } from '../path.ts';
-import { isShared, valueIn } from '../tracking/tracker.ts';
+import { valueIn } from '../tracking/tracker.ts';
 import type { FrozenPath } from '../tracking/tracker.ts';
 import { sameBytes } from './compare.ts';
 import type { Tracked } from './compare.ts';
@@ -107,13 +108,11 @@ class Merging {
             : this.#rules.value(name, theirs, version),
     };
     if (isUnknown) return void this.conflicts.push(part);
-    const merging = new Merge(guarded(policy, name));
-    const { base, mine: one, theirs: other } = part;
-    // What is in several places has no place of its own: such a value is one part.
-    const isWhole = isShared(base) || isShared(one) || isShared(other);
-    const value = withCodec(codec, () => (isWhole ? merging.whole(part) : merging.value(part)));
-    const conflicts = merging.conflicts.length > 0 ? merging.conflicts : this.#unfrozen(name, part, value);
-    if (conflicts.length > 0) this.conflicts.push(...conflicts);
+    const side = (value: unknown): LiveSide => new LiveSide(value, name);
+    const sides = { base: side(part.base), mine: side(part.mine), theirs: side(part.theirs) };
+    const { value, conflicts } = withCodec(codec, () => mergeSides(guarded(policy, name), [name], [], sides));
+    const against = conflicts.length > 0 ? conflicts : this.#unfrozen(name, part, value);
+    if (against.length > 0) this.conflicts.push(...against);
     else this.#merged.set(name, value === ABSENT ? undefined : codec.encode(value, name));
   }
 

@@ -1,4 +1,4 @@
-import { samePosition } from '../position.ts';
+import { ORIGIN, samePosition } from '../position.ts';
 import { decodeAliasBody } from '../log/body.ts';
 import { NO_PARENT, corrupt, decodeRecord } from '../log/record.ts';
 import type { LogRecord, RecordParent } from '../log/record.ts';
@@ -23,12 +23,15 @@ export type PullLine = Pick<Line, 'differ' | 'limitBytes' | 'clock' | 'time' | '
 
 /**
  * Brings a replica up to the primary: reads what came after its revision (unless the lock's grant has brought it
- * already), checks that each record follows the one before, and applies them. The replica is as before if anything
- * fails.
+ * already), checks that each record follows the one before, and applies them. Where its image has let go of bytes, all
+ * of it is read, unless the grant has said that nothing came. The replica is as before if anything fails.
  */
 export async function pull(line: PullLine, replica: Replica, granted?: Tail): Promise<Pulled> {
   const askedAt = line.clock.monotonic();
-  const tail = await readTail(line.store, replica.id, replica.head, line.call, granted);
+  const { isWhole } = replica.image;
+  const isEnough = granted !== undefined && (isWhole || granted.whole || granted.records.length === 0);
+  const since = isWhole ? replica.head : ORIGIN;
+  const tail = await readTail(line.store, replica.id, since, line.call, isEnough ? granted : undefined);
   const pulled = take(line, replica, tail);
   replica.stale = false;
   if (tail.head?.state === 'live') replica.learnExpiry(askedAt, line.time.now(), tail.head);
@@ -115,6 +118,13 @@ function replay(
     head: { revision: parent.revision, nonce, time, token },
   });
   return whole ? 'all' : changed;
+}
+
+/** By the primary's clock, as everybody else knows it: who made the session has it by its own. */
+export async function createdAtOf({ store, call }: Line, { id, createdAt, createdAtTold }: Replica): Promise<number> {
+  if (createdAtTold) return createdAt;
+  const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
+  return head?.createdAt ?? createdAt;
 }
 
 /** Deltas are bound to their parents by their checksums; what stands alone says itself where it belongs. */

@@ -1,15 +1,16 @@
 import { HoldfastError, shortId } from '../errors.ts';
-import { encodeAliasBody, encodeDeltaBody, encodeSnapshotBody } from '../log/body.ts';
+import { encodeAliasBody, encodeSnapshotBody } from '../log/body.ts';
 import type { Alias } from '../log/body.ts';
-import { compactionDue, weightOf } from '../log/compaction.ts';
 import type { Image, Staged, Value } from '../log/image.ts';
-import { ORIGIN } from '../position.ts';
 import type { Append } from '../store/store.ts';
 import type { Token } from '../token.ts';
-import { commit } from './commit.ts';
-import { NOTHING, compare } from './compare.ts';
-import type { Difference, Tracked } from './compare.ts';
+import { commit, failing, ready } from './commit.ts';
+import type { OnSilence } from './commit.ts';
+import { makeWhole } from './base.ts';
+import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
+import { prepare } from './prepared.ts';
+import { createdAtOf } from './pull.ts';
 import type { Replica } from './replica.ts';
 import { Told } from './told.ts';
 import { write } from './written.ts';
@@ -24,6 +25,7 @@ export interface PushOptions {
   readonly tells: boolean;
   /** In place of the line's rule, and of now. */
   readonly life?: Pick<Append, 'expiry' | 'createdAt'> | undefined;
+  readonly silence: OnSilence;
 }
 
 export interface Pushed {
@@ -36,33 +38,15 @@ export interface Pushed {
   /** Others queue for the lock. */
   readonly wanted: boolean;
   readonly told: Told | undefined;
-}
-
-/** What a save is made of, before anything is written. */
-export interface Prepared {
-  readonly difference: Difference | undefined;
-  readonly staged: Staged;
-  readonly kind: 'delta' | 'snapshot';
-  readonly body: Uint8Array;
-}
-
-/** Undefined: nothing differs. Changes nothing but what `tracked` does itself. */
-export function prepare(line: Line, replica: Replica, tracked: Tracked, create: boolean): Prepared | undefined {
-  const { image } = replica;
-  const difference = compare(line, image, tracked);
-  if (difference === undefined && (replica.exists || !create)) return undefined;
-  const { directory, directoryDelta, changes, values } = difference ?? NOTHING;
-  const staged = image.stage(directory, values);
-  const delta = encodeDeltaBody(directory ?? image.directory, directoryDelta, changes);
-  const kind = !replica.exists || compactionDue(replica, weightOf(delta.length)) ? 'snapshot' : 'delta';
-  return { difference, staged, kind, body: kind === 'delta' ? delta : encodeSnapshotBody(image, staged) };
+  /** See `Committed.settled`. */
+  readonly settled: Promise<void> | undefined;
 }
 
 /**
  * Saves what was touched: encodes it, compares it with the replica's image, and appends what differs to the primary and
  * to the backups. Undefined: nothing differed and nothing was sent. On an error nothing has changed, here or there, but
  * for two: `ERR_UNAVAILABLE`, outcome `unknown` (`replica.unsettled` goes on asking), and `ERR_FENCED`, outcome
- * `superseded` (only an outdated primary has it).
+ * `superseded` (only an outdated primary has it). With `silence.local` it may be here alone at first: see `settled`.
  */
 export async function push(
   line: Line,
@@ -70,8 +54,9 @@ export async function push(
   tracked: Tracked,
   options: PushOptions,
 ): Promise<Pushed | undefined> {
-  const prepared = prepare(line, replica, tracked, options.create);
-  if (prepared === undefined) return undefined;
+  const preparing = prepare(line, replica, tracked, options.create);
+  const prepared = preparing instanceof Promise ? await preparing : preparing;
+  if (prepared === undefined) return replica.unsettled && ready(line, replica, options.silence);
   const { staged, kind, body } = prepared;
   const { image } = replica;
   if (staged.byteLength > line.limitBytes) throw tooLarge(line, replica.id, staged.byteLength);
@@ -79,9 +64,9 @@ export async function push(
   const written = write(line, replica, content, options.token, options.lock, options.life);
   const changed = changedBy(image, staged);
   const told = options.tells ? new Told(line, image, staged, changed) : undefined;
-  const { wanted } = await commit(line, replica, written, staged);
+  const { wanted, settled } = await commit(line, replica, written, staged, options.silence);
   const { append, head } = written;
-  return { revision: head.revision, changed, recordBytes: append.bytes.length, kind, wanted, told };
+  return { revision: head.revision, changed, recordBytes: append.bytes.length, kind, wanted, told, settled };
 }
 
 /** Attributes that are written or gone. */
@@ -92,19 +77,13 @@ function changedBy(image: Image, { directory, values }: Staged): string[] {
 
 /** Saves the state of `from` as the first revision of `to`; expiry and age move along. */
 export async function pushCopy(line: Line, from: Replica, to: Replica, token: Token): Promise<void> {
+  await makeWhole(line, from);
   const { directory } = from.image;
   const values = new Map(directory.names.map((name) => [name, from.image.value(name) as Value]));
   const staged = to.image.stage(directory, values);
   const content = { kind: 'snapshot', body: encodeSnapshotBody(to.image, staged), digest: staged.digest } as const;
   const more = { expiry: line.expiry ?? from.expiry, createdAt: await createdAtOf(line, from) };
-  await commit(line, to, write(line, to, content, token, 'renew', more), staged);
-}
-
-/** By the primary's clock, as everybody else knows it: who made the session has it by its own. */
-async function createdAtOf({ store, call }: Line, { id, createdAt, createdAtTold }: Replica): Promise<number> {
-  if (createdAtTold) return createdAt;
-  const { head } = await store.read(id, { since: ORIGIN, limitBytes: 0 }, call);
-  return head?.createdAt ?? createdAt;
+  await commit(line, to, write(line, to, content, token, 'renew', more), staged, failing(line));
 }
 
 function withoutAll(names: readonly string[], others: readonly string[]): string[] {
@@ -135,7 +114,7 @@ export async function pushEnd(
       : ({ kind: 'alias', body: encodeAliasBody(alias) } as const);
   const more = { expiry: { idleMs: keptMs } };
   const written = write(line, replica, { ...content, digest: { low: 0, high: 0 } }, token, 'release', more);
-  await commit(line, replica, { ...written, after: movedTo }, undefined);
+  await commit(line, replica, { ...written, after: movedTo }, undefined, failing(line));
 }
 
 function tooLarge(line: Line, id: string, bytes: number): HoldfastError {

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 
 use crate::error::ApplyError;
-use crate::format::{GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_WHOLE, SEAL_BYTES, TEXT_DELTA};
+use crate::format::{
+    GRAPH_BINARY, GRAPH_EDITS, GRAPH_LONG, GRAPH_SAME, GRAPH_SHARED, GRAPH_WHOLE, SEAL_BYTES, TEXT_DELTA,
+};
 use crate::header::{put_memory_header, put_text_header};
 use crate::leaf::{Leaf, is_whole};
 use crate::packed::{pack, unpack};
@@ -74,6 +76,8 @@ pub fn apply<'a>(base: &'a [u8], delta: &'a [u8], limit: usize) -> Applied<Targe
             check_seal(delta, &Seen::new(), &reader)?;
             Content::Whole(checked(whole)?)
         }
+        // Of what has something in several places: left to the caller.
+        GRAPH_SHARED => return Err(ApplyError::Foreign),
         head if head & 3 == GRAPH_EDITS => edits(base, delta, limit, head >> KIND_BITS)?,
         _ => return reader.corrupt("its kind is unknown"),
     };

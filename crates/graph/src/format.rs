@@ -5,6 +5,7 @@ pub const GRAPH_SAME: u8 = 0;
 pub const GRAPH_EDITS: u8 = 1;
 pub const GRAPH_BINARY: u8 = 2;
 pub const GRAPH_WHOLE: u8 = 3;
+pub const GRAPH_SHARED: u8 = 4;
 pub const GRAPH_LONG: usize = 63;
 
 pub const STEP_EDIT: u32 = 0;
@@ -19,6 +20,7 @@ pub const STEP_BITS: u32 = 3;
 pub const OTHER_END: u32 = 0;
 pub const OTHER_TAKEN: u32 = 1;
 pub const OTHER_ORDER: u32 = 2;
+pub const OTHER_NAMED: u32 = 3;
 
 pub const PLACE_AS_IS: u32 = 0;
 pub const PLACE_EDIT: u32 = 1;

@@ -4,11 +4,12 @@ use holdfast_graph::format::*;
 
 #[test]
 fn the_table_has_the_numbers_of_the_code() {
-    let code: [(&str, u64); 27] = [
+    let code: [(&str, u64); 29] = [
         ("GRAPH_SAME", GRAPH_SAME.into()),
         ("GRAPH_EDITS", GRAPH_EDITS.into()),
         ("GRAPH_BINARY", GRAPH_BINARY.into()),
         ("GRAPH_WHOLE", GRAPH_WHOLE.into()),
+        ("GRAPH_SHARED", GRAPH_SHARED.into()),
         ("GRAPH_LONG", GRAPH_LONG as u64),
         ("STEP_EDIT", STEP_EDIT.into()),
         ("STEP_SET", STEP_SET.into()),
@@ -22,6 +23,7 @@ fn the_table_has_the_numbers_of_the_code() {
         ("OTHER_END", OTHER_END.into()),
         ("OTHER_TAKEN", OTHER_TAKEN.into()),
         ("OTHER_ORDER", OTHER_ORDER.into()),
+        ("OTHER_NAMED", OTHER_NAMED.into()),
         ("PLACE_AS_IS", PLACE_AS_IS.into()),
         ("PLACE_EDIT", PLACE_EDIT.into()),
         ("PLACE_SET", PLACE_SET.into()),
