@@ -42,6 +42,7 @@ export interface ErrorDetails {
   /** The full id; in the message it stands shortened by `shortId`. */
   readonly session?: string | undefined;
   readonly revision?: number | undefined;
+  readonly endedAt?: number | undefined;
   /** What stood at each of `paths`. */
   readonly values?: readonly unknown[] | undefined;
   /** What an optimistic save could not merge. */
@@ -63,6 +64,8 @@ export class HoldfastError extends Error {
   declare readonly outcome?: Outcome | undefined;
   /** Of the record that it is about. */
   declare readonly revision?: number | undefined;
+  /** Of a session that is gone for it was destroyed, or has another id: when, in ms since 1970 by the clock of who did that. */
+  declare readonly endedAt?: number | undefined;
   readonly #session: string | undefined;
   readonly #values: readonly unknown[] | undefined;
   readonly #conflicts: readonly Conflict[] | undefined;
@@ -73,6 +76,7 @@ export class HoldfastError extends Error {
     if (details.paths !== undefined) this.paths = details.paths;
     if (details.outcome !== undefined) this.outcome = details.outcome;
     if (details.revision !== undefined) this.revision = details.revision;
+    if (details.endedAt !== undefined) this.endedAt = details.endedAt;
     this.#session = details.session;
     this.#values = details.values;
     this.#conflicts = details.conflicts;

@@ -56,6 +56,7 @@ function checkLife(before: Replica, now: Replica, existing: boolean): void {
   const what = now.exists ? 'has ended, and another has begun under its id' : 'is not there any more';
   throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(now.id)}' ${what}: nothing was written`, {
     session: now.id,
+    ...(now.state === 'ended' && { endedAt: now.head.time }),
   });
 }
 

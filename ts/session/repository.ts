@@ -229,6 +229,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     if (replica.state === 'ended')
       throw new HoldfastError('ERR_NOT_FOUND', `session '${shortId(id)}' was destroyed; begin another under a new id`, {
         session: id,
+        endedAt: replica.head.time,
       });
     throw new HoldfastError(
       'ERR_NOT_FOUND',

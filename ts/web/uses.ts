@@ -28,7 +28,7 @@ export class Uses<S extends object, V extends object> {
 
   /** To be read only; undefined: there is no such session. */
   async look(visit: Visit<Session<S, V>>, id: string): Promise<{ readonly state: unknown } | undefined> {
-    return orNone(id, async () => {
+    return orNone(visit, id, async () => {
       const session = await this.#health.run(undefined, () => this.#sessions.open(id, { mode: 'read' }));
       visit.found(session.id, id);
       return session;
@@ -54,6 +54,7 @@ export class Uses<S extends object, V extends object> {
         { ...options, signal: watch.signal } as ScopeOptions<V>, // judged by `checkMode`
       );
     return orNone(
+      visit,
       id,
       async () => ({ result: await this.#health.run(visit.exchange?.onGone, changing) }),
       () => !hasBegun,
@@ -109,7 +110,7 @@ export class Uses<S extends object, V extends object> {
     firstValues: FirstValues<V>,
   ): Promise<Opened<Session<S, V>> | undefined> {
     const { id } = visit;
-    const session = id === undefined ? undefined : await orNone(id, () => this.#opened(visit, id, { mode }));
+    const session = id === undefined ? undefined : await orNone(visit, id, () => this.#opened(visit, id, { mode }));
     if (session !== undefined) {
       visit.found(session.id, id as string);
       return { session, made: undefined };
@@ -146,6 +147,7 @@ export class Uses<S extends object, V extends object> {
 
 /** Undefined for the error that says that `id` has no session, unless what was run may have thrown it. */
 async function orNone<T>(
+  visit: Pick<Visit<unknown>, 'ended'>,
   id: string,
   run: () => Promise<T>,
   isTold: () => boolean = () => true,
@@ -154,8 +156,9 @@ async function orNone<T>(
     return await run();
   } catch (error) {
     const isNone = error instanceof HoldfastError && error.code === 'ERR_NOT_FOUND' && error.session === id;
-    if (isNone && isTold()) return undefined;
-    throw error;
+    if (!isNone || !isTold()) throw error;
+    visit.ended(error.endedAt);
+    return undefined;
   }
 }
 

@@ -12,6 +12,9 @@ export interface Opened<Session> {
   readonly made: { readonly sid: string; isWritten(): boolean } | undefined;
 }
 
+/** A request that shows an id so long after its session has ended may have been sent before. */
+const ON_THE_WAY_MS = 10_000;
+
 /** One request, as far as its session goes. */
 export class Visit<Session> {
   /** Undefined: the request did not come by the middleware, and has no response as far as is known. */
@@ -37,6 +40,8 @@ export class Visit<Session> {
   isLate = false;
   /** The session of its id was there when this request asked for it. */
   #wasThere = false;
+  /** It was destroyed then, or has got another id. */
+  #endedAt: number | undefined;
 
   /** `shown` is asked when the session is. Without `cookies` the client shows its ids by other ways, and is given new ones so. */
   constructor(
@@ -62,6 +67,7 @@ export class Visit<Session> {
     this.#ticket = ticket;
     this.#id = ticket && hashedId(ticket.sid);
     this.#wasThere = false;
+    this.#endedAt = undefined;
   }
 
   /** `ERR_INVALID` where the client can be given no cookie any more. */
@@ -81,12 +87,18 @@ export class Visit<Session> {
     this.#wasThere = true;
   }
 
+  /** There is no such session any more: since then, if it was ended. */
+  ended(at: number | undefined): void {
+    this.#endedAt = at;
+  }
+
   /**
-   * `ERR_CONFLICT` where the session has ended since this request saw it, as by a login or a logout beside it: the cookie
-   * of another would take the place of the one that the client has got there.
+   * `ERR_CONFLICT` where the session has ended since this request saw it, or was on its way, as by a login or a logout
+   * beside it: the cookie of another would take the place of the one that the client has got there.
    */
   checkNotEnded(what: string): void {
-    if (!this.#wasThere) return;
+    const wasOnItsWay = this.#endedAt !== undefined && Math.abs(Date.now() - this.#endedAt) < ON_THE_WAY_MS;
+    if (!this.#wasThere && !wasOnItsWay) return;
     const message = `${what}: the session of this request has ended while it ran, or has got another id: the client is to send it again, with the cookie that it has then`;
     throw withStatus(new HoldfastError('ERR_CONFLICT', message));
   }
