@@ -21,6 +21,7 @@ import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.
 import { destroy } from './destroy.ts';
 import { Documents } from './documents.ts';
 import { wasRefused } from './endings.ts';
+import { isLocal } from './freshness.ts';
 import { isPossible } from './ids.ts';
 import { lineOf } from './line-of.ts';
 import { unlocked } from './looks.ts';
@@ -61,12 +62,19 @@ import type { BackupVerdict } from './verification.ts';
 /** For sessions that are handed out and taken back as a whole. */
 export let documentsOf: <S extends object, V extends object>(sessions: SessionRepository<S, V>) => Documents;
 
+/** So long after the primary fell silent uses go on from what is here (`serve-local`); undefined: none does. */
+export let goesOnAfterMs: <S extends object, V extends object>(sessions: SessionRepository<S, V>) => number | undefined;
+
 /**
  * Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that
  * share the store.
  */
 export class SessionRepository<S extends object, V extends object = Partial<S>> {
   static {
+    goesOnAfterMs = (sessions) => {
+      const { terms } = sessions.#line.outage;
+      return isLocal(terms) ? terms?.failMs : undefined;
+    };
     documentsOf = (sessions) => new Documents(sessions.#context, (id, isUse) => sessions.#claims.newest(id, isUse));
   }
 
