@@ -48,9 +48,7 @@ export class Health {
     this.#log = log;
   }
 
-  /**
-   * Settles as `work` does, or rejects with `ERR_UNAVAILABLE` once the store does not answer, or as `onGone` says.
-   */
+  /** Settles as `work` does, or rejects with `ERR_UNAVAILABLE` once the store does not answer, or as `onGone` says. */
   async run<R>(onGone: OnGone | undefined, work: (watch: Watch) => Promise<R>): Promise<R> {
     const abort = new AbortController();
     let stop = (): void => undefined;
