@@ -173,6 +173,18 @@ describe('a holder whose primary does not answer, and that keeps of what it has 
     expect(await textsOf(rival, 't', 1)).toEqual(['here']);
   });
 
+  it.each(['open', 'optimistic'] as const)('bytes: keeps nothing of a move that failed: %s', async (mode) => {
+    const { wire, ours, rival } = await world('bytes');
+    const session = await ours.open('s', mode === 'optimistic' ? { mode } : {});
+    session.state.n = 7; // as a login would
+    wire.state = 'cut';
+    await expect(session.changeId('t')).rejects.toMatchObject({ code: 'ERR_UNAVAILABLE', outcome: 'none' });
+    await session.close();
+    await stored(ours, wire);
+    expect(await rival.read('s')).toMatchObject({ n: 1 });
+    expect(await rival.read('t')).toBeUndefined();
+  });
+
   it('bytes: tells when a session is to expire that the primary has not heard of before', async () => {
     const { wire, ours, rival } = await world('bytes');
     const session = await ours.create({ n: 1 }, { id: 'new' });

@@ -21,7 +21,7 @@ import type { Access, ChangeIdOptions, SaveOptions } from './options.ts';
 import { replaceAll } from './replacing.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import { Saved, savedBy } from './saved.ts';
-import { isReleased, outageOf, saveUnder } from './saving.ts';
+import { isReleased, outageOf, saveUnder, storedFirst } from './saving.ts';
 import type { Saving, SaveTerms } from './saving.ts';
 import type { Slots } from './slots.ts';
 import { Turns } from './turns.ts';
@@ -206,7 +206,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       checkId(newId); // before anything is saved
       if (newId === this.id)
         throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
-      await this.#push(false, false);
+      await this.#push(false, false, storedFirst(this.#outage));
       if (!this.#replica.exists)
         throw new HoldfastError(
           'ERR_INVALID',
