@@ -46,7 +46,7 @@ export class Claims {
     this.#place = place;
     this.#onInTheWay = onInTheWay;
     const { store, clock, call, observers, outage } = line;
-    const onRenewed = (id: string, token: Token): void => this.#fresh.passOnRenewal(this.#kept.replicaOf(id), token);
+    const onRenewed = (id: string, token: Token): void => this.#fresh.passOnRenewal(this.#kept.of(id)?.replica, token);
     this.#locks = new MemberLocks(store, clock, lock, call, observers, onRenewed, outage);
     const { leaseMs = DEFAULT_LEASE_MS } = lock;
     this.#fresh = new Freshness(line, leaseMs);
@@ -184,9 +184,9 @@ export class Claims {
 
   /** As `claim`, of a living session that is here: its lock too, and nothing has to be asked of the store. */
   take(id: string, options: Opening, place: string | undefined): Claimed | undefined {
-    const replica = this.#kept.replicaOf(id);
+    const kept = this.#kept.of(id);
     const terms = this.#termsOf(options);
-    if (replica === undefined || !this.#fresh.isHere(replica, terms)) return undefined;
+    if (kept === undefined || !this.#fresh.isHere(kept, terms)) return undefined;
     checkNesting(this.#place, id);
     const hold = this.#locks.take(id, options, terms);
     if (hold === undefined) return undefined;
@@ -230,7 +230,7 @@ export class Claims {
     const terms = this.#termsOf(options);
     let hold: Hold;
     try {
-      await this.#fresh.drained(kept.replica, terms);
+      await this.#fresh.drained(kept, terms, true);
       const head = headAlone ? await this.#headOf(id) : undefined;
       const isNew = (): boolean => (existing && !kept.replica.exists) || !isHere(kept);
       const here = (): Position => (isNew() ? ORIGIN : kept.replica.head);
@@ -244,7 +244,7 @@ export class Claims {
     }
     const claimed = this.#claimed(kept, hold, options, place, headAlone ? new Replica(id) : undefined);
     try {
-      await this.#fresh.drained(kept.replica, terms); // by now
+      await this.#fresh.drained(kept, terms, false); // by now
       if (headAlone) claimed.replica.stand(hold.granted?.tail.head ?? (await this.#headOf(id)));
       else await this.#fresh.bring(kept, hold, terms);
     } catch (error) {

@@ -1,7 +1,7 @@
-import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { Expiry } from '../store/store.ts';
 import type { Image } from '../log/image.ts';
+import { outcomeOf } from '../sync/commit.ts';
 import { isSame, isSameList } from '../sync/merge.ts';
 import type { Base, Edited } from '../sync/merge.ts';
 import type { Replica } from '../sync/replica.ts';
@@ -113,10 +113,8 @@ export class Documents {
 
   /** What the next save begins from: as it was given, or as the save before has it. */
   async #settled(given: Document, { unsettled, saved }: NonNullable<Document['doubt']>): Promise<Document> {
-    const { clock, call } = this.#context.line;
     const { id } = given.replica;
-    const what = `what became of the save before of session '${shortId(id)}' is not known yet: the primary`;
-    const how = await within(clock, call.timeoutMs, what, () => unsettled.done);
+    const how = await outcomeOf(this.#context.line, unsettled);
     if (how === 'appended') return saved;
     if (how !== 'unknown') return given;
     const message = `session '${shortId(id)}': nobody can tell any more whether the save before was stored; read it again`;

@@ -14,6 +14,9 @@ import type { Kept } from './kept.ts';
 /** Of a lease: a use that lasts renews it within a third, and with it the session's idle time; and the call takes time. */
 const UNTIL_RENEWED = 0.4;
 
+/** What of a session's copy says whether all of it is here. */
+type Copy = Pick<Kept, 'replica' | 'slots'>;
+
 export const isLocal = (terms: OutageTerms | undefined): boolean => terms?.policy === 'serve-local';
 
 /** Whether what this process has of a session is what the primary has, and what is done where it may not be. */
@@ -40,60 +43,70 @@ export class Freshness {
   }
 
   /** Whether a use may begin with what is here, and nothing has to be asked. */
-  isHere(replica: Replica, terms: OutageTerms | undefined): boolean {
+  isHere(kept: Copy, terms: OutageTerms | undefined): boolean {
+    const { replica } = kept;
     if (!replica.exists || this.isOver(replica)) return false;
     if (replica.unsettled !== undefined && !isLocal(terms)) return false;
-    return (!replica.stale && !this.mustTouch(replica)) || this.goesOn(replica, terms);
+    return (!replica.stale && !this.mustTouch(replica)) || this.goesOn(kept, terms);
   }
 
   /** Whether a use goes on from what its process has, as the primary does not answer or lacks what is saved here. */
-  goesOn(replica: Replica, terms: OutageTerms | undefined): boolean {
+  goesOn(kept: Copy, terms: OutageTerms | undefined): boolean {
+    return isHere(kept) && this.#mayGoOn(kept.replica, terms);
+  }
+
+  #mayGoOn(replica: Replica, terms: OutageTerms | undefined): boolean {
     if (!isLocal(terms) || !replica.exists || this.isOver(replica)) return false;
     return replica.unsettled?.keeper !== undefined || this.#line.outage.isOut;
   }
 
-  /** For who does not go on from what is saved here: `ERR_UNAVAILABLE` where the primary does not get it in time. */
-  async drained(replica: Replica, terms: OutageTerms | undefined): Promise<void> {
-    const { unsettled } = replica;
-    if (unsettled?.keeper === undefined || this.goesOn(replica, terms)) return;
-    await drained(this.#line, replica.id, unsettled, terms?.failMs);
+  /**
+   * For who does not go on from what is saved here: `ERR_UNAVAILABLE` where the primary does not get it in time. Before
+   * it has the lock (`waits`) nobody knows whether values will be here: the use before it has them.
+   */
+  async drained(kept: Copy, terms: OutageTerms | undefined, waits: boolean): Promise<void> {
+    const { id, unsettled } = kept.replica;
+    if (unsettled?.keeper === undefined) return;
+    if (waits ? this.#mayGoOn(kept.replica, terms) : this.goesOn(kept, terms)) return;
+    await drained(this.#line, id, unsettled, terms?.failMs);
   }
 
   /** Brings what is locked up to date, and counts the use for the expiry, where either is due. */
   async bring(kept: Kept, hold: Hold, terms: OutageTerms | undefined): Promise<void> {
     const { replica } = kept;
     const mayGoOn = hold.granted === undefined;
-    if (mayGoOn && this.goesOn(replica, terms)) return;
+    if (mayGoOn && this.goesOn(kept, terms)) return;
     const line = mayGoOn ? this.#lineFor(replica, terms) : this.#line;
     try {
       if (!mayGoOn || replica.stale || this.isOver(replica)) await this.#pull(line, kept, hold);
       if (this.mustTouch(replica)) await this.#touch(line, kept, hold);
     } catch (error) {
-      if (!mayGoOn || !this.#goesOnAfter(error, replica, terms)) throw error;
+      if (!mayGoOn || !this.#goesOnAfter(error, kept, terms)) throw error;
     }
   }
 
   /** `run`, or `otherwise` where the primary does not answer and this process has the session's lock and state. */
   async orFrom<T>(
     run: (line: PullLine) => Promise<T>,
-    kept: Replica,
+    replica: Replica,
     terms: OutageTerms | undefined,
     otherwise: () => T,
   ): Promise<T> {
     if (!isLocal(terms)) return run(this.#line);
-    if (this.goesOn(kept, terms)) return otherwise();
+    const copy = { replica, slots: undefined }; // what is decoded is another use's
+    if (this.goesOn(copy, terms)) return otherwise();
     try {
-      return await run(this.#lineFor(kept, terms));
+      return await run(this.#lineFor(replica, terms));
     } catch (error) {
-      if (!this.#goesOnAfter(error, kept, terms)) throw error;
+      if (!this.#goesOnAfter(error, copy, terms)) throw error;
       return otherwise();
     }
   }
 
-  #goesOnAfter(error: unknown, replica: Replica, terms: OutageTerms | undefined): boolean {
+  #goesOnAfter(error: unknown, kept: Copy, terms: OutageTerms | undefined): boolean {
     if (!isSilence(error) || terms === undefined) return false;
     this.#line.outage.begin();
-    return this.goesOn(replica, terms);
+    return this.goesOn(kept, terms);
   }
 
   /** Who can go on without an answer waits for none longer. */

@@ -15,7 +15,8 @@ export interface Kept {
 }
 
 /** Of each attribute the value or its bytes. */
-export const isHere = ({ slots, replica }: Kept): boolean => slots !== undefined || replica.image.isWhole;
+export const isHere = ({ slots, replica }: Pick<Kept, 'slots' | 'replica'>): boolean =>
+  slots !== undefined || replica.image.isWhole;
 
 /** Bytes that a kept session takes beside its image, about. */
 const KEPT_OVERHEAD = 500;
@@ -72,9 +73,9 @@ export class KeptSessions {
     this.unpin(renewed);
   }
 
-  /** The copy of a session, if there is one. */
-  replicaOf(id: string): Replica | undefined {
-    return this.#kept.get(id)?.replica;
+  /** What is kept of a session, if there is something. */
+  of(id: string): Kept | undefined {
+    return this.#kept.get(id);
   }
 
   /**

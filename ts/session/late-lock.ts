@@ -15,7 +15,7 @@ import { decoded, defaultOf, isNewer } from './decoded.ts';
 import { specOf } from './definition.ts';
 import { endAfter, explained } from './endings.ts';
 import type { Access } from './options.ts';
-import { saveUnder } from './saving.ts';
+import { isReleased, saveUnder } from './saving.ts';
 import type { SaveTerms } from './saving.ts';
 import { Slots } from './slots.ts';
 
@@ -84,7 +84,7 @@ export async function saveLate(
     const pushed = await pushing;
     isSound = true;
     if (pushed?.wanted === true) hold.wanted();
-    if (release && pushed !== undefined) how = 'released';
+    if (isReleased(release, pushed)) how = 'released';
     return { pushed, replica: replica.fork() };
   } catch (error) {
     how = endAfter(error);

@@ -69,7 +69,7 @@ export class Looks {
   }
 
   #newest(id: string, isUse: boolean, terms: OutageTerms | undefined): Promise<Replica> {
-    const kept = this.#kept.replicaOf(id);
+    const kept = this.#kept.of(id)?.replica;
     if (kept === undefined || !isLocal(terms) || !this.#isLocked(id)) return this.#read(this.#line, id, kept, isUse);
     const read = (line: PullLine): Promise<Replica> => this.#read(line, id, kept, isUse);
     return this.#fresh.orFrom(read, kept, terms, () => kept.fork());

@@ -1,6 +1,5 @@
 import type { Backups } from '../backup/backups.ts';
 import { systemClock } from '../clock.ts';
-import { within } from '../deadline.ts';
 import type { Engine } from '../diff/differ.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import { DEFAULT_LEASE_MS, repositoryClosed } from '../lock/member-locks.ts';
@@ -10,18 +9,19 @@ import { checkOptions, timeout } from '../options.ts';
 import type { Store } from '../store/store.ts';
 import type { Line } from '../sync/line.ts';
 import { Replica } from '../sync/replica.ts';
-import type { Unsettled } from '../sync/unsettled.ts';
 import { withoutState } from '../tracking/tracker.ts';
 import { autosave } from './autosave.ts';
 import type { AutosaveOptions } from './autosave.ts';
 import { Claims } from './claims.ts';
 import type { Claimed } from './claimed.ts';
 import type { SessionContext } from './context.ts';
+import { closeAll } from './closing.ts';
 import { classOf, keptBaseOf, specOf } from './definition.ts';
 import type { CopiedState, DeepReadonly, SessionDefinition } from './definition.ts';
 import { destroy } from './destroy.ts';
 import { Documents } from './documents.ts';
 import { wasRefused } from './endings.ts';
+import { isLocal } from './freshness.ts';
 import { isPossible } from './ids.ts';
 import { lineOf } from './line-of.ts';
 import { unlocked } from './looks.ts';
@@ -37,7 +37,6 @@ import type {
   ReadOptions,
   RepositoryOptions,
   ScopeOptions,
-  Unstored,
   UseOptions,
 } from './options.ts';
 import {
@@ -63,12 +62,19 @@ import type { BackupVerdict } from './verification.ts';
 /** For sessions that are handed out and taken back as a whole. */
 export let documentsOf: <S extends object, V extends object>(sessions: SessionRepository<S, V>) => Documents;
 
+/** So long after the primary fell silent uses go on from what is here (`serve-local`); undefined: none does. */
+export let goesOnAfterMs: <S extends object, V extends object>(sessions: SessionRepository<S, V>) => number | undefined;
+
 /**
  * Opens sessions that live in a store. One per process and store is enough; it is a member of the cluster of all that
  * share the store.
  */
 export class SessionRepository<S extends object, V extends object = Partial<S>> {
   static {
+    goesOnAfterMs = (sessions) => {
+      const { terms } = sessions.#line.outage;
+      return isLocal(terms) ? terms?.failMs : undefined;
+    };
     documentsOf = (sessions) => new Documents(sessions.#context, (id, isUse) => sessions.#claims.newest(id, isUse));
   }
 
@@ -358,23 +364,7 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
    */
   async close(options: CloseOptions = {}): Promise<ClosedReport> {
     checkOptions('close', options, { timeoutMs: timeout });
-    const { clock, call, unsettled, outage } = this.#line;
-    const until = clock.monotonic() + (options.timeoutMs ?? call.timeoutMs);
-    const inTime = (work: Promise<unknown>): Promise<unknown> =>
-      within(clock, Math.max(1, until - clock.monotonic()), 'what is under way', () => work).catch(() => undefined);
-    this.backups.close();
-    await inTime(this.#claims.close());
-    await inTime(this.#claims.idle());
-    await inTime(Promise.all([...unsettled].map(({ done }) => done)));
-    const left = [...unsettled];
-    const unstored = left.filter(({ keeper }) => keeper !== undefined).map(unstoredOf);
-    for (const one of left) one.stop();
-    outage.stop();
-    await inTime(Promise.all([this.#claims.leave(), this.backups.drain()]));
-    const { open } = this.#claims;
-    if (open.length === 0) this.#claims.clear();
-    const inDoubt = left.filter(({ keeper }) => keeper === undefined);
-    return { unsettled: inDoubt.map(({ id }) => id), open, unstored, unfed: this.backups.unfed() };
+    return closeAll(this.#line, this.#claims, options.timeoutMs ?? this.#line.call.timeoutMs);
   }
 
   #checkOpen(): void {
@@ -394,10 +384,6 @@ export class SessionRepository<S extends object, V extends object = Partial<S>> 
     const slots = kept ?? new Slots(claimed.replica.image, this.#line.codec, this.definition, terms);
     return new Session<S, V>(this.#context, { claimed, slots, create, access });
   }
-}
-
-function unstoredOf({ id, appends }: Unsettled): Unstored {
-  return { id, saves: appends.length, bytes: appends.reduce((sum, { bytes }) => sum + bytes.length, 0) };
 }
 
 /** Names the state of no session, in messages. */

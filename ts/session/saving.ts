@@ -32,6 +32,10 @@ export function outageOf(line: Line, opened: SaveOptions, save?: SaveOptions): O
   return waits ? undefined : termsOf(termsOf(line.outage.terms, opened.outage), save?.outage);
 }
 
+/** Of a save that is to be in the primary before something else is done: it does not wait here. */
+export const storedFirst = (terms: OutageTerms | undefined): SaveOptions | undefined =>
+  terms?.policy === 'serve-local' ? { outage: { policy: 'fail' } } : undefined;
+
 /** Begins a save under a lock. */
 export function saveUnder(
   line: Line,

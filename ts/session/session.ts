@@ -1,9 +1,9 @@
-import { within } from '../deadline.ts';
 import { HoldfastError, shortId } from '../errors.ts';
 import type { EndOfHold } from '../lock/hold.ts';
 import { checkOptions } from '../options.ts';
 import { checkId } from '../store/arguments.ts';
 import type { OutageTerms } from '../store/outage-terms.ts';
+import { failing, outcomeOf, ready } from '../sync/commit.ts';
 import { pushCopy, pushEnd } from '../sync/push.ts';
 import type { Tracked } from '../sync/compare.ts';
 import type { Pushed } from '../sync/push.ts';
@@ -21,7 +21,7 @@ import type { Access, ChangeIdOptions, SaveOptions } from './options.ts';
 import { replaceAll } from './replacing.ts';
 import { CHANGE_ID_RULES, checkIdle } from './rules.ts';
 import { Saved, savedBy } from './saved.ts';
-import { isReleased, outageOf, saveUnder } from './saving.ts';
+import { isReleased, outageOf, saveUnder, storedFirst } from './saving.ts';
 import type { Saving, SaveTerms } from './saving.ts';
 import type { Slots } from './slots.ts';
 import { Turns } from './turns.ts';
@@ -206,7 +206,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       checkId(newId); // before anything is saved
       if (newId === this.id)
         throw new HoldfastError('ERR_INVALID', `session '${shortId(newId)}' has this id already`, { session: newId });
-      await this.#push(false, false);
+      await this.#push(false, false, storedFirst(this.#outage));
       if (!this.#replica.exists)
         throw new HoldfastError(
           'ERR_INVALID',
@@ -216,6 +216,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       const old = await this.#lock();
       const given = { ...options, holdMs: options.holdMs ?? old.holdMs };
       try {
+        await ready(this.#context.line, old.replica, failing(this.#context.line));
         await this.#moveTo(old, await this.#context.claimNew(newId, given, old.place));
       } catch (error) {
         if (this.#unlocked !== undefined) await giveBack(this.#context, old, 'keep', true);
@@ -263,6 +264,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
       const claimed = await this.#lock();
       const touch = { token: claimed.hold.token, expiry: { ...claimed.replica.expiry, idleMs: ttlMs } };
       try {
+        await ready(line, claimed.replica, failing(line)); // its first save may wait
         const touched = await line.store.touch(this.id, touch, line.call);
         if (!touched.touched) throw untouched(this.id, touched.why);
         for (const replica of new Set([claimed.replica, this.#replica]))
@@ -330,7 +332,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
     if (unlocked !== undefined) unlocked.follow(last);
     else if (tells) slots.lent(touched);
     else slots.accepted(touched);
-    if (!last) slots.rest(this.#context.line.differ);
+    if (!last) this.#rest(slots);
     if (pushed?.wanted === true) hold.wanted();
     const how = isReleased(release, pushed) ? 'released' : 'keep';
     const ending = last ? this.#end(how, sound ? slots : undefined) : undefined;
@@ -355,13 +357,7 @@ export class Session<S extends object, V extends object = Partial<S>> {
   }
 
   async #outcomeOf(unsettled: Unsettled): Promise<void> {
-    const { clock, call } = this.#context.line;
-    const how = await within(
-      clock,
-      call.timeoutMs,
-      `what became of the save before of session '${shortId(this.id)}' is not known yet: the primary`,
-      () => unsettled.done,
-    );
+    const how = await outcomeOf(this.#context.line, unsettled);
     this.#doubt = undefined;
     if (how === 'appended') this.#unlocked?.settled();
     if (how !== 'unknown') return;
@@ -386,12 +382,16 @@ export class Session<S extends object, V extends object = Partial<S>> {
     }
   }
 
+  #rest(slots: Slots): boolean {
+    return slots.rest(this.#context.line.differ, this.#replica.unsettled !== undefined);
+  }
+
   /** Undefined: it is done. */
   #end(how: EndOfHold, slots: Slots | undefined): Promise<void> | undefined {
     if (this.#ended) return this.#ending;
     this.#ended = true;
     this.#context.unclosed.unwatch(this.#tracker);
-    const isSound = this.#shut() && slots?.rest(this.#context.line.differ) === true;
+    const isSound = this.#shut() && slots !== undefined && this.#rest(slots);
     return (this.#ending = this.#claimed.end(how, isSound ? slots : undefined));
   }
 }

@@ -160,10 +160,11 @@ export class Slots implements AttributeSlots {
   }
 
   /**
-   * After a save or a use: lets go of the bytes that are not to be kept, of values that are decoded here. False: of
-   * some attribute neither is here any more.
+   * After a save or a use: lets go of the bytes that are not to be kept, of values that are decoded here; of none while
+   * the primary lacks what was saved (`isWaiting`), as they could not be read there. False: of some attribute neither is
+   * here any more.
    */
-  rest(differ: Differ): boolean {
+  rest(differ: Differ, isWaiting: boolean): boolean {
     const keptBase = this.#keptBase;
     if (keptBase === undefined) return true;
     let isThere = true;
@@ -171,7 +172,7 @@ export class Slots implements AttributeSlots {
       const saved = this.#image.value(name);
       if (saved === undefined) continue;
       if (!slot.loaded) isThere &&= saved.bytes !== undefined;
-      else if (letGo(this.#image, name, keptBase(name), differ)) this.#portions.get(name)?.forget();
+      else if (!isWaiting && letGo(this.#image, name, keptBase(name), differ)) this.#portions.get(name)?.forget();
     }
     return isThere;
   }

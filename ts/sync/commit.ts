@@ -89,6 +89,12 @@ function tell(line: Line, id: string, { append, head, after }: Written): Promise
   return line.backups.feed(id, append, after);
 }
 
+/** What became of a save of unknown outcome; `ERR_UNAVAILABLE` where that is not known in time. */
+export function outcomeOf({ clock, call }: Line, { id, done }: Unsettled): Promise<Settled> {
+  const what = `what became of the save before of session '${shortId(id)}' is not known yet: the primary`;
+  return within(clock, call.timeoutMs, what, () => done);
+}
+
 /** What does not go on here follows what the primary has. */
 export async function ready(line: Line, { id, unsettled }: Replica, { failMs, local }: OnSilence): Promise<undefined> {
   if (unsettled !== undefined && local === undefined) await drained(line, id, unsettled, failMs);

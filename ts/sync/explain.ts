@@ -4,6 +4,7 @@ import { encodeRecord } from '../log/record.ts';
 import type { Path } from '../path.ts';
 import type { Tracked } from './compare.ts';
 import type { Line } from './line.ts';
+import { failing } from './commit.ts';
 import { prepare } from './prepared.ts';
 import type { Prepared } from './prepared.ts';
 import type { Replica } from './replica.ts';
@@ -50,7 +51,7 @@ export async function explainPush(
   tracked: Tracked,
   create: boolean,
 ): Promise<PushExplanation> {
-  const prepared = await prepare(line, replica, tracked, create);
+  const prepared = await prepare(line, replica, tracked, create, failing(line));
   const changes = changesIn(line, replica, prepared);
   const attributes = new Map<string, AttributePush>();
   for (const name of tracked.touched) attributes.set(name, pushOf(line, replica, tracked, changes.get(name), name));

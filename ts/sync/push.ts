@@ -54,7 +54,7 @@ export async function push(
   tracked: Tracked,
   options: PushOptions,
 ): Promise<Pushed | undefined> {
-  const preparing = prepare(line, replica, tracked, options.create);
+  const preparing = prepare(line, replica, tracked, options.create, options.silence);
   const prepared = preparing instanceof Promise ? await preparing : preparing;
   if (prepared === undefined) return replica.unsettled && ready(line, replica, options.silence);
   const { staged, kind, body } = prepared;

@@ -24,18 +24,24 @@ export type OnGone = (run: (reason: unknown) => void) => () => void;
 export class Health {
   readonly #ping: () => Promise<unknown>;
   readonly #answerMs: number;
+  readonly #goesOnAfterMs: number | undefined;
   readonly #log: (line: string) => void;
   readonly #clock: Clock;
   #isDown = false;
   #asking: Promise<void> | undefined;
 
-  /** `downAfterMs`: so long after a request has begun to wait it is known. */
+  /**
+   * `downAfterMs`: so long after a request has begun to wait it is known. `goesOnAfterMs`: the sessions that are here go
+   * on without the store, and those of the others wait for it, by then; undefined: none does.
+   */
   constructor(
     ping: () => Promise<unknown>,
     downAfterMs: number,
     log: (line: string) => void,
     clock: Clock = systemClock,
+    goesOnAfterMs?: number,
   ) {
+    this.#goesOnAfterMs = goesOnAfterMs;
     this.#clock = clock;
     this.#ping = ping;
     this.#answerMs = downAfterMs / 2;
@@ -61,7 +67,8 @@ export class Health {
       if (!isOver) abort.abort(error);
     };
     const forget = onGone?.((reason) => !isUsed && giveUp(reason));
-    wait(this.#answerMs);
+    const firstMs = this.#answerMs + (this.#goesOnAfterMs ?? 0);
+    wait(firstMs);
     const use: Watch['use'] = async (run) => {
       abort.signal.throwIfAborted();
       isUsed = true;
@@ -72,11 +79,11 @@ export class Health {
         thrownInUse = error;
         throw error;
       } finally {
-        wait(this.#answerMs);
+        wait(firstMs);
       }
     };
     try {
-      if (this.#isDown) await Promise.race([this.#ask(), given]);
+      if (this.#isDown && this.#goesOnAfterMs === undefined) await Promise.race([this.#ask(), given]);
       return await Promise.race([work({ signal: abort.signal, use }), given]);
     } catch (error) {
       if (error === thrownInUse) throw error; // it may be of another store of the application's

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { checkOptions, describe } from '../options.ts';
 import type { DeepReadonly } from '../session/definition.ts';
+import { goesOnAfterMs } from '../session/repository.ts';
 import type { SessionRepository } from '../session/repository.ts';
 import { CHANGE_ID_RULES, checkMode } from '../session/rules.ts';
 import type { Session } from '../session/session.ts';
@@ -55,7 +56,10 @@ export class Web<Req, S extends object, V extends object> {
     this.#carrier = carrier;
     this.#cookies = idFrom === undefined ? new Cookies(secrets, cookie) : undefined;
     const log = options.log ?? console.error;
-    this.#uses = new Uses(sessions, new Health(() => sessions.read(NO_SESSION), downAfterMs, log));
+    this.#uses = new Uses(
+      sessions,
+      new Health(() => sessions.read(NO_SESSION), downAfterMs, log, undefined, goesOnAfterMs(sessions)),
+    );
     this.#needsValues = Object.values(sessions.definition.attributes).some(({ required }) => required);
   }
 
