@@ -1,4 +1,4 @@
-// Two app servers, two dozen users, one kill: shows what Holdfast does, and checks that nothing was lost or doubled.
+// Two app servers, two dozen users, a kill: shows what Holdfast does, and checks that nothing was lost or doubled.
 //   npm run demo -- --seconds 16
 //   npm run demo -- --redis         on a Redis server of its own, which is killed, too
 import { fork } from 'node:child_process';
@@ -27,9 +27,7 @@ const BETWEEN = 0.1;
 const PRIMARY_AWAY = 0.1;
 const FINDINGS_SHOWN = 5;
 
-const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '16' }, redis: { type: 'boolean', default: false } },
-});
+const values = optionsOf(process.argv.slice(2));
 const runMs = 1000 * Math.min(40, Math.max(2, Number(values.seconds) || 16));
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
@@ -70,7 +68,7 @@ async function run(): Promise<boolean> {
     await Promise.race([plot({ a, b, redis, users }, figures, screen), clicking]);
     stopped = true;
     await clicking;
-    for (const server of servers) await server.stop();
+    await Promise.all(servers.map((server) => server.stop()));
   } finally {
     screen.end();
   }
@@ -155,6 +153,19 @@ function judge({ acknowledged, lost, doubled, wrong, unequal, sessions, appends,
 function verdict(ok: boolean, text: string): boolean {
   console.log(`  ${ok ? 'ok    ' : 'FAILED'}  ${text}`);
   return ok;
+}
+
+function optionsOf(args: string[]): { readonly seconds: string; readonly redis: boolean } {
+  try {
+    const options = {
+      seconds: { type: 'string', default: '16' },
+      redis: { type: 'boolean', default: false },
+    } as const;
+    return parseArgs({ args, options }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}; the demo takes --redis and --seconds N`);
+    return process.exit(1);
+  }
 }
 
 /** Mulberry32 (T. Ettinger, public domain). */

@@ -32,9 +32,13 @@ export abstract class ServerProcess {
   async start(): Promise<void> {
     const child = this.launch();
     this.#child = child;
-    const died = once(child, 'exit').then(() => Promise.reject(new Error(`${this.name} did not start`)));
+    const died = once(child, 'exit').then(() => Promise.reject(new Error('it ended')));
     died.catch(() => undefined);
-    await Promise.race([this.ready(child, AbortSignal.timeout(START_TIMEOUT_MS)), died]);
+    try {
+      await Promise.race([this.ready(child, AbortSignal.timeout(START_TIMEOUT_MS)), died]);
+    } catch (cause) {
+      throw new Error(`the server ${this.name} did not start`, { cause });
+    }
     this.#isUp = true;
   }
 
