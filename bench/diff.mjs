@@ -1,8 +1,9 @@
 // Both differs on pairs of consecutive states: sizes against the best peer's deltas, and times against moving memory.
-// node bench/diff.mjs [--all] [--record] [../dist]   after `npm run build`. `--all`: a line per pair; `--record`: kept in
-// bench/record/. Ratios of one run hold; times are the process's own.
+// node bench/diff.mjs [--all] [--worst] [--record] [../dist]   after `npm run build`. `--all`: a line per pair; `--worst`: a search
+// for the slowest input; `--record`: kept in bench/record/. Ratios of one run hold; times are the process's own.
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
+import { slowest } from './diff/adversaries.mjs';
 import { loadPairs } from './diff/pairs.mjs';
 import { SMALL, makeState, seeded } from './diff/states.mjs';
 
@@ -11,6 +12,11 @@ const dist = args.find((arg) => !arg.startsWith('--')) ?? '../dist';
 const { loadDiffer } = await import(`${dist}/diff/engine.js`);
 
 const BUDGET_MS = 15;
+/** Inputs that each search for the slowest tries, and seeds of the searches. */
+const TRIES = 300;
+const SEARCHES = [1, 2, 3, 4];
+/** A try takes as many calls as make so much: the first ones find empty caches. */
+const TRIED_BYTES = 1 << 19;
 /** A batch of calls takes so long at least. */
 const BATCH_NS = 200_000;
 const KB = 1 << 10;
@@ -155,6 +161,29 @@ function printApply(engines) {
     }
 }
 
+/** What takes longest of inputs that are made to: ms per MiB of the longer side, found with the first engine. */
+function printWorst(engines) {
+  heads('slowest found', ['engine', 'KB', 'delta', 'ms/MiB']);
+  const cost = (differ, { base, target }, measured) => {
+    const out = Buffer.allocUnsafeSlow(target.length + 16);
+    return ((measured(() => differ.diffInto(base, target, out)) / Math.max(base.length, target.length)) * MB) / 1e6;
+  };
+  for (const seed of SEARCHES) {
+    const [{ pair }] = slowest(TRIES, seed, (pair) => {
+      const calls = Math.ceil(TRIED_BYTES / Math.max(pair.base.length, pair.target.length));
+      return cost(engines[0], pair, (run) => Math.min(...[1, 2].map(() => timeBatch(run, calls) / calls)));
+    });
+    print(pair.name);
+    for (const differ of engines) {
+      const length = differ.diff(pair.base, pair.target).length;
+      if (length > pair.target.length + 16) throw new Error('the delta is longer than its bound');
+      print(
+        `${''.padEnd(26)}${differ.engine.padStart(10)}${fixed(pair.target.length / KB, 0)}${fixed(length, 0)}${fixed(cost(differ, pair, time))}`,
+      );
+    }
+  }
+}
+
 const engines = [];
 for (const name of ['native', 'js']) {
   try {
@@ -175,6 +204,7 @@ printGroups(engines, pairs);
 printEdits(engines);
 printSmall(engines);
 printApply(engines);
+if (args.includes('--worst')) printWorst(engines);
 if (args.includes('--record')) {
   const name = `diff-${began.toISOString().slice(0, 16).replace(':', '')}.txt`;
   writeFileSync(new URL(`record/${name}`, import.meta.url), `${lines.join('\n')}\n`);

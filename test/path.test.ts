@@ -88,7 +88,7 @@ describe('paths as text', () => {
   });
 
   it('what are no steps cannot be written', () => {
-    for (const path of ['a.b', undefined, { 0: 'a' }])
+    for (const path of ['a.b', undefined, { 0: 'a' }, [null], ['a', {}], [['a']], [Symbol('a')]])
       expect(() => formatPath(path as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
   });
 

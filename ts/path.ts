@@ -36,13 +36,20 @@ const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;
  * and `tags.values()[0]` for keys and elements. The empty path, which is the whole session, is empty text.
  */
 export function formatPath(path: Path): string {
-  if (!Array.isArray(path))
+  if (!Array.isArray(path) || !path.every(isStep))
     throw new HoldfastError(
       'ERR_INVALID',
       "formatPath takes the steps of a path, such as ['cart', 'items', 3, 'price']",
     );
   return path.map((step, place) => formatStep(step, place === 0)).join('');
 }
+
+const PLACES: readonly unknown[] = ['map value', 'map key', 'set element'] satisfies CollectionStep['kind'][];
+
+const isStep = (step: unknown): boolean =>
+  typeof step === 'string' ||
+  typeof step === 'number' ||
+  (typeof step === 'object' && step !== null && PLACES.includes((step as Partial<CollectionStep>).kind));
 
 /** More of a path, or of a name, than this is not shown in a message. */
 const SHOWN = 200;

@@ -83,6 +83,33 @@ describe('closing a repository', () => {
     await second; // saved before the store was closed
   });
 
+  it('leaves uses under way room at the store beside the locks of thousands that it hands on', async () => {
+    let [underWay, most, unlocked] = [0, 0, 0];
+    const store = through(new MemoryStore(), {
+      unlock: async (call) => {
+        most = Math.max(most, (underWay += 1));
+        await new Promise((resolve) => setImmediate(resolve));
+        [underWay, unlocked] = [underWay - 1, unlocked + 1];
+        return call();
+      },
+    });
+    const sessions = new SessionRepository({ store, definition });
+    await Promise.all(Array.from({ length: 2000 }, async () => (await sessions.create()).saveAndClose()));
+    expect(await sessions.close({ timeoutMs: 20_000 })).toMatchObject({ unsettled: [], open: [], unfed: [] });
+    expect(unlocked).toBe(2000);
+    expect(most).toBeLessThanOrEqual(256);
+  });
+
+  it('asks a store that hangs for nothing more once its time is over, however many locks it has', async () => {
+    let asked = 0;
+    const store = through(new MemoryStore(), { unlock: () => ((asked += 1), new Promise<never>(() => undefined)) });
+    const sessions = new SessionRepository({ store, definition, storeTimeoutMs: 100 });
+    await Promise.all(Array.from({ length: 1000 }, async () => (await sessions.create()).saveAndClose()));
+    await sessions.close({ timeoutMs: 50 });
+    await pause(600);
+    expect(asked).toBe(256);
+  });
+
   it('names the sessions whose uses do not end; they may still save, and give their locks back then', async () => {
     const store = new MemoryStore();
     const sessions = new SessionRepository({ store, definition, lock: { leaseMs: 60_000 } });

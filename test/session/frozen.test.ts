@@ -294,3 +294,30 @@ describe('what is elsewhere in the attribute, too', () => {
     expect((await session.saveAndClose()).changes()).toEqual([]);
   });
 });
+
+describe('an attribute with frozen portions that was never saved', () => {
+  const plan = { limits: { users: 3 }, note: '' };
+  const made = defineSession({
+    n: mutable(() => 0),
+    plan: mutable(() => structuredClone(plan), { frozen: ['limits'] }),
+  });
+
+  it.each(['replace', 'delete'])('goes by %s, whatever was written to it; once it is saved it stays', async (how) => {
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition: made });
+    repositories.push(sessions as never);
+    const session = await sessions.create({ n: 1 });
+    const go = (): void =>
+      how === 'replace' ? session.replace({ n: 4 }) : void delete (session.state as { plan?: unknown }).plan;
+    go();
+    await session.save();
+    session.state.plan = { ...plan, note: 'mine' };
+    go();
+    await session.save();
+    expect((await sessions.read(session.id))?.plan).toEqual(plan); // its default
+    session.state.plan = { limits: { users: 5 }, note: '' };
+    await session.save();
+    expect(go).toThrow(expect.objectContaining({ code: 'ERR_INVALID' }));
+    await session.saveAndClose();
+    expect((await sessions.read(session.id))?.plan).toEqual({ limits: { users: 5 }, note: '' });
+  });
+});

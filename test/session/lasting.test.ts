@@ -72,6 +72,76 @@ describe('a use that lasts', () => {
     await closing;
   });
 
+  it.each(['exclusive', 'optimistic'] as const)(
+    'leaves the store room for other calls beside thousands that last (%s)',
+    async (mode) => {
+      const clock = new VirtualClock();
+      const renewed = new Set<string>();
+      let [underWay, most] = [0, 0];
+      const store = through(new MemoryStore({ clock }), {
+        touch: async (call, id) => {
+          most = Math.max(most, (underWay += 1));
+          await new Promise((resolve) => setImmediate(resolve));
+          underWay -= 1;
+          renewed.add(id);
+          return call();
+        },
+      });
+      const sessions = new SessionRepository({
+        store,
+        definition,
+        clock,
+        ttlMs: LEASE_MS,
+        lock: { leaseMs: LEASE_MS },
+      });
+      const made = await Promise.all(Array.from({ length: 2000 }, () => sessions.create()));
+      await Promise.all(made.map((session) => session.saveAndClose()));
+      const open = await Promise.all(made.map(({ id }) => sessions.open(id, { mode })));
+      expect(renewed.size).toBe(0);
+      await pass(clock, LEASE_MS * 0.9);
+      expect(renewed.size).toBe(2000);
+      expect(most).toBeLessThanOrEqual(256);
+      await Promise.all(open.map((session) => session.close()));
+    },
+  );
+
+  it('is renewed beside hundreds whose part of the store hangs', async () => {
+    const clock = new VirtualClock();
+    const renewed = new Set<string>();
+    const store = through(new MemoryStore({ clock }), {
+      touch: (call, id) => (id.startsWith('hangs') ? new Promise<never>(() => undefined) : (renewed.add(id), call())),
+    });
+    const sessions = new SessionRepository({ store, definition, clock, lock: { leaseMs: LEASE_MS } });
+    const open = (id: string): Promise<unknown> => sessions.create({}, { id }).then((made) => made.save());
+    for (let n = 0; n < 400; n += 1) await open(`hangs ${n}`);
+    for (let n = 0; n < 100; n += 1) await open(`goes ${n}`);
+    await pass(clock, LEASE_MS);
+    expect(renewed.size).toBe(100);
+  });
+
+  it('keeps the lock that another waits for, however slowly the store renews thousands', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const slow = through(store, {
+      touch: async (call) => {
+        await new Promise<void>((resolve) => void clock.after(400, resolve)); // 256 of them: 640 a second
+        return call();
+      },
+    });
+    const make = (of: MemoryStore | typeof slow): SessionRepository<{ n: number }> =>
+      new SessionRepository({ store: of, definition, clock, lock: { leaseMs: LEASE_MS } });
+    const [one, two] = [make(slow), make(store)];
+    const open = await Promise.all(Array.from({ length: 3000 }, () => one.create()));
+    await Promise.all(open.map((session) => session.save()));
+    const last = open.at(-1)!;
+    last.state.n = 1;
+    const waiting = two.scope(last.id, (state) => (state.n += 1), { timeoutMs: 60_000 });
+    await pass(clock, 4 * LEASE_MS);
+    await last.saveAndClose();
+    await pass(clock, LEASE_MS);
+    expect(await waiting).toBe(2);
+  });
+
   it('keeps it also when the fake timers of a test before have taken the timer of renewals with them', async () => {
     const clock = callersClock();
     const options = { store: new MemoryStore({ clock }), definition, clock, ttlMs: 800, lock: { leaseMs: 800 } };

@@ -899,7 +899,8 @@ const faults: Mutants = {
   'lists by any term': [args('if (query.term !== undefined && !isTerm(query.term))', "if (query.term === '\\n')")],
   'takes any listener': [args("func('the listener of a member', listener);", '')],
   'watches anything': [args('if (!Array.isArray(ids))', "if (typeof ids === 'string')")],
-  'takes any signal': [args('{ timeoutMs: milliseconds, signal }', '{ timeoutMs: milliseconds, signal: undefined }')],
+  'takes any signal': [args('milliseconds, signal, failMs', 'milliseconds, signal: undefined, failMs')],
+  'fails a call at once that asks for no time': [args('signal, failMs: positive', 'signal, failMs: milliseconds')],
   'takes misspelt options of a call': [
     args(
       "checkOptions('the call to the store', options, CALL_RULES)",

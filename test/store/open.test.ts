@@ -14,6 +14,7 @@ let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'holdfast-open-'))));
 afterEach(() => {
   rmSync(folder, { recursive: true });
+  vi.restoreAllMocks();
   vi.unstubAllEnvs();
   vi.doUnmock('../../ts/addon.ts');
   vi.doUnmock('../../ts/store/sqlite-driver.ts');
@@ -124,6 +125,30 @@ describe('a folder', () => {
       expect(await locks(again)).toBe(false);
       await again.close();
     }
+  });
+
+  it('is the one that its path leads to when it is asked for, wherever the process goes meanwhile', async () => {
+    const [there, elsewhere] = [join(folder, 'there'), join(folder, 'elsewhere')];
+    const isIn = vi.spyOn(process, 'cwd').mockReturnValue(there);
+    const opening = openStore('sessions');
+    const opened = SqliteStore.open({ dir: 'second' });
+    isIn.mockReturnValue(elsewhere);
+    const [store, second] = await Promise.all([opening, opened]);
+    isIn.mockReturnValue(there);
+    const copying = second.copy('copy');
+    isIn.mockReturnValue(elsewhere);
+    await copying;
+    expect([store.address, second.address]).toEqual([`sqlite:${there}/sessions`, `sqlite:${there}/second`]);
+    expect(readdirSync(there).toSorted()).toEqual(['copy', 'second', 'sessions']);
+    expect(existsSync(elsewhere)).toBe(false);
+    await Promise.all([store.close(), second.close()]);
+  });
+
+  it('is named where it cannot be told, as the folder of the process is gone', async () => {
+    vi.spyOn(process, 'cwd').mockImplementation(() => {
+      throw Object.assign(new Error('ENOENT: no such file or directory, uv_cwd'), { code: 'ENOENT' });
+    });
+    await refusal('./sessions', 'ERR_UNAVAILABLE', /'\.\/sessions' leads to, as .* is gone: name it by/);
   });
 
   it('of another layout is refused, saying what lies there', async () => {

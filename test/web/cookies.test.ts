@@ -50,6 +50,18 @@ describe('a cookie', () => {
     expect(cookies.read(pairOf(new Cookies([NEW], {}).line('abc')))).toEqual({ sid: 'abc', isWorn: true }); // without a time
   });
 
+  it('is found among others of its name, which another path or a subdomain may have set', () => {
+    const cookies = new Cookies([NEW], {});
+    const ours = pairOf(cookies.line('abc'));
+    const found = { sid: 'abc', isWorn: false };
+    for (const header of [`__Host-session=x.y; ${ours}`, `${ours}; __Host-session=x.y`, `a=b;__Host-session;${ours};`])
+      expect(cookies.read(header)).toEqual(found);
+    const first = pairOf(cookies.line('first'));
+    expect(cookies.read(`${first}; ${ours}`)).toEqual({ sid: 'first', isWorn: false });
+    const many = (count: number): string => `${'__Host-session=x.y; '.repeat(count)}${ours}`;
+    expect([cookies.read(many(7)), cookies.read(many(8))]).toEqual([found, undefined]);
+  });
+
   it.each([
     ['nothing', undefined],
     ['another', 'session=abc'],
@@ -93,6 +105,8 @@ describe('what cannot work is refused:', () => {
     ['another sameSite', { sessions, secrets, cookie: { sameSite: 'Lax' } }, 'cookie.sameSite must be one of'],
     ['a name that is none', { sessions, secrets, cookie: { name: 'a b' } }, 'cookie.name, domain or path'],
     ['__Host- and a domain', { sessions, secrets, cookie: { name: '__Host-a', domain: 'a.b' } }, "'__Host-' needs"],
+    ['it in small letters', { sessions, secrets, cookie: { name: '__host-a', domain: 'a.b' } }, "'__Host-' needs"],
+    ['a path of nothing', { sessions, secrets, cookie: { path: 'shop' } }, "cookie.path must begin with '/'"],
     ['__Secure- and not', { sessions, secrets, cookie: { name: '__Secure-a', secure: false } }, "'__Secure-' needs"],
     ['none and not secure', { sessions, secrets, cookie: { sameSite: 'none', secure: false } }, "'none' needs"],
     ['partitioned and not', { sessions, secrets, cookie: { partitioned: true, secure: false } }, 'partitioned needs'],
@@ -139,6 +153,15 @@ describe('what is no request is refused:', () => {
     });
   });
 });
+
+it.each([null, 5, ['a'], Promise.resolve('a')])(
+  'an `idFrom` that gives %j is told what it is to give',
+  async (given) => {
+    const web = holdfast({ sessions, idFrom: () => given as Wrong });
+    const told = { code: 'ERR_INVALID', message: expect.stringMatching(/^idFrom must give text or undefined/) };
+    await expect(web.read({ headers: {} } as Wrong)).rejects.toMatchObject(told);
+  },
+);
 
 it('what is stored has the hash of the id that the cookie has', () => {
   expect(hashedId('abc')).toBe('ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0');

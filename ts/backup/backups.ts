@@ -1,17 +1,14 @@
 import { HoldfastError } from '../errors.ts';
-import { checkOptions, flag } from '../options.ts';
+import { checkOptions, describe, flag } from '../options.ts';
 import { ORIGIN } from '../position.ts';
 import type { Position } from '../position.ts';
+import { checkId } from '../store/arguments.ts';
 import type { Head, Store, Touch } from '../store/store.ts';
 import { readTail } from '../store/tail.ts';
 import { epochOf, floorOf } from '../token.ts';
 import { Backup } from './backup.ts';
 import type { BackupOptions } from './backup.ts';
 import type { BackupContext, CatchUp, Fed } from './copy.ts';
-
-function checkId(what: string, id: string): void {
-  if (typeof id !== 'string' || id === '') throw new HoldfastError('ERR_INVALID', `${what} takes the id of a session`);
-}
 
 /** As an event. */
 const toldAlready = (): void => undefined;
@@ -55,7 +52,7 @@ export class Backups {
   async catchUp(id: string, options: { readonly overwrite?: boolean | undefined } = {}): Promise<void> {
     this.#checkOpen();
     checkOptions('catchUp', options, { overwrite: flag });
-    checkId('catchUp', id);
+    checkId(id);
     await this.#catchUpAll(id, options.overwrite === true ? 'overwrite' : 'deep');
   }
 
@@ -95,7 +92,7 @@ export class Backups {
    */
   async restore(id: string, backup?: number): Promise<boolean> {
     this.#checkOpen();
-    checkId('restore', id);
+    checkId(id);
     if (backup === undefined && this.#backups.length > 1)
       throw new HoldfastError(
         'ERR_INVALID',
@@ -219,13 +216,15 @@ export class Backups {
   }
 
   #backup(index: number): Backup {
-    const backup = typeof index === 'number' ? this.#backups[index] : undefined;
+    if (typeof index !== 'number')
+      throw new HoldfastError('ERR_INVALID', `the number of a backup must be a number, not ${describe(index)}`);
+    const backup = this.#backups[index];
     if (backup !== undefined) return backup;
     const { length } = this.#backups;
     const there =
       length === 0
         ? 'the repository has none; name them in its option `backups`'
         : `there are ${length}, counted from 0`;
-    throw new HoldfastError('ERR_INVALID', `there is no backup ${String(index)}: ${there}`);
+    throw new HoldfastError('ERR_INVALID', `there is no backup ${index}: ${there}`);
   }
 }

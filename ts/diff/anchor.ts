@@ -42,8 +42,14 @@ const INSERTION_MAX = 1024;
 const NEAR_BACK = 192;
 const NEAR_AHEAD = 384;
 const NEAR_STEP = 8;
-/** After an anchor a better one is looked for in this many bytes. */
+/**
+ * After an anchor a better one is looked for in this many bytes; after one of such a length in fewer, where the search
+ * has taken more steps than it has passed bytes.
+ */
 const LOOK_ON = 24;
+const LOOK_ON_HURRIED = 8;
+const HURRIED_LENGTH = 32;
+const HURRIED_MIN = 2048;
 /** What is this long, or this long at a low address cost, is taken. */
 const ENOUGH = 512;
 const ENOUGH_CHEAP = 96;
@@ -63,9 +69,12 @@ const DEBT_MAX = 384;
 const FAR_AFTER = 64;
 const FAR_ROOM = 48;
 const FAR_NEEDLESS = 64;
-/** A far gram takes so many steps of work; so many bytes are compared in one. */
+/** A far gram takes so many steps of work; a match that is compared so many, and one more per 16 bytes. */
 const FAR_WORK = 2;
+const WEIGH_WORK = 2;
 const COMPARED_BITS = 4;
+/** No address costs less. */
+const COST_MIN = 4;
 /** What an anchor off the diagonal adds to the debt. */
 const DEBT_OF_SHIFT = 4;
 const DEBT_OF_SCAN = 8;
@@ -77,6 +86,8 @@ const scan = {
   /** Where it ends, and where it ends at the latest. */
   limit: 0,
   stop: 0,
+  /** The search has taken much work so far. */
+  isHurried: false,
 };
 
 /** Finds the anchor at or after `target[at]`, where `base[expected]` differs from it. */
@@ -163,6 +174,7 @@ function scanForward(matcher: Matcher, from: number, expected: number): void {
   scan.from = from;
   scan.at = from;
   scan.stop = matcher.end + 1 - GRAM;
+  scan.isHurried = matcher.work > HURRIED_MIN + (from - matcher.start);
   scan.limit = firstLimit(anchor);
   let misses = 0;
   let isFar = matcher.far !== undefined;
@@ -209,10 +221,13 @@ function look(matcher: Matcher, isNear: boolean, isFar: boolean): void {
     if (first >= 0 && sameGram(baseView, first, targetView, at)) weigh(matcher, at, first);
     if (second >= 0 && sameGram(baseView, second, targetView, at)) weigh(matcher, at, second);
   }
-  const own = matcher.recent(at);
-  if (own >= 0 && sameGram(targetView, own, targetView, at)) weighOwn(matcher, at, own);
-  if (isFar && at + FAR_GRAM <= matcher.end) lookFar(matcher, at);
-  if (anchor.length > 0) scan.limit = Math.min(scan.limit, anchor.at + Math.min(anchor.length, LOOK_ON) + 1);
+  if (!isNearlyDone(anchor)) {
+    const own = matcher.recent(at);
+    if (own >= 0 && sameGram(targetView, own, targetView, at)) weighOwn(matcher, at, own);
+  }
+  if (isFar && at + FAR_GRAM <= matcher.end && !isNearlyDone(anchor)) lookFar(matcher, at);
+  if (anchor.length > 0)
+    scan.limit = Math.min(scan.limit, anchor.at + Math.min(anchor.length, lookOn(anchor.length)) + 1);
 }
 
 function lookFar(matcher: Matcher, at: number): void {
@@ -234,10 +249,32 @@ function goesAlong(anchor: Anchor, at: number, source: number, isOwn: boolean): 
   );
 }
 
+/**
+ * Whether the match at `source` of `text` ends too early to be better than the best, however far it goes back: one look
+ * where it would have to end, in place of comparing all of it.
+ */
+function isBeaten(matcher: Matcher, text: DataView, source: number, at: number): boolean {
+  const { anchor } = matcher;
+  if (anchor.length === 0) return false;
+  const least = Math.floor((anchor.score + COST_MIN) / 4) + 1 - (at - scan.from);
+  if (least < 2 * GRAM) return false;
+  const last = least - GRAM;
+  const isPast = at + least > matcher.end || source + least > text.byteLength;
+  return isPast || !sameGram(text, source + last, matcher.targetView, at + last);
+}
+
+/** In how many bytes an anchor better than one of this length is looked for. */
+const lookOn = (length: number): number => (scan.isHurried && length >= HURRIED_LENGTH ? LOOK_ON_HURRIED : LOOK_ON);
+
+/** In a hurry, a long anchor gives way to what is near, and to nothing else. */
+const isNearlyDone = (anchor: Anchor): boolean => scan.isHurried && anchor.length >= HURRIED_LENGTH;
+
 function weigh(matcher: Matcher, at: number, source: number): void {
-  if (goesAlong(matcher.anchor, at, source, false)) return;
+  matcher.work++;
+  const { baseView } = matcher;
+  if (goesAlong(matcher.anchor, at, source, false) || isBeaten(matcher, baseView, source, at)) return;
   const length = matcher.extend(matcher.base, source, at, scan.from);
-  matcher.work += 1 + (length >>> COMPARED_BITS);
+  matcher.work += WEIGH_WORK + (length >>> COMPARED_BITS);
   if (length < LENGTH_MIN) return;
   const start = at - matcher.back;
   const cost = addressCost(matcher, source - matcher.back, start - scan.from);
@@ -245,9 +282,11 @@ function weigh(matcher: Matcher, at: number, source: number): void {
 }
 
 function weighOwn(matcher: Matcher, at: number, source: number): void {
-  if (goesAlong(matcher.anchor, at, source, true)) return;
+  matcher.work++;
+  const { targetView } = matcher;
+  if (goesAlong(matcher.anchor, at, source, true) || isBeaten(matcher, targetView, source, at)) return;
   const length = matcher.extend(matcher.target, source, at, scan.from);
-  matcher.work += 1 + (length >>> COMPARED_BITS);
+  matcher.work += WEIGH_WORK + (length >>> COMPARED_BITS);
   if (length < LENGTH_MIN) return;
   const cost = 6 + (bitsOf(at - source) >> 1);
   take(matcher, at, at - matcher.back, source - matcher.back, length, true, cost);
@@ -266,7 +305,7 @@ function take(
   const score = 4 * length - cost - 3 * (start - scan.from);
   if (anchor.length > 0 && score <= anchor.score) return;
   set(anchor, start, source, length, isOwn, score);
-  scan.limit = Math.min(scan.stop, at + Math.min(LOOK_ON, (length >>> 1) + 1));
+  scan.limit = Math.min(scan.stop, at + Math.min(lookOn(length), (length >>> 1) + 1));
   if (length >= ENOUGH || (cost <= CHEAP && length >= ENOUGH_CHEAP)) scan.at = scan.stop;
 }
 

@@ -12,13 +12,13 @@ const NOTED = 64;
 /** Once the debt has reached this, the target's own text is noted in a larger table. */
 const DEBT_WIDE = 8192;
 /** Work is limited to this, and so much per byte of the edited part. */
-const WORK_FIXED = 1 << 14;
-const WORK_PER_BYTE = 4;
+const WORK_FIXED = 1 << 13;
+const WORK_PER_BYTE = 3;
 /** Longer gaps are passed in stretches of this. */
 const STRETCH = 4096;
 /** What was found is poor if the operations take more than this part of what they make, and this much. */
-const POOR = 6;
-const POOR_MIN = 2048;
+const POOR = 5;
+const POOR_MIN = 1536;
 
 const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 
@@ -29,7 +29,7 @@ export class Matcher {
   readonly baseView: DataView;
   readonly targetView: DataView;
   /** Where the edited part starts in both, where it ends in the target, and where in the base. */
-  readonly #start: number;
+  readonly start: number;
   readonly end: number;
   readonly baseEnd: number;
   readonly tables: Tables;
@@ -62,7 +62,7 @@ export class Matcher {
     this.target = target;
     this.baseView = viewOf(base);
     this.targetView = viewOf(target);
-    this.#start = prefix;
+    this.start = prefix;
     this.end = target.length - suffix;
     this.baseEnd = base.length - suffix;
     this.tables = tables;
@@ -74,7 +74,7 @@ export class Matcher {
   /** Puts the operations that make the target from the base into the script. */
   run(): void {
     this.script.begin(this.base.length);
-    this.script.copy(0, this.#start);
+    this.script.copy(0, this.start);
     this.#walk();
     this.script.finish(this.target.length - this.end);
   }
@@ -82,7 +82,7 @@ export class Matcher {
   #walk(): void {
     const { anchor, script } = this;
     const base = this.base.length;
-    let at = this.#start;
+    let at = this.start;
     while (at < this.end) {
       if (this.#isLost(at)) {
         at = skim(this, at, this.end);
@@ -119,7 +119,7 @@ export class Matcher {
 
   /** Whether what was found up to `at` is too little for the search, or took too much work. */
   #isLost(at: number): boolean {
-    return this.work > this.#budget || POOR * this.script.cost > POOR_MIN + (at - this.#start);
+    return this.work > this.#budget || POOR * this.script.cost > POOR_MIN + (at - this.start);
   }
 
   /** Notes recent grams in the larger table from now on. */

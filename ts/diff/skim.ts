@@ -25,7 +25,8 @@ export function skim(matcher: Matcher, from: number, to: number): number {
   let at = from;
   let misses = 0;
   while (at + GRAM <= to) {
-    if (!firstMatch(matcher, at)) {
+    const expected = script.left + script.newBytes + at - start;
+    if (!firstMatch(matcher, at, expected)) {
       at += 1 + (misses >> PATIENCE_BITS);
       misses++;
       matcher.work++;
@@ -47,12 +48,20 @@ export function skim(matcher: Matcher, from: number, to: number): number {
   return to;
 }
 
-/** Finds the gram at `target[at..]` in the base, or else in the target so far, where it is noted then. */
-function firstMatch(matcher: Matcher, at: number): boolean {
+/**
+ * Finds the gram at `target[at..]` where the base is expected to go on, or else anywhere in the base, or else in the
+ * target so far, where it is noted.
+ */
+function firstMatch(matcher: Matcher, at: number, expected: number): boolean {
   const { baseView, stamp, tables, targetView } = matcher;
   const slot = hash8(targetView, at, RECENT_BITS_WIDE);
   const own = tables.wide[slot]! - stamp - 1;
   tables.wide[slot] = stamp + at + 1;
+  if (expected + GRAM <= baseView.byteLength && sameGram(baseView, expected, targetView, at)) {
+    match.isOwn = false;
+    match.source = expected;
+    return true;
+  }
   const source = tables.dense[hash8(targetView, at, matcher.denseBits)]! - stamp - 1;
   match.isOwn = !(source >= 0 && sameGram(baseView, source, targetView, at));
   match.source = match.isOwn ? own : source;

@@ -320,14 +320,17 @@ export class MemberLock {
     await this.#context.store.unlock(this.id, who, this.#context.call).catch(() => undefined);
   }
 
-  /** While a use goes on, its lease is renewed before a third has passed; not for ever, if others wait. */
-  renewDue(): void {
-    if (this.#state.is !== 'used') return;
+  /**
+   * While a use goes on, its lease is renewed before a third has passed; not for ever, if others wait. Undefined: it is
+   * not due.
+   */
+  renewDue(): Promise<void> | undefined {
+    if (this.#state.is !== 'used') return undefined;
     const { held } = this.#state;
     // One that is not answered yet is sent again after as long, not at each look.
     const now = this.#now();
     const isUnderWay = now - held.renewedAt < RENEWED_AFTER * this.#context.options.leaseMs;
-    if (!isUnderWay && this.#leftOf(held, now) < DUE) void this.#renew(held);
+    return !isUnderWay && this.#leftOf(held, now) < DUE ? this.#renew(held) : undefined;
   }
 
   /** What is left of the lease, as a part of it. */

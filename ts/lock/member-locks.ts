@@ -9,7 +9,7 @@ import type { Token } from '../token.ts';
 import type { Hold, Waiter } from './hold.ts';
 import { MemberLock } from './member-lock.ts';
 import type { Answering, LockContext, LockOptions } from './context.ts';
-import { Renewals } from './renewals.ts';
+import { MOST_UNDER_WAY, Renewals } from './renewals.ts';
 
 export interface AcquireOptions {
   /** How long to wait for the lock: 0 only tries, Infinity waits for ever. Default 10000. */
@@ -37,6 +37,7 @@ export class MemberLocks {
   /** That this member joined under. */
   #joinedEpoch = 0;
   #closed = false;
+  #hasLeft = false;
 
   constructor(
     store: Store,
@@ -142,6 +143,7 @@ export class MemberLocks {
   /** Fails those that wait to begin, and gives every idle lock back. Uses that are going on end as usual. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#hasLeft = false;
     for (const lock of [...this.#locks.values()]) {
       lock.failAll(
         () =>
@@ -150,11 +152,16 @@ export class MemberLocks {
           }),
       );
     }
-    await Promise.all([...this.#locks.keys()].map((id) => this.giveUp(id)));
+    const ids = [...this.#locks.keys()].values();
+    const giveUpAll = async (): Promise<void> => {
+      for (const id of ids) if (!this.#hasLeft) await this.giveUp(id); // what was not given back in time lapses
+    };
+    await Promise.all(Array.from({ length: MOST_UNDER_WAY }, giveUpAll));
   }
 
   /** No use is left that might ask for a lock; one that does all the same joins again. */
   async leave(): Promise<void> {
+    this.#hasLeft = true;
     const membership = this.#membership;
     this.#membership = undefined;
     await membership?.then((joined) => joined.leave(this.#context.call)).catch(() => undefined);

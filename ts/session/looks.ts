@@ -51,7 +51,7 @@ export class Looks {
     this.#kept = kept;
     this.#fresh = fresh;
     this.#isLocked = isLocked;
-    this.#renewals = new Renewals(line.clock, leaseMs, (looked) => void this.#renew(looked));
+    this.#renewals = new Renewals(line.clock, leaseMs, (looked) => this.#renewDue(looked));
   }
 
   /**
@@ -113,8 +113,11 @@ export class Looks {
     this.#renewals.delete(looked);
   }
 
+  #renewDue(looked: Looked): Promise<void> | undefined {
+    return this.#touching.has(looked) || !this.#fresh.mustTouch(looked.replica) ? undefined : this.#renew(looked);
+  }
+
   async #renew(looked: Looked): Promise<void> {
-    if (this.#touching.has(looked) || !this.#fresh.mustTouch(looked.replica)) return;
     this.#touching.add(looked);
     await this.#touch(looked.replica).catch(() => undefined); // unreachable: the save at the end will tell
     this.#touching.delete(looked);

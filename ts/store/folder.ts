@@ -1,5 +1,5 @@
 import { lstat, open, readdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { reason } from './system-error.ts';
 
@@ -13,11 +13,27 @@ const LITTER = /^(?:\.|lost\+found$)/;
 const SHOWN = 3;
 
 /**
- * `ERR_INVALID`, saying what it found, for a folder of another layout. `copy`: one may have been begun there. Our own
- * files are not opened: closing one drops SQLite's locks on it.
+ * What a path leads to now: the process may go to another folder while a store is being opened. Dots stay: behind a
+ * link the system takes them from where that leads.
+ */
+export function absolute(dir: string): string {
+  checkPath(dir);
+  try {
+    return isAbsolute(dir) ? dir : `${process.cwd()}/${dir}`;
+  } catch (cause) {
+    const why = 'the folder that the process is in is gone: name it by its whole path';
+    throw new HoldfastError('ERR_UNAVAILABLE', `nobody can tell what '${dir}' leads to, as ${why}`, {
+      cause,
+      outcome: 'none',
+    });
+  }
+}
+
+/**
+ * `ERR_INVALID`, saying what it found, for a folder of another layout, by its absolute path. `copy`: one may have been
+ * begun there. Our own files are not opened: closing one drops SQLite's locks on it.
  */
 export async function checkFolder(dir: string, use: 'open' | 'copy' = 'open'): Promise<void> {
-  checkPath(dir);
   const entries = (await entriesOf(dir)).filter(({ name }) => use === 'open' || !PARTS.includes(name));
   if (entries.some(({ name }) => name === LMDB)) throw otherLayout(dir, `an LMDB database, '${LMDB}'`);
   if (entries.some(({ name }) => OURS.includes(name))) return;

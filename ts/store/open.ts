@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import { checkOptions, clock as clockRule, flag } from '../options.ts';
+import { absolute } from './folder.ts';
 import { share } from './shared.ts';
 import type { Store } from './store.ts';
 
@@ -73,8 +74,9 @@ async function openMemory(name: string, { clock }: OpenOptions): Promise<Store> 
 }
 
 async function openFolder(dir: string, { clock, acceptOlder }: OpenOptions): Promise<Store> {
+  const place = absolute(dir);
   const { SqliteStore } = await import('./sqlite.ts');
-  return SqliteStore.open({ dir, clock, acceptOlder });
+  return SqliteStore.open({ dir: place, clock, acceptOlder });
 }
 
 async function openRedis(url: string, { clock }: OpenOptions): Promise<Store> {

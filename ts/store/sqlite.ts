@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { realpath } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { loadAddon } from '../addon.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
@@ -8,7 +8,7 @@ import { HoldfastError } from '../errors.ts';
 import { checkOptions, clock as clockRule, flag, text } from '../options.ts';
 import { AddonLink } from './addon-link.ts';
 import { bootId } from './boot.ts';
-import { checkFolder } from './folder.ts';
+import { absolute, checkFolder } from './folder.ts';
 import { SocketInbox } from './inbox.ts';
 import { LONG_LOG } from './log-watch.ts';
 import { BOUND_MS, SqliteBackend } from './sqlite-backend.ts';
@@ -86,8 +86,9 @@ export class SqliteStore extends TransactionalStore {
   async copy(to: string): Promise<void> {
     if (typeof to !== 'string' || to === '' || to.includes('\0'))
       throw new HoldfastError('ERR_INVALID', 'copy needs the path of a folder that holds no store');
-    await checkFolder(to, 'copy');
-    await this.#backend.copy(resolve(to));
+    const place = absolute(to);
+    await checkFolder(place, 'copy');
+    await this.#backend.copy(place);
   }
 
   /**
@@ -96,9 +97,10 @@ export class SqliteStore extends TransactionalStore {
    */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
     checkOptions('SqliteStore.open', options ?? {}, { dir: text, clock: clockRule, acceptOlder: flag, ...SWEEP_RULES });
-    const { dir, clock = systemClock, acceptOlder = false } = options ?? {};
-    if (typeof dir !== 'string' || dir === '')
+    const { dir: asked, clock = systemClock, acceptOlder = false } = options ?? {};
+    if (typeof asked !== 'string' || asked === '')
       throw new HoldfastError('ERR_INVALID', 'SqliteStore needs `dir`, the path of a folder');
+    const dir = absolute(asked);
     await checkFolder(dir);
     const link = await openLink(dir, acceptOlder).catch((error: unknown) => {
       throw located(error, dir);

@@ -171,7 +171,7 @@ export const argumentClauses: Clauses = {
     const token = await begin(one, 's', 1);
     const before = await stateOf(one);
     const signal = [...WRONG, { aborted: false }];
-    const wrong = [null, 'no', 5, true, { timeoutms: 5 }, ...faultsOf({}, { timeoutMs: TIME, signal })];
+    const wrong = [null, 'no', 5, true, { timeoutms: 5 }, ...faultsOf({}, { timeoutMs: TIME, signal, failMs: AMOUNT })];
     for (const options of wrong) {
       for (const call of everyCall(one, 's', a, token)) await rejects(call(options as never), 'ERR_INVALID');
     }

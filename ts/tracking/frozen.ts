@@ -103,7 +103,7 @@ export class Frozen {
 
   /** Before what is under `key` of `parent` goes. */
   checkRemoval(parent: object, key: unknown): void {
-    const steps = this.#stepsTo(parent, key);
+    const steps = this.#attribute.isFree(parent) ? undefined : this.#stepsTo(parent, key);
     if (steps === undefined) return;
     const paths = this.#paths.filter((path) => isBelow(path, steps));
     const [first] = keptOf(valueIn(this.#attribute.root, steps), steps, paths);

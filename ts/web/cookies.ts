@@ -36,6 +36,9 @@ export const COOKIE_RULES: Rules = {
 
 const SHORTEST_SECRET = 32;
 
+/** Cookies of our name that one request may make us check the signature of. */
+const MOST_OF_A_NAME = 8;
+
 /** Shorter ones can be found by trying. */
 export const SECRET: Rule = (name, value) => {
   if (typeof value === 'string' && value.length >= SHORTEST_SECRET) return;
@@ -83,10 +86,21 @@ export class Cookies {
     return this.#options.name;
   }
 
-  /** Undefined: there is none, or we have not signed it. */
+  /** Undefined: there is none that we have signed. Of several by the name, as of other paths, the first that we have. */
   read(header: string | undefined): Ticket | undefined {
-    const value = header === undefined ? undefined : parseCookie(header)[this.name];
-    if (value === undefined) return undefined;
+    if (header === undefined || !header.includes(this.name)) return undefined;
+    let ticket: Ticket | undefined;
+    let looked = 0;
+    for (const pair of header.split(';')) {
+      const value = parseCookie(pair)[this.name];
+      if (value === undefined) continue;
+      ticket = this.#signed(value);
+      if (ticket !== undefined || (looked += 1) === MOST_OF_A_NAME) break;
+    }
+    return ticket;
+  }
+
+  #signed(value: string): Ticket | undefined {
     for (const [place, secret] of this.#secrets.entries()) {
       const signed = unsign(value, secret);
       if (signed !== false) return this.#ticket(signed, place === 0);
@@ -132,9 +146,12 @@ function checkTogether({ name, secure, sameSite, partitioned, path, domain }: Co
   const refuse = (why: string): never => {
     throw new HoldfastError('ERR_INVALID', `holdfast: ${why}`);
   };
-  if (name.startsWith('__Host-') && (!secure || domain !== undefined || path !== '/'))
+  const kind = name.toLowerCase(); // as browsers compare it
+  if (!path.startsWith('/'))
+    refuse("cookie.path must begin with '/': browsers take another for none, and send the cookie to part of the site");
+  if (kind.startsWith('__host-') && (!secure || domain !== undefined || path !== '/'))
     refuse("a cookie.name with '__Host-' needs cookie.secure, the path '/' and no domain: take another name");
-  if (name.startsWith('__Secure-') && !secure) refuse("a cookie.name with '__Secure-' needs cookie.secure");
+  if (kind.startsWith('__secure-') && !secure) refuse("a cookie.name with '__Secure-' needs cookie.secure");
   if (sameSite === 'none' && !secure) refuse("cookie.sameSite 'none' needs cookie.secure");
   if (partitioned && !secure) refuse('cookie.partitioned needs cookie.secure');
 }

@@ -8,6 +8,7 @@ export class Eager<S extends object, V extends object> {
   readonly #visit: Visit<Session<S, V>>;
   readonly #opened: Opened<Session<S, V>>;
   #isOver = false;
+  #ending: Promise<void> | undefined;
   #takeBack: (() => void) | undefined;
   readonly #forget: (() => void) | undefined;
 
@@ -22,7 +23,10 @@ export class Eager<S extends object, V extends object> {
 
   /** Saves what was written. Where it rejects nothing was. */
   async end(): Promise<void> {
-    if (!this.#leave()) return;
+    if (this.#leave()) await (this.#ending = this.#save());
+  }
+
+  async #save(): Promise<void> {
     const { session, made } = this.#opened;
     if (this.#visit.hasEnded) return;
     try {
@@ -37,9 +41,9 @@ export class Eager<S extends object, V extends object> {
     }
   }
 
-  /** Saves nothing. */
+  /** Saves nothing, unless it is being saved: then it waits, so that who handles an error sees a response that has gone. */
   async drop(): Promise<void> {
-    if (!this.#leave()) return;
+    if (!this.#leave()) return void (await this.#ending?.catch(() => undefined));
     if (!this.#visit.hasEnded) this.#takeBack?.();
     await this.#opened.session.close();
   }
@@ -49,6 +53,7 @@ export class Eager<S extends object, V extends object> {
     this.#isOver = true;
     this.#forget?.();
     this.#visit.eager = this.#visit.view = undefined;
+    this.#visit.wasEager = true;
     return true;
   }
 

@@ -18,9 +18,11 @@ export function beforeEnd(response: ServerResponse, before: () => Promise<void>)
   let sentBytes = 0;
   return new Promise((resolve, reject) => {
     const finish = async (given: Given): Promise<void> => {
+      const restore = headOf(response);
       try {
         await before();
         isReleased = true;
+        restore();
         for (const chunk of held) write.apply(response, chunk as never);
         end.apply(response, given as never);
         resolve();
@@ -39,6 +41,7 @@ export function beforeEnd(response: ServerResponse, before: () => Promise<void>)
     };
     response.write = (...given: Given) => {
       if (isReleased) return write.apply(response, given as never);
+      if (isEnding) return false; // what comes behind the end is not sent
       const [chunk, encoding] = given as [string | Uint8Array | undefined, BufferEncoding];
       sentBytes += typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : (chunk?.byteLength ?? 0);
       const isLast = sentBytes >= Number(response.getHeader('content-length') ?? Infinity);
@@ -48,6 +51,22 @@ export function beforeEnd(response: ServerResponse, before: () => Promise<void>)
     };
     response.once('close', () => resolve());
   });
+}
+
+/** Returns a function that makes the head what it is now: what comes behind the end of a response is none of it. */
+function headOf(response: ServerResponse): () => void {
+  const { statusCode } = response;
+  // HTTP/2 has none, and warns of each look at it.
+  const statusMessage = Object.hasOwn(response, 'statusMessage') ? response.statusMessage : undefined;
+  const headers = response.getHeaders();
+  return () => {
+    if (response.headersSent) return;
+    response.statusCode = statusCode;
+    if (Object.hasOwn(response, 'statusMessage')) Object.assign(response, { statusMessage });
+    for (const name of response.getHeaderNames()) if (headers[name] === undefined) response.removeHeader(name);
+    for (const [name, value] of Object.entries(headers))
+      if (value !== undefined && response.getHeader(name) !== value) response.setHeader(name, value);
+  };
 }
 
 function withoutBody(response: ServerResponse): void {

@@ -1,4 +1,5 @@
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
+import { HoldfastError } from '../errors.ts';
 import type { Eager } from './eager.ts';
 import { beforeEnd } from './ending.ts';
 import { NodeExchange } from './exchange.ts';
@@ -24,6 +25,8 @@ const FASTIFY: Carrier<FastifyRequest> = {
 /** Sessions of an application on Fastify 5. */
 export class FastifyWeb<S extends object, V extends object> extends Web<FastifyRequest, S, V> {
   readonly #open = new WeakMap<FastifyRequest, Eager<S, V>>();
+  /** What requests have that come by the plugin. */
+  readonly #mark = Symbol('holdfast');
 
   constructor(options: WebOptions<FastifyRequest, S, V>) {
     super(options, FASTIFY);
@@ -32,6 +35,7 @@ export class FastifyWeb<S extends object, V extends object> extends Web<FastifyR
   /** For the application, before its routes: `app.register(web.plugin())`. */
   plugin(): FastifyPluginCallback {
     const plugin: FastifyPluginCallback = (app, _options, done) => {
+      if (!app.hasRequestDecorator(this.#mark)) app.decorateRequest(this.#mark, true);
       app.addHook('onRequest', this.middleware());
       app.addHook('onError', async (request) => this.#open.get(request)?.drop());
       app.addHook('onSend', async (request, _reply, payload) => {
@@ -58,6 +62,7 @@ export class FastifyWeb<S extends object, V extends object> extends Web<FastifyR
   eager(mode: 'exclusive' | 'optimistic' = 'exclusive'): Hook {
     this.checkEager(mode);
     return async (request, reply) => {
+      if (!(this.#mark in request)) throw notRegistered();
       const eager = await this.load(request, mode, (name, state) => void Object.assign(request, { [name]: state }));
       if (eager === undefined) return;
       this.#open.set(request, eager);
@@ -69,6 +74,12 @@ export class FastifyWeb<S extends object, V extends object> extends Web<FastifyR
     };
   }
 }
+
+const notRegistered = (): HoldfastError =>
+  new HoldfastError(
+    'ERR_INVALID',
+    'eager needs the plugin, whose hooks save and roll back: await app.register(web.plugin()), beside this route or above it',
+  );
 
 /** The sessions of a Fastify application's requests. */
 export function holdfast<S extends object, V extends object>(

@@ -21,21 +21,23 @@ const HONO: Carrier<Context> = {
 
 /** Of a response that is there as a whole once the handlers are done; what it streams comes after. */
 class HonoExchange implements Exchange {
-  readonly #signal: AbortSignal;
+  readonly #request: Context['req'];
   sent = false;
   cookie: string | undefined;
 
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
+  constructor(request: Context['req']) {
+    this.#request = request;
   }
 
   onHead(): void {} // what an eager route makes is saved, and given its cookie, before there is a response
 
   readonly onGone: OnGone = (run) => {
     const gone = (): void => run(clientGone());
-    if (this.#signal.aborted) gone();
-    this.#signal.addEventListener('abort', gone, { once: true });
-    return () => this.#signal.removeEventListener('abort', gone);
+    // Asked for only now, for what serves may have to make it first; where it has none, nobody is told.
+    const signal = this.#request.raw.signal as AbortSignal | undefined;
+    if (signal?.aborted === true) gone();
+    signal?.addEventListener('abort', gone, { once: true });
+    return () => signal?.removeEventListener('abort', gone);
   };
 }
 
@@ -50,7 +52,7 @@ export class HonoWeb<S extends object, V extends object> extends Web<Context, S,
     this.checkRoute(route);
     return async (c, next) => {
       let exchange: HonoExchange | undefined;
-      this.begin(c, () => (exchange = new HonoExchange(c.req.raw.signal)), route);
+      this.begin(c, () => (exchange = new HonoExchange(c.req)), route);
       await next();
       if (exchange === undefined) return; // it has been here before, for the application
       exchange.sent = true;
@@ -63,7 +65,12 @@ export class HonoWeb<S extends object, V extends object> extends Web<Context, S,
     this.checkEager(mode);
     return async (c, next) => {
       const eager = await this.load(c, mode, (name, state) => c.set(name, state));
-      await next();
+      try {
+        await next();
+      } catch (error) {
+        await eager?.drop(); // Hono lets pass what is thrown and no Error
+        throw error;
+      }
       if (c.error === undefined) await eager?.end();
       else await eager?.drop();
     };

@@ -30,7 +30,7 @@ export class Uses<S extends object, V extends object> {
   async look(visit: Visit<Session<S, V>>, id: string): Promise<{ readonly state: unknown } | undefined> {
     return orNone(id, async () => {
       const session = await this.#health.run(undefined, () => this.#sessions.open(id, { mode: 'read' }));
-      visit.isLate = session.id !== id;
+      visit.found(session.id, id);
       return session;
     });
   }
@@ -48,7 +48,7 @@ export class Uses<S extends object, V extends object> {
         id,
         (_state, session) => {
           hasBegun = true;
-          visit.isLate = session.id !== id;
+          visit.found(session.id, id);
           return work(session, watch.use);
         },
         { ...options, signal: watch.signal } as ScopeOptions<V>, // judged by `checkMode`
@@ -111,9 +111,10 @@ export class Uses<S extends object, V extends object> {
     const { id } = visit;
     const session = id === undefined ? undefined : await orNone(id, () => this.#opened(visit, id, { mode }));
     if (session !== undefined) {
-      visit.isLate = session.id !== id;
+      visit.found(session.id, id as string);
       return { session, made: undefined };
     }
+    visit.checkNotEnded('eager');
     const values = await firstValues(undefined);
     if (values === undefined) return undefined;
     const sid = visit.fresh();

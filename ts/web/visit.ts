@@ -3,6 +3,7 @@ import type { Cookies, Ticket } from './cookies.ts';
 import type { Exchange } from './exchange.ts';
 import type { RouteOptions } from './options.ts';
 import { hashedId, newSid } from './sid.ts';
+import { withStatus } from './status.ts';
 
 /** What an eager route has open. */
 export interface Opened<Session> {
@@ -27,11 +28,15 @@ export class Visit<Session> {
   view: Promise<{ readonly state: unknown } | undefined> | undefined;
   /** What the route has open; `none`: there is no session. Undefined: it is not eager. */
   eager: Opened<Session> | 'none' | undefined;
+  /** It was eager, and what the route had open has been saved or let go. */
+  wasEager = false;
   /** Its session was destroyed in it. */
   hasEnded = false;
   #fresh: string | undefined;
   /** It shows an id that the session does not have any more. */
   isLate = false;
+  /** The session of its id was there when this request asked for it. */
+  #wasThere = false;
 
   /** `shown` is asked when the session is. Without `cookies` the client shows its ids by other ways, and is given new ones so. */
   constructor(
@@ -56,6 +61,7 @@ export class Visit<Session> {
     this.#hasLooked = true;
     this.#ticket = ticket;
     this.#id = ticket && hashedId(ticket.sid);
+    this.#wasThere = false;
   }
 
   /** `ERR_INVALID` where the client can be given no cookie any more. */
@@ -67,6 +73,22 @@ export class Visit<Session> {
         ? 'this request has no response that is known: let the middleware see it first'
         : 'the headers of the response have gone: do it before they do';
     throw new HoldfastError('ERR_INVALID', `${what} gives the client a cookie, and ${why}; nothing was stored`);
+  }
+
+  /** The session of `shown` is there, as `id`. */
+  found(id: string, shown: string): void {
+    this.isLate = id !== shown;
+    this.#wasThere = true;
+  }
+
+  /**
+   * `ERR_CONFLICT` where the session has ended since this request saw it, as by a login or a logout beside it: the cookie
+   * of another would take the place of the one that the client has got there.
+   */
+  checkNotEnded(what: string): void {
+    if (!this.#wasThere) return;
+    const message = `${what}: the session of this request has ended while it ran, or has got another id: the client is to send it again, with the cookie that it has then`;
+    throw withStatus(new HoldfastError('ERR_CONFLICT', message));
   }
 
   /** Of the session that the request makes, if it makes one: the same however often it is asked for. */

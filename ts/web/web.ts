@@ -102,7 +102,10 @@ export class Web<Req, S extends object, V extends object> {
     return this.#changing(visit, async (id) => {
       const changed =
         id && (await this.#uses.change(visit, id, given, (session, run) => run(() => use(session.state))));
-      if (!changed) return this.#uses.make(visit, given, this.#firstValues(req), use);
+      if (!changed) {
+        visit.checkNotEnded('scope');
+        return this.#uses.make(visit, given, this.#firstValues(req), use);
+      }
       visit.renew();
       return changed.result;
     });
@@ -172,7 +175,12 @@ export class Web<Req, S extends object, V extends object> {
 
   /** Of an eager route: the state, saved when the handler has ended. Undefined as that of `read` is. */
   session(req: Req): Present<S, V> {
-    const { eager } = this.#visitOf(req);
+    const { eager, wasEager } = this.#visitOf(req);
+    if (eager === undefined && wasEager)
+      throw new HoldfastError(
+        'ERR_CLOSED',
+        'session: the response has ended, or its client has gone: what comes after has no session open; use scope()',
+      );
     if (eager === undefined)
       throw new HoldfastError('ERR_INVALID', 'session: this route is not eager: put eager() before it, or use scope()');
     return (eager === 'none' ? undefined : eager.session.state) as Present<S, V>;
@@ -239,8 +247,10 @@ export class Web<Req, S extends object, V extends object> {
     const shown = (): Ticket | undefined => {
       const { idFrom } = this.#options;
       if (idFrom === undefined) return this.#cookies?.read(this.#carrier.cookies(req));
-      const sid = idFrom(req);
-      return sid === undefined ? undefined : { sid, isWorn: false };
+      const sid: unknown = idFrom(req);
+      if (sid === undefined) return undefined;
+      if (typeof sid === 'string') return { sid, isWorn: false };
+      throw new HoldfastError('ERR_INVALID', `idFrom must give text or undefined, at once, not ${describe(sid)}`);
     };
     return new Visit(shown, this.#cookies, exchange, route);
   }

@@ -27,8 +27,12 @@ const INSERTION_MAX: usize = 1024;
 const NEAR_BACK: usize = 192;
 const NEAR_AHEAD: usize = 384;
 const NEAR_STEP: usize = 8;
-/// After an anchor a better one is looked for in this many bytes.
+/// After an anchor a better one is looked for in this many bytes; after one of such a length in fewer, where the search has taken
+/// more steps than it has passed bytes.
 const LOOK_ON: usize = 24;
+const LOOK_ON_HURRIED: usize = 8;
+const HURRIED_LENGTH: usize = 32;
+const HURRIED_MIN: u64 = 2048;
 /// What is this long, or this long at a low address cost, is taken.
 const ENOUGH: usize = 512;
 const ENOUGH_CHEAP: usize = 96;
@@ -48,8 +52,11 @@ const FAR_ROOM: usize = 48;
 const FAR_NEEDLESS: usize = 64;
 /// A far gram takes so many steps of work.
 const FAR_WORK: u64 = 2;
-/// So many bytes are compared in a step of work.
+/// A match that is compared takes so many steps, and one more per so many bytes.
+const WEIGH_WORK: u64 = 2;
 const COMPARED: usize = 16;
+/// No address costs less.
+const COST_MIN: i64 = 4;
 /// What an anchor off the diagonal adds to the debt.
 const DEBT_OF_SHIFT: usize = 4;
 const DEBT_OF_SCAN: usize = 8;
@@ -72,6 +79,8 @@ struct Scan {
     limit: usize,
     stop: usize,
     best: Option<Anchor>,
+    /// The search has taken much work so far.
+    is_hurried: bool,
 }
 
 impl Matcher<'_> {
@@ -146,7 +155,8 @@ impl Matcher<'_> {
         self.cover_near(expected);
         let stop = self.end + 1 - GRAM;
         let limit = best.map_or(stop, |best| stop.min(best.at + best.length.min(LOOK_ON)));
-        let mut scan = Scan { from, at: from, limit, stop, best };
+        let is_hurried = self.work > HURRIED_MIN + (from - self.start) as u64;
+        let mut scan = Scan { from, at: from, limit, stop, best, is_hurried };
         let near_stop = from + NEAR_AHEAD;
         let mut misses = 0usize;
         let mut is_far = self.far.is_some();
@@ -190,13 +200,15 @@ impl Matcher<'_> {
                 }
             }
         }
-        if let Some(source) = self.recent(at)
+        if !scan.is_nearly_done()
+            && let Some(source) = self.recent(at)
             && word64(self.target, source) == word
         {
             self.weigh_own(scan, at, source);
         }
         if is_far
             && at + FAR_GRAM <= self.end
+            && !scan.is_nearly_done()
             && let Some(far) = &self.far
             && let Some(found) = far.find(&self.tables.far, self.target, at)
             && (!found.is_repeated || scan.best.is_none())
@@ -205,17 +217,33 @@ impl Matcher<'_> {
             self.weigh(scan, at, found.source);
         }
         if let Some(best) = scan.best {
-            scan.limit = scan.limit.min(best.at + best.length.min(LOOK_ON) + 1);
+            scan.limit = scan.limit.min(best.at + best.length.min(scan.look_on(best.length)) + 1);
         }
+    }
+
+    /// Whether a match of `target[at..]` with `text[source..]` ends too early to be better than the best, however far it goes back:
+    /// one look where it would have to end, in place of comparing all of it.
+    #[inline(always)]
+    fn is_beaten(&self, scan: &Scan, text: &[u8], source: usize, at: usize) -> bool {
+        let Some(best) = scan.best else { return false };
+        let least = ((best.score + COST_MIN) >> 2) + 1 - (at - scan.from) as i64;
+        if least < 2 * GRAM as i64 {
+            return false;
+        }
+        let last = least as usize - GRAM;
+        at + last + GRAM > self.end
+            || source + last + GRAM > text.len()
+            || word64(text, source + last) != word64(self.target, at + last)
     }
 
     #[inline]
     fn weigh(&mut self, scan: &mut Scan, at: usize, source: usize) {
-        if scan.goes_along(at, source, false) {
+        self.work += 1;
+        if scan.goes_along(at, source, false) || self.is_beaten(scan, self.base, source, at) {
             return;
         }
         let (source, start, length) = self.extend(source, at, scan.from);
-        self.work += 1 + (length / COMPARED) as u64;
+        self.work += WEIGH_WORK + (length / COMPARED) as u64;
         if length >= LENGTH_MIN {
             let cost = self.address_cost(source, start - scan.from);
             let cost = if cost > JUMP { cost + JUMP_MORE } else { cost };
@@ -225,11 +253,12 @@ impl Matcher<'_> {
 
     #[inline]
     fn weigh_own(&mut self, scan: &mut Scan, at: usize, source: usize) {
-        if scan.goes_along(at, source, true) {
+        self.work += 1;
+        if scan.goes_along(at, source, true) || self.is_beaten(scan, self.target, source, at) {
             return;
         }
         let (source, start, length) = self.extend_own(source, at, scan.from);
-        self.work += 1 + (length / COMPARED) as u64;
+        self.work += WEIGH_WORK + (length / COMPARED) as u64;
         if length >= LENGTH_MIN {
             let cost = 6 + bits(start - source) / 2;
             scan.take(at, Anchor { at: start, source, length, is_own: true, score: 0 }, cost);
@@ -277,6 +306,18 @@ impl Scan {
         })
     }
 
+    /// In how many bytes an anchor better than one of this length is looked for.
+    #[inline(always)]
+    fn look_on(&self, length: usize) -> usize {
+        if self.is_hurried && length >= HURRIED_LENGTH { LOOK_ON_HURRIED } else { LOOK_ON }
+    }
+
+    /// In a hurry, a long anchor gives way to what is near, and to nothing else.
+    #[inline(always)]
+    fn is_nearly_done(&self) -> bool {
+        self.is_hurried && self.best.is_some_and(|best| best.length >= HURRIED_LENGTH)
+    }
+
     #[inline]
     fn take(&mut self, at: usize, anchor: Anchor, cost: i64) {
         let score = 4 * anchor.length as i64 - cost - 3 * (anchor.at - self.from) as i64;
@@ -284,7 +325,7 @@ impl Scan {
             return;
         }
         self.best = Some(Anchor { score, ..anchor });
-        self.limit = self.stop.min(at + LOOK_ON.min(anchor.length / 2 + 1));
+        self.limit = self.stop.min(at + self.look_on(anchor.length).min(anchor.length / 2 + 1));
         if anchor.length >= ENOUGH || (cost <= CHEAP && anchor.length >= ENOUGH_CHEAP) {
             self.at = self.stop;
         }

@@ -12,13 +12,13 @@ const NOTED: usize = 64;
 pub(crate) const DEBT_MIN: usize = 64;
 const DEBT_WIDE: usize = 8192;
 /// Work is limited to this, and so much per byte of the edited part.
-const WORK_FIXED: u64 = 1 << 14;
-const WORK_PER_BYTE: u64 = 4;
+const WORK_FIXED: u64 = 1 << 13;
+const WORK_PER_BYTE: u64 = 3;
 /// Longer gaps are passed in stretches of this.
 const STRETCH: usize = 4096;
 /// What was found is poor if the operations take more than this part of what they make, and this much.
-const POOR: u64 = 6;
-const POOR_MIN: u64 = 2048;
+const POOR: u64 = 5;
+const POOR_MIN: u64 = 1536;
 
 /// What base and target have in common at both ends.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ pub(crate) struct Matcher<'a> {
     pub(crate) base: &'a [u8],
     pub(crate) target: &'a [u8],
     /// Where the edited part starts in both, where it ends in the target, and where in the base.
-    start: usize,
+    pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) base_end: usize,
     pub(crate) tables: &'a mut Tables,

@@ -20,7 +20,8 @@ impl Matcher<'_> {
         self.use_wide();
         let (mut new, mut at, mut misses) = (from, from, 0);
         while at + GRAM <= to {
-            let Some((source, length)) = self.first_match(at, to) else {
+            let expected = self.script.left() + self.script.new_bytes() + at - new;
+            let Some((source, length)) = self.first_match(at, to, expected) else {
                 at += 1 + (misses >> PATIENCE_BITS);
                 misses += 1;
                 self.work += 1;
@@ -45,12 +46,16 @@ impl Matcher<'_> {
         to
     }
 
-    /// The match of the gram at `target[at..]` in the base, or else in the target so far, where the gram is noted then.
+    /// The match of the gram at `target[at..]` where the base is expected to go on, or else anywhere in the base, or else in the
+    /// target so far, where the gram is noted.
     #[inline(always)]
-    fn first_match(&mut self, at: usize, to: usize) -> Option<(usize, usize)> {
+    fn first_match(&mut self, at: usize, to: usize, expected: usize) -> Option<(usize, usize)> {
         let word = word64(self.target, at);
         let entry = &mut self.tables.recent_wide[hash8(self.target, at, RECENT_BITS_WIDE)];
         let own = core::mem::replace(entry, self.stamp + at as u32 + 1);
+        if expected + GRAM <= self.base.len() && word64(self.base, expected) == word {
+            return Some((expected, common_prefix(&self.base[expected..], &self.target[at..to])));
+        }
         let entry = self.tables.dense[hash8(self.target, at, self.dense_bits)];
         if entry > self.stamp {
             let source = (entry - self.stamp) as usize - 1;
