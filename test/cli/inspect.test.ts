@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { inspect } from '../../ts/cli/inspect.ts';
 import { defineSession, mutable, unclassified } from '../../ts/session/definition.ts';
 import { SessionRepository } from '../../ts/session/repository.ts';
 import { openStore } from '../../ts/store/open.ts';
@@ -60,6 +61,8 @@ function showsAll(address: string): void {
   expect(all.sessions[0]!.leftMs).toBeGreaterThan(3_000_000);
 }
 
+const CLEARED = '\r\u001B[2K';
+
 describe('holdfast inspect', { timeout: 100_000 }, () => {
   it('shows what an operator needs of a folder, without values', async () => {
     const dir = newFolder();
@@ -86,6 +89,35 @@ describe('holdfast inspect', { timeout: 100_000 }, () => {
     showsAll(server.url);
     expect(holdfast('inspect', server.url, 's').out).toMatch(ONE);
     await used.end();
+  });
+
+  it('shows on a terminal how far it is, of one session too, and clears that away', async () => {
+    const dir = newFolder();
+    const used = await fill(await openStore(dir));
+    const drawn = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const printed = vi.spyOn(console, 'log').mockReturnValue();
+    const { isTTY } = process.stderr;
+    try {
+      process.stderr.isTTY = true;
+      for (const [id, first] of [
+        [undefined, / 3 sessions {2}/] as const,
+        ['s', /'s' {2}.+ 1 of 3 records {2}/] as const,
+      ]) {
+        drawn.mockClear();
+        await inspect({ address: dir, id, json: false });
+        const texts = drawn.mock.calls.map(([text]) => text);
+        expect([texts[0], texts.at(-1)]).toEqual([expect.stringMatching(first), CLEARED]);
+      }
+      process.stderr.isTTY = false;
+      drawn.mockClear();
+      await inspect({ address: dir, id: 's', json: false });
+      expect(drawn).not.toHaveBeenCalled();
+      expect(printed).toHaveBeenCalledTimes(3);
+    } finally {
+      process.stderr.isTTY = isTTY;
+      vi.restoreAllMocks();
+      await used.end();
+    }
   });
 
   it('makes no store where there is none', () => {

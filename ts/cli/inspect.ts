@@ -161,18 +161,24 @@ async function historyOf(store: Store, id: string, head: Head): Promise<History>
   };
   const tail = await store.read(id, { since: ORIGIN, kept: true });
   const replica = new Replica(id);
+  const progress = new Progress(process.stderr, `'${id}'`, tail.records.length, 'records');
+  const steps: Step[] = [];
   let before = new Map<string, Buffer>();
-  const steps = logReader(line)
-    .whole(id, tail)
-    .map(({ position, kind, bytes: record }, index): Step => {
-      take(line, replica, { head: { ...head, position }, records: [record], whole: index === 0 });
+  try {
+    for (const { position, kind, bytes: record } of logReader(line).whole(id, tail)) {
+      take(line, replica, { head: { ...head, position }, records: [record], whole: steps.length === 0 });
       const after = valuesOf(replica);
       const changed = changedBetween(before, after);
       before = after;
       const time = new Date(replica.head.time).toISOString();
       const { revision } = position;
-      return { revision, kind, time, bytes: record.length, stateBytes: replica.image.byteLength, changes: changed };
-    });
+      const stateBytes = replica.image.byteLength;
+      steps.push({ revision, kind, time, bytes: record.length, stateBytes, changes: changed });
+      progress.show(steps.length);
+    }
+  } finally {
+    progress.clear();
+  }
   const attributes = [...before].map(([name, value]) => ({ name, bytes: value.length }));
   return { steps, attributes: attributes.toSorted((a, b) => b.bytes - a.bytes) };
 }

@@ -134,5 +134,7 @@ process.on('SIGINT', () => undefined); // the parent decides
 process.on('disconnect', () => process.exit(1)); // nothing acknowledged is lost: the next server takes over
 
 // A server that died may have left a save that the backup has not got.
-for await (const user of sessions.ids()) await sessions.backups.catchUp(user);
+const users: string[] = [];
+for await (const user of sessions.ids()) users.push(user);
+await Promise.all(users.map((user) => sessions.backups.catchUp(user)));
 server.listen(0, '127.0.0.1', () => process.send?.(server.address()));

@@ -9,8 +9,9 @@ import type { Profile, Shop } from './shop.ts';
 import type { Acknowledged } from './user.ts';
 
 export interface CheckOrder {
-  readonly primaryDir: string;
-  readonly backupDir: string;
+  /** Addresses of openStore. */
+  readonly primaryUrl: string;
+  readonly backupUrl: string;
   /** Where the servers have written down what they asked of the stores. */
   readonly historyDir: string;
   readonly users: readonly { readonly name: string; readonly acknowledged: readonly Acknowledged[] }[];
@@ -32,8 +33,8 @@ export interface CheckReport {
   readonly findings: readonly string[];
 }
 
-async function check({ primaryDir, backupDir, historyDir, users }: CheckOrder): Promise<CheckReport> {
-  const stores = await Promise.all([openStore(primaryDir), openStore(backupDir)]);
+async function check({ primaryUrl, backupUrl, historyDir, users }: CheckOrder): Promise<CheckReport> {
+  const stores = await Promise.all([openStore(primaryUrl), openStore(backupUrl)]);
   const [primary, backup] = stores.map((store) => new SessionRepository({ store, definition: shop }));
   const report = { acknowledged: 0, lost: 0, doubled: 0, wrong: 0, unequal: 0, sessions: users.length };
   for (const { name, acknowledged } of users) {

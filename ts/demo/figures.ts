@@ -8,6 +8,7 @@ export class Figures {
   /** Users whose session the killed server had changed last, and that was not changed since. */
   readonly #stranded = new Set<string>();
   #killedAt = 0;
+  #primaryKilledAt = 0;
   requests = 0;
   retries = 0;
   sentBytes = 0;
@@ -18,6 +19,9 @@ export class Figures {
    */
   takeOver: { sessions: number; firstMs: number | undefined; allMs: number | undefined } | undefined;
 
+  /** How long the primary was away, and from its return until a change was saved again. */
+  outage: { awayMs: number | undefined; firstMs: number | undefined } | undefined;
+
   served(latencyMs: number): void {
     this.requests += 1;
     this.#latencies.push(latencyMs);
@@ -26,6 +30,8 @@ export class Figures {
   saved(user: string, sentBytes: number, wholeBytes: number): void {
     this.sentBytes += sentBytes;
     this.wholeBytes += wholeBytes;
+    if (this.outage?.awayMs !== undefined)
+      this.outage.firstMs ??= performance.now() - this.#primaryKilledAt - this.outage.awayMs;
     if (this.takeOver === undefined || !this.#stranded.delete(user)) return;
     const sinceMs = performance.now() - this.#killedAt;
     this.takeOver.firstMs ??= sinceMs;
@@ -36,6 +42,15 @@ export class Figures {
     this.#killedAt = performance.now();
     for (const user of users) this.#stranded.add(user);
     this.takeOver = { sessions: users.length, firstMs: undefined, allMs: undefined };
+  }
+
+  primaryKilled(): void {
+    this.#primaryKilledAt = performance.now();
+    this.outage = { awayMs: undefined, firstMs: undefined };
+  }
+
+  primaryBack(): void {
+    if (this.outage !== undefined) this.outage.awayMs = performance.now() - this.#primaryKilledAt;
   }
 
   get seconds(): number {

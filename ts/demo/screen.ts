@@ -1,20 +1,31 @@
 import type { WriteStream } from 'node:tty';
 import { bytes, whole } from '../cli/report.ts';
+import type { AppServer } from './app-server.ts';
 import type { Figures } from './figures.ts';
-import type { Server } from './servers.ts';
+import type { ServerProcess } from './server-process.ts';
+
+export interface Shown {
+  readonly servers: readonly AppServer[];
+  /** The primary, where it is a server of its own. */
+  readonly primary: ServerProcess | undefined;
+  readonly figures: Figures;
+  readonly sessions: number;
+}
 
 /** Shows the figures: a block that is redrawn on a terminal, elsewhere a line once a second. */
 export class Screen {
   readonly #out: WriteStream;
-  readonly #servers: readonly Server[];
+  readonly #servers: readonly AppServer[];
+  readonly #primary: ServerProcess | undefined;
   readonly #figures: Figures;
   readonly #sessions: number;
   readonly #timer: NodeJS.Timeout;
   #height = 0;
 
-  constructor(out: WriteStream, servers: readonly Server[], figures: Figures, sessions: number) {
+  constructor(out: WriteStream, { servers, primary, figures, sessions }: Shown) {
     this.#out = out;
     this.#servers = servers;
+    this.#primary = primary;
     this.#figures = figures;
     this.#sessions = sessions;
     this.#timer = setInterval(() => this.#refresh(), out.isTTY ? 200 : 1000);
@@ -58,9 +69,9 @@ export class Screen {
   }
 
   block(): string {
-    const { requests, retries, sentBytes, wholeBytes, latencyMs, takeOver, seconds } = this.#figures;
-    const servers = this.#servers.map(
-      ({ name, pid, killedAt }) => `${name} ${killedAt === undefined ? `runs (process ${pid})` : 'is DEAD'}`,
+    const { requests, retries, sentBytes, wholeBytes, latencyMs, takeOver, outage, seconds } = this.#figures;
+    const servers = [...this.#servers, ...(this.#primary === undefined ? [] : [this.#primary])].map(
+      ({ name, pid, isUp }) => `${name} ${isUp ? `runs (process ${pid})` : 'is DEAD'}`,
     );
     const lines = [
       `  time        ${seconds.toFixed(1)} s, ${this.#sessions} users hopping between the servers`,
@@ -71,6 +82,7 @@ export class Screen {
       `  latency     p50 ${latencyMs.p50.toFixed(1)} ms   p99 ${latencyMs.p99.toFixed(1)} ms`,
     ];
     if (takeOver !== undefined) lines.push(`  take-over   ${describeTakeOver(takeOver)}`);
+    if (outage !== undefined) lines.push(`  outage      ${describeOutage(outage)}`);
     return lines.join('\n');
   }
 
@@ -85,4 +97,10 @@ function describeTakeOver({ sessions, firstMs, allMs }: NonNullable<Figures['tak
   if (firstMs === undefined) return `waiting for the first of the ${sessions} sessions that the dead server had locked`;
   const all = allMs === undefined ? 'not yet all' : `all after ${allMs.toFixed(0)} ms`;
   return `first session of the dead server changed elsewhere after ${firstMs.toFixed(0)} ms; of ${sessions}, ${all}`;
+}
+
+function describeOutage({ awayMs, firstMs }: NonNullable<Figures['outage']>): string {
+  if (awayMs === undefined) return 'the primary is away: users are told so and send again';
+  const saved = firstMs === undefined ? 'nothing saved yet' : `a change was saved ${firstMs.toFixed(0)} ms later`;
+  return `the primary was away for ${awayMs.toFixed(0)} ms, and is back; ${saved}`;
 }

@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
+import type { AppServer } from './app-server.ts';
 import type { Figures } from './figures.ts';
-import type { Server } from './servers.ts';
 import type { Profile } from './shop.ts';
 
 const REQUEST_TIMEOUT_MS = 5000;
@@ -26,14 +26,14 @@ const agent = new Agent({ keepAlive: true });
 export class User {
   readonly name: string;
   readonly acknowledged: Acknowledged[] = [];
-  readonly #servers: readonly Server[];
+  readonly #servers: readonly AppServer[];
   readonly #figures: Figures;
   readonly #random: () => number;
   #at: number;
   /** Made the last change, and so has the session's lock unless another asked for it. */
-  savedBy: Server | undefined;
+  savedBy: AppServer | undefined;
 
-  constructor(name: string, servers: readonly Server[], figures: Figures, random: () => number) {
+  constructor(name: string, servers: readonly AppServer[], figures: Figures, random: () => number) {
     this.name = name;
     this.#servers = servers;
     this.#figures = figures;
@@ -41,8 +41,8 @@ export class User {
     this.#at = this.#draw(servers.length);
   }
 
-  get #server(): Server {
-    return this.#servers[this.#at] as Server;
+  get #server(): AppServer {
+    return this.#servers[this.#at] as AppServer;
   }
 
   async clickUntil(stopped: () => boolean): Promise<void> {
