@@ -139,7 +139,28 @@ describe('Dates and bytes of what is read-only', () => {
     expect(await repository.read('a')).toEqual({ ...values, n: 0 });
   });
 
-  it('nor in a value of a newer schema', async () => {
+  it('are Dates and bytes in one use after the other, whatever its mode', async () => {
+    const definition = defineSession({
+      at: immutable<Date>(undefined, { required: true }),
+      card: immutable<{ until: Date }>(undefined, { required: true }),
+      seen: mutable(() => ({ at: new Date(3), by: Uint8Array.of(4) })),
+    });
+    const sessions = new SessionRepository({ store: new MemoryStore(), definition });
+    const values = { at: new Date(1), card: { until: new Date(2) } };
+    await sessions.scope('s', () => undefined, { create: values });
+    type Seen = typeof values & { readonly seen: { readonly at: Date; readonly by: Uint8Array } };
+    const look = ({ at, card, seen: { at: last, by } }: Seen): unknown[] => [+at, +card.until, +last, by[0]];
+    for (const mode of ['exclusive', 'read', 'exclusive', 'optimistic', 'read', 'exclusive', 'exclusive'] as const) {
+      const seen = mode === 'read' ? sessions.scope('s', look, { mode }) : sessions.scope('s', look, { mode });
+      expect([mode, ...(await seen)]).toEqual([mode, 1, 2, 3, 4]);
+    }
+    const changed = sessions.scope('s', ({ card }) => card.until.setTime(5));
+    await expect(changed).rejects.toMatchObject({ code: 'ERR_INVALID', paths: [['card', 'until']] });
+    await sessions.scope('s', ({ seen }) => void seen.at.setTime(6));
+    expect((await sessions.read('s'))?.seen.at).toEqual(new Date(6));
+  });
+
+  it('cannot be changed in a value of a newer schema either', async () => {
     const store = new MemoryStore();
     const version = (n: number) =>
       new SessionRepository({

@@ -220,9 +220,10 @@ export class Attribute {
     return node.proxy;
   }
 
-  /** An earlier use of this attribute has shown it by a Proxy of its own. */
+  /** An earlier use of this attribute has shown it by a Proxy of its own: Dates are shown by a copy. */
   #wasTree(node: Node, value: object): boolean {
-    return node.owner === this.owner && node.raw === value && !node.follows && this.frozen === undefined;
+    if (node.owner !== this.owner || node.raw !== value || node.follows || this.frozen !== undefined) return false;
+    return kindOf(value) === 'tree';
   }
 
   /** The proxy of an earlier use has ended with that: nobody asks it for its node. */
