@@ -8,6 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { parseArgs } from 'node:util';
 import { MemoryStore, SessionRepository, defineSession, mutable } from '../dist/index.js';
 import { KEPT_BASES } from '../dist/sync/base.js';
+import { rowOf, rowsOf } from './rows.mjs';
 
 const { values: flags } = parseArgs({
   options: { sessions: { type: 'string', default: '8' }, steps: { type: 'string', default: '400' } },
@@ -18,17 +19,6 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc');
 
 const definition = defineSession({ rows: mutable(() => []) });
-
-/** Of 6 fields, about 180 bytes each. */
-const rowOf = (i) => ({
-  id: `item-${String(i).padStart(6, '0')}`,
-  name: `A thing with the number ${i}`,
-  price: { amount: 1000 + i, currency: 'EUR' },
-  tags: ['a', `tag ${i % 7}`, `shelf ${i % 31}`],
-  amount: i % 5,
-  note: 'as ordered, in the usual box',
-});
-const rowsOf = (bytes) => Array.from({ length: Math.round(bytes / 180) }, (_, i) => rowOf(i));
 
 const EDITS = {
   'one field': (state, turn) => void (state.rows[(turn * 7) % state.rows.length].price.amount = turn * 3),

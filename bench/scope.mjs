@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { MemoryStore, SessionRepository, defineSession, mutable } from '../dist/index.js';
 import { recorder } from './record.mjs';
+import { rowsOf } from './rows.mjs';
 
 const { values: flags } = parseArgs({
   options: { rounds: { type: 'string', default: '25' }, record: { type: 'boolean', default: false } },
@@ -14,19 +15,6 @@ const rounds = Number(flags.rounds);
 const STRETCH_MS = 20;
 
 const definition = defineSession({ count: mutable(() => 0), items: mutable(() => []) });
-
-/** Objects of 6 fields, about 180 bytes each. */
-function itemsOf(bytes) {
-  const item = (i) => ({
-    id: `item-${String(i).padStart(6, '0')}`,
-    name: `A thing with the number ${i}`,
-    price: { amount: 1000 + i, currency: 'EUR' },
-    tags: ['a', `tag ${i % 7}`, `shelf ${i % 31}`],
-    amount: i % 5,
-    note: 'as ordered, in the usual box',
-  });
-  return Array.from({ length: Math.max(1, Math.round(bytes / 180)) }, (_, i) => item(i));
-}
 
 async function repositoryWith(items) {
   const sessions = new SessionRepository({ store: new MemoryStore(), definition, lock: { leaseMs: 3_600_000 } });
@@ -66,7 +54,7 @@ async function contenders() {
     ['64 KB', 64 << 10],
     ['1 MB', 1 << 20],
   ]) {
-    const items = itemsOf(bytes);
+    const items = rowsOf(bytes);
     const sessions = await repositoryWith(items);
     let text = JSON.stringify({ count: 0, items });
     list.push([`${name}, edit`, () => sessions.scope('s', (state) => editAt(state.items, items.length))]);

@@ -8,6 +8,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -22,6 +23,7 @@ const GROUNDS = ['memory', 'sqlite', 'redis'];
 const AT_ONCE = 'should save the session properly';
 const LIMIT_MS = 120_000;
 const REDIS_PORT = 20_000 + (process.pid % 10_000);
+const REDIS_READY_MS = 10_000;
 
 const unknown = positionals.find((name) => !(name in TOTALS) && !GROUNDS.includes(name));
 if (unknown !== undefined) {
@@ -89,6 +91,8 @@ async function addressOf(ground) {
   mkdirSync(folder, { recursive: true });
   const own = ['--port', String(REDIS_PORT), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
   redis ??= spawn('redis-server', own, { stdio: 'ignore' });
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const { answers } = await import('../dist/demo/redis-server.js');
+  for (const end = Date.now() + REDIS_READY_MS; !(await answers(REDIS_PORT)); await pause(20))
+    if (Date.now() > end) throw new Error('redis-server did not start');
   return `redis://127.0.0.1:${REDIS_PORT}`;
 }

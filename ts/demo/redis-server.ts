@@ -79,8 +79,8 @@ async function isFree(port: number): Promise<boolean> {
   return true;
 }
 
-/** Not while it still loads what it has on disk. */
-function answers(port: number): Promise<boolean> {
+/** Whether a server answers there: not while it still loads what it has on disk. */
+export function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection(port, '127.0.0.1', () => socket.write('PING\r\n'));
     socket.on('data', (data) => {
